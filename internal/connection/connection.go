@@ -1,0 +1,174 @@
+// Package connection is one named way into Reltio: what its secret says and
+// whose grant it therefore is.
+//
+// An operator writes a secret; Parse reads it strictly, field by field, and
+// says everything that is wrong with it at once. A connection that parses can
+// be used: its host is allowed, its grant type has all that it needs and
+// nothing that it does not.
+//
+//	source, err := secrets.Connection(ctx, name)   // ErrNotFound: no such connection
+//	c, err := connection.Parse(name, source, hosts) // fault.InvalidConnection
+//	client := c.Client()
+//
+// Parsing is pure; only Secrets blocks.
+package connection
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// GrantType is the way a connection gets its tokens, in the words of RFC 6749.
+type GrantType string
+
+// The grant types.
+const (
+	// Password logs in as a user (RFC 6749 section 4.3).
+	Password GrantType = "password"
+	// ClientCredentials logs in as a client (RFC 6749 section 4.4).
+	ClientCredentials GrantType = "client_credentials"
+	// AuthorizationCode needs a person with a browser (RFC 6749 section 4.1).
+	AuthorizationCode GrantType = "authorization_code"
+)
+
+// Connection is a parsed secret. It holds credentials, none of which can be
+// printed.
+type Connection struct {
+	Name string
+	// Version is the secret's version that was parsed.
+	Version      string
+	GrantType    GrantType
+	AuthURL      string
+	ClientID     string
+	ClientSecret reltioauth.Secret
+	ClientAuth   reltioauth.ClientAuth
+	// Username and Password are set for the password grant alone.
+	Username string
+	Password reltioauth.Secret
+	// TenantID, PKCE and ExpectedUser are for the authorization-code grant.
+	TenantID     string
+	PKCE         bool
+	ExpectedUser string
+	// RefreshTokenLife is how long a refresh token lives from its login.
+	RefreshTokenLife time.Duration
+	// Scope is sent with logins, not with refreshes.
+	Scope string
+	// Aliases that may have the connection's tokens; none: every caller may.
+	Aliases []string
+	// TokenInQuery is for servers whose revoke and checkToken read only the
+	// query.
+	TokenInQuery bool
+	host         string
+}
+
+// Host is the authorization server's "host:port" in lower case: what a budget
+// is shared by.
+func (c *Connection) Host() string { return c.host }
+
+// Identity says whose grant it is: a grant of another identity is no grant of
+// this connection. It is the SHA-256 over host, client, grant type, user name
+// and tenant.
+func (c *Connection) Identity() string {
+	return Hash(c.host, c.ClientID, string(c.GrantType), c.Username, c.TenantID)
+}
+
+// Account names what Reltio locks after bad logins: the SHA-256 over host and
+// user name in lower case. A client without a user has an account per
+// connection, since nobody is locked by it; Reltio never sees it.
+func (c *Connection) Account() string {
+	if c.GrantType != Password {
+		return Hash(c.host, "", c.ClientID, c.Name)
+	}
+	return Hash(c.host, strings.ToLower(c.Username))
+}
+
+// HasUser reports whether a login risks a user's account.
+func (c *Connection) HasUser() bool { return c.GrantType == Password }
+
+// Refreshes reports whether the grant type can have a refresh token.
+func (c *Connection) Refreshes() bool { return c.GrantType != ClientCredentials }
+
+// LogsInAlone reports whether a login needs no person.
+func (c *Connection) LogsInAlone() bool { return c.GrantType != AuthorizationCode }
+
+// Credentials names the credentials of a login without holding them: the
+// SHA-256 over client, client secret, user name and password.
+func (c *Connection) Credentials() string {
+	return Hash(c.ClientID, c.ClientSecret.Reveal(), c.Username, c.Password.Reveal())
+}
+
+// ClientKey names the client at its host, for counting who is throttled.
+func (c *Connection) ClientKey() string { return Hash(c.host, c.ClientID) }
+
+// Client is the client of the connection's authorization server. The caller
+// sets Connect and Now.
+func (c *Connection) Client() reltioauth.Client {
+	return reltioauth.Client{
+		AuthURL:      c.AuthURL,
+		ClientID:     c.ClientID,
+		ClientSecret: c.ClientSecret,
+		ClientAuth:   c.ClientAuth,
+		TokenInQuery: c.TokenInQuery,
+	}
+}
+
+// Login is the grant that gets a first token without a person; nil for the
+// authorization-code grant.
+func (c *Connection) Login() reltioauth.Grant {
+	switch c.GrantType {
+	case Password:
+		return reltioauth.PasswordGrant{Username: c.Username, Password: c.Password, Scope: c.Scope}
+	case ClientCredentials:
+		return reltioauth.ClientCredentialsGrant{Scope: c.Scope}
+	default:
+		return nil
+	}
+}
+
+// Hash is the SHA-256 over several values: the lower-case hexadecimal hash of
+// their JSON array.
+func Hash(values ...string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	// A slice of strings always encodes.
+	_ = e.Encode(values)
+	sum := sha256.Sum256([]byte(strings.TrimSuffix(b.String(), "\n")))
+	return hex.EncodeToString(sum[:])
+}
+
+var name = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// ValidName reports whether a connection can have the name.
+func ValidName(s string) bool { return name.MatchString(s) }
+
+// ErrNotFound says that there is no secret for the connection, or that it is
+// scheduled for deletion.
+var ErrNotFound = errors.New("connection: not found")
+
+// Source is a connection's secret as it is stored.
+type Source struct {
+	// Value is JSON, as an operator wrote it.
+	Value reltioauth.Secret
+	// Version is the secret's current version.
+	Version string
+}
+
+// Secrets reads connections. All methods are safe for concurrent use. A
+// missing secret, and one scheduled for deletion, is ErrNotFound; any other
+// failure is a fault.Error of type StoreUnavailable.
+type Secrets interface {
+	// Connection returns the current secret.
+	Connection(ctx context.Context, name string) (Source, error)
+	// ConnectionVersion returns the current version without reading the
+	// secret: the cheap question of a grant that waits for new credentials.
+	ConnectionVersion(ctx context.Context, name string) (string, error)
+}

@@ -1,0 +1,91 @@
+package connection
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Hosts are the authorization servers that a connection may name, each as
+// "host:port" in lower case. Credentials go nowhere else, whatever a secret
+// says.
+type Hosts []string
+
+// ParseHosts reads a comma-separated list of "host" or "host:port"; a host
+// without a port stands for port 443. Loopback must be listed like any other.
+func ParseHosts(list string) (Hosts, error) {
+	var hosts Hosts
+	for entry := range strings.SplitSeq(list, ",") {
+		entry = strings.ToLower(strings.TrimSpace(entry))
+		host, port := entry, "443"
+		if h, p, err := net.SplitHostPort(entry); err == nil {
+			host, port = h, p
+		}
+		if !validHost(host) || !validPort(port) {
+			return nil, errors.New("must be a comma-separated list of host or host:port")
+		}
+		hosts = append(hosts, net.JoinHostPort(strings.Trim(host, "[]"), port))
+	}
+	return hosts, nil
+}
+
+// Allow reports whether "host:port" is one of the hosts.
+func (h Hosts) Allow(host string) bool { return slices.Contains(h, host) }
+
+// normalURL checks that text is scheme and host alone, and returns it in lower
+// case without the port that goes without saying, together with its
+// "host:port".
+func normalURL(text string) (normal, host string, err error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" || u.User != nil || (u.Path != "" && u.Path != "/") ||
+		u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#") {
+		return "", "", errors.New("must be a scheme and a host, nothing more")
+	}
+	name := strings.ToLower(u.Hostname())
+	if !validHost(name) {
+		return "", "", errors.New("must be a scheme and a host, nothing more")
+	}
+	usual := "443"
+	switch {
+	case u.Scheme == "http" && loopback(name):
+		usual = "80"
+	case u.Scheme != "https":
+		return "", "", errors.New("must be https (http is for loopback alone)")
+	}
+	port := cmp.Or(u.Port(), usual)
+	if !validPort(port) {
+		return "", "", errors.New("must have a port from 1 to 65535")
+	}
+	host = net.JoinHostPort(name, port)
+	return u.Scheme + "://" + strings.TrimSuffix(host, ":"+usual), host, nil
+}
+
+func validHost(host string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	if host == "" || len(host) > 253 {
+		return false
+	}
+	return !strings.ContainsFunc(host, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	})
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}

@@ -1,0 +1,209 @@
+package connection
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// DefaultRefreshTokenDays is how long Reltio documents refresh tokens to live.
+const DefaultRefreshTokenDays = 28
+
+// maxRefreshTokenDays is the longest life of a refresh token that is believed.
+const maxRefreshTokenDays = 365
+
+// maxText bounds every text of a secret, in bytes.
+const maxText = 4096
+
+// fieldsOf lists which fields a grant type uses beyond those that all use.
+var fieldsOf = map[GrantType]struct{ required, optional []string }{ //nolint:gochecknoglobals // a constant table
+	Password:          {[]string{"username", "password"}, []string{"refresh_token_days"}},
+	ClientCredentials: {nil, nil},
+	AuthorizationCode: {[]string{"tenant_id"}, []string{"refresh_token_days", "pkce", "expected_user"}},
+}
+
+// specific lists the fields that only some grant types use.
+var specific = []string{"username", "password", "tenant_id", "refresh_token_days", "pkce", "expected_user"} //nolint:gochecknoglobals // a constant table
+
+// Parse reads the secret of the connection. All that is wrong with it is said
+// in one fault.Error of type InvalidConnection, which holds field names and
+// never a value.
+func Parse(name string, source Source, hosts Hosts) (*Connection, error) {
+	o, err := strictjson.Parse([]byte(source.Value.Reveal()))
+	if err != nil {
+		return nil, fault.New(fault.InvalidConnection, "secret: "+err.Error())
+	}
+	p := parser{o}
+	c := &Connection{Name: name, Version: source.Version, GrantType: p.grantType()}
+	c.ClientID = p.required("client_id")
+	c.ClientSecret = reltioauth.NewSecret(p.required("client_secret"))
+	c.ClientAuth = p.clientAuth(c.ClientID)
+	c.AuthURL, c.host = p.authURL(hosts)
+	c.Scope = p.optional("scope")
+	c.Aliases = p.aliases()
+	c.TokenInQuery = o.Bool("token_in_query")
+	p.specific(c)
+	if problems := o.Problems(); len(problems) > 0 {
+		return nil, fault.Fields(fault.InvalidConnection, problems)
+	}
+	return c, nil
+}
+
+// parser takes fields out of a secret and remembers what is wrong with them.
+type parser struct{ o *strictjson.Object }
+
+func (p parser) grantType() GrantType {
+	t := GrantType(p.required("grant_type"))
+	if _, known := fieldsOf[t]; !known && t != "" {
+		p.o.Problem("grant_type", "must be password, client_credentials or authorization_code")
+	}
+	return t
+}
+
+// specific reads what only some grant types use, and refuses it for the others.
+func (p parser) specific(c *Connection) {
+	uses, known := fieldsOf[c.GrantType]
+	if !known {
+		p.o.Known(specific...) // the grant type is wrong, that is said already
+		return
+	}
+	for _, field := range specific {
+		used := slices.Contains(uses.required, field) || slices.Contains(uses.optional, field)
+		if !used && p.o.Has(field) {
+			p.o.Known(field)
+			p.o.Problem(field, "is not used by "+string(c.GrantType))
+		}
+	}
+	switch c.GrantType {
+	case Password:
+		c.Username = p.required("username")
+		c.Password = reltioauth.NewSecret(p.requiredAny("password"))
+	case AuthorizationCode:
+		c.TenantID = p.required("tenant_id")
+		c.PKCE = p.o.Bool("pkce")
+		c.ExpectedUser = p.optional("expected_user")
+	case ClientCredentials:
+	}
+	if slices.Contains(uses.optional, "refresh_token_days") {
+		c.RefreshTokenLife = p.refreshTokenLife()
+	}
+}
+
+func (p parser) required(field string) string {
+	text := p.requiredAny(field)
+	p.plain(field, text)
+	return text
+}
+
+// requiredAny is required for a text that may hold any character.
+func (p parser) requiredAny(field string) string {
+	if !p.o.Has(field) {
+		p.o.Problem(field, "is required")
+		return ""
+	}
+	text := p.o.String(field)
+	p.bounded(field, text)
+	return text
+}
+
+func (p parser) optional(field string) string {
+	if !p.o.Has(field) {
+		return ""
+	}
+	text := p.o.String(field)
+	p.bounded(field, text)
+	p.plain(field, text)
+	return text
+}
+
+func (p parser) bounded(field, text string) {
+	if text == "" {
+		p.o.Problem(field, "must be a text that is not empty")
+	}
+	if len(text) > maxText {
+		p.o.Problem(field, fmt.Sprintf("must have at most %d bytes", maxText))
+	}
+}
+
+func (p parser) plain(field, text string) {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		p.o.Problem(field, "must not have control characters")
+	}
+}
+
+func (p parser) clientAuth(clientID string) reltioauth.ClientAuth {
+	switch style := p.optional("client_auth"); style {
+	case "", "basic":
+		if strings.Contains(clientID, ":") {
+			p.o.Problem("client_id", "must not have a colon with client_auth basic")
+		}
+		return reltioauth.ClientAuthBasic
+	case "post":
+		return reltioauth.ClientAuthPost
+	default:
+		p.o.Problem("client_auth", "must be basic or post")
+		return reltioauth.ClientAuthBasic
+	}
+}
+
+func (p parser) authURL(hosts Hosts) (authURL, host string) {
+	text := reltioauth.DefaultAuthURL
+	if p.o.Has("auth_url") {
+		text = p.optional("auth_url")
+	}
+	u, host, err := normalURL(text)
+	switch {
+	case err != nil:
+		p.o.Problem("auth_url", err.Error())
+	case !hosts.Allow(host):
+		p.o.Problem("auth_url", "its host is not in AUTH_HOSTS")
+	}
+	return u, host
+}
+
+func (p parser) refreshTokenLife() time.Duration {
+	const day = 24 * time.Hour
+	if !p.o.Has("refresh_token_days") {
+		return DefaultRefreshTokenDays * day
+	}
+	days := p.o.Number("refresh_token_days")
+	if !(days > 0 && days <= maxRefreshTokenDays) {
+		p.o.Problem("refresh_token_days", fmt.Sprintf("must be a number above 0 and at most %d", maxRefreshTokenDays))
+		return 0
+	}
+	return time.Duration(math.Round(days * float64(day)))
+}
+
+// alias is what Lambda lets an alias be called; a name of digits alone would be
+// a version.
+var (
+	alias  = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
+	digits = regexp.MustCompile(`^[0-9]+$`)
+)
+
+// maxAliases bounds the list of aliases.
+const maxAliases = 100
+
+func (p parser) aliases() []string {
+	if !p.o.Has("aliases") {
+		return nil
+	}
+	list := p.o.Strings("aliases")
+	if len(list) == 0 || len(list) > maxAliases {
+		p.o.Problem("aliases", fmt.Sprintf("must name 1 to %d aliases of the issue function", maxAliases))
+	}
+	for _, name := range list {
+		if !alias.MatchString(name) || digits.MatchString(name) {
+			p.o.Problem("aliases", "must be names of aliases of the issue function")
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}

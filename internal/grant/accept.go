@@ -1,0 +1,131 @@
+package grant
+
+import (
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// Lesson is what a renewal can teach about the server.
+type Lesson int
+
+// The lessons.
+const (
+	// NoLesson: nothing can be concluded, or nothing is asked just now.
+	NoLesson Lesson = iota
+	// SameToken: the server gave the token that it had given before.
+	SameToken
+	// AskAboutOld: a new token came; whether the old one lives on has to be
+	// asked.
+	AskAboutOld
+)
+
+// Learn says what a renewal sent at sent teaches: only one of an unreported
+// token that had enough of its life left, since a token about to end dies of
+// itself.
+func (g Grant) Learn(next Grant, m Mode, sent time.Time, reported bool) Lesson {
+	left := g.ExpiresAt.Sub(sent)
+	if !g.HasToken() || reported || left < min(learnLeft, g.Life()/learnShare) {
+		return NoLesson
+	}
+	if next.Fingerprint == g.Fingerprint {
+		return SameToken
+	}
+	if m == Overlap && recently(g.EarlyAskedAt, sent, TestEvery) {
+		return NoLesson
+	}
+	return AskAboutOld
+}
+
+// WithMode sets what was learned, for refreshes or for logins, and when.
+func (g Grant) WithMode(refresh bool, m Mode, at time.Time) Grant {
+	if refresh {
+		g.RefreshMode = m
+	} else {
+		g.LoginMode = m
+	}
+	g.EarlyAskedAt = at
+	return g
+}
+
+// ModeOf is the mode learned for refreshes or for logins.
+func (g Grant) ModeOf(refresh bool) Mode {
+	m := g.LoginMode
+	if refresh {
+		m = g.RefreshMode
+	}
+	if m == "" {
+		return Unknown
+	}
+	return m
+}
+
+// Accept puts an answer's access token into the grant. A token that is the one
+// already held keeps its version; if its two deadlines nearly agree the earlier
+// one counts for callers, else the new one, and the later one is remembered as
+// the moment after which the server may be asked once more.
+func (g Grant) Accept(t *reltioauth.Token) Grant {
+	same := g.HasToken() && g.AccessToken.Equal(t.AccessToken)
+	old := g
+	g.AccessToken = t.AccessToken
+	g.Fingerprint = t.Fingerprint()
+	g.TokenType = t.TokenType
+	g.Scope = t.Scope
+	g.ExpiresInMissing = t.ExpiresInMissing
+	g.ExpiresAt = t.ExpiresAt()
+	if !same {
+		g.IssuedAt = t.IssuedAt
+		g.Version = old.Version + 1
+		g.RepeatedUntil, g.ReissuedAt, g.CheckedAt = time.Time{}, time.Time{}, time.Time{}
+		return g
+	}
+	g.RepeatedUntil = g.ExpiresAt
+	if old.ExpiresAt.After(g.ExpiresAt) {
+		g.RepeatedUntil = old.ExpiresAt
+	}
+	if apart := g.ExpiresAt.Sub(old.ExpiresAt); apart > 0 && apart <= sameDeadline {
+		g.ExpiresAt = old.ExpiresAt
+	}
+	return g
+}
+
+// Stuck reports whether the server gave an ended token again that it had
+// already given a second time: asking once more in a moment gives nothing.
+func (g Grant) Stuck(next Grant, sent time.Time) bool {
+	return next.Fingerprint == g.Fingerprint && g.HasToken() && !next.Living(sent) &&
+		!g.RepeatedUntil.IsZero() && !sent.Before(g.RepeatedUntil)
+}
+
+// WithoutToken removes the access token; its fingerprint and version stay.
+func (g Grant) WithoutToken() Grant {
+	g.AccessToken = reltioauth.Secret{}
+	g.RepeatedUntil = time.Time{}
+	return g
+}
+
+// WithRefreshToken points at the refresh token's version in the vault and
+// starts its clock at its login.
+func (g Grant) WithRefreshToken(r RefreshToken, life time.Duration) Grant {
+	g.SecretVersion = r.Version
+	g.RefreshFingerprint = r.Fingerprint()
+	g.LoggedInAt, g.RefreshExpiresAt = r.LoggedInAt, r.LoggedInAt.Add(life)
+	if g.RefreshFingerprint == "" {
+		g.LoggedInAt, g.RefreshExpiresAt = time.Time{}, time.Time{}
+	}
+	return g
+}
+
+// Newborn is the empty grant of an identity: nothing of the one before is kept
+// but what fences writers and orders versions.
+func (g Grant) Newborn(identity string) Grant {
+	return Grant{
+		Connection:  g.Connection,
+		Version:     g.Version,
+		Epoch:       g.Epoch,
+		Owner:       g.Owner,
+		Identity:    identity,
+		RefreshMode: Unknown,
+		LoginMode:   Unknown,
+		Status:      StatusOK,
+	}
+}

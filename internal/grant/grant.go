@@ -1,0 +1,231 @@
+// Package grant is what the authorization server gave for a connection: the
+// tokens, their deadlines and their health, and every decision about when to
+// renew them.
+//
+// A Grant is stored as one item per connection. Callers of the issue function
+// are answered from it alone; it is changed only by whoever holds the grant's
+// lease. The refresh token is not in it but in a Vault, and is always stored
+// there first: what lives long is stored before what lives short.
+//
+//	g, err := store.Grant(ctx, name, grant.Eventual) // ErrNotFound: never asked for
+//	if g.Living(now) { ... }                         // hand it out
+//	if !g.Due().After(now) { ... }                   // renew it
+//	err = store.PutGrant(ctx, lease, g)              // ErrFenced: somebody newer was here
+//
+// Decisions are pure functions with a table test each; only Store and Vault
+// block.
+package grant
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// Mode is what was learned of a server: what becomes of the old token when a
+// new one is asked for while it lives.
+type Mode string
+
+// The modes.
+const (
+	// Unknown: nothing was learned yet.
+	Unknown Mode = "unknown"
+	// Overlap: a new token came and the old one lived on.
+	Overlap Mode = "overlap"
+	// AtEnd: the same token came again, or a new one killed the old one.
+	AtEnd Mode = "at_end"
+)
+
+// Status is a grant's health.
+type Status string
+
+// The statuses.
+const (
+	StatusOK                  Status = "ok"
+	StatusFailing             Status = "failing"
+	StatusUnknown             Status = "unknown"
+	StatusInvalidConnection   Status = "invalid_connection"
+	StatusCredentialsRejected Status = "credentials_rejected"
+	StatusMFARequired         Status = "mfa_required"
+	StatusReauthorize         Status = "reauthorize"
+	StatusTokenLimit          Status = "token_limit"
+	StatusPaused              Status = "paused"
+)
+
+// Relogin is how far a login is that replaces a refresh token before its end.
+type Relogin string
+
+// The steps of a re-login.
+const (
+	// ReloginDue: the token in hand is the last one before the login.
+	ReloginDue Relogin = "due"
+	// ReloginRevoke: the login gave the same refresh token, which is revoked
+	// next.
+	ReloginRevoke Relogin = "revoke"
+	// ReloginLogin: the refresh token was revoked; log in.
+	ReloginLogin Relogin = "login"
+)
+
+// Grant is everything that is remembered of a connection. A zero time is an
+// absent one. Times have millisecond precision.
+type Grant struct {
+	Connection string
+
+	AccessToken reltioauth.Secret
+	// Fingerprint names the access token; it stays when the token is removed.
+	Fingerprint string
+	TokenType   string
+	Scope       string
+	// IssuedAt is when the token request was sent; ExpiresAt is the server's
+	// own deadline counted from there.
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	// ExpiresInMissing says that the server named no deadline.
+	ExpiresInMissing bool
+	// Version rises with each new access token.
+	Version int64
+
+	// Epoch and Owner are those of the lease under which this was written.
+	Epoch int64
+	Owner string
+
+	// Identity says whose grant this is.
+	Identity string
+	// Aliases of the issue function that may have the token; none: all may.
+	Aliases []string
+
+	// RefreshMode and LoginMode are learned apart.
+	RefreshMode Mode
+	LoginMode   Mode
+
+	// SecretVersion points at the version of the grant's secret that holds the
+	// refresh token; ConnectionVersion is the connection's secret last parsed.
+	SecretVersion     string
+	ConnectionVersion string
+	// RefreshFingerprint names the refresh token; empty if there is none.
+	RefreshFingerprint string
+	// LoggedInAt starts the refresh token's clock, RefreshExpiresAt ends it.
+	LoggedInAt       time.Time
+	RefreshExpiresAt time.Time
+	// User is the first user that authorized the connection.
+	User string
+
+	Status   Status
+	Failures int
+	// RetryAt is when Reltio may be asked again after a failure, or when a
+	// waiting grant is looked at next.
+	RetryAt          time.Time
+	LastError        fault.Type
+	LastErrorMessage string
+
+	// CheckedAt is when a reported token was last checked; ReissuedAt when one
+	// that is dead came back.
+	CheckedAt  time.Time
+	ReissuedAt time.Time
+	Relogin    Relogin
+	// RepeatedUntil is the later deadline of a token that came a second time.
+	RepeatedUntil time.Time
+	// EarlyAskedAt is when the mode was last put to the test.
+	EarlyAskedAt time.Time
+	// TriedAt is when Reltio was last asked for something and did not give it.
+	TriedAt time.Time
+	// WarnedAt is when the end of the refresh token was last announced.
+	WarnedAt time.Time
+	// Unpublished are events not yet sent.
+	Unpublished []string
+
+	// Shard and DueAt are the index entry: a hint where to look.
+	Shard Shard
+	DueAt time.Time
+	// TTL deletes what is left of a connection that is gone.
+	TTL time.Time
+}
+
+// Shard is a part of the index of due grants.
+type Shard string
+
+// The shards.
+const (
+	// ShardDue: grants that are renewed.
+	ShardDue Shard = "due"
+	// ShardWaiting: grants that wait for a person or for new credentials.
+	ShardWaiting Shard = "waiting"
+)
+
+// Consistency says how a grant is read.
+type Consistency bool
+
+// The consistencies of a read.
+const (
+	Eventual Consistency = false
+	Strong   Consistency = true
+)
+
+var (
+	// ErrNotFound says that there is no grant of that name.
+	ErrNotFound = errors.New("grant: not found")
+	// ErrFenced says that a higher epoch has written: the lease was lost.
+	ErrFenced = errors.New("grant: fenced off by a newer lease")
+)
+
+// Due is an entry of the index.
+type Due struct {
+	Connection string
+	DueAt      time.Time
+}
+
+// Store keeps one item per connection. All methods are atomic and safe for
+// concurrent use by any number of processes. A network failure is a
+// fault.Error of type StoreUnavailable; after one of PutGrant the item is
+// either the old or the new one.
+type Store interface {
+	// Grant returns the item, or ErrNotFound. What is past its deadline is
+	// returned as well: who reads checks the time.
+	Grant(ctx context.Context, name string, c Consistency) (Grant, error)
+	// PutGrant writes g under the lease: its epoch and owner become the
+	// grant's. It is taken if the stored epoch is lower, or equal with the
+	// same owner, else ErrFenced. Attributes that this release does not know
+	// stay as they are.
+	PutGrant(ctx context.Context, held lease.Lease, g Grant) error
+	// DueGrants returns up to limit entries of the shard that are due at now,
+	// the most urgent first, after the given one (nil: from the start).
+	DueGrants(ctx context.Context, s Shard, now time.Time, after *Due, limit int) ([]Due, error)
+}
+
+// RefreshToken is a version of a grant's secret. One without a token is a
+// tombstone: what came before belongs to somebody else.
+type RefreshToken struct {
+	Token      reltioauth.Secret
+	LoggedInAt time.Time
+	// Epoch orders the versions: that of the lease under which it was written,
+	// or one above the highest that the writer saw.
+	Epoch int64
+	// Version names it in the vault.
+	Version string
+}
+
+// Fingerprint names the refresh token; empty for a tombstone.
+func (r RefreshToken) Fingerprint() string {
+	if r.Token.IsZero() {
+		return ""
+	}
+	return reltioauth.Fingerprint(r.Token)
+}
+
+// Vault keeps refresh tokens, each change as a new version. All methods are
+// safe for concurrent use. A failure is a fault.Error of type
+// StoreUnavailable.
+type Vault interface {
+	// Current returns the newest version, or ErrNotFound if there never was
+	// one.
+	Current(ctx context.Context, name string) (RefreshToken, error)
+	// Version returns one version. One that is not there is StoreUnavailable:
+	// a pointer to nowhere is a fault of the store, never a dead token.
+	Version(ctx context.Context, name, version string) (RefreshToken, error)
+	// Put adds a version, makes it the newest, and returns its name.
+	Put(ctx context.Context, name string, r RefreshToken) (string, error)
+}

@@ -1,0 +1,129 @@
+package grant
+
+import (
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+)
+
+// The back-off after failures.
+const (
+	firstBackOff   = 30 * time.Second
+	longestBackOff = 5 * time.Minute
+	leastBackOff   = time.Second
+	// backOffShare of the token's life bounds the back-off.
+	backOffShare = 4
+	// usualLife is assumed where there is no token yet.
+	usualLife = time.Hour
+	// jitter is how much of a back-off is left to chance.
+	jitter = 0.2
+)
+
+// BackOff is how long to wait after the failures-th failure in a row: doubling,
+// bounded, at most a quarter of the token's life, at least a second. chance, in
+// [0, 1), takes up to a fifth off, so that what failed together does not come
+// back together.
+func BackOff(failures int, life time.Duration, chance float64) time.Duration {
+	if life <= 0 {
+		life = usualLife
+	}
+	wait := firstBackOff
+	for i := 1; i < failures && wait < longestBackOff; i++ {
+		wait *= 2
+	}
+	wait = min(wait, longestBackOff, life/backOffShare)
+	return max(leastBackOff, scale(wait, 1-jitter*chance))
+}
+
+// Healthy is the grant after a success.
+func (g Grant) Healthy() Grant {
+	g.Status = StatusOK
+	g.Failures = 0
+	g.RetryAt, g.TriedAt = time.Time{}, time.Time{}
+	g.LastError, g.LastErrorMessage = "", ""
+	return g
+}
+
+// Failed is the grant after a failure. wait is at least how long Reltio wants
+// to be left alone; 0 if it said nothing. A waiting grant is looked at every
+// LookEvery instead.
+func (g Grant) Failed(s Status, e *fault.Error, now time.Time, wait time.Duration, chance float64) Grant {
+	g.Status = s
+	g.Failures++
+	g.LastError, g.LastErrorMessage = e.Type, e.Message
+	g.TriedAt = now
+	g.RetryAt = now.Add(max(wait, BackOff(g.Failures, g.Life(), chance)))
+	if g.Waiting() {
+		g.RetryAt = now.Add(LookEvery)
+	}
+	return g
+}
+
+// Postponed is the grant when nothing was sent: no failure, only a later
+// moment.
+func (g Grant) Postponed(e *fault.Error, until time.Time) Grant {
+	g.LastError, g.LastErrorMessage = e.Type, e.Message
+	g.RetryAt = until
+	return g
+}
+
+// Looked is a waiting grant that was looked at and found waiting still.
+func (g Grant) Looked(now time.Time) Grant {
+	g.RetryAt = now.Add(LookEvery)
+	return g
+}
+
+// Gone is what is left of a connection whose secret is missing: enough to
+// fence old writers and to answer callers for a minute.
+func (g Grant) Gone(now time.Time) Grant {
+	return Grant{
+		Connection: g.Connection,
+		Epoch:      g.Epoch,
+		Owner:      g.Owner,
+		Version:    g.Version,
+		Status:     StatusUnknown,
+		RetryAt:    now.Add(UnknownFor),
+		TTL:        now.Add(24 * time.Hour),
+	}
+}
+
+// Indexed sets the index entry: where and when a sweep looks for the grant.
+// What has events to send is looked at now.
+func (g Grant) Indexed(now time.Time) Grant {
+	g.Shard, g.DueAt = ShardDue, g.Due()
+	switch {
+	case g.Status == StatusPaused || g.Status == StatusUnknown:
+		g.Shard, g.DueAt = "", time.Time{}
+		return g
+	case g.Waiting():
+		g.Shard = ShardWaiting
+	}
+	if g.DueAt.IsZero() || len(g.Unpublished) > 0 {
+		g.DueAt = now
+	}
+	return g
+}
+
+// Error is the stored error as a caller gets it at now; nil if there is none.
+func (g Grant) Error(now time.Time) *fault.Error {
+	switch g.Status {
+	case StatusPaused:
+		return fault.New(fault.ConnectionPaused, "an operator paused this connection")
+	case StatusUnknown:
+		return fault.New(fault.UnknownConnection, "no connection has this name")
+	}
+	switch g.LastError {
+	case "":
+		return nil
+	case fault.RateLimited:
+		return fault.Limited(g.RetryAt.Sub(now))
+	default:
+		return fault.New(g.LastError, g.LastErrorMessage)
+	}
+}
+
+// Failing reports whether a caller should hear that the renewal is in trouble
+// though its token lives.
+func (g Grant) Failing() bool {
+	return g.Status != StatusOK && g.Status != StatusPaused && g.Status != ""
+}

@@ -1,0 +1,41 @@
+package lease_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+)
+
+func TestEnded(t *testing.T) {
+	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		until time.Time
+		want  bool
+	}{
+		"never taken":                {time.Time{}, true},
+		"long past":                  {now.Add(-time.Hour), true},
+		"this instant":               {now, true},
+		"a millisecond left":         {now.Add(time.Millisecond), false},
+		"asynchronous":               {now.Add(lease.AsyncTerm), false},
+		"at the bound of belief":     {now.Add(lease.MaxAhead), false},
+		"beyond the bound of belief": {now.Add(lease.MaxAhead + 1), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := lease.Ended(test.until, now); got != test.want {
+				t.Errorf("Ended = %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestNothingBeginsInTheLastSkew(t *testing.T) {
+	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+	l := lease.Lease{Until: now.Add(lease.Term)}
+	if !l.Covers(now, lease.Term-lease.Skew) {
+		t.Error("work that just fits is refused")
+	}
+	if l.Covers(now, lease.Term-lease.Skew+1) {
+		t.Error("work that reaches into the last seconds is begun")
+	}
+}

@@ -1,0 +1,209 @@
+// Package strictjson reads one JSON object and refuses whatever it does not
+// know.
+//
+// encoding/json is forgiving: it matches keys in any case, lets the last of two
+// equal keys win, ignores unknown keys and takes null for anything. A request
+// or a secret in which one of these occurs is a mistake that should be said,
+// not guessed around.
+//
+//	o, err := strictjson.Parse(data)
+//	if err != nil { ... }               // not one JSON object
+//	name := o.String("connection")      // wrong types are remembered
+//	if !o.Has("connection") { o.Problem("connection", "is required") }
+//	problems := o.Problems()            // also names what nobody asked for
+//
+// A problem reads "<field>: <what>". It never holds a value, and a field's name
+// only if it looks like one of ours: a secret pasted in the wrong place must
+// not come out in an error.
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"unicode/utf8"
+)
+
+var (
+	// ErrNotObject says that the input is not one JSON object in UTF-8.
+	ErrNotObject = errors.New("must be one JSON object")
+	// ErrTrailing says that something follows the object.
+	ErrTrailing = errors.New("must be one JSON object and nothing after it")
+)
+
+// printable is what the name of an unknown field must look like to be shown.
+var printable = regexp.MustCompile(`^[a-z_]{1,32}$`)
+
+// Object is a JSON object whose fields are taken out one by one. It is not safe
+// for concurrent use.
+type Object struct {
+	fields   map[string]json.RawMessage
+	asked    map[string]bool
+	problems map[string]string
+	unnamed  bool // an unknown field has a name that is not shown
+}
+
+// Parse reads data as one object: ErrNotObject or ErrTrailing if it is not.
+// Repeated fields are a problem of their own and are found by Problems.
+func Parse(data []byte) (*Object, error) {
+	o := &Object{
+		fields:   map[string]json.RawMessage{},
+		asked:    map[string]bool{},
+		problems: map[string]string{},
+	}
+	if !utf8.Valid(data) {
+		return nil, ErrNotObject
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	if first, err := d.Token(); err != nil || first != json.Delim('{') {
+		return nil, ErrNotObject
+	}
+	for d.More() {
+		if err := o.member(d); err != nil {
+			return nil, ErrNotObject
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, ErrNotObject
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, ErrTrailing
+	}
+	return o, nil
+}
+
+func (o *Object) member(d *json.Decoder) error {
+	key, err := d.Token()
+	if err != nil {
+		return fmt.Errorf("key: %w", err)
+	}
+	name, ok := key.(string)
+	if !ok {
+		return ErrNotObject
+	}
+	var value json.RawMessage
+	if err := d.Decode(&value); err != nil {
+		return fmt.Errorf("value: %w", err)
+	}
+	if _, twice := o.fields[name]; twice {
+		o.Problem(name, "is repeated")
+	}
+	o.fields[name] = value
+	return nil
+}
+
+// Has reports whether the field is there, whatever its value.
+func (o *Object) Has(name string) bool {
+	_, ok := o.fields[name]
+	return ok
+}
+
+// Problem remembers the first thing that is wrong with a field.
+func (o *Object) Problem(name, what string) {
+	if !printable.MatchString(name) {
+		o.unnamed = true
+		return
+	}
+	if _, ok := o.problems[name]; !ok {
+		o.problems[name] = what
+	}
+}
+
+// String takes a text out; "" if it is missing.
+func (o *Object) String(name string) string {
+	return take[string](o, name, "must be a string")
+}
+
+// Bool takes a truth value out; false if it is missing.
+func (o *Object) Bool(name string) bool {
+	return take[bool](o, name, "must be true or false")
+}
+
+// Number takes a number out; 0 if it is missing.
+func (o *Object) Number(name string) float64 {
+	return take[float64](o, name, "must be a number")
+}
+
+// Integer takes a whole number out; 0 if it is missing.
+func (o *Object) Integer(name string) int64 {
+	return take[int64](o, name, "must be a whole number")
+}
+
+// Strings takes a list of texts out; nil if it is missing.
+func (o *Object) Strings(name string) []string {
+	const what = "must be a list of strings"
+	list := take[[]*string](o, name, what)
+	texts := make([]string, 0, len(list))
+	for _, text := range list {
+		if text == nil {
+			o.Problem(name, what)
+			return nil
+		}
+		texts = append(texts, *text)
+	}
+	return texts
+}
+
+// Object takes an object out; nil if it is missing. Its problems are its own.
+func (o *Object) Object(name string) *Object {
+	raw, ok := o.take(name)
+	if !ok {
+		return nil
+	}
+	inner, err := Parse(raw)
+	if err != nil {
+		o.Problem(name, "must be an object")
+		return nil
+	}
+	return inner
+}
+
+func (o *Object) take(name string) (json.RawMessage, bool) {
+	o.asked[name] = true
+	raw, ok := o.fields[name]
+	return raw, ok
+}
+
+func take[T any](o *Object, name, what string) T {
+	var zero T
+	raw, ok := o.take(name)
+	if !ok {
+		return zero
+	}
+	var value *T
+	if err := json.Unmarshal(raw, &value); err != nil || value == nil {
+		o.Problem(name, what)
+		return zero
+	}
+	return *value
+}
+
+// Known says that the fields are known though nothing was taken out of them.
+func (o *Object) Known(names ...string) {
+	for _, name := range names {
+		o.asked[name] = true
+	}
+}
+
+// Problems lists what is wrong, each as "<field>: <what>", sorted by field; at
+// the end whatever was never asked for.
+func (o *Object) Problems() []string {
+	for name := range o.fields {
+		if !o.asked[name] {
+			o.Problem(name, "is not known here")
+		}
+	}
+	list := make([]string, 0, len(o.problems)+1)
+	for _, name := range slices.Sorted(maps.Keys(o.problems)) {
+		list = append(list, name+": "+o.problems[name])
+	}
+	if o.unnamed {
+		list = append(list, "a field: is not known here")
+	}
+	return list
+}

@@ -1,0 +1,193 @@
+package reltioauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The values of Error.Op.
+const (
+	opDial      = "dial"
+	opToken     = "token"
+	opRevoke    = "revoke"
+	opCheck     = "checkToken"
+	opAuthorize = "authorize"
+)
+
+// ErrorCode says what went wrong. It is an error, so that
+//
+//	errors.Is(err, reltioauth.ErrInvalidGrant)
+//
+// works on everything this package returns.
+type ErrorCode string
+
+// The server's words: RFC 6749, section 5.2, and for the last two RFC 6750 and
+// Spring Security (documented by Reltio). A word counts only in an answer of
+// 400 to 499 that is not a page of HTML.
+//
+// ErrInvalidRequest is also the code of a request that this package refuses to
+// send, with StatusCode 0: a field is missing, or a Client is misconfigured.
+const (
+	ErrInvalidRequest       ErrorCode = "invalid_request"
+	ErrInvalidClient        ErrorCode = "invalid_client"
+	ErrInvalidGrant         ErrorCode = "invalid_grant"
+	ErrUnauthorizedClient   ErrorCode = "unauthorized_client"
+	ErrUnsupportedGrantType ErrorCode = "unsupported_grant_type"
+	ErrInvalidScope         ErrorCode = "invalid_scope"
+	ErrInvalidToken         ErrorCode = "invalid_token"
+	ErrUnauthorized         ErrorCode = "unauthorized"
+)
+
+// This package's words, which no server can put into its mouth.
+const (
+	// ErrRateLimited is a 429, whatever its body: too many token requests, or
+	// too many living tokens of a client with Multi Token Support.
+	ErrRateLimited ErrorCode = "rate_limited"
+	// ErrMFARequired is a login that needs a second factor: see Error.MFA.
+	ErrMFARequired ErrorCode = "mfa_required"
+	// ErrInvalidResponse is a success that cannot be used.
+	ErrInvalidResponse ErrorCode = "invalid_response"
+	// ErrUnavailable is everything that says nothing about what was asked:
+	// the network, a deadline, 5xx, a redirect, a page of HTML, a refusal
+	// without a known word.
+	ErrUnavailable ErrorCode = "unavailable"
+)
+
+// Error implements error.
+func (c ErrorCode) Error() string { return string(c) }
+
+// MFAChallenge is what Reltio answers to a login that needs a second factor
+// (documented by Reltio). MFAGrant answers it.
+type MFAChallenge struct {
+	Type       string        // of factor, like "AUTHENTICATOR"
+	Status     string        // like "ENROLL"
+	StateToken Secret        // zero if it could not be read
+	ExpiresIn  time.Duration // of StateToken; 0 if not said
+}
+
+// Error is the one error type of this package: a call that did not give what
+// was asked. No field of it, and no way of printing it, holds a secret.
+type Error struct {
+	// Op is "dial", "token", "revoke", "checkToken" or "authorize".
+	Op string
+	// GrantType is that of the token request, else empty.
+	GrantType string
+	// Code is one of the constants of this package, never another text.
+	Code ErrorCode
+
+	// Description and URI are the server's explanations (RFC 6749, section
+	// 5.2; errorMessage in Reltio's other shape), each on one line of at most
+	// 256 characters. Reltio's descriptions repeat tokens (documented), so
+	// whatever was sent, and whatever looks like a token, is replaced.
+	Description string
+	URI         string
+
+	// StatusCode is that of the HTTP answer; 0: there was none.
+	StatusCode int
+
+	// RetryAfter is how long the server asks to be left alone (RFC 9110,
+	// section 10.2.3): 0 if it does not, at most 24 h.
+	RetryAfter time.Duration
+
+	// Sent is false only if certainly no byte of the request left, so that
+	// the server cannot have acted on it.
+	Sent bool
+
+	// MFA is set with ErrMFARequired, else nil.
+	MFA *MFAChallenge
+
+	// Err is the cause, if there is one besides the server's answer. It
+	// matches, with errors.Is, what the network's error matched (context.Canceled, a
+	// syscall.Errno), but gives away only a redacted text of it: errors of
+	// net/http quote URLs and answers.
+	Err error
+}
+
+// Error names the operation, the code, the status and the cause, and not the
+// server's description.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("reltioauth: " + e.Op)
+	if e.GrantType != "" {
+		b.WriteString(" (" + e.GrantType + ")")
+	}
+	b.WriteString(": " + string(e.Code))
+	if e.StatusCode != 0 {
+		fmt.Fprintf(&b, " (HTTP %d)", e.StatusCode)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether target is the error's code.
+func (e *Error) Is(target error) bool {
+	code, ok := target.(ErrorCode)
+	return ok && code == e.Code
+}
+
+// Permanent reports whether the same input would be refused again: whatever
+// the server, or this package, says about the request and its credentials. The
+// rest (ErrRateLimited, ErrInvalidResponse, ErrUnavailable) may pass.
+func (e *Error) Permanent() bool {
+	switch e.Code {
+	case ErrRateLimited, ErrInvalidResponse, ErrUnavailable:
+		return false
+	}
+	return true
+}
+
+// Credentials reports whether the credentials of the client or of the user
+// were refused, so that repeating them does harm: any refusal of the client,
+// and invalid_grant on a password grant. On other grants invalid_grant is about
+// a token or code.
+func (e *Error) Credentials() bool {
+	switch e.Code {
+	case ErrInvalidClient, ErrUnauthorized, ErrUnauthorizedClient:
+		return true
+	case ErrInvalidGrant:
+		return e.GrantType == PasswordGrant{}.GrantType()
+	}
+	return false
+}
+
+// Answered reports whether the server answered.
+func (e *Error) Answered() bool { return e.StatusCode != 0 }
+
+// constError is an error that is its text.
+type constError string
+
+func (e constError) Error() string { return string(e) }
+
+// unsent is the error of a request that is not worth sending. The cause names
+// the field and no value.
+func unsent(op, grantType string, cause error) *Error {
+	return &Error{Op: op, GrantType: grantType, Code: ErrInvalidRequest, Err: cause}
+}
+
+// cause stands for an error that may quote a secret: it answers errors.Is as
+// that error does, and says the redacted text. The error itself stays out of
+// reach of errors.As, Unwrap and every verb of fmt.
+type cause struct {
+	text string
+	is   func(target error) bool
+}
+
+func newCause(err error, text string) *cause {
+	return &cause{text: text, is: func(target error) bool { return errors.Is(err, target) }}
+}
+
+func (c *cause) Error() string { return c.text }
+
+// Is makes errors.Is see through the redaction.
+func (c *cause) Is(target error) bool { return c.is(target) }
+
+// Timeout reports whether a deadline was the cause, as net.Error does.
+func (c *cause) Timeout() bool { return c.is(context.DeadlineExceeded) }

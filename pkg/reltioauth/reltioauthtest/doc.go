@@ -1,0 +1,54 @@
+// Package reltioauthtest is a sandbox of Reltio's authorization server: the
+// token endpoint with all its grant types, the browser leg with a login page,
+// revocation and token inspection. It is made for tests, for simulations in
+// virtual time and for trying things on one machine. It is no security
+// product: nothing real belongs into it.
+//
+//	server := reltioauthtest.NewServer(t, reltioauthtest.Config{
+//		Clients: []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("s3cret")}},
+//		Users:   []reltioauthtest.User{{Username: "ann", Password: reltioauth.NewSecret("pw")}},
+//	})
+//	client := server.Client("acme")
+//	token, err := client.Token(ctx, reltioauth.ClientCredentialsGrant{})
+//	server.Kill(token.Fingerprint())                   // dies before its hour
+//	server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML}})
+//	server.MaxTokenRequests(time.Second)               // never more than ten, is it?
+//
+// # What differs between real servers
+//
+// Much of what Reltio's server does is documented in one place, contradicted
+// in another or not written down at all. Each such point is a field of
+// [Behaviour], for the whole server or for one client, and can be changed
+// while the server runs. The zero value is what the documentation shows:
+// asked again, the server gives the same token with its remaining seconds;
+// the refresh token stays the same and its 28 days are not restarted.
+//
+// # Time
+//
+// [Config].Now is the server's clock. Nothing else tells the server the time,
+// and nothing runs in the background: what has ended is noticed when a
+// request arrives, and thrown away in passing. Only an artificial delay
+// ([Fault].Delay and [Fault].Hold) waits, by a timer of package time, so inside a
+// testing/synctest bubble it takes no real time.
+//
+// # With and without a network
+//
+// [Server.Connector] is the way in for simulations: it serves each request in
+// the goroutine that sends it, opens no socket and leaves nothing behind.
+// [Server.Start] and [NewServer] serve on a loopback address. Both at once is
+// fine. A fault that cuts the connection shows as a network error either way.
+//
+// # What it remembers
+//
+// Every request is recorded: when, what, who, how it ended, and the
+// fingerprints of the tokens concerned, never a secret. See [Server.Requests],
+// [Server.TokenRequests], [Server.RefusedLogins], [Server.MaxTokenRequests].
+// The server writes no log.
+//
+// # Failures
+//
+// Nothing here fails a test or stops the program. A request that the server
+// does not understand is answered as Reltio would answer it; an unknown user,
+// client or fingerprint in a call from a test is ignored, or reported by the
+// call's result.
+package reltioauthtest

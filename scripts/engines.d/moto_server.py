@@ -1,0 +1,24 @@
+"""moto's server, answering one request at a time. Flags: --host, --port.
+
+moto keeps its state in plain dictionaries without locks, so of two requests at once one
+may lose its write, which never happens at AWS. Connections are still accepted by threads
+(a client may open one and send nothing on it), but requests take turns.
+"""
+
+from threading import Lock
+
+from moto import server
+
+
+class OneAtATime(server.DomainDispatcherApplication):
+    def __init__(self, create_app):
+        super().__init__(create_app)
+        self.turn = Lock()
+
+    def __call__(self, environ, start_response):
+        with self.turn:
+            return list(super().__call__(environ, start_response))
+
+
+server.DomainDispatcherApplication = OneAtATime
+server.main()

@@ -52,7 +52,7 @@ func normalURL(text string) (normal, host string, err error) {
 	}
 	usual := "443"
 	switch {
-	case u.Scheme == "http" && loopback(name):
+	case u.Scheme == "http" && Loopback(name):
 		usual = "80"
 	case u.Scheme != "https":
 		return "", "", errors.New("must be https (http is for loopback alone)")
@@ -82,7 +82,8 @@ func validPort(port string) bool {
 	return err == nil && n > 0
 }
 
-func loopback(host string) bool {
+// Loopback reports whether a host is this machine.
+func Loopback(host string) bool {
 	if host == "localhost" {
 		return true
 	}

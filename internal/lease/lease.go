@@ -17,6 +17,8 @@ package lease
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"time"
 )
@@ -74,6 +76,14 @@ func Ended(until, now time.Time) bool {
 	return !until.After(now) || until.After(now.Add(MaxAhead))
 }
 
+// NewOwner draws a name for a holder: 16 random bytes in hexadecimal, so that no
+// two are ever alike.
+func NewOwner() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
+}
+
 // Request asks for a lease.
 type Request struct {
 	Connection string
@@ -91,8 +101,9 @@ type Request struct {
 // concurrent use by any number of processes. A network failure is a
 // fault.Error of type StoreUnavailable: the caller holds nothing then.
 type Store interface {
-	// TakeLease takes the lease if it has ended, with the next epoch, else
-	// ErrHeld.
+	// TakeLease takes the lease if it has ended, with the next epoch. Else it
+	// returns ErrHeld together with the holder's lease, so that the caller
+	// knows when it would end.
 	TakeLease(ctx context.Context, r Request) (Lease, error)
 	// SeizeLease takes the lease over anyone's head, with the next epoch. The
 	// holder before finds out when it next writes.

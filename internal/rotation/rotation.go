@@ -7,6 +7,7 @@ package rotation
 
 import (
 	"context"
+	"iter"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 )
@@ -86,6 +87,27 @@ func (r *Result) Count(o Outcome) {
 		r.Reauthorize++
 	case LeftOver:
 		r.LeftOver++
+	}
+}
+
+// Outcomes yields each outcome that occurred, with its count.
+func (r Result) Outcomes() iter.Seq2[Outcome, int] {
+	return func(yield func(Outcome, int) bool) {
+		for _, o := range []struct {
+			outcome Outcome
+			n       int
+		}{
+			{Renewed, r.Renewed},
+			{Unchanged, r.Unchanged},
+			{Contended, r.Contended},
+			{Failed, r.Failed},
+			{Reauthorize, r.Reauthorize},
+			{LeftOver, r.LeftOver},
+		} {
+			if o.n > 0 && !yield(o.outcome, o.n) {
+				return
+			}
+		}
 	}
 }
 

@@ -190,6 +190,14 @@ func (o *Object) Known(names ...string) {
 	}
 }
 
+// KnowAll says that whatever else is there is no problem: for input that others
+// may extend.
+func (o *Object) KnowAll() {
+	for name := range o.fields {
+		o.asked[name] = true
+	}
+}
+
 // Problems lists what is wrong, each as "<field>: <what>", sorted by field; at
 // the end whatever was never asked for.
 func (o *Object) Problems() []string {

@@ -1,7 +1,6 @@
 package reltioauth
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -188,6 +187,3 @@ func (c *cause) Error() string { return c.text }
 
 // Is makes errors.Is see through the redaction.
 func (c *cause) Is(target error) bool { return c.is(target) }
-
-// Timeout reports whether a deadline was the cause, as net.Error does.
-func (c *cause) Timeout() bool { return c.is(context.DeadlineExceeded) }

@@ -13,44 +13,43 @@ import (
 const redacted = "[redacted]"
 
 // Secret is a text that must not be seen: a token, a password, a code, a
-// client secret. No way of printing reveals it: fmt with any verb, slog, JSON,
-// text encoding and %+v of a struct that holds one in an unexported field all
-// show "[redacted]" or an address. Only Reveal gives the text.
+// client secret. No way of printing reveals it: fmt with any verb, slog, JSON
+// and text encoding show "[redacted]", and a struct that holds it in an
+// unexported field, where its methods are out of reach, shows an address. Only
+// Reveal gives the text.
 //
-// The zero value is the empty secret. Secrets are compared with Equal; == on
-// two of them compares where they are kept, not what they say, so a Secret is
-// no key for a map.
+// The zero value is the empty secret. Compare with Equal, as go-cmp does by
+// itself: == does not compile, and so a Secret is no key of a map.
 type Secret struct {
-	_ [0]func() // not comparable
-	// text is behind two pointers' worth of types because fmt prints the
-	// unexported fields of a struct without asking their methods, but never
-	// follows a pointer below the top level.
-	text *secretText
+	// reveal is a closure because nothing that walks through memory can look
+	// into one. A pointer would not do: fmt prints the unexported fields of a
+	// struct without asking their methods, and follows a pointer that it is
+	// told to print with a verb like %s.
+	reveal func() string
 }
 
-type secretText struct{ value string }
-
-// NewSecret keeps value from being printed.
+// NewSecret is the secret of that text.
 func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
 	}
-	return Secret{text: &secretText{value: value}}
+	return Secret{reveal: func() string { return value }}
 }
 
 // Reveal returns the text itself, for the one place that has to send or store
-// it.
+// it; "" for the zero value.
 func (s Secret) Reveal() string {
-	if s.text == nil {
+	if s.reveal == nil {
 		return ""
 	}
-	return s.text.value
+	return s.reveal()
 }
 
 // IsZero reports whether the secret is empty.
-func (s Secret) IsZero() bool { return s.text == nil }
+func (s Secret) IsZero() bool { return s.reveal == nil }
 
-// Equal compares two secrets in constant time for equal lengths.
+// Equal reports whether two secrets are the same text. For equal lengths the
+// time it takes does not depend on the texts.
 func (s Secret) Equal(other Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
 }
@@ -67,8 +66,8 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted)
 // LogValue implements slog.LogValuer.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalJSON implements json.Marshaler. What has to hold the secret in JSON
-// takes it out with Reveal.
+// MarshalJSON implements json.Marshaler. To keep a secret as JSON take it out
+// with Reveal.
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
 // MarshalText implements encoding.TextMarshaler.

@@ -137,6 +137,11 @@ func (r *request) token(a *answer) (*Token, error) {
 	return token, nil
 }
 
+// ErrNoLifeLeft is the cause of the error of an answer whose expires_in is zero.
+// Where the token is the one already held, it is that token at its very end,
+// and no failure.
+const ErrNoLifeLeft constError = "expires_in: zero"
+
 // errNoAccessToken is the answer of a server that has something else to say,
 // like that it wants a second factor.
 const errNoAccessToken constError = "access_token: missing"

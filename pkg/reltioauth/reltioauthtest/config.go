@@ -82,7 +82,8 @@ type Client struct {
 	ClientAuth []reltioauth.ClientAuth
 	// GrantTypes are the grant types it may use. Empty means all.
 	GrantTypes []string
-	// Scopes are what it is given. A request may ask for less.
+	// Scopes are what it is given. A request may ask for less. If there are
+	// none, it is given what it asks for.
 	Scopes []string
 	// Roles are shown by checkToken for a token without a user.
 	Roles []string
@@ -136,7 +137,7 @@ func newSettings(cfg Config) *settings {
 	orDefault(&set.CodeTTL, DefaultCodeTTL)
 	orDefault(&set.StateTokenTTL, DefaultStateTokenTTL)
 	if set.Now == nil {
-		set.Now = time.Now
+		set.Now = time.Now //nolint:forbidigo // the documented default
 	}
 	set.clients = make(map[string]*Client, len(set.Clients))
 	for i := range set.Clients {

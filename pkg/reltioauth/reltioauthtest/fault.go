@@ -36,8 +36,9 @@ type FaultKind int
 const (
 	// FaultNone lets the request through, after its delay.
 	FaultNone FaultKind = iota
-	// FaultUnreachable lets Connector open no connection. On a loopback
-	// address it is FaultCut.
+	// FaultUnreachable, as an outage of all operations, lets Connector open no
+	// connection and nothing through those that are open: the server sees no
+	// request. Anywhere else it is FaultCut.
 	FaultUnreachable
 	// FaultCut ends the connection instead of answering.
 	FaultCut

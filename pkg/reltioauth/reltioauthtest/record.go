@@ -1,7 +1,7 @@
 package reltioauthtest
 
 import (
-	"sort"
+	"slices"
 	"time"
 )
 
@@ -58,3 +58,148 @@ const (
 	OutcomeAbandoned   Outcome = "abandoned" // the caller went away
 	OutcomeFault       Outcome = "fault"     // another answer took its place
 )
+
+// record is what the server remembers of requests.
+type record struct {
+	keep     int // 0 all, negative none
+	requests []Request
+	count    int // of requests ever begun; the number of the next
+	times    []int64
+	windows  map[time.Duration]*slidingMax
+	// Moments of refused logins by user, of refused clients by client.
+	logins, clients map[string][]time.Time
+}
+
+func newRecord(keep int) record {
+	return record{
+		keep:    keep,
+		windows: make(map[time.Duration]*slidingMax),
+		logins:  make(map[string][]time.Time),
+		clients: make(map[string][]time.Time),
+	}
+}
+
+// begin writes down a request that has arrived, and numbers it.
+func (r *record) begin(req Request) int {
+	if req.Op == OpToken {
+		at := req.At.UnixNano()
+		r.times = append(r.times, at)
+		for _, window := range r.windows {
+			window.add(at)
+		}
+	}
+	number := r.count
+	r.count++
+	switch {
+	case r.keep < 0:
+	case r.keep == 0 || len(r.requests) < r.keep:
+		r.requests = append(r.requests, req)
+	default:
+		r.requests[number%r.keep] = req
+	}
+	return number
+}
+
+// finish completes the entry, if it is still kept, and counts refusals. The
+// verdict is the server's, whether or not the caller heard it.
+func (r *record) finish(number int, req Request, verdict Outcome) {
+	if req.Op == OpToken {
+		r.refused(req, verdict)
+	}
+	switch {
+	case r.keep < 0:
+	case r.keep == 0:
+		r.requests[number] = req
+	case number >= r.count-r.keep:
+		r.requests[number%r.keep] = req
+	}
+}
+
+func (r *record) refused(req Request, verdict Outcome) {
+	byClient := verdict == "invalid_client" || verdict == "unauthorized" || verdict == "unauthorized_client"
+	login := req.GrantType == grantPassword || req.GrantType == grantStateToken
+	if login && (byClient || verdict == "invalid_grant") {
+		r.logins[req.User] = append(r.logins[req.User], req.At)
+	}
+	if byClient {
+		r.clients[req.ClientID] = append(r.clients[req.ClientID], req.At)
+	}
+}
+
+// Requests returns the requests that are kept, in the order of their arrival.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.record
+	all := make([]Request, 0, len(r.requests))
+	if r.keep > 0 && r.count > r.keep {
+		oldest := r.count % r.keep
+		all = append(all, r.requests[oldest:]...)
+		return append(all, r.requests[:oldest]...)
+	}
+	return append(all, r.requests...)
+}
+
+// TokenRequests counts the requests to the token endpoint that arrived from
+// from until before to, whatever became of them. A zero from is the beginning,
+// a zero to the end.
+func (s *Server) TokenRequests(from, to time.Time) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	times := s.record.times
+	first, end := 0, len(times)
+	if !from.IsZero() {
+		first, _ = slices.BinarySearch(times, from.UnixNano())
+	}
+	if !to.IsZero() {
+		end, _ = slices.BinarySearch(times, to.UnixNano())
+	}
+	return max(0, end-first)
+}
+
+// RefusedLogins counts the logins of a user (password, and the second step
+// with a state token) that the server refused because of the credentials of
+// user or client, from from until before to, with zero as in TokenRequests.
+// Whether the caller heard of it does not matter. What was typed into the login
+// page is not counted.
+func (s *Server) RefusedLogins(user string, from, to time.Time) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return countBetween(s.record.logins[userKey(user)], from, to)
+}
+
+// RefusedClients counts in the same way the token requests that were refused
+// because of the client: invalid_client, unauthorized, unauthorized_client.
+func (s *Server) RefusedClients(clientID string, from, to time.Time) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return countBetween(s.record.clients[clientID], from, to)
+}
+
+func countBetween(times []time.Time, from, to time.Time) int {
+	n := 0
+	for _, t := range times {
+		if !t.Before(from) && (to.IsZero() || t.Before(to)) {
+			n++
+		}
+	}
+	return n
+}
+
+// MaxTokenRequests is the largest number of token requests that ever arrived
+// within one window of that length, wherever it begins. Two requests exactly a
+// window apart are in different ones. The first call for a window looks through
+// all requests; from then on it is counted as they arrive.
+func (s *Server) MaxTokenRequests(window time.Duration) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most := s.record.windows[window]
+	if most == nil {
+		most = &slidingMax{count: slidingCount{window: window}}
+		for _, at := range s.record.times {
+			most.add(at)
+		}
+		s.record.windows[window] = most
+	}
+	return most.max
+}

@@ -1,1 +1,234 @@
 package reltioauthtest
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// Server is the sandbox. It is an http.Handler for the paths below /oauth/
+// and safe for concurrent use. Make one with [New] or [NewServer].
+type Server struct {
+	settings atomic.Pointer[settings]
+	outage   atomic.Pointer[Outage]
+	page     *template.Template // the login page
+	listener listener
+
+	// configuring lets one Configure run at a time, its function included.
+	configuring sync.Mutex
+
+	// mu guards everything below. It is held neither while a request waits
+	// nor while a function of the Config other than Rand runs.
+	mu     sync.Mutex
+	last   time.Time // the latest moment seen; time never goes back
+	work   int       // requests since the last sweep
+	vault  vault
+	logins map[string]*loginState   // by userKey
+	codes  map[string]*code         // by fingerprint
+	states map[string]*pendingLogin // by the state token's fingerprint
+	limits map[string]*slidingCount // by client, or all under ""
+	record record
+}
+
+// New makes a server. Reach it through [Server.Connector], or let it listen
+// with [Server.Start].
+func New(cfg Config) *Server {
+	s := &Server{
+		page:   template.Must(template.New("login").Parse(loginPage)),
+		vault:  newVault(),
+		logins: make(map[string]*loginState),
+		codes:  make(map[string]*code),
+		states: make(map[string]*pendingLogin),
+		limits: make(map[string]*slidingCount),
+		record: newRecord(cfg.KeepRequests),
+	}
+	s.settings.Store(newSettings(cfg))
+	return s
+}
+
+// Configure changes the server while it runs: change edits a copy of the
+// Config, which then takes the place of the old one. A request on its way ends
+// as it began. Lists and pointers inside a Client or User are to be replaced,
+// not changed. Tokens already given stay as they are. change must not call
+// Configure, SetPassword or SetClientSecret.
+func (s *Server) Configure(change func(*Config)) {
+	s.configuring.Lock()
+	defer s.configuring.Unlock()
+	cfg := clone(s.settings.Load().Config)
+	change(&cfg)
+	s.settings.Store(newSettings(cfg))
+}
+
+// Client returns a client of this server, ready for use: over the network if
+// the server has been started, else through its Connector. For a client that
+// the server does not know it is one that will be refused.
+func (s *Server) Client(id string) *reltioauth.Client {
+	set := s.settings.Load()
+	client := &reltioauth.Client{ClientID: id, AuthURL: s.URL(), Now: set.Now}
+	if client.AuthURL == "" {
+		client.Connect = s.Connector()
+	}
+	if known := set.clients[id]; known != nil {
+		client.ClientSecret = known.Secret
+		client.ClientAuth = known.styles()[0]
+		client.TokenInQuery = set.behaviour(id).TokenPlace == QueryOnly
+	}
+	return client
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := newCall(s.settings.Load(), r)
+	s.arrive(c)
+	a := s.handle(r.Context(), c)
+	s.finish(c, a)
+	a.send(w)
+}
+
+// arrive dates the request, counts it and writes it down.
+func (s *Server) arrive(c *call) {
+	now := c.set.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.req.At = s.tick(now)
+	if c.req.Op == OpToken {
+		c.limited = !s.admit(c)
+	}
+	c.number = s.record.begin(c.req)
+}
+
+// tick is the server's time: the clock's, without its way back. The caller
+// holds mu.
+func (s *Server) tick(now time.Time) time.Time {
+	if now = now.Round(0); now.After(s.last) {
+		s.last = now
+	}
+	return s.last
+}
+
+// handle answers a request that has arrived, faults included.
+func (s *Server) handle(ctx context.Context, c *call) answer {
+	fault := s.faultFor(c)
+	if wait(ctx, fault.Delay) != nil {
+		return answer{cut: true, outcome: OutcomeAbandoned}
+	}
+	a := answer{}
+	if fault.acts() {
+		a = s.act(c, fault)
+		c.verdict = a.outcome
+	}
+	if wait(ctx, fault.Hold) != nil {
+		return answer{cut: true, outcome: OutcomeAbandoned}
+	}
+	if fault.replaces() {
+		return fault.answer()
+	}
+	if fault.Kind == FaultTruncate {
+		a.truncate, a.outcome = true, OutcomeCut
+	}
+	return a
+}
+
+// act does what the request asks for, or refuses it.
+func (s *Server) act(c *call, fault Fault) answer {
+	now := c.set.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.now = s.tick(now)
+	s.sweepSometimes(c)
+	if c.limited || (fault.Kind == FaultRateLimit && c.req.Op == OpToken) {
+		return c.tooMany(OutcomeRateLimited)
+	}
+	if err := s.refusal(c, fault); err != nil {
+		return c.refused(err)
+	}
+	a, err := s.endpoint(c)
+	if err != nil {
+		return c.refused(err)
+	}
+	return a
+}
+
+// refusal is what an outage of the kind that refuses everybody says.
+func (s *Server) refusal(c *call, fault Fault) error {
+	switch {
+	case fault.Kind == FaultInvalidClient && c.req.Op != OpSSO && c.req.Op != OpLogin:
+		return invalidClient()
+	case fault.Kind != FaultInvalidGrant || c.req.Op != OpToken:
+		return nil
+	}
+	switch c.req.GrantType {
+	case grantPassword:
+		return s.badLogin(c, c.set.users[c.req.User])
+	case grantRefreshToken:
+		return c.deadRefreshToken(c.form.Get("refresh_token"))
+	case grantAuthorizationCode:
+		return invalidGrant("Invalid authorization code: " + c.form.Get("code"))
+	}
+	return nil
+}
+
+// endpoint lets the operation's own code act. The caller holds mu.
+func (s *Server) endpoint(c *call) (answer, error) {
+	if err := c.readable(); err != nil {
+		return answer{}, err
+	}
+	switch c.req.Op {
+	case OpToken:
+		return s.token(c)
+	case OpRevoke:
+		return s.revoke(c)
+	case OpCheckToken:
+		return s.checkToken(c)
+	case OpSSO:
+		return s.ssoPage(c)
+	case OpLogin:
+		return s.ssoLogin(c)
+	default:
+		return answer{}, &refusal{status: http.StatusNotFound, code: "not_found", text: "No such resource", management: true}
+	}
+}
+
+// finish writes down how the request ended.
+func (s *Server) finish(c *call, a answer) {
+	c.req.Outcome = a.outcome
+	c.req.Acted = c.verdict == OutcomeOK || c.verdict == OutcomeMFARequired
+	if !a.cut && !a.truncate {
+		c.req.Status = a.status
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record.finish(c.number, c.req, c.verdict)
+}
+
+// sweepSometimes throws away what has ended. It looks at everything, so it
+// runs only after about as many requests as there are things. The caller holds
+// mu.
+func (s *Server) sweepSometimes(c *call) {
+	s.work++
+	if s.work < 1024 || s.work < len(s.vault.access)+len(s.vault.refresh)+len(s.codes)+len(s.states)+len(s.limits) {
+		return
+	}
+	s.work = 0
+	s.vault.sweep(c.set, c.now)
+	for fingerprint, code := range s.codes {
+		if !c.now.Before(code.ends) {
+			delete(s.codes, fingerprint)
+		}
+	}
+	for fingerprint, pending := range s.states {
+		if !c.now.Before(pending.ends) {
+			delete(s.states, fingerprint)
+		}
+	}
+	for client, count := range s.limits {
+		if count.at(c.now) == 0 {
+			delete(s.limits, client)
+		}
+	}
+}

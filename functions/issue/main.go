@@ -1,0 +1,53 @@
+// The issue function hands out cached tokens. It holds no credentials and can
+// reach none: it reads the table, takes leases, and invokes rotate.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/config"
+	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+)
+
+func main() {
+	h, err := wire(context.Background())
+	if err != nil {
+		config.Report(os.Stdout, err)
+		os.Exit(1)
+	}
+	lambda.StartHandler(h)
+}
+
+// wire lists what is plugged into what.
+func wire(ctx context.Context) (lambda.Handler, error) {
+	c, err := config.Issue(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
+	return &handler.Issue{
+		Vendor: &vend.Vendor{
+			Grants: table,
+			Leases: table,
+			Rotate: invoke.Function{Client: awslambda.NewFromConfig(aws), Name: c.RotateFunction},
+			Now:    time.Now,
+		},
+		Log: telemetry.New(os.Stdout, c.LogLevel, time.Now),
+		Now: time.Now,
+	}, nil
+}

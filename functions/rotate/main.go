@@ -1,0 +1,61 @@
+// The rotate function renews tokens: all that are due on the schedule's tick,
+// one when the issue function or an operator asks for it.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/config"
+	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
+	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+)
+
+func main() {
+	h, err := wire(context.Background())
+	if err != nil {
+		config.Report(os.Stdout, err)
+		os.Exit(1)
+	}
+	lambda.StartHandler(h)
+}
+
+// wire lists what is plugged into what.
+func wire(ctx context.Context) (lambda.Handler, error) {
+	c, err := config.Rotate(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
+	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
+	return &handler.Rotate{
+		Renewer: &renewal.Renewer{
+			Grants:        table,
+			Leases:        table,
+			Accounts:      table,
+			Budgets:       table,
+			Connections:   vault,
+			Vault:         vault,
+			Hosts:         c.AuthHosts,
+			Now:           time.Now,
+			PerSecond:     c.TokenRequestsPerSecond,
+			LoginAttempts: c.LoginAttempts,
+			Concurrency:   c.RotateConcurrency,
+		},
+		Log: telemetry.New(os.Stdout, c.LogLevel, time.Now),
+		Now: time.Now,
+	}, nil
+}

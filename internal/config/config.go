@@ -1,0 +1,205 @@
+// Package config reads the environment of the functions.
+//
+// Everything a function can be told stands here, with its default and its
+// bounds. A wrong or missing value ends the cold start with one line that
+// names every fault, so that a deployment is mended once.
+//
+//	c, err := config.Rotate(os.Getenv)
+//	if err != nil { config.Report(os.Stdout, err); os.Exit(1) }
+//
+// Variables of other functions are ignored.
+package config
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// The environment's names.
+const (
+	TableName              = "TABLE_NAME"
+	RotateFunction         = "ROTATE_FUNCTION"
+	SecretPrefix           = "SECRET_PREFIX"
+	AuthHosts              = "AUTH_HOSTS"
+	TokenRequestsPerSecond = "TOKEN_REQUESTS_PER_SECOND"
+	LoginAttempts          = "LOGIN_ATTEMPTS"
+	RotateConcurrency      = "ROTATE_CONCURRENCY"
+	CallbackBaseURL        = "CALLBACK_BASE_URL"
+	EventBusName           = "EVENT_BUS_NAME"
+	LogLevel               = "LOG_LEVEL"
+)
+
+// The defaults and bounds that are not somebody else's.
+const (
+	defaultConcurrency = 16
+	maxConcurrency     = 32
+	defaultEventBus    = "default"
+)
+
+// ForIssue is what the issue function is told.
+type ForIssue struct {
+	TableName      string
+	RotateFunction string
+	LogLevel       slog.Level
+}
+
+// ForRotate is what the rotate function is told.
+type ForRotate struct {
+	TableName              string
+	SecretPrefix           string
+	AuthHosts              connection.Hosts
+	TokenRequestsPerSecond int
+	LoginAttempts          int
+	RotateConcurrency      int
+	// CallbackBaseURL is where links lead; empty: events carry none.
+	CallbackBaseURL string
+	EventBusName    string
+	LogLevel        slog.Level
+}
+
+// ForCallback is what the callback function is told.
+type ForCallback struct {
+	TableName              string
+	SecretPrefix           string
+	AuthHosts              connection.Hosts
+	TokenRequestsPerSecond int
+	// CallbackBaseURL is empty where the request says it.
+	CallbackBaseURL string
+	EventBusName    string
+	LogLevel        slog.Level
+}
+
+// Issue reads the issue function's environment.
+func Issue(getenv func(string) string) (ForIssue, error) {
+	r := reader{getenv: getenv}
+	c := ForIssue{
+		TableName:      r.required(TableName),
+		RotateFunction: r.required(RotateFunction),
+		LogLevel:       r.level(),
+	}
+	return c, r.err()
+}
+
+// Rotate reads the rotate function's environment.
+func Rotate(getenv func(string) string) (ForRotate, error) {
+	r := reader{getenv: getenv}
+	c := ForRotate{
+		TableName:              r.required(TableName),
+		SecretPrefix:           r.required(SecretPrefix),
+		AuthHosts:              r.hosts(),
+		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, budget.MaxPerSecond, 1, budget.MaxPerSecond),
+		LoginAttempts:          r.number(LoginAttempts, account.MaxAttempts, 1, account.MaxAttempts),
+		RotateConcurrency:      r.number(RotateConcurrency, defaultConcurrency, 1, maxConcurrency),
+		CallbackBaseURL:        r.baseURL(),
+		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
+		LogLevel:               r.level(),
+	}
+	return c, r.err()
+}
+
+// Callback reads the callback function's environment.
+func Callback(getenv func(string) string) (ForCallback, error) {
+	r := reader{getenv: getenv}
+	c := ForCallback{
+		TableName:              r.required(TableName),
+		SecretPrefix:           r.required(SecretPrefix),
+		AuthHosts:              r.hosts(),
+		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, budget.MaxPerSecond, 1, budget.MaxPerSecond),
+		CallbackBaseURL:        r.baseURL(),
+		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
+		LogLevel:               r.level(),
+	}
+	return c, r.err()
+}
+
+// reader reads variables and remembers what is wrong with them.
+type reader struct {
+	getenv func(string) string
+	faults []string
+}
+
+func (r *reader) fault(name, what string) { r.faults = append(r.faults, name+": "+what) }
+
+// err names every fault, sorted; it never holds a value.
+func (r *reader) err() error {
+	if len(r.faults) == 0 {
+		return nil
+	}
+	slices.Sort(r.faults)
+	return errors.New(strings.Join(r.faults, "; "))
+}
+
+func (r *reader) required(name string) string {
+	value := r.getenv(name)
+	if value == "" {
+		r.fault(name, "is required")
+	}
+	return value
+}
+
+func (r *reader) number(name string, usual, least, most int) int {
+	text := r.getenv(name)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		r.fault(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+		return usual
+	}
+	return n
+}
+
+func (r *reader) hosts() connection.Hosts {
+	usual := strings.TrimPrefix(reltioauth.DefaultAuthURL, "https://")
+	hosts, err := connection.ParseHosts(cmp.Or(r.getenv(AuthHosts), usual))
+	if err != nil {
+		r.fault(AuthHosts, err.Error())
+	}
+	return hosts
+}
+
+func (r *reader) baseURL() string {
+	text := strings.TrimSuffix(r.getenv(CallbackBaseURL), "/")
+	if text == "" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	loopback := err == nil && u.Scheme == "http" && connection.Loopback(u.Hostname())
+	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(text, "?#") || u.Scheme != "https" && !loopback {
+		r.fault(CallbackBaseURL, "must be an https URL without query (http is for loopback alone)")
+		return ""
+	}
+	return text
+}
+
+func (r *reader) level() slog.Level {
+	levels := map[string]slog.Level{
+		"": slog.LevelInfo, "DEBUG": slog.LevelDebug, "INFO": slog.LevelInfo,
+		"WARN": slog.LevelWarn, "ERROR": slog.LevelError,
+	}
+	level, ok := levels[r.getenv(LogLevel)]
+	if !ok {
+		r.fault(LogLevel, "must be DEBUG, INFO, WARN or ERROR")
+	}
+	return level
+}
+
+// Report writes the one line of a cold start that ends: the caller exits.
+func Report(w io.Writer, err error) {
+	line := map[string]string{"level": "ERROR", "message": "the function cannot start", "error": err.Error()}
+	_ = json.NewEncoder(w).Encode(line) // nobody is left to tell
+}

@@ -1,0 +1,240 @@
+package dynamo
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+)
+
+// Budget implements budget.Store.
+func (t *Table) Budget(ctx context.Context, host string) (budget.Record, error) {
+	i, err := t.get(ctx, budgetKey(host), true)
+	if err != nil {
+		return budget.Record{}, err
+	}
+	return readBudget(i)
+}
+
+func readBudget(i item) (budget.Record, error) {
+	var r budget.Record
+	err := load(i, []field{
+		{attrNext, asTime(&r.Next)},
+		{attrPausedUntil, asTime(&r.PausedUntil)},
+		{attrPause, asMillis(&r.Pause)},
+		{attrThrottled, setValue{&r.Throttled}},
+		{attrRefused, setValue{&r.Refused}},
+		{attrProbedAt, asTime(&r.ProbedAt)},
+	})
+	return r, err
+}
+
+// reserveTries bounds how often Reserve tries. The first guess may be wrong
+// (one), the idle host found then may be taken by another a moment before us
+// (two); the instant behind that other's can be taken whatever others do, for
+// the record only rises, until it is beyond the window or the host is paused,
+// which ends the matter (three). One more for a record set back by hand.
+const reserveTries = 4
+
+// Reserve implements budget.Store. It guesses that the host is busy: where the
+// guess is wrong nobody minds a second write, and where many share a host each
+// instant costs one.
+func (t *Table) Reserve(ctx context.Context, host string, window budget.Window) (time.Time, error) {
+	window = inMillis(window)
+	attempt := reserveNext
+	for range reserveTries {
+		stored, taken, err := t.update(ctx, attempt(host, window))
+		if err != nil {
+			return time.Time{}, err
+		}
+		before, err := readBudget(stored)
+		if err != nil {
+			return time.Time{}, err
+		}
+		// The rule over what was stored before says what the write has taken,
+		// or what the next one has to be.
+		instant, _, err := budget.Reserve(before, window)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if taken {
+			return instant, nil
+		}
+		attempt = reserveEarliest
+		if instant.Equal(before.Next) {
+			attempt = reserveNext
+		}
+	}
+	return time.Time{}, contended()
+}
+
+// inMillis is the window in the precision of what is stored.
+func inMillis(w budget.Window) budget.Window {
+	return budget.Window{
+		Now:      moment(w.Now.UnixMilli()),
+		Earliest: moment(w.Earliest.UnixMilli()),
+		Latest:   moment(w.Latest.UnixMilli()),
+		Interval: (w.Interval + time.Millisecond - 1).Truncate(time.Millisecond),
+	}
+}
+
+// reserveNext takes the stored next instant if it lies in the window.
+func reserveNext(host string, window budget.Window) *write {
+	believed, _ := budget.Bounds(window.Now)
+	w := newReserve(host)
+	w.count(attrNext, window.Interval.Milliseconds())
+	w.condition = all(
+		w.is(attrNext, ">", millis(window.Earliest)),
+		w.is(attrNext, "<=", millis(window.Latest)),
+		w.is(attrNext, "<=", millis(believed)),
+		w.unpaused(window.Now),
+	)
+	return w
+}
+
+// reserveEarliest takes the window's first instant, if the stored next one
+// lies before it or is not believed.
+func reserveEarliest(host string, window budget.Window) *write {
+	believed, _ := budget.Bounds(window.Now)
+	w := newReserve(host)
+	w.set(attrNext, millis(window.Earliest.Add(window.Interval)))
+	idle := either(
+		w.absent(attrNext),
+		w.is(attrNext, "<=", millis(window.Earliest)),
+		w.is(attrNext, ">", millis(believed)),
+	)
+	w.condition = all(idle, w.unpaused(window.Now))
+	return w
+}
+
+func newReserve(host string) *write {
+	w := newWrite(budgetKey(host))
+	w.returns = types.ReturnValueUpdatedOld
+	w.showRefusing = true
+	return w
+}
+
+// unpaused holds without a pause that is believed.
+func (w *write) unpaused(now time.Time) string {
+	_, believed := budget.Bounds(now)
+	return either(
+		w.absent(attrPausedUntil),
+		w.is(attrPausedUntil, "<=", millis(now)),
+		w.is(attrPausedUntil, ">", millis(believed)),
+	)
+}
+
+// pauseTries bounds how often Throttled tries: as if alone, then against the
+// pause that another has just begun, then against one that already lasts
+// longer, which has nothing left to be refused for.
+const pauseTries = 3
+
+// Throttled implements budget.Store.
+func (t *Table) Throttled(ctx context.Context, host string, th budget.Throttle) (budget.Record, error) {
+	th.Now = moment(th.Now.UnixMilli())
+	stored, err := t.get(ctx, budgetKey(host), true)
+	if err != nil {
+		return budget.Record{}, err
+	}
+	for range pauseTries {
+		before, err := readBudget(stored)
+		if err != nil {
+			return budget.Record{}, err
+		}
+		w := pause(host, th, stored, before)
+		if w == nil {
+			return before, nil
+		}
+		var taken bool
+		if stored, taken, err = t.update(ctx, w); err != nil {
+			return budget.Record{}, err
+		}
+		if taken {
+			return readBudget(stored)
+		}
+	}
+	return budget.Record{}, contended()
+}
+
+// pause is the write of a 429 over a stored record; nil if it changes nothing.
+func pause(host string, th budget.Throttle, stored item, before budget.Record) *write {
+	after := budget.Pause(before, th)
+	isNew := len(after.Throttled) > len(before.Throttled)
+	changed := !after.PausedUntil.Equal(before.PausedUntil) || after.Pause != before.Pause
+	if !isNew && !changed {
+		return nil
+	}
+	w := newWrite(budgetKey(host))
+	w.returns = types.ReturnValueAllNew
+	w.showRefusing = true
+	if isNew {
+		w.add(attrThrottled, th.Client)
+	}
+	if changed {
+		w.set(attrPausedUntil, millis(after.PausedUntil))
+		w.set(attrPause, asMillis(&after.Pause).save())
+		w.condition = all(
+			w.unchanged(attrPause, stored[attrPause]),
+			w.pausedAs(th.Now, stored, before, after),
+		)
+	}
+	return w
+}
+
+// pausedAs holds while the rule makes the same of the stored pause as it made
+// of the one read: while that is unchanged, or, if it was in force, while any
+// pause in force ends before ours.
+func (w *write) pausedAs(now time.Time, stored item, before, after budget.Record) string {
+	unchanged := w.unchanged(attrPausedUntil, stored[attrPausedUntil])
+	if _, paused := before.Paused(now); !paused {
+		return unchanged
+	}
+	inForce := w.is(attrPausedUntil, ">", millis(now))
+	shorter := w.is(attrPausedUntil, "<", millis(after.PausedUntil))
+	return either(unchanged, "("+all(inForce, shorter)+")")
+}
+
+// Refused implements budget.Store.
+func (t *Table) Refused(ctx context.Context, host, connection string) (budget.Record, error) {
+	w := newWrite(budgetKey(host))
+	w.add(attrRefused, connection)
+	w.condition = either(
+		w.absent(attrRefused),
+		w.smaller(attrRefused, budget.MaxRefused),
+		w.has(attrRefused, connection),
+	)
+	w.returns = types.ReturnValueAllNew
+	w.showRefusing = true
+	stored, _, err := t.update(ctx, w)
+	if err != nil {
+		return budget.Record{}, err
+	}
+	return readBudget(stored)
+}
+
+// Succeeded implements budget.Store.
+func (t *Table) Succeeded(ctx context.Context, host string) error {
+	w := newWrite(budgetKey(host))
+	w.set(attrRefused, nil)
+	w.set(attrThrottled, nil)
+	w.set(attrPause, nil)
+	w.condition = w.exists(attrKey)
+	_, _, err := t.update(ctx, w)
+	return err
+}
+
+// Probe implements budget.Store. An answer that was lost is no probe: the next
+// is a minute away.
+func (t *Table) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
+	w := newWrite(budgetKey(host))
+	w.set(attrProbedAt, millis(now))
+	w.condition = either(
+		w.absent(attrProbedAt),
+		w.is(attrProbedAt, "<=", millis(now.Add(-budget.ProbeEvery))),
+		w.is(attrProbedAt, ">", millis(now.Add(budget.ProbeEvery))),
+	)
+	_, taken, err := t.update(ctx, w)
+	return taken, err
+}

@@ -1,0 +1,56 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"regexp"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+)
+
+// failure is what an error of the client is for callers. Its message is made
+// of fixed words and DynamoDB's error code, never of an error's text, which
+// may quote what was sent or read.
+func failure(err error) error {
+	message := "DynamoDB: " + reason(err)
+	var unread *smithy.DeserializationError
+	if errors.As(err, &unread) {
+		// It carries the answer that could not be read, an item perhaps.
+		return fault.New(fault.StoreUnavailable, message)
+	}
+	return fault.Wrap(fault.StoreUnavailable, message, err)
+}
+
+func reason(err error) string {
+	var api smithy.APIError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	case !errors.As(err, &api):
+		return "no answer that can be read"
+	case !isCode(api.ErrorCode()):
+		return "an error without a known code"
+	default:
+		return api.ErrorCode()
+	}
+}
+
+// isCode tells an error code from anything else that may stand in its place.
+func isCode(s string) bool {
+	ok, err := regexp.MatchString(`^[A-Z][A-Za-z]{2,63}$`, s)
+	return ok && err == nil
+}
+
+// malformed says that an attribute has a type that nobody here writes.
+func malformed(attr string) error {
+	return fault.New(fault.StoreUnavailable, "DynamoDB: attribute "+attr+" has a wrong type")
+}
+
+// contended says that others were faster each time.
+func contended() error {
+	return fault.New(fault.StoreUnavailable, "DynamoDB: too many writers at once")
+}

@@ -1,0 +1,91 @@
+package dynamo
+
+import "strings"
+
+// Every key and every attribute name of the table is spelled in this file and
+// nowhere else. They are read and written by other programs too: a name here
+// never changes its meaning, and a time never its unit. Times are N, epoch
+// milliseconds, but for ttl: N, epoch seconds, as DynamoDB wants it.
+
+// The key of the table, and the index of due grants.
+const (
+	attrKey   = "pk" // S
+	indexDue  = "due"
+	attrShard = "due_shard" // S
+	attrDueAt = "due_at"
+	attrTTL   = "ttl"
+)
+
+// What every key of a kind begins with.
+const (
+	prefixGrant   = "grant#"
+	prefixLease   = "lease#"
+	prefixAccount = "account#"
+	prefixBudget  = "budget#"
+)
+
+func grantKey(connection string) string { return prefixGrant + connection }
+func leaseKey(connection string) string { return prefixLease + connection }
+func accountKey(hash string) string     { return prefixAccount + hash }
+
+// budgetKey takes "host:port" in any case: a host's name has none.
+func budgetKey(host string) string { return prefixBudget + strings.ToLower(host) }
+
+// Attributes of grant# items.
+const (
+	attrAccessToken        = "access_token" // S, secret
+	attrFingerprint        = "fingerprint"  // S
+	attrTokenType          = "token_type"   // S
+	attrScope              = "scope"        // S
+	attrIssuedAt           = "issued_at"
+	attrExpiresAt          = "expires_at"
+	attrExpiresInMissing   = "expires_in_missing" // BOOL, there only if true
+	attrVersion            = "version"            // N, there even if 0
+	attrEpoch              = "epoch"              // N, there even if 0; lease# too
+	attrOwner              = "owner"              // S; lease# too
+	attrIdentity           = "identity"           // S
+	attrAliases            = "aliases"            // SS
+	attrRefreshMode        = "refresh_mode"       // S
+	attrLoginMode          = "login_mode"         // S
+	attrSecretVersion      = "grant_secret_version"
+	attrConnectionVersion  = "connection_secret_version"
+	attrRefreshFingerprint = "refresh_fingerprint" // S
+	attrLoggedInAt         = "logged_in_at"
+	attrRefreshExpiresAt   = "refresh_expires_at"
+	attrUser               = "user"     // S
+	attrStatus             = "status"   // S
+	attrFailures           = "failures" // N
+	attrRetryAt            = "retry_at"
+	attrLastError          = "last_error"         // S
+	attrLastErrorMessage   = "last_error_message" // S
+	attrCheckedAt          = "checked_at"
+	attrReissuedAt         = "reissued_at"
+	attrRelogin            = "relogin" // S
+	attrRepeatedUntil      = "repeated_until"
+	attrEarlyAskedAt       = "early_asked_at"
+	attrTriedAt            = "tried_at" // account# too
+	attrWarnedAt           = "warned_at"
+	attrUnpublished        = "unpublished" // SS
+)
+
+// Attributes of lease# items; owner, epoch and ttl stand above.
+const (
+	attrUntil = "until"
+)
+
+// Attributes of account# items; tried_at stands above.
+const (
+	attrConnection  = "connection"  // S
+	attrCredentials = "credentials" // S
+	attrAttempts    = "attempts"    // N
+)
+
+// Attributes of budget# items.
+const (
+	attrNext        = "tat"
+	attrPausedUntil = "paused_until"
+	attrPause       = "pause_ms"          // N
+	attrThrottled   = "throttled_clients" // SS
+	attrRefused     = "refused"           // SS
+	attrProbedAt    = "probe_at"
+)

@@ -1,0 +1,165 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+)
+
+// maxMinTTL is the longest life that a caller may ask for, in seconds.
+const maxMinTTL = 86400
+
+// Issue answers integrations. All fields are required. It implements
+// lambda.Handler.
+type Issue struct {
+	Vendor *vend.Vendor
+	Log    *telemetry.Log
+	Now    func() time.Time
+}
+
+// Invoke answers one invocation.
+func (h *Issue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	start := h.Now()
+	var request vend.Request
+	var answer vend.Answer
+	var data []byte
+	err := guard(ctx, h.Log, func() (err error) {
+		if request, err = issueRequest(payload); err != nil {
+			return err
+		}
+		request.Alias = alias(ctx)
+		if answer, err = h.Vendor.Issue(ctx, request); err != nil {
+			return err
+		}
+		data, err = encode(issueAnswer(answer))
+		return err
+	})
+	h.log(ctx, request, answer, err, start)
+	if err != nil {
+		return nil, Fail(ctx, err)
+	}
+	return data, nil
+}
+
+func (h *Issue) log(ctx context.Context, r vend.Request, a vend.Answer, err error, start time.Time) {
+	outcome := string(a.Outcome)
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs, slog.String("connection", r.Connection))
+	if err != nil {
+		outcome = string(fault.Of(err).Type)
+		attrs = append(attrs, attrsOf(err)...)
+	} else {
+		attrs = append(attrs, slog.Int64("version", a.Version), slog.String("fingerprint", a.Fingerprint))
+		if len(a.Warnings) > 0 {
+			attrs = append(attrs, slog.Any("warnings", a.Warnings))
+		}
+	}
+	h.Log.Invocation(ctx, telemetry.Line{
+		Level: levelOf(err), Message: "issue", Attrs: append(attrs, since(start, h.Now())),
+		Outcome: outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Issued, 1)},
+	})
+}
+
+var fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
+
+// issueRequest decodes a request, and says everything that is wrong with it.
+func issueRequest(payload []byte) (vend.Request, error) {
+	o, err := strictjson.Parse(payload)
+	if err != nil {
+		return vend.Request{}, fault.New(fault.InvalidRequest, "payload: "+err.Error())
+	}
+	r := vend.Request{
+		Connection:          connectionName(o),
+		MinTTL:              minTTL(o),
+		RejectedFingerprint: rejected(o),
+	}
+	if problems := o.Problems(); len(problems) > 0 {
+		return vend.Request{}, fault.Fields(fault.InvalidRequest, problems)
+	}
+	return r, nil
+}
+
+func connectionName(o *strictjson.Object) string {
+	name := o.String("connection")
+	switch {
+	case !o.Has("connection"):
+		o.Problem("connection", "is required")
+	case !connection.ValidName(name):
+		o.Problem("connection", "must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64")
+	}
+	return name
+}
+
+func minTTL(o *strictjson.Object) time.Duration {
+	seconds := o.Integer("min_ttl_seconds")
+	if seconds < 0 || seconds > maxMinTTL {
+		o.Problem("min_ttl_seconds", fmt.Sprintf("must be from 0 to %d", maxMinTTL))
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+func rejected(o *strictjson.Object) string {
+	text := o.String("rejected_fingerprint")
+	if o.Has("rejected_fingerprint") && !fingerprint.MatchString(text) {
+		o.Problem("rejected_fingerprint", "must be the fingerprint of an answer: sha256: and 32 hexadecimal digits")
+	}
+	return text
+}
+
+// alias is the qualifier of the invoked function's ARN; empty if it has none.
+func alias(ctx context.Context) string {
+	const parts = 8 // arn:partition:lambda:region:account:function:name:qualifier
+	lc, ok := lambdacontext.FromContext(ctx)
+	if !ok {
+		return ""
+	}
+	arn := strings.Split(lc.InvokedFunctionArn, ":")
+	if len(arn) < parts {
+		return ""
+	}
+	return arn[parts-1]
+}
+
+// issued is an answer on the wire: always these eleven keys.
+type issued struct {
+	Connection  string         `json:"connection"`
+	AccessToken string         `json:"access_token"`
+	TokenType   string         `json:"token_type"`
+	Scope       string         `json:"scope"`
+	ExpiresIn   int64          `json:"expires_in"`
+	ExpiresAt   string         `json:"expires_at"`
+	Fingerprint string         `json:"fingerprint"`
+	Version     int64          `json:"version"`
+	Outcome     vend.Outcome   `json:"outcome"`
+	MinTTLMet   bool           `json:"min_ttl_met"`
+	Warnings    []vend.Warning `json:"warnings"`
+}
+
+// issueAnswer takes the token out of its Secret: this is where it leaves.
+func issueAnswer(a vend.Answer) issued {
+	return issued{
+		Connection:  a.Connection,
+		AccessToken: a.AccessToken.Reveal(),
+		TokenType:   a.TokenType,
+		Scope:       a.Scope,
+		ExpiresIn:   int64(a.ExpiresIn / time.Second),
+		ExpiresAt:   a.ExpiresAt.Format(time.RFC3339),
+		Fingerprint: a.Fingerprint,
+		Version:     a.Version,
+		Outcome:     a.Outcome,
+		MinTTLMet:   a.MinTTLMet,
+		Warnings:    a.Warnings,
+	}
+}

@@ -1,0 +1,183 @@
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+)
+
+// maxLines bounds the log lines that one sweep writes about single renewals.
+const maxLines = 100
+
+// Rotate answers the schedule, the issue function and operators. All fields
+// are required. It implements lambda.Handler.
+type Rotate struct {
+	Renewer *renewal.Renewer
+	Log     *telemetry.Log
+	Now     func() time.Time
+}
+
+// Invoke answers one invocation. A failed renewal is a successful invocation.
+func (h *Rotate) Invoke(ctx context.Context, payload []byte) (data []byte, _ error) {
+	err := guard(ctx, h.Log, func() error {
+		request, err := rotateRequest(payload)
+		if err != nil {
+			return err
+		}
+		result, err := h.rotate(ctx, request)
+		if err != nil {
+			return err
+		}
+		data, err = encode(result)
+		return err
+	})
+	if err != nil {
+		h.Log.Write(ctx, slog.LevelError, "rotate", attrsOf(err)...)
+		return nil, Fail(ctx, err)
+	}
+	return data, nil
+}
+
+func (h *Rotate) rotate(ctx context.Context, request *rotation.Request) (rotation.Result, error) {
+	start := h.Now()
+	if request == nil {
+		return h.sweep(ctx, start)
+	}
+	report := h.Renewer.Renew(ctx, *request)
+	h.logOne(ctx, report, start)
+	if report.Unstored {
+		return rotation.Result{}, report.Err
+	}
+	return rotation.Single(report.Outcome, report.Err), nil
+}
+
+func (h *Rotate) sweep(ctx context.Context, start time.Time) (rotation.Result, error) {
+	result, reports, err := h.Renewer.Sweep(ctx)
+	if err != nil {
+		return result, err
+	}
+	h.logSweep(ctx, result, reports, start)
+	return result, nil
+}
+
+// rotateRequest decodes a request: nil for a sweep. Fields that it does not
+// know are ignored.
+func rotateRequest(payload []byte) (*rotation.Request, error) {
+	o, err := strictjson.Parse(payload)
+	if err != nil {
+		return nil, fault.New(fault.InvalidRequest, "payload: "+err.Error())
+	}
+	single := false
+	for _, field := range []string{"connection", "lease", "force", "min_ttl_seconds", "rejected_fingerprint"} {
+		single = single || o.Has(field)
+	}
+	if !single {
+		return nil, nil //nolint:nilnil // nil is a sweep
+	}
+	r := &rotation.Request{
+		Connection:          connectionName(o),
+		MinTTLSeconds:       int64(minTTL(o) / time.Second),
+		RejectedFingerprint: rejected(o),
+		Force:               o.Bool("force"),
+		Lease:               handedOver(o),
+	}
+	o.KnowAll()
+	if problems := o.Problems(); len(problems) > 0 {
+		return nil, fault.Fields(fault.InvalidRequest, problems)
+	}
+	return r, nil
+}
+
+// handedOver reads the lease of a request; nil if there is none.
+func handedOver(o *strictjson.Object) *rotation.Lease {
+	l := o.Object("lease")
+	if l == nil {
+		return nil
+	}
+	given := &rotation.Lease{Owner: l.String("owner"), Epoch: l.Integer("epoch")}
+	l.KnowAll()
+	if len(l.Problems()) > 0 || given.Owner == "" || given.Epoch <= 0 {
+		o.Problem("lease", "must have an owner and an epoch")
+	}
+	return given
+}
+
+// logOne writes the line of a single renewal.
+func (h *Rotate) logOne(ctx context.Context, r renewal.Report, start time.Time) {
+	h.Log.Invocation(ctx, telemetry.Line{
+		Level: reportLevel(r), Message: "rotate", Attrs: append(reportAttrs(r), since(start, h.Now())),
+		Outcome: string(r.Outcome), Counted: []telemetry.Metric{telemetry.Count(telemetry.Renewals, 1)},
+		Metrics: requestMetrics([]renewal.Report{r}),
+	})
+}
+
+// logSweep writes the line of a sweep, one line with each outcome's count for
+// the metrics, and a line for each renewal that somebody may want to look at.
+func (h *Rotate) logSweep(ctx context.Context, result rotation.Result, reports []renewal.Report, start time.Time) {
+	lines := 0
+	for _, r := range reports {
+		if r.Err != nil && r.Outcome != rotation.LeftOver && lines < maxLines {
+			h.Log.Write(ctx, reportLevel(r), "renewal", append(reportAttrs(r), slog.String("outcome", string(r.Outcome)))...)
+			lines++
+		}
+	}
+	for outcome, n := range result.Outcomes() {
+		h.Log.Invocation(ctx, telemetry.Line{
+			Message: "renewals", Outcome: string(outcome),
+			Counted: []telemetry.Metric{telemetry.Count(telemetry.Renewals, n)},
+		})
+	}
+	h.Log.Invocation(ctx, telemetry.Line{
+		Message: "sweep",
+		Attrs: []slog.Attr{
+			slog.Int("due", result.Due), slog.Int("renewed", result.Renewed), slog.Int("unchanged", result.Unchanged),
+			slog.Int("contended", result.Contended), slog.Int("failed", result.Failed),
+			slog.Int("reauthorize", result.Reauthorize), slog.Int("left_over", result.LeftOver), since(start, h.Now()),
+		},
+		Outcome: "finished",
+		Metrics: append(requestMetrics(reports), telemetry.Count(telemetry.SweepFinished, 1)),
+	})
+}
+
+func reportAttrs(r renewal.Report) []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("connection", r.Connection),
+		slog.Int64("version", r.Version),
+		slog.String("fingerprint", r.Fingerprint),
+	}
+	if r.Err != nil {
+		attrs = append(attrs, attrsOf(r.Err)...)
+	}
+	return attrs
+}
+
+func reportLevel(r renewal.Report) slog.Level {
+	if r.Err == nil || r.Outcome == rotation.LeftOver {
+		return slog.LevelInfo
+	}
+	return levelOf(r.Err)
+}
+
+// requestMetrics sums what renewals sent.
+func requestMetrics(reports []renewal.Report) []telemetry.Metric {
+	var requests, throttled, refused int
+	var waited time.Duration
+	for _, r := range reports {
+		requests += r.TokenRequests
+		throttled += r.Throttled
+		refused += r.RefusedLogins
+		waited += r.BudgetWait
+	}
+	return []telemetry.Metric{
+		telemetry.Count(telemetry.TokenRequests, requests),
+		telemetry.Count(telemetry.Throttled, throttled),
+		telemetry.Count(telemetry.RefusedLogins, refused),
+		telemetry.Seconds(telemetry.BudgetWaitSeconds, waited),
+	}
+}

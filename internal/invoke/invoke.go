@@ -1,0 +1,166 @@
+// Package invoke calls the rotate function through the Lambda Invoke API.
+//
+//	f := invoke.Function{Client: client, Name: "rotate"}
+//	result, err := f.Rotate(ctx, request)  // waits until the function has answered
+//	err = f.RotateLater(ctx, request)      // returns once Lambda has queued the event
+//
+// Each call is one HTTP request and never more, whatever the client is
+// configured to: Lambda may have run the function though its answer was lost,
+// and asking again would be a second event. Rotate blocks for as long as the
+// function runs; the SDK's HTTP client sets no limit to that, so the context
+// must have a deadline.
+//
+// A throttled invocation is a fault.Error of type RateLimited, with Lambda's
+// Retry-After if it sent one. Everything else that is no result is
+// StoreUnavailable: an error of the API or of the network, a function that
+// failed, an answer that cannot be read. The message names the function error's
+// type if it is one of ours, and nothing that the function wrote.
+package invoke
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+)
+
+// maxAnswer bounds an answer that is read; a real one has some hundred bytes.
+const maxAnswer = 64 << 10
+
+// throttledFor is how long to wait after a throttled invocation if Lambda did
+// not say.
+const throttledFor = time.Second
+
+// Function is the rotate function. It is safe for concurrent use.
+type Function struct {
+	// Client is ready to use; its retries do not apply. Required.
+	Client *lambda.Client
+	// Name is the function's name or ARN, with a qualifier or without.
+	// Required.
+	Name string
+}
+
+var _ rotation.Function = Function{}
+
+// Rotate implements rotation.Function.
+func (f Function) Rotate(ctx context.Context, r rotation.Request) (rotation.Result, error) {
+	out, err := f.invoke(ctx, types.InvocationTypeRequestResponse, r)
+	if err != nil {
+		return rotation.Result{}, err
+	}
+	if len(out.Payload) > maxAnswer {
+		return rotation.Result{}, unavailable("the answer is too long", nil)
+	}
+	if out.FunctionError != nil {
+		return rotation.Result{}, functionError(out.Payload)
+	}
+	return result(out.Payload)
+}
+
+// RotateLater implements rotation.Function.
+func (f Function) RotateLater(ctx context.Context, r rotation.Request) error {
+	_, err := f.invoke(ctx, types.InvocationTypeEvent, r)
+	return err
+}
+
+// invoke sends one request.
+func (f Function) invoke(ctx context.Context, how types.InvocationType, r rotation.Request) (*lambda.InvokeOutput, error) {
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return nil, unavailable("the request cannot be written", err)
+	}
+	out, err := f.Client.Invoke(ctx, &lambda.InvokeInput{
+		FunctionName:   aws.String(f.Name),
+		InvocationType: how,
+		Payload:        payload,
+	}, func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} })
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return out, nil
+}
+
+// refusal is the fault of an invocation that did not take place, or whose
+// answer was lost.
+func refusal(err error) *fault.Error {
+	var response *smithyhttp.ResponseError
+	switch {
+	case errors.As(err, &response) && response.HTTPStatusCode() == http.StatusTooManyRequests:
+		return fault.Limited(retryAfter(response.Response))
+	case errors.Is(err, context.DeadlineExceeded):
+		return unavailable("no answer in time", err)
+	default:
+		return unavailable("it cannot be invoked", err)
+	}
+}
+
+// retryAfter is how long Lambda wants to be left alone: whole seconds, within
+// what is believed of any server.
+func retryAfter(r *smithyhttp.Response) time.Duration {
+	seconds, err := strconv.ParseUint(r.Header.Get("Retry-After"), 10, 31)
+	if err != nil || seconds == 0 {
+		return throttledFor
+	}
+	return budget.BelievedRetryAfter(time.Duration(seconds) * time.Second)
+}
+
+// functionError is the fault of a function that ended with an error.
+func functionError(payload []byte) *fault.Error {
+	var e struct {
+		Type fault.Type `json:"errorType"`
+	}
+	if json.Unmarshal(payload, &e) != nil || !known(e.Type) {
+		return unavailable("the function failed", nil)
+	}
+	return unavailable(string(e.Type), nil)
+}
+
+// result reads the answer to a single renewal. It must have an outcome and an
+// error, if there is one, that callers can be told.
+func result(payload []byte) (rotation.Result, error) {
+	var r rotation.Result
+	err := json.Unmarshal(payload, &r)
+	if err != nil || r.Outcome == nil || !outcome(*r.Outcome) || r.Error != nil && !known(r.Error.Type) {
+		return rotation.Result{}, unavailable("the answer is unreadable", err)
+	}
+	return r, nil
+}
+
+func unavailable(what string, cause error) *fault.Error {
+	return fault.Wrap(fault.StoreUnavailable, "rotate: "+what, cause)
+}
+
+// outcome reports whether o is one that callers know.
+func outcome(o rotation.Outcome) bool {
+	switch o {
+	case rotation.Renewed, rotation.Unchanged, rotation.Contended,
+		rotation.Failed, rotation.Reauthorize, rotation.LeftOver:
+		return true
+	default:
+		return false
+	}
+}
+
+// known reports whether t is one of the types that callers are promised.
+func known(t fault.Type) bool {
+	switch t {
+	case fault.InvalidRequest, fault.UnknownConnection, fault.AccessDenied, fault.InvalidConnection,
+		fault.CredentialsRejected, fault.MFARequired, fault.ReauthorizationRequired,
+		fault.ConnectionPaused, fault.TokenLimitReached, fault.RateLimited,
+		fault.ReltioUnavailable, fault.StoreUnavailable, fault.Internal:
+		return true
+	default:
+		return false
+	}
+}

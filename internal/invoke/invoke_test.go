@@ -1,0 +1,366 @@
+package invoke_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+)
+
+// canary is what a function that failed may write and nobody may see.
+const canary = "c4n4ry"
+
+// request is an invocation as it came over the wire.
+type request struct {
+	Method, Path, Type, Body string
+}
+
+// api plays Lambda's Invoke API. It counts every request.
+type api struct {
+	answer http.HandlerFunc
+	mu     sync.Mutex // guards seen
+	seen   []request
+}
+
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	a.mu.Lock()
+	a.seen = append(a.seen, request{r.Method, r.URL.Path, r.Header.Get("X-Amz-Invocation-Type"), string(body)})
+	a.mu.Unlock()
+	a.answer(w, r)
+}
+
+func (a *api) requests() []request {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.seen
+}
+
+// serve starts the API and returns the function behind it. The client is one
+// that retries at once, as often as it may.
+func serve(t *testing.T, answer http.HandlerFunc) (*api, invoke.Function) {
+	t.Helper()
+	a := &api{answer: answer}
+	server := httptest.NewServer(a)
+	t.Cleanup(server.Close)
+	return a, function(server.URL)
+}
+
+func function(endpoint string) invoke.Function {
+	return invoke.Function{Name: "rotate", Client: lambda.NewFromConfig(aws.Config{
+		Region:           "eu-central-1",
+		Credentials:      credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+		BaseEndpoint:     aws.String(endpoint),
+		RetryMaxAttempts: 10,
+		RetryMode:        aws.RetryModeStandard,
+	})}
+}
+
+// says answers with status, headers ("Name: value") and body.
+func says(status int, body string, headers ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for _, header := range headers {
+			name, value, _ := strings.Cut(header, ": ")
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+const renewed = `{"due":1,"renewed":1,"unchanged":0,"contended":0,"failed":0,"reauthorize":0,"left_over":0,"outcome":"renewed","error":null}`
+
+func TestRotate(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer string
+		want   rotation.Result
+	}{
+		"renewed": {renewed, rotation.Single(rotation.Renewed, nil)},
+		"failed": {
+			`{"due":1,"renewed":0,"unchanged":0,"contended":0,"failed":1,"reauthorize":0,"left_over":0,"outcome":"failed","error":{"type":"MFARequired","message":"m"}}`,
+			rotation.Single(rotation.Failed, fault.New(fault.MFARequired, "m")),
+		},
+		"of a later release": {
+			`{"due":1,"contended":1,"outcome":"contended","error":null,"later":{"a":[1]}}`,
+			rotation.Single(rotation.Contended, nil),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, f := serve(t, says(http.StatusOK, test.answer))
+			got, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			want := []request{{"POST", "/2015-03-31/functions/rotate/invocations", "RequestResponse", `{"connection":"acme"}`}}
+			if diff := cmp.Diff(want, a.requests()); diff != "" {
+				t.Errorf("requests (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRotateLater(t *testing.T) {
+	a, f := serve(t, says(http.StatusAccepted, ""))
+	err := f.RotateLater(t.Context(), rotation.Request{Connection: "acme", Lease: &rotation.Lease{Owner: "o", Epoch: 7}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []request{{
+		"POST", "/2015-03-31/functions/rotate/invocations", "Event",
+		`{"connection":"acme","lease":{"owner":"o","epoch":7}}`,
+	}}
+	if diff := cmp.Diff(want, a.requests()); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryFieldOnTheWire(t *testing.T) {
+	a, f := serve(t, says(http.StatusOK, renewed))
+	_, err := f.Rotate(t.Context(), rotation.Request{
+		Connection:          "acme-prod",
+		Lease:               &rotation.Lease{Owner: "3f1c", Epoch: 7},
+		RejectedFingerprint: "sha256:00112233445566778899aabbccddeeff",
+		MinTTLSeconds:       300,
+		Force:               true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"connection":"acme-prod","lease":{"owner":"3f1c","epoch":7},` +
+		`"rejected_fingerprint":"sha256:00112233445566778899aabbccddeeff","min_ttl_seconds":300,"force":true}`
+	if got := a.requests()[0].Body; got != want {
+		t.Errorf("sent %s\nwant %s", got, want)
+	}
+}
+
+func TestNameCanBeAnARN(t *testing.T) {
+	a, f := serve(t, says(http.StatusOK, renewed))
+	f.Name = "arn:aws:lambda:eu-central-1:123456789012:function:rotate:live"
+	if _, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := a.requests()[0].Path, "/2015-03-31/functions/"+f.Name+"/invocations"; got != want {
+		t.Errorf("path %q, want %q", got, want)
+	}
+}
+
+// failure is a way to fail that both kinds of invocation have in common.
+type failure struct {
+	answer http.HandlerFunc
+	want   string
+}
+
+func failures() map[string]failure {
+	const (
+		limited    = "RateLimited: retry after "
+		impossible = "StoreUnavailable: rotate: it cannot be invoked"
+		secret     = `{"Type":"User","message":"` + canary + `","Message":"` + canary + `"}`
+	)
+	coded := func(code string) string { return "X-Amzn-Errortype: " + code }
+	return map[string]failure{
+		"throttled":                     {says(429, secret, coded("TooManyRequestsException")), limited + "1 s"},
+		"throttled, with a time":        {says(429, secret, coded("TooManyRequestsException"), "Retry-After: 7"), limited + "7 s"},
+		"throttled for days":            {says(429, secret, coded("TooManyRequestsException"), "Retry-After: 999999"), limited + "300 s"},
+		"throttled for ever":            {says(429, secret, coded("TooManyRequestsException"), "Retry-After: 99999999999999999999"), limited + "1 s"},
+		"throttled for nothing":         {says(429, secret, coded("TooManyRequestsException"), "Retry-After: 0"), limited + "1 s"},
+		"throttled until nobody knows":  {says(429, secret, coded("TooManyRequestsException"), "Retry-After: soon"), limited + "1 s"},
+		"throttled by an unknown code":  {says(429, secret, coded("OtherException")), limited + "1 s"},
+		"throttled without a body":      {says(429, ""), limited + "1 s"},
+		"denied":                        {says(403, secret, coded("AccessDeniedException")), impossible},
+		"no such function":              {says(404, secret, coded("ResourceNotFoundException")), impossible},
+		"the function changes just now": {says(409, secret, coded("ResourceConflictException")), impossible},
+		"the service fails":             {says(500, secret, coded("ServiceException")), impossible},
+		"no network for the function":   {says(502, secret, coded("ENILimitReachedException")), impossible},
+		"sent elsewhere":                {says(307, "", "Location: /elsewhere"), impossible},
+		"a gateway in between":          {says(503, "<html>"+canary), impossible},
+		"the line breaks":               {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, impossible},
+		"the line breaks in the answer": {cutOff, impossible},
+	}
+}
+
+// cutOff promises more than it says.
+func cutOff(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "1000")
+	_, _ = io.WriteString(w, `{"due":1,"access_token":"`+canary)
+	panic(http.ErrAbortHandler)
+}
+
+func TestAFailureIsOneRequestAndOneFault(t *testing.T) {
+	for name, test := range failures() {
+		t.Run(name, func(t *testing.T) {
+			a, f := serve(t, test.answer)
+			_, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			wantFault(t, err, test.want)
+			if got := len(a.requests()); got != 1 {
+				t.Errorf("Rotate: %d requests, want 1", got)
+			}
+			err = f.RotateLater(t.Context(), rotation.Request{Connection: "acme"})
+			wantFault(t, err, test.want)
+			if got := len(a.requests()); got != 2 {
+				t.Errorf("RotateLater: %d requests, want 1", got-1)
+			}
+		})
+	}
+}
+
+func TestALineThatBreaksAfterASuccessIsNotTriedAgain(t *testing.T) {
+	calls := 0 // written by the server, read after it has answered
+	a, f := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		calls++
+		if calls > 1 {
+			panic(http.ErrAbortHandler) // on a connection that was used before
+		}
+		says(http.StatusOK, renewed)(w, r)
+	})
+	if _, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+	wantFault(t, err, "StoreUnavailable: rotate: it cannot be invoked")
+	if got := len(a.requests()); got != 2 {
+		t.Errorf("%d requests, want 2", got)
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	_, err := function(server.URL).Rotate(t.Context(), rotation.Request{Connection: "acme"})
+	wantFault(t, err, "StoreUnavailable: rotate: it cannot be invoked")
+}
+
+func TestFunctionThatFailed(t *testing.T) {
+	for name, test := range map[string]struct{ payload, want string }{
+		"a type of ours":    {`{"errorMessage":"` + canary + `","errorType":"StoreUnavailable"}`, "StoreUnavailable"},
+		"another of ours":   {`{"errorMessage":"` + canary + `","errorType":"InvalidRequest"}`, "InvalidRequest"},
+		"a timeout":         {`{"errorMessage":"` + canary + ` Task timed out after 90.00 seconds"}`, "the function failed"},
+		"a dead process":    {`{"errorMessage":"` + canary + `","errorType":"Runtime.ExitError"}`, "the function failed"},
+		"a type with text":  {`{"errorMessage":"","errorType":"` + canary + `"}`, "the function failed"},
+		"a type of no type": {`{"errorType":["` + canary + `"]}`, "the function failed"},
+		"no JSON":           {canary, "the function failed"},
+		"nothing":           {"", "the function failed"},
+		"a result":          {renewed, "the function failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, f := serve(t, says(http.StatusOK, test.payload, "X-Amz-Function-Error: Unhandled"))
+			got, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			wantFault(t, err, "StoreUnavailable: rotate: "+test.want)
+			if diff := cmp.Diff(rotation.Result{}, got); diff != "" {
+				t.Errorf("a result next to the error (-want +got):\n%s", diff)
+			}
+			if got := len(a.requests()); got != 1 {
+				t.Errorf("%d requests, want 1", got)
+			}
+		})
+	}
+}
+
+// A type of the closed list comes through, whichever it is.
+func TestEveryTypeOfOursIsNamed(t *testing.T) {
+	for _, known := range []fault.Type{
+		fault.InvalidRequest, fault.UnknownConnection, fault.AccessDenied, fault.InvalidConnection,
+		fault.CredentialsRejected, fault.MFARequired, fault.ReauthorizationRequired, fault.ConnectionPaused,
+		fault.TokenLimitReached, fault.RateLimited, fault.ReltioUnavailable, fault.StoreUnavailable, fault.Internal,
+	} {
+		payload := fmt.Sprintf(`{"errorMessage":"m","errorType":%q}`, known)
+		_, f := serve(t, says(http.StatusOK, payload, "X-Amz-Function-Error: Handled"))
+		_, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+		wantFault(t, err, "StoreUnavailable: rotate: "+string(known))
+
+		_, f = serve(t, says(http.StatusOK, fmt.Sprintf(`{"outcome":"failed","error":{"type":%q,"message":"m"}}`, known)))
+		got, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+		if err != nil || got.Fault().Type != known {
+			t.Errorf("a result with %s: %v, want it", known, err)
+		}
+	}
+}
+
+func TestAnswersThatAreNoResult(t *testing.T) {
+	for name, test := range map[string]struct{ payload, want string }{
+		"nothing":              {"", "the answer is unreadable"},
+		"null":                 {"null", "the answer is unreadable"},
+		"no JSON":              {canary, "the answer is unreadable"},
+		"cut off":              {renewed[:20], "the answer is unreadable"},
+		"something after it":   {renewed + canary, "the answer is unreadable"},
+		"a list":               {"[]", "the answer is unreadable"},
+		"a sweep's":            {strings.Replace(renewed, `"renewed",`, "null,", 1), "the answer is unreadable"},
+		"no outcome":           {"{}", "the answer is unreadable"},
+		"an unknown outcome":   {strings.Replace(renewed, `"renewed",`, `"`+canary+`",`, 1), "the answer is unreadable"},
+		"a count as text":      {strings.Replace(renewed, `"due":1`, `"due":"1"`, 1), "the answer is unreadable"},
+		"an unknown error":     {strings.Replace(renewed, `"error":null`, `"error":{"type":"`+canary+`","message":""}`, 1), "the answer is unreadable"},
+		"longer than any":      {renewed + strings.Repeat(" ", 64<<10), "the answer is too long"},
+		"longer, and an error": {strings.Repeat(" ", 64<<10+1), "the answer is too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, f := serve(t, says(http.StatusOK, test.payload))
+			got, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			wantFault(t, err, "StoreUnavailable: rotate: "+test.want)
+			if diff := cmp.Diff(rotation.Result{}, got); diff != "" {
+				t.Errorf("a result next to the error (-want +got):\n%s", diff)
+			}
+			if got := len(a.requests()); got != 1 {
+				t.Errorf("%d requests, want 1", got)
+			}
+		})
+	}
+}
+
+func TestTheLongestAnswerIsRead(t *testing.T) {
+	_, f := serve(t, says(http.StatusOK, renewed+strings.Repeat(" ", 64<<10-len(renewed))))
+	if _, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"}); err != nil {
+		t.Errorf("Rotate: %v", err)
+	}
+}
+
+func TestDeadlineEndsTheWait(t *testing.T) {
+	release := make(chan struct{})
+	a, f := serve(t, func(http.ResponseWriter, *http.Request) { <-release })
+	t.Cleanup(func() { close(release) })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := f.Rotate(ctx, rotation.Request{Connection: "acme"})
+	wantFault(t, err, "StoreUnavailable: rotate: no answer in time")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v does not tell that the context ended", err)
+	}
+	if got := len(a.requests()); got != 1 {
+		t.Errorf("%d requests, want 1", got)
+	}
+	wantFault(t, f.RotateLater(ctx, rotation.Request{Connection: "acme"}), "StoreUnavailable: rotate: no answer in time")
+}
+
+// wantFault compares an error and looks for the canary however it is printed.
+func wantFault(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %s", want)
+	}
+	if got := err.Error(); got != want {
+		t.Errorf("error %s\nwant  %s", got, want)
+	}
+	var out strings.Builder
+	slog.New(slog.NewJSONHandler(&out, nil)).Error("failed", "error", err, "fault", fault.Of(err))
+	_, _ = fmt.Fprintf(&out, "%s %v %+v %#v %q", err, err, err, err, err)
+	if strings.Contains(out.String(), canary) {
+		t.Errorf("a secret comes out in %s", out.String())
+	}
+}

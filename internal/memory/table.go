@@ -1,0 +1,75 @@
+// Package memory keeps everything in the memory of one process: for running on
+// one machine and for tests.
+//
+// A Table holds what dynamo keeps in a table, with the same contracts and the
+// same precision, and Secrets what an account keeps in its secrets. Both pass
+// the suites of storetest that their counterparts pass.
+//
+//	var table memory.Table
+//	g, err := table.Grant(ctx, "acme", grant.Strong) // ErrNotFound
+//
+// Nothing blocks for longer than a few memory accesses take, and nothing fails
+// but for reasons that the contracts name: a Table also when its caller's
+// context has ended, because then a table across the network would not have
+// answered either. What is kept is gone with the process.
+package memory
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+)
+
+// Table keeps grants, leases, accounts and budgets. The zero value is empty and
+// ready to use; it must not be copied. All methods are safe for concurrent use.
+type Table struct {
+	// mu guards everything below: each method holds it from its first look at
+	// a record to the change that follows from it, as DynamoDB does for a
+	// conditional write.
+	mu sync.Mutex
+	// grants and leases by connection, accounts by hash, budgets by host.
+	grants   map[string]grant.Grant
+	leases   map[string]lease.Lease
+	accounts map[string]account.Record
+	budgets  map[string]budget.Record
+	// due is the index: the entries of each shard, the most urgent first.
+	due map[grant.Shard][]grant.Due
+}
+
+var (
+	_ grant.Store   = (*Table)(nil)
+	_ lease.Store   = (*Table)(nil)
+	_ account.Store = (*Table)(nil)
+	_ budget.Store  = (*Table)(nil)
+)
+
+// enter locks the table until leave is called, unless the context has ended.
+func (t *Table) enter(ctx context.Context) (leave func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fault.Wrap(fault.StoreUnavailable, "the table: the context has ended", err)
+	}
+	t.mu.Lock()
+	if t.grants == nil {
+		t.grants = make(map[string]grant.Grant)
+		t.leases = make(map[string]lease.Lease)
+		t.accounts = make(map[string]account.Record)
+		t.budgets = make(map[string]budget.Record)
+		t.due = make(map[grant.Shard][]grant.Due)
+	}
+	return t.mu.Unlock, nil
+}
+
+// inMillis is a moment as it comes back from a table of epoch milliseconds, in
+// which 0 stands for none.
+func inMillis(t time.Time) time.Time {
+	if t.IsZero() || t.UnixMilli() == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(t.UnixMilli()).UTC()
+}

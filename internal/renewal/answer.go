@@ -1,0 +1,236 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// answered stores what became of a request, and says whether another pass
+// follows. What the server has given is stored though the caller be gone.
+func (p *path) answered(ctx context.Context, s step, token *reltioauth.Token, err error) (again bool, _ error) {
+	storing, cancel := p.storing(ctx)
+	defer cancel()
+	switch s.kind {
+	case check:
+		again, err = p.checked(storing, err)
+	case revokeAccess:
+		again, err = p.revokedAccess(storing, err)
+	case revokeRefresh:
+		again, err = p.revokedRefresh(storing, err)
+	default:
+		again, err = p.answeredToken(storing, s, token, err)
+	}
+	if again || err != nil {
+		p.onward = again
+		return again, err
+	}
+	return false, p.learn(ctx)
+}
+
+// answeredToken stores the answer to a token request. A refresh token in any
+// answer that parses comes first.
+func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Token, err error) (bool, error) {
+	kept, keepErr := p.keep(ctx, s, token)
+	if err != nil && p.sameEnded(token, err) {
+		err = nil // the token in hand again, at its very end
+	}
+	v := judge(s.kind, err)
+	p.tally(v, err)
+	p.settleLogin(ctx, v, err)
+	if v != accepted {
+		if keepErr == nil && !kept.Token.IsZero() {
+			p.g = p.g.WithRefreshToken(kept, p.c.RefreshTokenLife)
+		}
+		return p.refused(ctx, s, v, err)
+	}
+	return p.accepted(ctx, s, token, kept, keepErr)
+}
+
+// sameEnded reports whether the answer is the token in hand with nothing left
+// of its life: no failure, just the same token.
+func (p *path) sameEnded(token *reltioauth.Token, err error) bool {
+	return token != nil && errors.Is(err, reltioauth.ErrNoLifeLeft) &&
+		p.g.HasToken() && token.AccessToken.Equal(p.g.AccessToken)
+}
+
+// tally counts for the metrics.
+func (p *path) tally(v verdict, err error) {
+	var e *reltioauth.Error
+	if errors.As(err, &e) && !e.Sent {
+		p.report.unreachable = true
+		return
+	}
+	p.report.TokenRequests++
+	p.report.unreachable = e != nil && !e.Answered()
+	switch v {
+	case throttled:
+		p.report.Throttled++
+	case refusedCredentials:
+		p.report.RefusedLogins++
+	}
+}
+
+// settleLogin closes the count of a login: cleared by a success, taken off by
+// an answer that says nothing about the credentials.
+func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
+	if p.counted == 0 || staysCounted(v, err) {
+		return
+	}
+	// A count that could not be lowered stays: one attempt fewer is safe.
+	if v == accepted {
+		_ = p.Accounts.ClearLogins(ctx, p.try())
+		return
+	}
+	_ = p.Accounts.UncountLogin(ctx, p.try())
+}
+
+// accepted stores a new access token, or the same one again.
+func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, kept grant.RefreshToken, keepErr error) (bool, error) {
+	p.old, p.oldRefresh = p.g, s.kind == refresh
+	if p.host.Troubled() {
+		// What is not forgotten now is forgotten by the next success.
+		_ = p.Budgets.Succeeded(ctx, p.c.Host())
+	}
+	next := p.g.Accept(token)
+	if p.g.Stuck(next, token.IssuedAt) {
+		e := fault.New(fault.ReltioUnavailable, "Reltio gives a token again that has ended")
+		g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
+		return false, &done{outcome: rotation.Failed, err: e, write: &g}
+	}
+	next = next.Healthy()
+	if keepErr == nil {
+		next = next.WithRefreshToken(kept, p.c.RefreshTokenLife)
+	} else {
+		next = next.Failed(grant.StatusFailing, fault.Of(keepErr), p.Now(), 0, p.chance())
+	}
+	if p.loginRefused != nil {
+		next.Status = grant.StatusFailing
+		next.LastError, next.LastErrorMessage = p.loginRefused.Type, p.loginRefused.Message
+	}
+	next = p.taught(next, token.IssuedAt)
+	if s.kind == login {
+		next.Relogin = p.reloginAfter(next)
+	}
+	if next.Relogin == grant.ReloginRevoke {
+		next = next.WithoutToken()
+	} else if p.reloginNext(next) {
+		next.Relogin = grant.ReloginDue
+	}
+	return p.acceptedReported(ctx, next)
+}
+
+// acceptedReported stores the accepted token and says what follows: where the
+// reported token came again it is revoked, and another one asked for, once.
+func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, error) {
+	same := next.Fingerprint == p.old.Fingerprint && p.old.HasToken()
+	insists := same && p.dead
+	if insists && p.revoked {
+		next.ReissuedAt = p.Now()
+	}
+	if err := p.persist(ctx, next); err != nil {
+		return false, err
+	}
+	p.report.Outcome, p.report.Err = rotation.Renewed, nil
+	if same {
+		p.report.Outcome = rotation.Unchanged
+	}
+	switch {
+	case insists && !p.revoked:
+		p.reasked = true
+		return true, nil
+	case next.Relogin == grant.ReloginRevoke:
+		return true, nil
+	}
+	return p.repeat(next), nil
+}
+
+// repeat reports whether a token that came again with nothing left is asked
+// for once more by this renewal: if somebody waits for it, and it is a matter
+// of seconds.
+func (p *path) repeat(g grant.Grant) bool {
+	now := p.Now()
+	return p.single && !g.Living(now) && g.Due().Sub(now) <= waitForDue
+}
+
+// checked reads a check of the reported token.
+func (p *path) checked(ctx context.Context, err error) (bool, error) {
+	now := p.Now()
+	g := p.g
+	g.CheckedAt = now
+	switch {
+	case err == nil:
+		return false, &done{outcome: rotation.Unchanged, write: &g}
+	case errors.Is(err, errDead):
+		g.TriedAt = now
+		p.dead = true
+		return true, p.write(ctx, g)
+	}
+	// Nothing definite: nothing is renewed, and no check for a while.
+	e := outage(err)
+	g = g.Failed(grant.StatusFailing, e, now, grant.CheckEvery, p.chance())
+	return false, &done{outcome: rotation.Failed, err: e, write: &g}
+}
+
+// revokedAccess goes on after the revocation of a dead token that came again.
+// If that gave no definite answer asking again would give nothing.
+func (p *path) revokedAccess(ctx context.Context, err error) (bool, error) {
+	p.revoked = true
+	g := p.g
+	if err == nil || definite(err) {
+		return true, p.write(ctx, g)
+	}
+	g.ReissuedAt = p.Now()
+	return false, &done{outcome: rotation.Unchanged, write: &g}
+}
+
+// revokedRefresh goes on after the revocation of a refresh token that a login
+// gave again.
+func (p *path) revokedRefresh(ctx context.Context, err error) (bool, error) {
+	if err == nil || definite(err) {
+		g := p.g
+		g.Relogin = grant.ReloginLogin
+		return true, p.write(ctx, g)
+	}
+	e := outage(err)
+	g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
+	return false, &done{outcome: rotation.Failed, err: e, write: &g}
+}
+
+// definite reports whether a revocation was answered with a refusal of the
+// token: then it is as good as revoked.
+func definite(err error) bool {
+	return errors.Is(err, reltioauth.ErrInvalidToken) || errors.Is(err, reltioauth.ErrInvalidGrant)
+}
+
+// reloginAfter is the step that follows a login: none if it gave a new refresh
+// token, else the old one is revoked. A login after the revocation is the last
+// step whatever it gives.
+func (p *path) reloginAfter(next grant.Grant) grant.Relogin {
+	sameRefresh := next.RefreshFingerprint != "" && next.RefreshFingerprint == p.old.RefreshFingerprint
+	if p.old.Relogin == grant.ReloginDue && sameRefresh {
+		return grant.ReloginRevoke
+	}
+	return ""
+}
+
+// reloginNext reports whether the token is the last one before a connection
+// that logs in alone replaces its refresh token.
+func (p *path) reloginNext(g grant.Grant) bool {
+	return p.c.LogsInAlone() && g.HasRefreshToken() && !g.ReloginAt().After(g.ExpiresAt)
+}
+
+// retryAfter is how long the server wants the client to stay away.
+func retryAfter(err error) time.Duration {
+	var e *reltioauth.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return budget.BelievedRetryAfter(e.RetryAfter)
+}

@@ -1,0 +1,190 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// due ends a renewal for which there is no reason yet. It needs the grant
+// alone. A single renewal that is due in a moment waits for it.
+func (p *path) due(ctx context.Context) error {
+	now := p.Now()
+	if p.onward {
+		p.onward = false
+		return nil
+	}
+	if p.reported() {
+		return p.dueReported(now)
+	}
+	if p.request.Force || p.request.MinTTLSeconds > 0 && p.g.LivesUp(now, p.needed()) {
+		return nil
+	}
+	ahead := p.g.Due().Sub(now)
+	if ahead > 0 && (!p.single || ahead > waitForDue) {
+		return p.unchanged(now)
+	}
+	if err := sleep(ctx, ahead); err != nil {
+		return errNoTime
+	}
+	return p.look(ctx)
+}
+
+// reported reports whether the request names the token in hand as refused, and
+// the token still counts as living.
+func (p *path) reported() bool {
+	return p.request.RejectedFingerprint != "" && p.g.Living(p.Now()) &&
+		p.g.Fingerprint == p.request.RejectedFingerprint
+}
+
+func (p *path) needed() time.Duration {
+	return time.Duration(p.request.MinTTLSeconds) * time.Second
+}
+
+// dueReported lets a reported token be checked, and one found dead be renewed;
+// also one that somebody found dead a moment ago and did not come to renew.
+func (p *path) dueReported(now time.Time) error {
+	switch {
+	case p.dead, p.g.Checkable(now), p.request.Force:
+		return nil
+	case p.g.Checked(now) && !p.g.FoundAlive(now) && !p.g.Reissued(now) && !p.g.Retrying(now):
+		p.dead = true
+		return nil
+	}
+	return p.unchanged(now)
+}
+
+// unchanged is the end of a renewal that had nothing to do. After an adoption
+// the lease of a living token's grant stays until it ends: callers in its early
+// window would only ask again.
+func (p *path) unchanged(now time.Time) *done {
+	d := &done{outcome: rotation.Unchanged}
+	living := p.g.Living(now)
+	d.idle = p.request.Lease != nil && living
+	if !living {
+		d.err = p.g.Error(now)
+	}
+	return d
+}
+
+// look is the visit to a grant that waits for a person or new credentials:
+// Reltio is asked only if the secret has a new version, or once in a while.
+func (p *path) look(ctx context.Context) error {
+	now := p.Now()
+	if !p.g.Waiting() || p.g.TryDue(now) {
+		return nil
+	}
+	version, err := p.Connections.ConnectionVersion(ctx, p.request.Connection)
+	if errors.Is(err, connection.ErrNotFound) {
+		return p.gone(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if version != p.g.ConnectionVersion {
+		return nil
+	}
+	g := p.g.Looked(now)
+	return &done{outcome: rotation.Unchanged, err: g.Error(now), write: &g}
+}
+
+// decide chooses the one request that this pass sends.
+func (p *path) decide(ctx context.Context) (step, error) {
+	if err := p.readHost(ctx); err != nil {
+		return step{}, err
+	}
+	if p.reported() && !p.dead && !p.request.Force {
+		return step{kind: check, token: p.g.AccessToken}, nil
+	}
+	if p.reported() && p.reasked && !p.revoked {
+		return step{kind: revokeAccess, token: p.g.AccessToken}, nil
+	}
+	if p.c.Refreshes() {
+		if err := p.readVault(ctx, p.g.SecretVersion); err != nil {
+			return step{}, err
+		}
+	}
+	return p.choose()
+}
+
+// choose is the choice among token requests: the refresh token, then the other
+// one, then a login, and where that needs a person, none.
+func (p *path) choose() (step, error) {
+	t, refreshes := p.refreshToken()
+	if p.c.LogsInAlone() && p.loginRefused == nil {
+		switch p.g.Relogin {
+		case grant.ReloginRevoke:
+			if refreshes {
+				return step{kind: revokeRefresh, refresh: t}, nil
+			}
+			return step{kind: login, grant: p.c.Login()}, nil
+		case grant.ReloginDue, grant.ReloginLogin:
+			return step{kind: login, grant: p.c.Login()}, nil
+		}
+	}
+	switch {
+	case refreshes:
+		ask := reltioauth.RefreshTokenGrant{RefreshToken: t.Token}
+		return step{kind: refresh, grant: ask, refresh: t}, nil
+	case p.c.LogsInAlone():
+		return step{kind: login, grant: p.c.Login()}, nil
+	default:
+		return step{}, p.reauthorize()
+	}
+}
+
+// insteadOfLogin goes on with the refresh token, while it lives, when the login
+// that was to replace it is refused. Else err is the end.
+func (p *path) insteadOfLogin(ctx context.Context, err error) (bool, error) {
+	var d *done
+	_, refreshes := p.refreshToken()
+	if p.g.Relogin != grant.ReloginDue || !refreshes || !errors.As(err, &d) || d.err == nil {
+		return false, err
+	}
+	p.loginRefused = d.err
+	p.onward = true
+	g := p.g
+	g.LastError, g.LastErrorMessage = d.err.Type, d.err.Message
+	storing, cancel := p.storing(ctx)
+	defer cancel()
+	return true, p.write(storing, g)
+}
+
+// reauthorize is the end of a renewal that needs a person.
+func (p *path) reauthorize() *done {
+	e := fault.New(fault.ReauthorizationRequired, "a person must log in at Reltio")
+	g := p.g.Failed(grant.StatusReauthorize, e, p.Now(), 0, p.chance())
+	return &done{outcome: rotation.Reauthorize, err: e, write: &g}
+}
+
+// readHost looks at the authorization server's state: nothing is dialled while
+// it is paused, and while it refuses everybody one renewal in a while is its
+// probe.
+func (p *path) readHost(ctx context.Context) (err error) {
+	now := p.Now()
+	if p.avoid != nil && p.avoid(p.c.Host()) {
+		return errNoTime
+	}
+	if p.host, err = p.Budgets.Budget(ctx, p.c.Host()); err != nil {
+		return err
+	}
+	if until, paused := p.host.Paused(now); paused {
+		return &budget.BusyError{Until: until, Paused: true}
+	}
+	if !p.host.Refusing() || p.probing {
+		return nil
+	}
+	if p.host.MayProbe(now) {
+		if p.probing, err = p.Budgets.Probe(ctx, p.c.Host(), now); err != nil || p.probing {
+			return err
+		}
+	}
+	return &budget.BusyError{Until: now.Add(budget.ProbeEvery), Paused: true}
+}

@@ -1,0 +1,281 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// path is one renewal on its way.
+type path struct {
+	*Renewer
+	request rotation.Request
+	// single: asked for by name, not found by a sweep.
+	single bool
+	// avoid tells which hosts this sweep has given up; nil: none.
+	avoid func(host string) bool
+
+	held lease.Lease
+	// idle: nothing was done, so the lease stays until it ends; whoever asked
+	// would only ask again.
+	idle bool
+	// g is the grant as last read or written, old as it was before the answer.
+	g, old grant.Grant
+	c      *connection.Connection
+	host   budget.Record
+	// tokens are the refresh tokens to try, the most promising first.
+	tokens []grant.RefreshToken
+	// highest is the highest epoch seen in the vault.
+	highest int64
+	// spent are the fingerprints of refresh tokens refused on this way.
+	spent []string
+	// dead: the reported token was found dead; reasked: it came again;
+	// revoked: it was revoked, and is asked for one last time.
+	dead, reasked, revoked bool
+	// onward: the last pass decided that another one follows.
+	onward bool
+	// lesson is what the last answer may teach about refreshes, or else logins.
+	lesson     grant.Lesson
+	oldRefresh bool
+	// loginRefused: a re-login was refused while the refresh token lives, which
+	// is used instead.
+	loginRefused *fault.Error
+	// probing: the host refuses everybody and this is the one try.
+	probing bool
+	// counted is the login's count while its answer is open.
+	counted int
+
+	report Report
+}
+
+// run is the path: the only way to a token.
+func (p *path) run(ctx context.Context) Report {
+	p.report.Connection = p.request.Connection
+	if err := p.lease(ctx); err != nil {
+		return p.settle(ctx, err)
+	}
+	defer p.release(ctx)
+	for range maxPasses {
+		again, err := p.pass(ctx)
+		if err != nil {
+			return p.settle(ctx, err)
+		}
+		if !again {
+			break
+		}
+	}
+	return p.report
+}
+
+// pass is the path once: from reading to storing, with one request between.
+func (p *path) pass(ctx context.Context) (again bool, err error) {
+	if err := p.read(ctx); err != nil {
+		return false, err
+	}
+	s, err := p.decide(ctx)
+	if err != nil {
+		return false, err
+	}
+	conn, err := p.dial(ctx)
+	if err != nil {
+		return p.answered(ctx, s, nil, err)
+	}
+	defer conn.Close()
+	if err := p.extend(ctx); err != nil {
+		return false, err
+	}
+	if err := p.count(ctx, s); err != nil {
+		return p.insteadOfLogin(ctx, err)
+	}
+	if err := p.wait(ctx, s); err != nil {
+		return false, p.uncount(ctx, err)
+	}
+	token, err := s.send(ctx, conn)
+	return p.answered(ctx, s, token, err)
+}
+
+// lease adopts the lease that came with the request, or takes one.
+func (p *path) lease(ctx context.Context) (err error) {
+	now := p.Now()
+	r := lease.Request{
+		Connection: p.request.Connection, Owner: lease.NewOwner(),
+		Now: now, Until: now.Add(lease.Term),
+	}
+	if given := p.request.Lease; given != nil {
+		p.held, err = p.Leases.AdoptLease(ctx, lease.Lease{
+			Connection: r.Connection, Owner: given.Owner, Epoch: given.Epoch,
+		}, r)
+		return err
+	}
+	p.held, err = p.Leases.TakeLease(ctx, r)
+	return err
+}
+
+// release gives the lease back, whatever became of the caller's context.
+func (p *path) release(ctx context.Context) {
+	if p.idle {
+		return
+	}
+	ctx, cancel := p.storing(ctx)
+	defer cancel()
+	// A lease that cannot be given back ends by itself.
+	_ = p.Leases.ReleaseLease(ctx, p.held)
+}
+
+// storing is a context for writing down what has happened: not cancelled with
+// the caller's, but bounded.
+func (p *path) storing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+}
+
+// write stores g as the grant. The caller bounds the context.
+func (p *path) write(ctx context.Context, g grant.Grant) error {
+	g = g.Indexed(p.Now())
+	if err := p.Grants.PutGrant(ctx, p.held, g); err != nil {
+		return err
+	}
+	g.Epoch, g.Owner = p.held.Epoch, p.held.Owner
+	p.g = g
+	p.report.Version, p.report.Fingerprint = g.Version, g.Fingerprint
+	return nil
+}
+
+// persist writes what Reltio has given. It tries again for as long as storing
+// may take: a token that is lost is asked for again.
+func (p *path) persist(ctx context.Context, g grant.Grant) error {
+	for wait := firstRetry; ; wait *= 2 {
+		err := p.write(ctx, g)
+		if err == nil || errors.Is(err, grant.ErrFenced) {
+			return err
+		}
+		if sleep(ctx, jittered(wait, p.chance())) != nil {
+			p.report.Unstored = true
+			return &done{outcome: rotation.Failed, err: fault.Of(err)}
+		}
+	}
+}
+
+// done is the end of a renewal that was decided: with what, and whether the
+// grant has to be written first.
+type done struct {
+	outcome rotation.Outcome
+	err     *fault.Error
+	// write is the grant to store; nil if nothing changed.
+	write *grant.Grant
+	// idle: nothing was done.
+	idle bool
+}
+
+// Error implements error, so that an end travels like one.
+func (d *done) Error() string { return "renewal: " + string(d.outcome) }
+
+// settle turns whatever ended the path into a report, and writes what callers
+// have to know.
+func (p *path) settle(ctx context.Context, err error) Report {
+	var d *done
+	var busy *budget.BusyError
+	switch {
+	case errors.As(err, &d):
+	case errors.Is(err, lease.ErrHeld), errors.Is(err, lease.ErrLost), errors.Is(err, grant.ErrFenced):
+		d = &done{outcome: rotation.Contended, idle: true}
+	case errors.Is(err, errNoTime):
+		d = &done{outcome: rotation.LeftOver}
+	case errors.As(err, &busy):
+		d = p.postponed(busy.Until)
+	default:
+		d = p.failed(fault.Of(err))
+	}
+	p.idle = d.idle
+	ctx, cancel := p.storing(ctx)
+	defer cancel()
+	if d.write != nil {
+		if err := p.write(ctx, *d.write); err != nil {
+			d = unwritten(err)
+			p.report.Unstored = !errors.Is(err, grant.ErrFenced)
+		}
+	}
+	p.report.Outcome, p.report.Err = d.outcome, d.err
+	return p.report
+}
+
+// unwritten is the end of a renewal whose end could not be stored. Somebody
+// newer was here, or the store is down; what was to be said is less urgent
+// than that.
+func unwritten(err error) *done {
+	if errors.Is(err, grant.ErrFenced) {
+		return &done{outcome: rotation.Contended}
+	}
+	return &done{outcome: rotation.Failed, err: fault.Of(err)}
+}
+
+// postponed is the end of a renewal that sent nothing: it comes again at until.
+func (p *path) postponed(until time.Time) *done {
+	e := fault.Limited(until.Sub(p.Now()))
+	g := p.g.Postponed(e, until)
+	return &done{outcome: rotation.LeftOver, err: e, write: &g}
+}
+
+// failed is the end of a renewal by a failure outside Reltio: the table, the
+// vault, or a defect.
+func (p *path) failed(e *fault.Error) *done {
+	d := &done{outcome: rotation.Failed, err: e}
+	p.report.Unstored = p.g.Connection == "" && e.Type == fault.StoreUnavailable
+	if p.g.Connection != "" && e.Type == fault.StoreUnavailable {
+		g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
+		d.write = &g
+	}
+	return d
+}
+
+// step is one request, over the connection dialled for it.
+type step struct {
+	kind kind
+	// grant is what a token request asks with.
+	grant reltioauth.Grant
+	// refresh is the refresh token in it, or the token to revoke.
+	refresh grant.RefreshToken
+	token   reltioauth.Secret
+}
+
+// kind says what a step does.
+type kind int
+
+const (
+	login kind = iota
+	refresh
+	check
+	revokeAccess
+	revokeRefresh
+)
+
+// asks reports whether the step is a token request, which needs an instant.
+func (s step) asks() bool { return s.kind == login || s.kind == refresh }
+
+// send sends it. A check and a revocation answer without a token.
+func (s step) send(ctx context.Context, conn *reltioauth.Conn) (*reltioauth.Token, error) {
+	switch s.kind {
+	case check:
+		info, err := conn.Check(ctx, s.token)
+		if err == nil && !info.Active {
+			return nil, errDead
+		}
+		return nil, err
+	case revokeAccess:
+		return nil, conn.Revoke(ctx, s.token, reltioauth.HintAccessToken)
+	case revokeRefresh:
+		return nil, conn.Revoke(ctx, s.refresh.Token, reltioauth.HintRefreshToken)
+	default:
+		return conn.Token(ctx, s.grant)
+	}
+}
+
+// errDead says that a checked token is dead, definitely.
+var errDead = errors.New("renewal: the token is dead")

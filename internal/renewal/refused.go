@@ -1,0 +1,172 @@
+package renewal
+
+import (
+	"context"
+	"slices"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// limitAfter is how many 429s in a row, while others succeed, mean that the
+// client's own cap is reached.
+const limitAfter = 3
+
+// refused stores an answer that gave no token, and says whether another way is
+// tried at once.
+func (p *path) refused(ctx context.Context, s step, v verdict, err error) (bool, error) {
+	switch v {
+	case refusedCredentials:
+		return p.insteadOfLogin(ctx, p.refusedCredentials(ctx, s))
+	case deadRefreshToken:
+		return p.deadRefreshToken(ctx, s)
+	case misconfigured:
+		return false, p.ended(grant.StatusInvalidConnection, serverSays(err))
+	case secondFactor:
+		return p.insteadOfLogin(ctx, p.ended(grant.StatusMFARequired, fault.New(fault.MFARequired,
+			"the user needs a second factor; use client credentials or the authorization code flow")))
+	case throttled:
+		return false, p.throttled(ctx, err)
+	default:
+		return false, p.ended(grant.StatusFailing, outage(err))
+	}
+}
+
+// ended is the end of a renewal that Reltio did not grant.
+func (p *path) ended(s grant.Status, e *fault.Error) *done {
+	g := p.g.Failed(s, e, p.Now(), 0, p.chance())
+	return &done{outcome: rotation.Failed, err: e, write: &g}
+}
+
+// refusedCredentials: the first refusal may be a mistake of the server, the one
+// at the limit is the last.
+func (p *path) refusedCredentials(ctx context.Context, s step) error {
+	if err := p.hostRefuses(ctx); err != nil {
+		return err
+	}
+	attempts, limit := p.counted, p.loginAttempts()
+	if !p.c.HasUser() {
+		limit = account.MaxAttempts
+	}
+	if s.kind == refresh {
+		limit = account.MaxAttempts
+		attempts = 1
+		if p.g.LastError == fault.CredentialsRejected {
+			attempts = limit
+		}
+	}
+	if attempts >= limit {
+		return p.ended(grant.StatusCredentialsRejected,
+			fault.New(fault.CredentialsRejected, p.refusalText()+"; stopped to prevent a lock-out"))
+	}
+	return p.ended(grant.StatusFailing, fault.New(fault.CredentialsRejected, p.refusalText()))
+}
+
+// hostRefuses counts the refusal at the host. If everybody is refused it says
+// nothing about this connection, which comes again.
+func (p *path) hostRefuses(ctx context.Context) error {
+	host, err := p.Budgets.Refused(ctx, p.c.Host(), p.c.Name)
+	if err != nil {
+		return nil //nolint:nilerr // the refusal itself is the news, and is stored next
+	}
+	if host.Refusing() {
+		return &budget.BusyError{Until: p.Now().Add(budget.ProbeEvery), Paused: true}
+	}
+	return nil
+}
+
+// deadRefreshToken goes on to the other stored version, then to a login of its
+// own pass; where that needs a person, it is said. The refused token is kept:
+// servers err.
+func (p *path) deadRefreshToken(ctx context.Context, s step) (bool, error) {
+	p.spent = append(p.spent, s.refresh.Fingerprint())
+	_, other := p.refreshToken()
+	if !other && !p.c.LogsInAlone() {
+		if err := p.hostRefuses(ctx); err != nil {
+			return false, err
+		}
+		return false, p.reauthorize()
+	}
+	g := p.g
+	g.TriedAt = p.Now()
+	return true, p.write(ctx, g)
+}
+
+// throttled pauses the host a little, and this connection by its own back-off.
+func (p *path) throttled(ctx context.Context, err error) error {
+	client, wait := p.c.ClientKey(), retryAfter(err)
+	before := p.host
+	atCap := p.g.LastError == fault.RateLimited && p.g.Failures+1 >= limitAfter || p.g.Status == grant.StatusTokenLimit
+	own := atCap && before.Alone(client)
+	t := budget.Throttle{Client: client, Now: p.Now(), RetryAfter: wait}
+	if own {
+		t.RetryAfter = 0 // the client's own cap is no reason for others to wait
+	}
+	if _, err := p.Budgets.Throttled(ctx, p.c.Host(), t); err != nil {
+		return err
+	}
+	status, e := grant.StatusFailing, fault.Limited(wait)
+	if own {
+		status = grant.StatusTokenLimit
+		e = fault.New(fault.TokenLimitReached, "the client holds as many tokens as Reltio allows it")
+	}
+	g := p.g.Failed(status, e, p.Now(), wait, p.chance())
+	if e.Type == fault.RateLimited {
+		e = g.Error(p.Now())
+	}
+	return &done{outcome: rotation.Failed, err: e, write: &g}
+}
+
+// keep stores the refresh token of an answer before anything else, and returns
+// the one that the grant has from now on. It tries again for as long as storing
+// may take: a refresh token that is lost may need a person.
+func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token) (grant.RefreshToken, error) {
+	if !p.c.Refreshes() || token == nil {
+		return grant.RefreshToken{}, nil
+	}
+	next, write := p.refreshTokenOf(s, token)
+	if !write {
+		return next, nil
+	}
+	next.Epoch = p.nextEpoch()
+	for wait := firstRetry; ; wait *= 2 {
+		version, err := p.Vault.Put(ctx, p.c.Name, next)
+		if err == nil {
+			next.Version, p.highest = version, next.Epoch
+			return next, nil
+		}
+		if sleep(ctx, jittered(wait, p.chance())) != nil {
+			return grant.RefreshToken{}, err
+		}
+	}
+}
+
+// refreshTokenOf is the refresh token after an answer, and whether it has to be
+// written. One that did not change is not; a refresh does not restart its
+// clock, and neither does a login that gives it again.
+func (p *path) refreshTokenOf(s step, token *reltioauth.Token) (next grant.RefreshToken, write bool) {
+	given := token.RefreshToken
+	if s.kind == refresh {
+		if given.IsZero() || given.Equal(s.refresh.Token) {
+			// Written again only to come before one that was refused.
+			return s.refresh, s.refresh.Epoch < p.highest
+		}
+		return grant.RefreshToken{Token: given, LoggedInAt: s.refresh.LoggedInAt}, true
+	}
+	if given.IsZero() {
+		// A login without a refresh token ends the ones before.
+		return grant.RefreshToken{LoggedInAt: token.IssuedAt}, len(p.tokens) > 0
+	}
+	for i, known := range p.tokens {
+		ended := !known.LoggedInAt.Add(p.c.RefreshTokenLife).After(token.IssuedAt)
+		spent := slices.Contains(p.spent, known.Fingerprint())
+		if known.Token.Equal(given) && !ended && !spent && p.g.Relogin != grant.ReloginLogin {
+			return known, i > 0
+		}
+	}
+	return grant.RefreshToken{Token: given, LoggedInAt: token.IssuedAt}, true
+}

@@ -1,0 +1,178 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// dial opens a fresh connection to the authorization server. After it nothing
+// is left to do but to wait for the instant and to send.
+func (p *path) dial(ctx context.Context) (*reltioauth.Conn, error) {
+	client := p.c.Client()
+	client.Connect, client.Now = p.Connect, p.Now
+	return client.Dial(ctx)
+}
+
+// extend gives the lease its full term again, and makes sure that lease and
+// invocation last for all that follows.
+func (p *path) extend(ctx context.Context) (err error) {
+	now := p.Now()
+	p.held, err = p.Leases.ExtendLease(ctx, p.held, p.held.Epoch, now.Add(lease.Term))
+	if err != nil {
+		return err
+	}
+	return p.fits(ctx, budget.MaxWait+requestTime+storeTime)
+}
+
+// fits refuses to begin work that the lease or the invocation does not cover.
+func (p *path) fits(ctx context.Context, work time.Duration) error {
+	now := p.Now()
+	if !p.held.Covers(now, work) || left(ctx, now) < work {
+		return errNoTime
+	}
+	return nil
+}
+
+// count counts a login before it is sent, so that no crash can make anybody
+// forget it.
+func (p *path) count(ctx context.Context, s step) error {
+	if s.kind != login {
+		return nil
+	}
+	n, err := p.Accounts.CountLogin(ctx, p.try())
+	var claimed *account.ClaimedError
+	if errors.As(err, &claimed) {
+		if err := p.contest(ctx, claimed.By); err != nil {
+			return err
+		}
+		n, err = p.Accounts.CountLogin(ctx, p.try())
+	}
+	if errors.Is(err, account.ErrAtLimit) {
+		return p.atLimit()
+	}
+	p.counted = n
+	return err
+}
+
+// try is the login about to be sent. A probe of a refusing host never takes an
+// account's last attempt.
+func (p *path) try() account.Try {
+	t := account.Try{
+		Account:     p.c.Account(),
+		Credentials: p.c.Credentials(),
+		Connection:  p.c.Name,
+		Limit:       p.loginAttempts(),
+		Now:         p.Now(),
+		Hourly:      !p.c.HasUser(),
+	}
+	switch {
+	case t.Hourly:
+		t.Limit = account.MaxAttempts
+	case p.probing:
+		t.Limit--
+	}
+	return t
+}
+
+// atLimit is the end of a renewal that may not log in.
+func (p *path) atLimit() error {
+	if p.probing {
+		return &budget.BusyError{Until: p.Now().Add(budget.ProbeEvery), Paused: true}
+	}
+	e := fault.New(fault.CredentialsRejected, p.refusalText()+"; stopped to prevent a lock-out")
+	g := p.g.Failed(grant.StatusCredentialsRejected, e, p.Now(), 0, p.chance())
+	return &done{outcome: rotation.Failed, err: e, write: &g}
+}
+
+func (p *path) refusalText() string {
+	if p.c.HasUser() {
+		return "Reltio refused the user or the client"
+	}
+	return "Reltio refused the client"
+}
+
+// contest looks whether the connection that claims the account still names it.
+// If it does not, the claim is ours.
+func (p *path) contest(ctx context.Context, owner string) error {
+	source, err := p.Connections.Connection(ctx, owner)
+	switch {
+	case errors.Is(err, connection.ErrNotFound):
+		return p.Accounts.MoveClaim(ctx, p.c.Account(), owner, p.c.Name)
+	case err != nil:
+		return err
+	}
+	c, err := connection.Parse(owner, source, p.Hosts)
+	if err == nil && c.Account() != p.c.Account() {
+		return p.Accounts.MoveClaim(ctx, p.c.Account(), owner, p.c.Name)
+	}
+	// A secret that cannot be parsed may still name the account.
+	e := fault.New(fault.InvalidConnection, "username: its account belongs to connection "+owner)
+	g := p.g.Failed(grant.StatusInvalidConnection, e, p.Now(), 0, p.chance())
+	return &done{outcome: rotation.Failed, err: e, write: &g}
+}
+
+// uncount takes a counted login off again that was not sent.
+func (p *path) uncount(ctx context.Context, cause error) error {
+	if p.counted == 0 {
+		return cause
+	}
+	p.counted = 0
+	ctx, cancel := p.storing(ctx)
+	defer cancel()
+	// If this fails the login stays counted: one attempt fewer is safe.
+	_ = p.Accounts.UncountLogin(ctx, p.try())
+	return cause
+}
+
+// wait reserves the budget's next instant and waits for it. Late by too much it
+// takes another; a pause that came meanwhile ends it.
+func (p *path) wait(ctx context.Context, s step) error {
+	if !s.asks() {
+		return p.fits(ctx, checkTime+storeTime)
+	}
+	began := p.Now()
+	latest := began.Add(budget.MaxWait)
+	for {
+		now := p.Now()
+		at, err := p.Budgets.Reserve(ctx, p.c.Host(), budget.Window{
+			Now: now, Earliest: now, Latest: latest, Interval: p.interval(),
+		})
+		if err != nil {
+			return err
+		}
+		if err := sleep(ctx, at.Sub(p.Now())); err != nil {
+			return errNoTime
+		}
+		p.report.BudgetWait = p.Now().Sub(began)
+		if at.Sub(now) > budget.PauseSeenAgain {
+			if err := p.pausedMeanwhile(ctx); err != nil {
+				return err
+			}
+		}
+		if p.Now().Sub(at) <= budget.MaxLate {
+			return p.fits(ctx, requestTime+storeTime)
+		}
+	}
+}
+
+// pausedMeanwhile reads the pause again after a wait.
+func (p *path) pausedMeanwhile(ctx context.Context) error {
+	host, err := p.Budgets.Budget(ctx, p.c.Host())
+	if err != nil {
+		return err
+	}
+	if until, paused := host.Paused(p.Now()); paused {
+		return &budget.BusyError{Until: until, Paused: true}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package secrets
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+var _ grant.Vault = Manager{}
+
+// What a fault says of a grant's secret.
+const (
+	grantScheduled = "the grant's secret is scheduled for deletion: restore it, or delete it without a recovery window"
+	versionMissing = "the version of the grant's secret that holds the refresh token is not there"
+	unreadable     = "the grant's secret is unreadable"
+)
+
+// Current implements grant.Vault.
+func (m Manager) Current(ctx context.Context, name string) (grant.RefreshToken, error) {
+	r, err := m.refreshToken(ctx, &secretsmanager.GetSecretValueInput{
+		SecretId:     aws.String(m.grantID(name)),
+		VersionStage: aws.String(stageCurrent),
+	})
+	if errors.Is(err, errMissing) {
+		return grant.RefreshToken{}, grant.ErrNotFound
+	}
+	return r, grantError(err)
+}
+
+// Version implements grant.Vault. Secrets Manager keeps the newest version and
+// the one before for as long as the secret lives, others for a day at least.
+func (m Manager) Version(ctx context.Context, name, version string) (grant.RefreshToken, error) {
+	if version == "" {
+		return grant.RefreshToken{}, unusable(versionMissing, errMissing)
+	}
+	r, err := m.refreshToken(ctx, &secretsmanager.GetSecretValueInput{
+		SecretId:  aws.String(m.grantID(name)),
+		VersionId: aws.String(version),
+	})
+	return r, grantError(err)
+}
+
+// Put implements grant.Vault. The version's name is made of what it holds, so
+// that a write whose answer was lost can be repeated: it finds itself, makes no
+// second version, and does not push aside what was written since.
+func (m Manager) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
+	id := m.grantID(name)
+	version, err := m.write(ctx, id, encode(r), aws.String(versionID(id, r)))
+	return version, grantError(err)
+}
+
+// grantError is an error of a grant's secret as grant.Vault names it; nil stays
+// nil.
+func grantError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errScheduled):
+		return unusable(grantScheduled, err)
+	case errors.Is(err, errMissing):
+		return unusable(versionMissing, err)
+	case errors.Is(err, errUnreadable):
+		return unusable(unreadable, err)
+	default:
+		return unavailable(err)
+	}
+}
+
+func (m Manager) refreshToken(ctx context.Context, in *secretsmanager.GetSecretValueInput) (grant.RefreshToken, error) {
+	v, err := m.read(ctx, in)
+	if err != nil {
+		return grant.RefreshToken{}, err
+	}
+	r, err := decode(v.text)
+	if err != nil {
+		return grant.RefreshToken{}, err
+	}
+	r.Version = v.version
+	return r, nil
+}
+
+// versionID names the version that holds r, in 64 hexadecimal digits. It can be
+// seen in logs, so nothing in it is secret: the token stands there by its
+// fingerprint.
+func versionID(id string, r grant.RefreshToken) string {
+	return connection.Hash(id, r.Fingerprint(), stamp(r.LoggedInAt), strconv.FormatInt(r.Epoch, 10))
+}
+
+// stamp is a time as it is stored: UTC, to the millisecond.
+func stamp(t time.Time) string {
+	return t.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)
+}
+
+// encode writes a refresh token as it is stored.
+func encode(r grant.RefreshToken) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	// Two texts and a number always encode.
+	_ = e.Encode(struct {
+		Token      string `json:"refresh_token"`
+		LoggedInAt string `json:"logged_in_at"`
+		Epoch      int64  `json:"epoch"`
+	}{r.Token.Reveal(), stamp(r.LoggedInAt), r.Epoch})
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+var errUnreadable = errors.New("secrets: not a refresh token")
+
+// decode reads what encode wrote: the three fields must be there, in their
+// letters and of their types; others are for later releases. The error holds
+// nothing of the text.
+func decode(text reltioauth.Secret) (grant.RefreshToken, error) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal([]byte(text.Reveal()), &fields) != nil {
+		return grant.RefreshToken{}, errUnreadable
+	}
+	token, tokenOK := field[string](fields, "refresh_token")
+	login, loginOK := field[string](fields, "logged_in_at")
+	epoch, epochOK := field[int64](fields, "epoch")
+	at, err := time.Parse(time.RFC3339, login)
+	if !tokenOK || !loginOK || !epochOK || err != nil || epoch < 0 {
+		return grant.RefreshToken{}, errUnreadable
+	}
+	return grant.RefreshToken{Token: reltioauth.NewSecret(token), LoggedInAt: at.UTC(), Epoch: epoch}, nil
+}
+
+// field reads one field; false if it is missing, null or of another type.
+func field[T any](fields map[string]json.RawMessage, name string) (T, bool) {
+	var value *T
+	if err := json.Unmarshal(fields[name], &value); err != nil || value == nil {
+		var zero T
+		return zero, false
+	}
+	return *value, true
+}

@@ -1,0 +1,299 @@
+package secrets_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+	"github.com/reltio-tokens/reltio-tokens/internal/storetest"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// canary stands in every secret here, so that one that comes out is found.
+const canary = "c4n4ry"
+
+func newClient(endpoint string, retryer aws.Retryer) *secretsmanager.Client {
+	return secretsmanager.NewFromConfig(aws.Config{
+		Region:       "eu-central-1",
+		Credentials:  credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+		BaseEndpoint: aws.String(endpoint),
+		Retryer:      func() aws.Retryer { return retryer },
+	})
+}
+
+// newManager is a Manager of its own in the engine at the endpoint.
+func newManager(endpoint string) secrets.Manager {
+	return secrets.Manager{Client: newClient(endpoint, aws.NopRetryer{}), Prefix: "test/" + rand.Text()}
+}
+
+func TestSecretsManager(t *testing.T) {
+	endpoint := enginetest.Moto(t)
+	storetest.RunSecrets(t, func(testing.TB) storetest.Secrets { return newManager(endpoint) })
+}
+
+// What others read in Secrets Manager is exact, letter by letter.
+func TestStoredForm(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	for name, test := range map[string]struct {
+		token grant.RefreshToken
+		want  string
+	}{
+		"usual": {
+			grant.RefreshToken{Token: reltioauth.NewSecret("5e3d"), LoggedInAt: time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC), Epoch: 7},
+			`{"refresh_token":"5e3d","logged_in_at":"2026-11-23T16:00:00Z","epoch":7}`,
+		},
+		"milliseconds": {
+			grant.RefreshToken{Token: reltioauth.NewSecret("5e3d"), LoggedInAt: time.Date(2026, 11, 23, 17, 0, 0, 123_456_789, time.FixedZone("CET", 3600)), Epoch: 7},
+			`{"refresh_token":"5e3d","logged_in_at":"2026-11-23T16:00:00.123Z","epoch":7}`,
+		},
+		"characters that JSON for browsers escapes": {
+			grant.RefreshToken{Token: reltioauth.NewSecret(`<&>"\`), LoggedInAt: time.Unix(0, 0), Epoch: 0},
+			`{"refresh_token":"<&>\"\\","logged_in_at":"1970-01-01T00:00:00Z","epoch":0}`,
+		},
+		"tombstone": {
+			grant.RefreshToken{LoggedInAt: time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC), Epoch: 8},
+			`{"refresh_token":"","logged_in_at":"2026-11-23T16:00:00Z","epoch":8}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			version, err := m.Put(t.Context(), "acme", test.token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := m.Client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{
+				SecretId: aws.String(m.Prefix + "/grants/acme"), VersionStage: aws.String("AWSCURRENT"),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := aws.ToString(out.SecretString); got != test.want {
+				t.Errorf("stored %s\nwant   %s", got, test.want)
+			}
+			if got := aws.ToString(out.VersionId); got != version || !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(got) {
+				t.Errorf("version %q, Put returned %q; want one of 64 hexadecimal digits", got, version)
+			}
+		})
+	}
+}
+
+func TestConnectionsLieWhereOperatorsWriteThem(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	out, err := m.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String(m.Prefix + "/connections/acme-prod"), SecretString: aws.String(canary),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.Connection(t.Context(), "acme-prod")
+	if err != nil || got.Value.Reveal() != canary || got.Version != aws.ToString(out.VersionId) {
+		t.Errorf("Connection = version %q, %v; want %q with the text", got.Version, err, aws.ToString(out.VersionId))
+	}
+}
+
+func TestBinarySecretIsText(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	text := `{"grant_type":"client_credentials"}`
+	_, err := m.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String(m.Prefix + "/connections/acme"), SecretBinary: []byte(text),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := m.Connection(t.Context(), "acme")
+	if err != nil || got.Value.Reveal() != text {
+		t.Errorf("Connection = %v, want its bytes as text", err)
+	}
+}
+
+func TestSecretWithoutValueIsMissing(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	for _, id := range []string{"/connections/acme", "/grants/acme"} {
+		_, err := m.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(m.Prefix + id)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := m.Connection(t.Context(), "acme"); !errors.Is(err, connection.ErrNotFound) {
+		t.Errorf("Connection: %v, want %v", err, connection.ErrNotFound)
+	}
+	if _, err := m.ConnectionVersion(t.Context(), "acme"); !errors.Is(err, connection.ErrNotFound) {
+		t.Errorf("ConnectionVersion: %v, want %v", err, connection.ErrNotFound)
+	}
+	if _, err := m.Current(t.Context(), "acme"); !errors.Is(err, grant.ErrNotFound) {
+		t.Errorf("Current: %v, want %v", err, grant.ErrNotFound)
+	}
+}
+
+func TestGrantReading(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	const good = `"logged_in_at":"2026-11-23T16:00:00Z","epoch":7`
+	for name, test := range map[string]struct {
+		text string
+		ok   bool
+	}{
+		"as written":             {`{"refresh_token":"` + canary + `",` + good + `}`, true},
+		"other fields":           {`{"later":{"a":[1]},"refresh_token":"` + canary + `",` + good + `,"x":null}`, true},
+		"spaces":                 {" {\n\"refresh_token\" : \"" + canary + "\", " + good + "}\n", true},
+		"another zone":           {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T17:00:00+01:00","epoch":7}`, true},
+		"not JSON":               {canary, false},
+		"cut off":                {`{"refresh_token":"` + canary, false},
+		"something after it":     {`{"refresh_token":"` + canary + `",` + good + `} x`, false},
+		"null":                   {`null`, false},
+		"a list":                 {`["` + canary + `"]`, false},
+		"no token":               {`{` + good + `}`, false},
+		"token null":             {`{"refresh_token":null,` + good + `}`, false},
+		"token a number":         {`{"refresh_token":1,` + good + `}`, false},
+		"token in other letters": {`{"Refresh_Token":"` + canary + `",` + good + `}`, false},
+		"no login":               {`{"refresh_token":"` + canary + `","epoch":7}`, false},
+		"login null":             {`{"refresh_token":"` + canary + `","logged_in_at":null,"epoch":7}`, false},
+		"login a number":         {`{"refresh_token":"` + canary + `","logged_in_at":1795449600,"epoch":7}`, false},
+		"login a date":           {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23","epoch":7}`, false},
+		"no epoch":               {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T16:00:00Z"}`, false},
+		"epoch a fraction":       {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T16:00:00Z","epoch":7.5}`, false},
+		"epoch a text":           {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T16:00:00Z","epoch":"7"}`, false},
+		"epoch below zero":       {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T16:00:00Z","epoch":-1}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			version := putRaw(t, m, "/grants/"+strings.ReplaceAll(name, " ", "-"), test.text)
+			got, err := m.Current(t.Context(), strings.ReplaceAll(name, " ", "-"))
+			if !test.ok {
+				wantFault(t, err, "StoreUnavailable: Secrets Manager: the grant's secret is unreadable")
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			at := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+			if got.Token.Reveal() != canary || !got.LoggedInAt.Equal(at) || got.Epoch != 7 || got.Version != version {
+				t.Errorf("Current = %v, epoch %d, version %q", got.LoggedInAt, got.Epoch, got.Version)
+			}
+		})
+	}
+}
+
+func TestGrantScheduledForDeletionIsNotMissing(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	version, err := m.Put(t.Context(), "acme", grant.RefreshToken{Token: reltioauth.NewSecret(canary)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := aws.String(m.Prefix + "/grants/acme")
+	if _, err := m.Client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: id}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.Current(t.Context(), "acme")
+	wantFault(t, err, scheduled)
+	_, err = m.Version(t.Context(), "acme", version)
+	wantFault(t, err, scheduled)
+
+	if _, err := m.Client.RestoreSecret(t.Context(), &secretsmanager.RestoreSecretInput{SecretId: id}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.Current(t.Context(), "acme"); err != nil || got.Version != version {
+		t.Errorf("restored: version %q, %v; want %q", got.Version, err, version)
+	}
+}
+
+func TestGrantScheduledForDeletionCanBeDeletedForGood(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	r := grant.RefreshToken{Token: reltioauth.NewSecret(canary)}
+	if _, err := m.Put(t.Context(), "acme", r); err != nil {
+		t.Fatal(err)
+	}
+	_, err := m.Client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String(m.Prefix + "/grants/acme")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.DeleteGrant(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Current(t.Context(), "acme"); !errors.Is(err, grant.ErrNotFound) {
+		t.Errorf("Current: %v, want %v", err, grant.ErrNotFound)
+	}
+}
+
+func TestDeletedConnectionCanBeRestored(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	if _, err := m.PutConnection(t.Context(), "acme", reltioauth.NewSecret(canary)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.DeleteConnection(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	id := aws.String(m.Prefix + "/connections/acme")
+	if _, err := m.Client.RestoreSecret(t.Context(), &secretsmanager.RestoreSecretInput{SecretId: id}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.Connection(t.Context(), "acme"); err != nil || got.Value.Reveal() != canary {
+		t.Errorf("restored by an operator: %v, want the secret", err)
+	}
+}
+
+func TestSecretsAreCreatedUnderTheKey(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	m.KMSKeyID = "alias/reltio-tokens"
+	if _, err := m.Put(t.Context(), "acme", grant.RefreshToken{}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := m.Client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(m.Prefix + "/grants/acme")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := aws.ToString(out.KmsKeyId); got != m.KMSKeyID {
+		t.Errorf("key %q, want %q", got, m.KMSKeyID)
+	}
+}
+
+func TestListShowsConnectionsAlone(t *testing.T) {
+	m := newManager(enginetest.Moto(t))
+	for _, id := range []string{"/connections/acme", "/connections/Not-A-Name", "/connections/sub/name", "/grants/other", "-2/connections/other"} {
+		putRaw(t, m, id, canary)
+	}
+	got, err := m.List(t.Context())
+	if err != nil || len(got) != 1 || got[0] != "acme" {
+		t.Errorf("List = %q, %v; want acme alone", got, err)
+	}
+}
+
+const scheduled = "StoreUnavailable: Secrets Manager: the grant's secret is scheduled for deletion: " +
+	"restore it, or delete it without a recovery window"
+
+// putRaw writes a secret as somebody else would, and returns its version.
+func putRaw(t *testing.T, m secrets.Manager, id, text string) string {
+	t.Helper()
+	out, err := m.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String(m.Prefix + id), SecretString: aws.String(text),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(out.VersionId)
+}
+
+// wantFault compares an error, which must be a StoreUnavailable that shows
+// nothing else however it is printed.
+func wantFault(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %s", want)
+	}
+	if got := err.Error(); got != want {
+		t.Errorf("error %s\nwant  %s", got, want)
+	}
+	if got := fault.Of(err).Type; got != fault.StoreUnavailable {
+		t.Errorf("type %s, want %s", got, fault.StoreUnavailable)
+	}
+	wantNoCanary(t, err)
+}

@@ -1,0 +1,92 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// What follows is for operators: the functions' roles may do none of it.
+
+// recoveryDays is how long a deleted connection can be restored: the shortest
+// that Secrets Manager offers.
+const recoveryDays = 7
+
+// PutConnection writes the connection's secret, creates it if it does not
+// exist, takes it back if it is scheduled for deletion, and returns its new
+// version. Each call makes a new version, even of the same text.
+func (m Manager) PutConnection(ctx context.Context, name string, text reltioauth.Secret) (string, error) {
+	id := m.connectionID(name)
+	if _, err := m.describe(ctx, id); errors.Is(err, errScheduled) {
+		_, err := m.Client.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: aws.String(id)})
+		if err != nil {
+			return "", unavailable(err)
+		}
+	}
+	version, err := m.write(ctx, id, text.Reveal(), nil)
+	if err != nil {
+		return "", unavailable(err)
+	}
+	return version, nil
+}
+
+// DeleteConnection schedules the connection's secret for deletion, seven days
+// ahead; until then it can be restored. One that is not there, or scheduled
+// already, is connection.ErrNotFound.
+func (m Manager) DeleteConnection(ctx context.Context, name string) error {
+	id := m.connectionID(name)
+	_, err := m.Client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{
+		SecretId:             aws.String(id),
+		RecoveryWindowInDays: aws.Int64(recoveryDays),
+	})
+	if err != nil {
+		return connectionError(m.state(ctx, id, err))
+	}
+	return nil
+}
+
+// DeleteGrant deletes the grant's secret at once and for good, scheduled for
+// deletion or not, so that a connection of the same name can begin anew. One
+// that is not there is no error.
+func (m Manager) DeleteGrant(ctx context.Context, name string) error {
+	_, err := m.Client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{
+		SecretId:                   aws.String(m.grantID(name)),
+		ForceDeleteWithoutRecovery: aws.Bool(true),
+	})
+	if err != nil && !errors.Is(missing(err), errMissing) {
+		return unavailable(err)
+	}
+	return nil
+}
+
+// List returns the names of all connections, sorted, without those scheduled
+// for deletion. One just written may be missing for a moment.
+func (m Manager) List(ctx context.Context) ([]string, error) {
+	prefix := m.connectionID("")
+	var names []string
+	pages := secretsmanager.NewListSecretsPaginator(m.Client, &secretsmanager.ListSecretsInput{
+		Filters: []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{prefix}}},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for _, entry := range page.SecretList {
+			name, ours := strings.CutPrefix(aws.ToString(entry.Name), prefix)
+			if ours && connection.ValidName(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}

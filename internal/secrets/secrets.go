@@ -1,0 +1,153 @@
+// Package secrets keeps connections and refresh tokens in AWS Secrets Manager.
+//
+// An operator writes one secret per connection, the service one per grant that
+// has a refresh token:
+//
+//	<Prefix>/connections/<name>   what connection.Parse reads
+//	<Prefix>/grants/<name>        {"refresh_token":"…","logged_in_at":"…","epoch":7}
+//
+// A Manager is both ports over one client:
+//
+//	m := secrets.Manager{Client: client, Prefix: "reltio-tokens"}
+//	source, err := m.Connection(ctx, "acme-prod")  // connection.ErrNotFound
+//	token, err := m.Current(ctx, "acme-prod")      // grant.ErrNotFound
+//	version, err := m.Put(ctx, "acme-prod", token) // a new version, the newest
+//
+// Every method blocks on the network, retries as the client is configured to,
+// and ends with its context. Everything that is not one of the two sentinels is
+// a fault.Error of type StoreUnavailable: its message is made of fixed words and
+// of AWS's error code, never of what a secret holds.
+//
+// A secret that is scheduled for deletion is refused by Secrets Manager for
+// reading and writing alike. A connection's counts as missing: the operator took
+// it away. A grant's is StoreUnavailable with a message that says what to do,
+// because a refresh token that may come back must not be replaced by a login
+// that nobody needed. The service does not restore it by itself: what an
+// operator deletes stays deleted until an operator decides.
+package secrets
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// stageCurrent labels the newest version of a secret.
+const stageCurrent = "AWSCURRENT"
+
+// Manager reads connections and keeps refresh tokens. It holds no state and is
+// safe for concurrent use.
+type Manager struct {
+	// Client is ready to use. Required.
+	Client *secretsmanager.Client
+	// Prefix stands before every secret's name. Required.
+	Prefix string
+	// KMSKeyID names the key of secrets that the Manager creates; empty: the
+	// AWS account's own key for Secrets Manager.
+	KMSKeyID string
+}
+
+var _ connection.Secrets = Manager{}
+
+func (m Manager) connectionID(name string) string { return m.Prefix + "/connections/" + name }
+
+func (m Manager) grantID(name string) string { return m.Prefix + "/grants/" + name }
+
+// Connection implements connection.Secrets. A secret stored as binary is its
+// bytes as text; one that never got a value is missing.
+func (m Manager) Connection(ctx context.Context, name string) (connection.Source, error) {
+	v, err := m.read(ctx, &secretsmanager.GetSecretValueInput{
+		SecretId:     aws.String(m.connectionID(name)),
+		VersionStage: aws.String(stageCurrent),
+	})
+	if err != nil {
+		return connection.Source{}, connectionError(err)
+	}
+	return connection.Source{Value: v.text, Version: v.version}, nil
+}
+
+// ConnectionVersion implements connection.Secrets.
+func (m Manager) ConnectionVersion(ctx context.Context, name string) (string, error) {
+	version, err := m.describe(ctx, m.connectionID(name))
+	if err != nil {
+		return "", connectionError(err)
+	}
+	if version == "" {
+		return "", connection.ErrNotFound
+	}
+	return version, nil
+}
+
+func connectionError(err error) error {
+	if errors.Is(err, errMissing) || errors.Is(err, errScheduled) {
+		return connection.ErrNotFound
+	}
+	return unavailable(err)
+}
+
+// value is one version of a secret.
+type value struct {
+	text    reltioauth.Secret
+	version string
+}
+
+// read gets one version: errMissing, errScheduled or the client's error.
+func (m Manager) read(ctx context.Context, in *secretsmanager.GetSecretValueInput) (value, error) {
+	out, err := m.Client.GetSecretValue(ctx, in)
+	if err != nil {
+		return value{}, m.state(ctx, aws.ToString(in.SecretId), err)
+	}
+	text := string(out.SecretBinary)
+	if out.SecretString != nil {
+		text = *out.SecretString
+	}
+	return value{text: reltioauth.NewSecret(text), version: aws.ToString(out.VersionId)}, nil
+}
+
+// describe returns the version that is labelled current, "" if none is:
+// errMissing, errScheduled or the client's error.
+func (m Manager) describe(ctx context.Context, id string) (string, error) {
+	out, err := m.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(id)})
+	if err != nil {
+		return "", missing(err)
+	}
+	if out.DeletedDate != nil {
+		return "", errScheduled
+	}
+	for version, stages := range out.VersionIdsToStages {
+		if slices.Contains(stages, stageCurrent) {
+			return version, nil
+		}
+	}
+	return "", nil
+}
+
+// state turns the error of a call on a secret into errMissing or errScheduled,
+// if that is what it means. Secrets Manager refuses a secret that is scheduled
+// for deletion with a code that has other meanings too; taking one of those for
+// a deletion would forget a connection, so the secret is asked.
+func (m Manager) state(ctx context.Context, id string, err error) error {
+	if invalid := (*types.InvalidRequestException)(nil); errors.As(err, &invalid) {
+		_, described := m.describe(ctx, id)
+		if errors.Is(described, errMissing) || errors.Is(described, errScheduled) {
+			return described
+		}
+		return err
+	}
+	return missing(err)
+}
+
+// missing turns the error of a call on a secret into errMissing, if it is that.
+func missing(err error) error {
+	if gone := (*types.ResourceNotFoundException)(nil); errors.As(err, &gone) {
+		return errMissing
+	}
+	return err
+}

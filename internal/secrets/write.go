@@ -1,0 +1,58 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+)
+
+// description is what an operator sees next to a secret in the console.
+const description = "Reltio tokens"
+
+// write adds a version, makes it the current one and returns its name; a secret
+// that does not exist is created. token names the version; nil: a random name.
+// If somebody else creates the secret meanwhile, the version is added to theirs.
+func (m Manager) write(ctx context.Context, id, text string, token *string) (string, error) {
+	version, err := m.add(ctx, id, text, token)
+	if !errors.Is(err, errMissing) {
+		return version, err
+	}
+	version, err = m.create(ctx, id, text, token)
+	if exists := (*types.ResourceExistsException)(nil); errors.As(err, &exists) {
+		return m.add(ctx, id, text, token)
+	}
+	return version, err
+}
+
+func (m Manager) add(ctx context.Context, id, text string, token *string) (string, error) {
+	out, err := m.Client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId:           aws.String(id),
+		SecretString:       aws.String(text),
+		ClientRequestToken: token,
+		VersionStages:      []string{stageCurrent},
+	})
+	if err != nil {
+		return "", m.state(ctx, id, err)
+	}
+	return aws.ToString(out.VersionId), nil
+}
+
+func (m Manager) create(ctx context.Context, id, text string, token *string) (string, error) {
+	in := &secretsmanager.CreateSecretInput{
+		Name:               aws.String(id),
+		Description:        aws.String(description),
+		SecretString:       aws.String(text),
+		ClientRequestToken: token,
+	}
+	if m.KMSKeyID != "" {
+		in.KmsKeyId = aws.String(m.KMSKeyID)
+	}
+	out, err := m.Client.CreateSecret(ctx, in)
+	if err != nil {
+		return "", m.state(ctx, id, err)
+	}
+	return aws.ToString(out.VersionId), nil
+}

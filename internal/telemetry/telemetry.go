@@ -1,0 +1,149 @@
+// Package telemetry writes what is seen from outside: JSON log lines, and
+// metrics inside them.
+//
+// One line per invocation is both: CloudWatch reads it as a log entry, and the
+// part under "_aws" as metrics (the embedded metric format), so that publishing
+// a metric costs no call and nothing is left to send when the execution
+// environment freezes. No connection is ever a dimension: dimensions cost by
+// the number of their values.
+//
+//	log := telemetry.New(os.Stdout, slog.LevelInfo, time.Now)
+//	log.Invocation(ctx, telemetry.Line{Message: "issued", Outcome: "cached", ...})
+//
+// Writing does not fail: a log that cannot be written is nobody's to hear of.
+package telemetry
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+// Namespace of all metrics.
+const Namespace = "ReltioTokens"
+
+// The metrics. Issued, Renewals and Callbacks have the dimension Outcome.
+const (
+	Issued                    = "Issued"
+	Renewals                  = "Renewals"
+	Callbacks                 = "Callbacks"
+	TokenRequests             = "TokenRequests"
+	Throttled                 = "Throttled"
+	BudgetWaitSeconds         = "BudgetWaitSeconds"
+	RefusedLogins             = "RefusedLogins"
+	Waiting                   = "Waiting"
+	OldestOverdueSeconds      = "OldestOverdueSeconds"
+	DaysUntilRefreshTokenEnds = "DaysUntilRefreshTokenEnds"
+	SweepFinished             = "SweepFinished"
+)
+
+// outcome is the one dimension.
+const outcome = "Outcome"
+
+// Log writes lines. It is safe for concurrent use.
+type Log struct {
+	handler slog.Handler
+	now     func() time.Time
+}
+
+// New writes to w. Lines of Logger below the level are dropped; the line of an
+// invocation is always written, since the metrics are in it.
+func New(w io.Writer, level slog.Level, now func() time.Time) *Log {
+	return &Log{
+		handler: slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr}),
+		now:     now,
+	}
+}
+
+// Metric is a name and a value.
+type Metric struct {
+	Name  string
+	Unit  string
+	Value float64
+}
+
+// Count is a metric in units of one.
+func Count(name string, n int) Metric { return Metric{Name: name, Unit: "Count", Value: float64(n)} }
+
+// Seconds is a metric of time.
+func Seconds(name string, d time.Duration) Metric {
+	return Metric{Name: name, Unit: "Seconds", Value: d.Seconds()}
+}
+
+// Line is one log line with its metrics.
+type Line struct {
+	Level   slog.Level
+	Message string
+	Attrs   []slog.Attr
+	// Outcome is the dimension of Counted; it is logged as "outcome" too.
+	Outcome string
+	Counted []Metric
+	// Metrics have no dimension.
+	Metrics []Metric
+}
+
+// Invocation writes the line, with the request's id if the context knows it.
+func (l *Log) Invocation(ctx context.Context, line Line) {
+	now := l.now()
+	r := slog.NewRecord(now, line.Level, line.Message, 0)
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		r.AddAttrs(slog.String("requestId", lc.AwsRequestID))
+	}
+	r.AddAttrs(line.Attrs...)
+	if line.Outcome != "" {
+		r.AddAttrs(slog.String("outcome", line.Outcome))
+	}
+	r.AddAttrs(line.embedded(now)...)
+	_ = l.handler.Handle(ctx, r)
+}
+
+// Write writes a plain line, if its level is wanted.
+func (l *Log) Write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
+	if !l.handler.Enabled(ctx, level) {
+		return
+	}
+	l.Invocation(ctx, Line{Level: level, Message: message, Attrs: attrs})
+}
+
+// directive says which members of the line are metrics.
+type directive struct {
+	Namespace  string
+	Dimensions [][]string
+	Metrics    []definition
+}
+
+type definition struct {
+	Name string
+	Unit string
+}
+
+// embedded is the part of the line that CloudWatch reads as metrics.
+func (line Line) embedded(now time.Time) []slog.Attr {
+	var directives []directive
+	var attrs []slog.Attr
+	add := func(metrics []Metric, dimensions [][]string) {
+		if len(metrics) == 0 {
+			return
+		}
+		d := directive{Namespace: Namespace, Dimensions: dimensions}
+		for _, m := range metrics {
+			d.Metrics = append(d.Metrics, definition{m.Name, m.Unit})
+			attrs = append(attrs, slog.Float64(m.Name, m.Value))
+		}
+		directives = append(directives, d)
+	}
+	add(line.Counted, [][]string{{outcome}})
+	add(line.Metrics, [][]string{{}})
+	if len(directives) == 0 {
+		return nil
+	}
+	if len(line.Counted) > 0 {
+		attrs = append(attrs, slog.String(outcome, line.Outcome))
+	}
+	return append(attrs, slog.Group("_aws",
+		slog.Int64("Timestamp", now.UnixMilli()),
+		slog.Any("CloudWatchMetrics", directives)))
+}

@@ -1,0 +1,78 @@
+package vend
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+)
+
+// Warning is something that a caller should know though it has its token.
+type Warning string
+
+// The warnings.
+const (
+	// ExpiresInMissing: Reltio named no deadline; five minutes are assumed.
+	ExpiresInMissing Warning = "expires_in_missing"
+	// RefreshTokenEndsSoon: a person has to log in, or soon will.
+	RefreshTokenEndsSoon Warning = "refresh_token_ends_soon"
+	// RejectedTokenIsAlive: the reported token is alive by Reltio's word.
+	RejectedTokenIsAlive Warning = "rejected_token_is_alive"
+	// RejectedTokenReissued: Reltio gives the reported dead token again.
+	RejectedTokenReissued Warning = "rejected_token_reissued"
+	// RenewalFailing: the token lives, its renewal is in trouble.
+	RenewalFailing Warning = "renewal_failing"
+)
+
+// allowed reports whether the invoked alias may have the connection's token.
+func (c *call) allowed() bool {
+	return len(c.g.Aliases) == 0 || slices.Contains(c.g.Aliases, c.request.Alias) && c.request.Alias != ""
+}
+
+// answer hands out the grant last read: its token, or else why there is none.
+func (c *call) answer() (Answer, error) {
+	now := c.now()
+	if !c.allowed() {
+		return Answer{}, fault.New(fault.AccessDenied, "the invoked alias may not have this connection")
+	}
+	if !c.g.Living(now) {
+		if e := c.g.Error(now); e != nil {
+			return Answer{}, e
+		}
+		return Answer{}, unavailable()
+	}
+	a := Answer{
+		Connection:  c.request.Connection,
+		AccessToken: c.g.AccessToken,
+		TokenType:   cmp.Or(c.g.TokenType, "bearer"),
+		Scope:       c.g.Scope,
+		ExpiresIn:   c.g.ExpiresAt.Sub(now).Truncate(time.Second),
+		ExpiresAt:   c.g.ExpiresAt.UTC().Truncate(time.Second),
+		Fingerprint: c.g.Fingerprint,
+		Version:     c.g.Version,
+		Outcome:     Cached,
+		Warnings:    c.warnings(now),
+	}
+	a.MinTTLMet = a.ExpiresIn >= c.request.MinTTL
+	if c.waited && c.g.Version != c.first {
+		a.Outcome = Renewed
+	}
+	return a, nil
+}
+
+// warnings lists what the caller should know, sorted.
+func (c *call) warnings(now time.Time) []Warning {
+	list := []Warning{}
+	add := func(w Warning, when bool) {
+		if when {
+			list = append(list, w)
+		}
+	}
+	add(ExpiresInMissing, c.g.ExpiresInMissing)
+	add(RefreshTokenEndsSoon, c.g.RefreshEndsSoon(now))
+	add(RejectedTokenIsAlive, c.reported() && c.g.FoundAlive(now))
+	add(RejectedTokenReissued, c.reported() && c.g.Reissued(now))
+	add(RenewalFailing, c.trouble || c.g.Failing())
+	return list
+}

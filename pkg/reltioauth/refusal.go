@@ -1,0 +1,113 @@
+package reltioauth
+
+import (
+	"cmp"
+	"net/http"
+)
+
+// newError is the error of an answer, without its code.
+func (r *request) newError(a *answer) *Error {
+	return &Error{
+		Op:         r.op,
+		GrantType:  r.grantType,
+		StatusCode: a.status,
+		RetryAfter: a.retryAfter,
+		Sent:       true,
+		Err:        a.readErr,
+	}
+}
+
+// refusal is the error of an answer that is no success.
+func (r *request) refusal(a *answer) *Error {
+	e := r.newError(a)
+	var body object
+	var err error
+	if !a.html {
+		body, err = parseObject(a.body)
+	}
+	r.explain(e, body)
+	switch {
+	case a.status == http.StatusTooManyRequests:
+		e.Code = ErrRateLimited
+	case a.refused() && err == nil:
+		e.Code = cmp.Or(serverCode(body), ErrUnavailable)
+	default:
+		e.Code = ErrUnavailable
+	}
+	return e
+}
+
+// unusable is the error of a success that cannot be used.
+func (r *request) unusable(a *answer, body object, err error) *Error {
+	e := r.newError(a)
+	e.Err = err
+	r.explain(e, body)
+	switch {
+	case a.readErr != nil && a.readErr != errTooLarge:
+		e.Code = ErrUnavailable
+	case err == errNoAccessToken && !body.missing("state_token"):
+		e.Code = ErrMFARequired
+		e.MFA = r.challenge(body)
+	default:
+		e.Code = ErrInvalidResponse
+	}
+	return e
+}
+
+// serverCode is the code in a refusal, in either of Reltio's shapes, or "" if
+// it is not one that is known: an unknown word says nothing that a program
+// could act on.
+func serverCode(body object) ErrorCode {
+	switch code := ErrorCode(errorWord(body)); code {
+	case ErrInvalidRequest, ErrInvalidClient, ErrInvalidGrant, ErrUnauthorizedClient,
+		ErrUnsupportedGrantType, ErrInvalidScope, ErrInvalidToken, ErrUnauthorized:
+		return code
+	}
+	return ""
+}
+
+func errorWord(body object) string {
+	word, _ := body.text("error")
+	other, _ := body.text("errorCode") // a number, as far as is known
+	return cmp.Or(word, other)
+}
+
+// explain keeps what the server says in prose: error_description of the token
+// endpoint, errorMessage of the rest, else the bare word.
+func (r *request) explain(e *Error, body object) {
+	if len(body) == 0 {
+		return
+	}
+	redactor := r.redactor()
+	long, _ := body.text("error_description")
+	other, _ := body.text("errorMessage")
+	uri, _ := body.text("error_uri")
+	e.Description = redactor.serverText(cmp.Or(long, other, errorWord(body)))
+	e.URI = redactor.serverText(uri)
+}
+
+// challenge reads the answer that asks for a second factor. Reltio documents
+// an object; a bare string would be the token.
+func (r *request) challenge(body object) *MFAChallenge {
+	if token, err := body.credential("state_token"); err == nil {
+		return &MFAChallenge{StateToken: token}
+	}
+	inner, err := parseObject(body["state_token"])
+	if err != nil {
+		return new(MFAChallenge)
+	}
+	kind, _ := inner.text("mfaType")
+	status, _ := inner.text("status")
+	token, _ := inner.credential("token")
+	expiresIn, missing, err := inner.expiresIn()
+	if missing || err != nil {
+		expiresIn = 0
+	}
+	redactor := r.redactor()
+	return &MFAChallenge{
+		Type:       redactor.serverText(kind),
+		Status:     redactor.serverText(status),
+		StateToken: token,
+		ExpiresIn:  expiresIn,
+	}
+}

@@ -1,0 +1,89 @@
+package reltioauthtest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// code is an authorization code that was given to a browser.
+type code struct {
+	client      string
+	user        string
+	redirectURI string
+	challenge   string // S256; empty without PKCE
+	ends        time.Time
+	used        bool
+	key         grantKey // of what it brought
+	family      family
+}
+
+// newCode makes a code for a user who has just logged in.
+func (s *Server) newCode(c *call, r *authorizationRequest) (reltioauth.Secret, error) {
+	secret, err := c.mint()
+	if err != nil {
+		return reltioauth.Secret{}, err
+	}
+	s.codes[reltioauth.Fingerprint(secret)] = &code{
+		client: r.client.ID, user: c.req.User, redirectURI: r.redirectURI,
+		challenge: r.challenge, ends: c.now.Add(c.set.CodeTTL),
+	}
+	return secret, nil
+}
+
+// codeGrant exchanges a code (RFC 6749, section 4.1.3). The first attempt uses
+// it up, right or wrong.
+func (s *Server) codeGrant(c *call) (answer, error) {
+	text := c.form.Get("code")
+	if text == "" {
+		return answer{}, invalidRequest("code is required")
+	}
+	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(text))
+	found := s.codes[c.req.Presented]
+	if found == nil || !c.now.Before(found.ends) || found.client != c.client.ID {
+		return answer{}, invalidGrant("Invalid authorization code: " + text)
+	}
+	c.req.User = found.user
+	if found.used {
+		if c.how.CodeReuseRevokes && found.family != 0 {
+			if g := s.vault.grants[found.key]; g != nil {
+				s.vault.dropFamily(g, found.family, c.how)
+			}
+		}
+		return answer{}, invalidGrant("Invalid authorization code: " + text)
+	}
+	found.used = true
+	if found.redirectURI != c.form.Get("redirect_uri") {
+		return answer{}, invalidGrant("Redirect URI mismatch.")
+	}
+	if !c.how.IgnorePKCE && !found.proves(c.form.Get("code_verifier")) {
+		return answer{}, invalidGrant("Invalid code verifier")
+	}
+	return s.exchange(c, found)
+}
+
+// exchange gives the tokens that the code stands for.
+func (s *Server) exchange(c *call, found *code) (answer, error) {
+	scope, err := c.scope("")
+	if err != nil {
+		return answer{}, err
+	}
+	found.key = grantKey{client: found.client, user: found.user, scope: scope}
+	a, fam, err := s.logIn(c, found.key, c.how.Code, c.how.CodeRefreshToken)
+	found.family = fam
+	return a, err
+}
+
+// proves reports whether the verifier belongs to the code's challenge (RFC
+// 7636, section 4.6).
+func (found *code) proves(verifier string) bool {
+	if found.challenge == "" {
+		return verifier == ""
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	got := base64.RawURLEncoding.EncodeToString(sum[:])
+	return subtle.ConstantTimeCompare([]byte(got), []byte(found.challenge)) == 1
+}

@@ -1,0 +1,16 @@
+package reltioauthtest
+
+// Remembered counts everything that a server holds and that could grow with
+// time, but for its records.
+func Remembered(s *Server) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.vault.access) + len(s.vault.refresh) + len(s.vault.grants) + len(s.codes) + len(s.states) + len(s.limits)
+	for _, g := range s.vault.grants {
+		n += len(g.access) + len(g.refresh)
+	}
+	for _, count := range s.limits {
+		n += len(count.times)
+	}
+	return n
+}

@@ -1,0 +1,184 @@
+package reltioauthtest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// grantKey says which logins are the same one.
+type grantKey struct {
+	client string
+	user   string // userKey; empty for client_credentials
+	scope  string
+}
+
+// grant is everything that was given for one key, the latest last.
+type grant struct {
+	key     grantKey
+	access  []*accessToken
+	refresh []*refreshToken
+}
+
+// family binds a refresh token, those it was rotated into and the access
+// tokens given with them. Zero is no family.
+type family uint64
+
+type accessToken struct {
+	secret      reltioauth.Secret
+	fingerprint string
+	grant       *grant
+	scope       string
+	family      family
+	ends        time.Time
+	killed      bool // dead before its end, but still known
+}
+
+func (t *accessToken) alive(now time.Time) bool { return !t.killed && now.Before(t.ends) }
+
+type refreshToken struct {
+	secret      reltioauth.Secret
+	fingerprint string
+	grant       *grant
+	family      family
+	ends        time.Time
+	replaced    time.Time // by rotation, first; zero if it is the current one
+}
+
+// accepted reports whether a refresh may use it.
+func (t *refreshToken) accepted(now time.Time, how *Behaviour) bool {
+	if !now.Before(t.ends) {
+		return false
+	}
+	return t.replaced.IsZero() || now.Before(t.replaced.Add(how.RotationGrace))
+}
+
+// vault holds the living tokens by fingerprint, and those that must be
+// remembered.
+type vault struct {
+	grants   map[grantKey]*grant
+	access   map[string]*accessToken
+	refresh  map[string]*refreshToken
+	families family
+}
+
+func newVault() vault {
+	return vault{
+		grants:  make(map[grantKey]*grant),
+		access:  make(map[string]*accessToken),
+		refresh: make(map[string]*refreshToken),
+	}
+}
+
+// grant finds or makes the grant, without what has ended.
+func (v *vault) grant(key grantKey, now time.Time, how *Behaviour) *grant {
+	g := v.grants[key]
+	if g == nil {
+		g = &grant{key: key}
+		v.grants[key] = g
+	}
+	v.prune(g, now, how)
+	return g
+}
+
+// again is the access token that a server gives once more.
+func (g *grant) again(now time.Time, killed KilledTokens) *accessToken {
+	for _, t := range slices.Backward(g.access) {
+		if now.Before(t.ends) && (!t.killed || killed != KilledAreReplaced) {
+			return t
+		}
+	}
+	return nil
+}
+
+// current is the refresh token that a login may give once more.
+func (g *grant) current(now time.Time) *refreshToken {
+	for _, t := range slices.Backward(g.refresh) {
+		if now.Before(t.ends) && t.replaced.IsZero() {
+			return t
+		}
+	}
+	return nil
+}
+
+// living counts the access tokens that are alive.
+func (g *grant) living(now time.Time) int {
+	n := 0
+	for _, t := range g.access {
+		if t.alive(now) {
+			n++
+		}
+	}
+	return n
+}
+
+func (v *vault) addAccess(g *grant, t *accessToken) {
+	t.grant, t.fingerprint = g, reltioauth.Fingerprint(t.secret)
+	v.access[t.fingerprint] = t
+	g.access = append(g.access, t)
+}
+
+func (v *vault) addRefresh(g *grant, t *refreshToken) {
+	t.grant, t.fingerprint = g, reltioauth.Fingerprint(t.secret)
+	v.refresh[t.fingerprint] = t
+	g.refresh = append(g.refresh, t)
+}
+
+// dropAccess forgets the access tokens of g that gone says.
+func (v *vault) dropAccess(g *grant, gone func(*accessToken) bool) {
+	g.access = slices.DeleteFunc(g.access, func(t *accessToken) bool {
+		if gone(t) {
+			delete(v.access, t.fingerprint)
+			return true
+		}
+		return false
+	})
+}
+
+// dropRefresh forgets the refresh tokens of g that gone says.
+func (v *vault) dropRefresh(g *grant, gone func(*refreshToken) bool) {
+	g.refresh = slices.DeleteFunc(g.refresh, func(t *refreshToken) bool {
+		if gone(t) {
+			delete(v.refresh, t.fingerprint)
+			return true
+		}
+		return false
+	})
+}
+
+// dropFamily ends a login: its refresh tokens and their access tokens, but for
+// dead ones that the server insists on giving again.
+func (v *vault) dropFamily(g *grant, fam family, how *Behaviour) {
+	v.dropRefresh(g, func(t *refreshToken) bool { return t.family == fam })
+	v.dropAccess(g, func(t *accessToken) bool { return t.family == fam && how.forgets(t) })
+}
+
+// forgets reports whether revoking the token makes the server forget it.
+func (b *Behaviour) forgets(t *accessToken) bool {
+	return !t.killed || b.KilledTokens != KilledUntilEnd
+}
+
+// prune forgets what has ended. Access tokens end in about the order in which
+// they came, so only the oldest are looked at; the others are for sweep.
+func (v *vault) prune(g *grant, now time.Time, how *Behaviour) {
+	for len(g.access) > 0 && !now.Before(g.access[0].ends) {
+		delete(v.access, g.access[0].fingerprint)
+		g.access[0] = nil
+		g.access = g.access[1:]
+	}
+	v.dropRefresh(g, func(t *refreshToken) bool {
+		return !t.accepted(now, how) && (!how.ReuseRevokes || !now.Before(t.ends))
+	})
+}
+
+// sweep prunes everything.
+func (v *vault) sweep(set *settings, now time.Time) {
+	for key, g := range v.grants {
+		v.dropAccess(g, func(t *accessToken) bool { return !now.Before(t.ends) })
+		v.prune(g, now, set.behaviour(key.client))
+		if len(g.access) == 0 && len(g.refresh) == 0 {
+			delete(v.grants, key)
+		}
+	}
+}

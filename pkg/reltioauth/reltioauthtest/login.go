@@ -1,0 +1,224 @@
+package reltioauthtest
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// loginState is what the server remembers about a user's logins.
+type loginState struct {
+	bad    int // in a row
+	locked bool
+}
+
+// pendingLogin is a login whose second factor is missing.
+type pendingLogin struct {
+	client string
+	user   string
+	scope  string
+	ends   time.Time
+}
+
+// login finds or makes the state of a user.
+func (s *Server) login(user string) *loginState {
+	state := s.logins[user]
+	if state == nil {
+		state = &loginState{}
+		s.logins[user] = state
+	}
+	return state
+}
+
+// badLogin counts a bad login and is the answer to it. user may be nil.
+func (s *Server) badLogin(c *call, user *User) error {
+	if user != nil {
+		state := s.login(userKey(user.Username))
+		if state.locked {
+			return c.lockedOut()
+		}
+		state.bad++
+		state.locked = c.set.LockAfter > 0 && state.bad >= c.set.LockAfter
+	}
+	text := c.how.BadCredentialsText
+	if text == "" {
+		text = "Invalid Username or Password"
+	}
+	return invalidGrant(text)
+}
+
+func (c *call) lockedOut() error {
+	text := c.how.LockedText
+	if text == "" {
+		text = "User account is locked"
+	}
+	return invalidGrant(text)
+}
+
+// checkPassword finds the user, or counts a bad login. It does not end the
+// row of bad ones: the second factor may still be missing.
+func (s *Server) checkPassword(c *call) (*User, error) {
+	user := c.set.users[c.req.User]
+	if user != nil && s.login(c.req.User).locked {
+		return nil, c.lockedOut()
+	}
+	password := reltioauth.NewSecret(c.form.Get("password"))
+	if user == nil || user.Password.IsZero() || !user.Password.Equal(password) {
+		return nil, s.badLogin(c, user)
+	}
+	return user, nil
+}
+
+// passwordGrant is the resource owner password credentials grant (RFC 6749,
+// section 4.3).
+func (s *Server) passwordGrant(c *call) (answer, error) {
+	if c.form.Get("username") == "" || c.form.Get("password") == "" {
+		return answer{}, invalidRequest("username and password are required")
+	}
+	scope, err := c.scope(c.form.Get("scope"))
+	if err != nil {
+		return answer{}, err
+	}
+	user, err := s.checkPassword(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if !user.TOTP.IsZero() {
+		return s.askSecondFactor(c, scope)
+	}
+	s.login(c.req.User).bad = 0
+	key := grantKey{client: c.client.ID, user: c.req.User, scope: scope}
+	a, _, err := s.logIn(c, key, c.how.Login, c.how.LoginRefreshToken)
+	return a, err
+}
+
+// askSecondFactor answers a right password of a user with a second factor:
+// 200 without an access token.
+func (s *Server) askSecondFactor(c *call, scope string) (answer, error) {
+	token, err := c.mint()
+	if err != nil {
+		return answer{}, err
+	}
+	ttl := c.set.StateTokenTTL
+	s.states[reltioauth.Fingerprint(token)] = &pendingLogin{
+		client: c.client.ID, user: c.req.User, scope: scope, ends: c.now.Add(ttl)}
+	seconds := strconv.FormatInt(int64(ttl/time.Second), 10)
+	state := object(nil).addText("mfaType", "AUTHENTICATOR").addText("expires_in", seconds).
+		addText("status", "ENROLL").addText("token", token.Reveal()).end()
+	body := object(nil).addRaw("expires_in", seconds).addRaw("state_token", string(state)).end()
+	return answer{status: http.StatusOK, contentType: contentJSON, body: body, outcome: OutcomeMFARequired}, nil
+}
+
+// stateTokenGrant is the second step.
+func (s *Server) stateTokenGrant(c *call) (answer, error) {
+	token := c.form.Get("state_token")
+	if token == "" || c.form.Get("totp") == "" {
+		return answer{}, invalidRequest("state_token and totp are required")
+	}
+	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(token))
+	pending := s.states[c.req.Presented]
+	if pending == nil || pending.client != c.client.ID || !c.now.Before(pending.ends) || c.set.users[pending.user] == nil {
+		return answer{}, invalidGrant("Invalid state token: " + token)
+	}
+	c.req.User = pending.user
+	if s.login(pending.user).locked {
+		return answer{}, c.lockedOut()
+	}
+	user := c.set.users[pending.user]
+	if !user.TOTP.Equal(reltioauth.NewSecret(c.form.Get("totp"))) {
+		return answer{}, s.badLogin(c, user)
+	}
+	delete(s.states, c.req.Presented)
+	s.login(pending.user).bad = 0
+	key := grantKey{client: pending.client, user: pending.user, scope: pending.scope}
+	a, _, err := s.logIn(c, key, c.how.Login, c.how.LoginRefreshToken)
+	return a, err
+}
+
+// clientCredentialsGrant never gives a refresh token (RFC 6749, section 4.4).
+func (s *Server) clientCredentialsGrant(c *call) (answer, error) {
+	scope, err := c.scope(c.form.Get("scope"))
+	if err != nil {
+		return answer{}, err
+	}
+	key, way := grantKey{client: c.client.ID, scope: scope}, c.how.Login
+	if c.client.MultiToken > 0 { // the cap is the client's, whatever the scope
+		key.scope, way = "", NewToken
+	}
+	g := s.vault.grant(key, c.now, c.how)
+	if c.client.MultiToken > 0 && g.living(c.now) >= c.client.MultiToken {
+		return c.tooMany(OutcomeTokenLimit), nil
+	}
+	access, err := s.accessToken(c, g, issue{scope: scope, way: way})
+	if err != nil {
+		return answer{}, err
+	}
+	return c.give(access, nil), nil
+}
+
+// logIn gives tokens to somebody who has proved who they are.
+func (s *Server) logIn(c *call, key grantKey, access, refresh Renewal) (answer, family, error) {
+	g := s.vault.grant(key, c.now, c.how)
+	var second *refreshToken
+	var fam family
+	if !c.how.OmitRefreshToken {
+		var err error
+		if second, err = s.loginRefreshToken(c, g, refresh); err != nil {
+			return answer{}, 0, err
+		}
+		fam = second.family
+	}
+	first, err := s.accessToken(c, g, issue{scope: key.scope, way: access, family: fam})
+	if err != nil {
+		return answer{}, 0, err
+	}
+	return c.give(first, second), fam, nil
+}
+
+// loginRefreshToken is the refresh token that comes with a login.
+func (s *Server) loginRefreshToken(c *call, g *grant, way Renewal) (*refreshToken, error) {
+	if t := g.current(c.now); t != nil && way == SameToken {
+		return t, nil
+	}
+	secret, err := c.mint()
+	if err != nil {
+		return nil, err
+	}
+	if way == NewTokenOldDies {
+		s.vault.dropRefresh(g, func(*refreshToken) bool { return true })
+	}
+	s.vault.families++
+	t := &refreshToken{secret: secret, family: s.vault.families, ends: c.now.Add(c.client.RefreshTokenTTL)}
+	s.vault.addRefresh(g, t)
+	return t, nil
+}
+
+// issue is how an access token comes about.
+type issue struct {
+	scope  string
+	way    Renewal
+	family family
+	// refreshing spares the access tokens of other logins.
+	refreshing bool
+}
+
+// accessToken is the access token that is given: the living one again, or a
+// new one.
+func (s *Server) accessToken(c *call, g *grant, i issue) (*accessToken, error) {
+	if t := g.again(c.now, c.how.KilledTokens); t != nil && i.way == SameToken {
+		t.family = i.family
+		return t, nil
+	}
+	secret, err := c.mintAccess()
+	if err != nil {
+		return nil, err
+	}
+	if i.way == NewTokenOldDies {
+		s.vault.dropAccess(g, func(t *accessToken) bool { return !i.refreshing || t.family == i.family })
+	}
+	t := &accessToken{secret: secret, scope: i.scope, family: i.family, ends: c.now.Add(c.client.AccessTokenTTL)}
+	s.vault.addAccess(g, t)
+	return t, nil
+}

@@ -1,0 +1,230 @@
+package reltioauthtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// authorizationRequest is a valid one (RFC 6749, section 4.1.1).
+type authorizationRequest struct {
+	client      *Client
+	redirectURI string
+	state       string
+	challenge   string
+}
+
+// carried are the parameters that the login page takes along.
+func carried() []string {
+	return []string{"tenant_id", "response_type", "client_id", "redirect_uri", "state",
+		"code_challenge", "code_challenge_method"}
+}
+
+// ssoPage shows the login page.
+func (s *Server) ssoPage(c *call) (answer, error) {
+	r, a := c.authorizationRequest(c.query)
+	if r == nil {
+		return a, nil
+	}
+	return s.showPage(c.query, http.StatusOK, "", OutcomeOK)
+}
+
+// ssoLogin takes what was typed into the login page, and sends the browser
+// back to the client.
+func (s *Server) ssoLogin(c *call) (answer, error) {
+	r, a := c.authorizationRequest(c.form)
+	if r == nil {
+		return a, nil
+	}
+	if c.form.Get("action") == "cancel" {
+		return r.redirect(c, url.Values{"error": {"access_denied"},
+			"error_description": {"The user has cancelled"}}, "access_denied"), nil
+	}
+	if _, err := s.checkPassword(c); err != nil {
+		var refused *refusal
+		if !errors.As(err, &refused) {
+			return answer{}, err
+		}
+		return s.showPage(c.form, http.StatusUnauthorized, refused.text, Outcome(refused.code))
+	}
+	s.login(c.req.User).bad = 0
+	code, err := s.newCode(c, r)
+	if err != nil {
+		return answer{}, err
+	}
+	return r.redirect(c, url.Values{"code": {code.Reveal()}}, OutcomeOK), nil
+}
+
+// authorizationRequest reads the parameters. If they are no good it gives nil
+// and the answer: a page as long as it is not known where the browser may be
+// sent, else a redirect.
+func (c *call) authorizationRequest(from url.Values) (*authorizationRequest, answer) {
+	r := &authorizationRequest{client: c.set.clients[from.Get("client_id")],
+		redirectURI: from.Get("redirect_uri"), state: from.Get("state")}
+	switch {
+	case r.client == nil:
+		return nil, badRequestPage("unknown client")
+	case !r.client.mayRedirect(r.redirectURI):
+		return nil, badRequestPage("redirect_uri is missing or not registered")
+	case strings.TrimSpace(r.state) == "":
+		return nil, badRequestPage("state must not be blank")
+	}
+	c.req.ClientID = r.client.ID
+	c.how = c.set.behaviour(r.client.ID)
+	if !c.how.IgnorePKCE {
+		r.challenge = from.Get("code_challenge")
+	}
+	code, text := r.wrong(from)
+	if code == "" {
+		return r, answer{}
+	}
+	return nil, r.redirect(c, url.Values{"error": {code}, "error_description": {text}}, Outcome(code))
+}
+
+// wrong says what the client has to be told about its request.
+func (r *authorizationRequest) wrong(from url.Values) (code, text string) {
+	switch {
+	case from.Get("response_type") != "code":
+		return "unsupported_response_type", "response_type must be code"
+	case from.Get("tenant_id") == "":
+		return "invalid_request", "tenant_id is required"
+	case r.challenge == "" && r.client.RequirePKCE:
+		return "invalid_request", "code_challenge is required"
+	case r.challenge != "" && from.Get("code_challenge_method") != "S256":
+		return "invalid_request", "code_challenge_method must be S256"
+	case len(r.client.GrantTypes) > 0 && !slices.Contains(r.client.GrantTypes, grantAuthorizationCode):
+		return "unauthorized_client", "the client may not use this grant type"
+	}
+	return "", ""
+}
+
+// mayRedirect reports whether the browser may be sent there.
+func (client *Client) mayRedirect(uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil || !u.IsAbs() || u.Host == "" || u.Fragment != "" {
+		return false
+	}
+	return len(client.RedirectURIs) == 0 || slices.Contains(client.RedirectURIs, uri)
+}
+
+// redirect sends the browser back to the client.
+func (r *authorizationRequest) redirect(c *call, values url.Values, outcome Outcome) answer {
+	values.Set("state", r.state)
+	if c.how.Issuer != "" {
+		values.Set("iss", c.how.Issuer)
+	}
+	join := "?"
+	if strings.Contains(r.redirectURI, "?") {
+		join = "&"
+	}
+	status := http.StatusFound
+	if c.method == http.MethodPost {
+		status = http.StatusSeeOther
+	}
+	return answer{status: status, outcome: outcome,
+		header: http.Header{"Location": {r.redirectURI + join + values.Encode()}}}
+}
+
+// Authorize does what a person with a browser does: opens the authorization
+// URL, logs in with the user's right password, and is sent back. The result is
+// the redirection URL with its code and state, or with the error that the
+// server tells the client. An error means that the browser was not sent back;
+// it does not repeat the URL.
+func (s *Server) Authorize(ctx context.Context, authorizationURL, username string) (string, error) {
+	u, err := url.Parse(authorizationURL)
+	if err != nil || u.Path != pathSSO {
+		return "", errors.New("authorize: not an authorization URL")
+	}
+	form := u.Query()
+	form.Set("username", username)
+	if user := s.settings.Load().users[userKey(username)]; user != nil {
+		form.Set("password", user.Password.Reveal())
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, pathLogin, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", fmt.Errorf("authorize: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := newMemoryWriter()
+	s.ServeHTTP(w, request)
+	if location := w.header.Get("Location"); location != "" {
+		return location, nil
+	}
+	return "", fmt.Errorf("authorize: the login page answers %d", w.status)
+}
+
+// field is a hidden field of the login page.
+type field struct{ Name, Value string }
+
+// showPage is the login page, with a message if there is one.
+func (s *Server) showPage(from url.Values, status int, message string, outcome Outcome) (answer, error) {
+	data := struct {
+		Action, Client, Message string
+		Fields                  []field
+	}{Action: pathLogin, Client: from.Get("client_id"), Message: message}
+	for _, name := range carried() {
+		if from.Has(name) {
+			data.Fields = append(data.Fields, field{name, from.Get(name)})
+		}
+	}
+	var page bytes.Buffer
+	if err := s.page.Execute(&page, data); err != nil {
+		return answer{}, fmt.Errorf("login page: %w", err)
+	}
+	return htmlAnswer(status, page.Bytes(), outcome), nil
+}
+
+func badRequestPage(text string) answer {
+	page := "<!DOCTYPE html><html lang=\"en\"><head><title>Bad request</title></head><body><h1>Bad request</h1><p>" +
+		text + "</p></body></html>"
+	return htmlAnswer(http.StatusBadRequest, []byte(page), "invalid_request")
+}
+
+// htmlAnswer is a page. It names no form-action: browsers would apply it to
+// the redirect after the form, too.
+func htmlAnswer(status int, page []byte, outcome Outcome) answer {
+	return answer{status: status, contentType: contentHTML, body: page, outcome: outcome, header: http.Header{
+		"Content-Security-Policy": {"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"},
+		"Referrer-Policy":         {"no-referrer"},
+		"X-Content-Type-Options":  {"nosniff"},
+	}}
+}
+
+// loginPage is the template of the login page.
+const loginPage = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Log in (sandbox)</title>
+<style>
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 10vh auto; max-width: 22rem; padding: 0 1rem; }
+label, input { display: block; width: 100%; box-sizing: border-box; }
+input { font: inherit; margin-bottom: 1rem; padding: .4rem; }
+button { font: inherit; padding: .4rem 1.2rem; }
+[role=alert] { color: #a00; }
+</style>
+</head>
+<body>
+<h1>Log in</h1>
+<p>This is a sandbox, not Reltio. The client <b>{{.Client}}</b> asks for access.</p>
+{{with .Message}}<p role="alert">{{.}}</p>
+{{end -}}
+<form method="post" action="{{.Action}}">
+{{range .Fields}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
+{{end -}}
+<label for="username">User name</label>
+<input id="username" name="username" autocomplete="username" autofocus>
+<label for="password">Password</label>
+<input id="password" name="password" type="password" autocomplete="current-password">
+<button name="action" value="login">Log in</button>
+<button name="action" value="cancel">Cancel</button>
+</form>
+</body>
+</html>
+`

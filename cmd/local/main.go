@@ -1,0 +1,69 @@
+// Command local runs the whole stack on this machine, until Ctrl-C.
+//
+//	make run
+//	make run ARGS='-token-life 2m -v'
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/local"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "local:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+func run(ctx context.Context, args []string, out, log io.Writer) error {
+	c, err := flags(args, log)
+	if err != nil {
+		return err
+	}
+	stack, err := local.Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	err = stack.Demo(ctx, out)
+	if err == nil {
+		fmt.Fprintln(out, "ready (Ctrl-C ends it)")
+		<-ctx.Done()
+	}
+	return errors.Join(err, stack.Close())
+}
+
+// flags reads the command line; a fault in it is explained on log.
+func flags(args []string, log io.Writer) (local.Config, error) {
+	var c local.Config
+	set := flag.NewFlagSet("local", flag.ContinueOnError)
+	set.SetOutput(log)
+	set.Usage = func() {
+		fmt.Fprintln(log, "Runs the whole stack on this machine: a sandbox of Reltio's authorization\nserver, the functions, and the Lambda Invoke API in front of them.")
+		set.PrintDefaults()
+	}
+	set.IntVar(&c.LambdaPort, "lambda-port", local.DefaultLambdaPort, "`port` of the Lambda Invoke API")
+	set.IntVar(&c.ReltioPort, "reltio-port", local.DefaultReltioPort, "`port` of Reltio's sandbox")
+	set.DurationVar(&c.TokenLife, "token-life", time.Hour, "how `long` the sandbox's access tokens live")
+	verbose := set.Bool("v", false, "show the functions' log lines")
+	if err := set.Parse(args); err != nil {
+		return c, err
+	}
+	if *verbose {
+		c.Log = log
+	}
+	return c, nil
+}

@@ -1,0 +1,175 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// The connections of the demonstration. What they log in with is known to the
+// sandbox of this process alone.
+const (
+	demoClientCredentials = "demo-client-credentials"
+	demoPassword          = "demo-password"
+	demoAuthorizationCode = "demo-authorization-code"
+
+	demoClient   = "demo-client"
+	demoUser     = "demo-user"
+	demoPerson   = "demo-person"
+	demoTenant   = "demo-tenant"
+	demoRedirect = "http://127.0.0.1:3000/callback"
+)
+
+// Connections are the names of the demonstration's connections.
+func Connections() []string {
+	return []string{demoClientCredentials, demoPassword, demoAuthorizationCode}
+}
+
+// sandbox is the authorization server of the demonstration.
+func sandbox(life time.Duration) reltioauthtest.Config {
+	return reltioauthtest.Config{
+		Clients: []reltioauthtest.Client{{
+			ID: demoClient, Secret: demoSecret("client"), AccessTokenTTL: life,
+			Scopes:       []string{"configuration_api", "entities_api", "relations_api"},
+			RedirectURIs: []string{demoRedirect},
+		}},
+		Users: []reltioauthtest.User{
+			{Username: demoUser, Password: demoSecret("user"), Tenants: []string{demoTenant}},
+			{Username: demoPerson, Password: demoSecret("person"), Tenants: []string{demoTenant}},
+		},
+		KeepRequests: 1000,
+	}
+}
+
+// demoSecret is a credential of the demonstration, known to this process's own
+// sandbox and to nobody else.
+func demoSecret(of string) reltioauth.Secret { return reltioauth.NewSecret("demo-secret-of-" + of) }
+
+// addConnections writes the secrets that an operator would write.
+func (s *Stack) addConnections(ctx context.Context) error {
+	base := map[string]string{
+		"auth_url": s.ReltioURL, "client_id": demoClient, "client_secret": demoSecret("client").Reveal(),
+	}
+	for name, fields := range map[string]map[string]string{
+		demoClientCredentials: {"grant_type": "client_credentials"},
+		demoPassword:          {"grant_type": "password", "username": demoUser, "password": demoSecret("user").Reveal()},
+		demoAuthorizationCode: {"grant_type": "authorization_code", "tenant_id": demoTenant},
+	} {
+		for key, value := range base {
+			fields[key] = value
+		}
+		text, err := json.Marshal(fields)
+		if err != nil {
+			return fmt.Errorf("connection %s: %w", name, err)
+		}
+		if _, err := s.secrets.PutConnection(ctx, name, reltioauth.NewSecret(string(text))); err != nil {
+			return fmt.Errorf("connection %s: %w", name, err)
+		}
+	}
+	return s.preauthorize(ctx)
+}
+
+// preauthorize does for demo-authorization-code what a person does in a
+// browser: it logs in at the sandbox and brings the code back.
+func (s *Stack) preauthorize(ctx context.Context) error {
+	client := s.reltio.Client(demoClient)
+	page, err := client.AuthorizationURL(reltioauth.AuthorizationRequest{
+		TenantID: demoTenant, RedirectURI: demoRedirect, State: reltioauth.NewSecret(requestID()),
+	})
+	if err != nil {
+		return fmt.Errorf("authorizing %s: %w", demoAuthorizationCode, err)
+	}
+	back, err := s.reltio.Authorize(ctx, page, demoPerson)
+	if err != nil {
+		return fmt.Errorf("authorizing %s: %w", demoAuthorizationCode, err)
+	}
+	u, err := url.Parse(back)
+	if err != nil {
+		return fmt.Errorf("authorizing %s: the redirect cannot be read", demoAuthorizationCode)
+	}
+	code := reltioauth.NewSecret(u.Query().Get("code"))
+	token, err := client.Token(ctx, reltioauth.AuthorizationCodeGrant{Code: code, RedirectURI: demoRedirect})
+	if err != nil {
+		return fmt.Errorf("authorizing %s: %w", demoAuthorizationCode, err)
+	}
+	_, err = s.secrets.Put(ctx, demoAuthorizationCode, grant.RefreshToken{
+		Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: 1,
+	})
+	return err
+}
+
+// Demo vends a token for each connection, twice, and prints what came and how
+// to do it again.
+func (s *Stack) Demo(ctx context.Context, w io.Writer) error {
+	fmt.Fprintf(w, "Reltio's sandbox   %s\nLambda Invoke API  %s   (functions issue and rotate)\n\n", s.ReltioURL, s.LambdaURL)
+	fmt.Fprintf(w, "%-24s %-40s %8s  %-8s %s\n", "CONNECTION", "FINGERPRINT", "LIFE", "OUTCOME", "AGAIN, FROM MEMORY")
+	for _, name := range Connections() {
+		first, _, err := s.issue(ctx, name)
+		if err != nil {
+			return err
+		}
+		again, took, err := s.issue(ctx, name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%-24s %-40s %6d s  %-8s %s in %s\n", name, first.Fingerprint, first.ExpiresIn,
+			first.Outcome, again.Outcome, took.Round(10*time.Microsecond))
+	}
+	fmt.Fprintf(w, byHand, s.LambdaURL)
+	return nil
+}
+
+// byHand is how to do the same without this program.
+const byHand = `
+By hand, with the AWS CLI (version 2 also wants --cli-binary-format raw-in-base64-out):
+
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1
+  aws lambda invoke --endpoint-url %[1]s --function-name issue --payload '{"connection":"demo-password"}' /dev/stdout
+  aws lambda invoke --endpoint-url %[1]s --function-name rotate --payload '{"connection":"demo-password","force":true}' /dev/stdout
+
+or with curl:
+
+  curl -s %[1]s/2015-03-31/functions/issue/invocations -d '{"connection":"demo-password"}'
+
+`
+
+// vended is what the demonstration shows of an answer.
+type vended struct {
+	Fingerprint string `json:"fingerprint"`
+	ExpiresIn   int    `json:"expires_in"`
+	Outcome     string `json:"outcome"`
+	ErrorType   string `json:"errorType"`
+	Message     string `json:"errorMessage"`
+}
+
+// issue invokes the issue function over the network, as anybody would.
+func (s *Stack) issue(ctx context.Context, name string) (v vended, took time.Duration, err error) {
+	body := fmt.Sprintf(`{"connection":%q}`, name)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.LambdaURL+"/2015-03-31/functions/issue/invocations", strings.NewReader(body))
+	if err != nil {
+		return v, 0, fmt.Errorf("invoking issue: %w", err)
+	}
+	began := time.Now()
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		return v, 0, fmt.Errorf("invoking issue: %w", err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&v); err != nil {
+		return v, 0, fmt.Errorf("invoking issue: %w", err)
+	}
+	if response.Header.Get("X-Amz-Function-Error") != "" {
+		return v, 0, fmt.Errorf("issue: %s: %s: %s", name, v.ErrorType, cmp.Or(v.Message, "no message"))
+	}
+	return v, time.Since(began), nil
+}

@@ -1,0 +1,164 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// Config says where the stack listens. The zero value is ready to use.
+type Config struct {
+	// LambdaPort of the Invoke API; 0 means 3001.
+	LambdaPort int
+	// ReltioPort of the sandbox; 0 means 3002.
+	ReltioPort int
+	// TokenLife is how long the sandbox's access tokens live; 0 means an hour.
+	TokenLife time.Duration
+	// Tick is how often the schedule invokes rotate; 0 means every minute.
+	Tick time.Duration
+	// Log takes the functions' log lines; nil drops them.
+	Log io.Writer
+}
+
+// The ports, unless others are asked for.
+const (
+	DefaultLambdaPort = 3001
+	DefaultReltioPort = 3002
+)
+
+// Stack is a running stack.
+type Stack struct {
+	// LambdaURL and ReltioURL are where it listens.
+	LambdaURL string
+	ReltioURL string
+
+	config  Config
+	reltio  *reltioauthtest.Server
+	secrets *memory.Secrets
+	lambda  *lambdaAPI
+	server  *http.Server
+	stop    context.CancelFunc
+	// running are the schedule and the server.
+	running sync.WaitGroup
+}
+
+// Start starts everything and returns when it listens. A port that is taken is
+// an error that says which.
+func Start(ctx context.Context, c Config) (*Stack, error) {
+	s := &Stack{config: c, reltio: reltioauthtest.New(sandbox(c.TokenLife)), secrets: &memory.Secrets{}}
+	var err error
+	if s.ReltioURL, err = s.reltio.Start(address(c.ReltioPort, DefaultReltioPort)); err != nil {
+		return nil, taken("the sandbox", "-reltio-port", address(c.ReltioPort, DefaultReltioPort), err)
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address(c.LambdaPort, DefaultLambdaPort))
+	if err != nil {
+		_ = s.reltio.Close() // it has not served anybody yet
+		return nil, taken("the Invoke API", "-lambda-port", address(c.LambdaPort, DefaultLambdaPort), err)
+	}
+	s.LambdaURL = "http://" + listener.Addr().String()
+	if err := s.addConnections(ctx); err != nil {
+		return nil, errors.Join(err, listener.Close(), s.reltio.Close())
+	}
+	s.serve(ctx, listener)
+	return s, nil
+}
+
+func address(port, usual int) string {
+	if port < 0 {
+		port, usual = 0, 0 // a free one
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(cmp.Or(port, usual)))
+}
+
+func taken(what, flag, address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s cannot listen on %s: the port is taken; stop what uses it or choose another with %s", what, address, flag)
+	}
+	return fmt.Errorf("%s cannot listen on %s: %w", what, address, err)
+}
+
+// serve plugs the functions together and starts what runs by itself.
+func (s *Stack) serve(ctx context.Context, listener net.Listener) {
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.lambda = newLambdaAPI(s.functions())
+	s.server = &http.Server{
+		Handler:           s.lambda,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	s.running.Go(func() { _ = s.server.Serve(listener) }) // it ends with Close
+	s.running.Go(func() { s.schedule(ctx) })
+}
+
+// functions are the same handlers that Lambda runs, over the embedded store.
+func (s *Stack) functions() map[string]function {
+	table := &memory.Table{}
+	log := telemetry.New(cmp.Or[io.Writer](s.config.Log, io.Discard), slog.LevelInfo, time.Now)
+	rotate := &handler.Rotate{
+		Renewer: &renewal.Renewer{
+			Grants:      table,
+			Leases:      table,
+			Accounts:    table,
+			Budgets:     table,
+			Connections: s.secrets,
+			Vault:       s.secrets,
+			Hosts:       connection.Hosts{strings.TrimPrefix(s.ReltioURL, "http://")},
+			Now:         time.Now,
+		},
+		Log: log,
+		Now: time.Now,
+	}
+	functions := map[string]function{"rotate": {handler: rotate, timeout: 90 * time.Second}}
+	functions["issue"] = function{
+		handler: &handler.Issue{
+			Vendor: &vend.Vendor{Grants: table, Leases: table, Rotate: rotator{s}, Now: time.Now},
+			Log:    log,
+			Now:    time.Now,
+		},
+		timeout: 25 * time.Second,
+	}
+	return functions
+}
+
+// schedule invokes rotate at every tick, as EventBridge Scheduler does.
+func (s *Stack) schedule(ctx context.Context) {
+	tick := time.NewTicker(cmp.Or(s.config.Tick, time.Minute))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.lambda.invoke(ctx, "rotate", "", []byte("{}"))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close stops listening, waits for what runs, and frees the ports.
+func (s *Stack) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := s.server.Shutdown(ctx)
+	s.stop()
+	s.lambda.wait()
+	s.running.Wait()
+	return errors.Join(err, s.reltio.Close())
+}

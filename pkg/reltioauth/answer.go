@@ -134,9 +134,7 @@ func (o object) expiresIn() (d time.Duration, missing bool, err error) {
 func parseSeconds(value json.RawMessage) (time.Duration, error) {
 	number := string(value)
 	if strings.HasPrefix(number, `"`) {
-		if err := json.Unmarshal(value, &number); err != nil {
-			return 0, errors.New("expires_in: not a number")
-		}
+		_ = json.Unmarshal(value, &number) // it is a string
 	}
 	if !isNumber(number) {
 		return 0, errors.New("expires_in: not a number")

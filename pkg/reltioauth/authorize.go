@@ -65,13 +65,13 @@ func (p AuthorizationRequest) validate() error {
 	redirect, err := url.Parse(p.RedirectURI)
 	switch {
 	case p.TenantID == "":
-		return errors.New("TenantID: empty")
+		return errors.New("tenant_id: empty")
 	case err != nil || !redirect.IsAbs() || redirect.Host == "" || strings.Contains(p.RedirectURI, "#"):
-		return errors.New("RedirectURI: not an absolute URI without a fragment")
+		return errors.New("redirect_uri: not an absolute URI without a fragment")
 	case strings.TrimSpace(p.State.Reveal()) == "":
-		return errors.New("State: blank")
+		return errors.New("state: blank")
 	case !p.Verifier.IsZero() && !isVerifier(p.Verifier.Reveal()):
-		return errors.New("Verifier: not 43 to 128 unreserved characters")
+		return errors.New("code_verifier: not 43 to 128 unreserved characters")
 	}
 	return nil
 }

@@ -66,19 +66,19 @@ func TestAuthorizationURLRefuses(t *testing.T) {
 		change func(*request)
 		want   string
 	}{
-		{"no tenant", func(r *request) { r.TenantID = "" }, "TenantID: empty"},
-		{"no redirect URI", func(r *request) { r.RedirectURI = "" }, "RedirectURI: not an absolute URI without a fragment"},
-		{"relative", func(r *request) { r.RedirectURI = "/callback" }, "RedirectURI: not an absolute URI without a fragment"},
-		{"without a host", func(r *request) { r.RedirectURI = "https:callback" }, "RedirectURI: not an absolute URI without a fragment"},
-		{"fragment", func(r *request) { r.RedirectURI += "#a" }, "RedirectURI: not an absolute URI without a fragment"},
-		{"empty fragment", func(r *request) { r.RedirectURI += "#" }, "RedirectURI: not an absolute URI without a fragment"},
-		{"no URI", func(r *request) { r.RedirectURI = "https://a b/" }, "RedirectURI: not an absolute URI without a fragment"},
-		{"no state", func(r *request) { r.State = reltioauth.Secret{} }, "State: blank"},
-		{"blank state", func(r *request) { r.State = reltioauth.NewSecret(" \t") }, "State: blank"},
-		{"short verifier", func(r *request) { r.Verifier = reltioauth.NewSecret(verifier[1:]) }, "Verifier: not 43 to 128 unreserved characters"},
-		{"long verifier", func(r *request) { r.Verifier = reltioauth.NewSecret(strings.Repeat("a", 129)) }, "Verifier: not 43 to 128 unreserved characters"},
-		{"verifier in base64", func(r *request) { r.Verifier = reltioauth.NewSecret(verifier[1:] + "=") }, "Verifier: not 43 to 128 unreserved characters"},
-		{"verifier with a space", func(r *request) { r.Verifier = reltioauth.NewSecret(verifier + " ") }, "Verifier: not 43 to 128 unreserved characters"},
+		{"no tenant", func(r *request) { r.TenantID = "" }, "tenant_id: empty"},
+		{"no redirect URI", func(r *request) { r.RedirectURI = "" }, "redirect_uri: not an absolute URI without a fragment"},
+		{"relative", func(r *request) { r.RedirectURI = "/callback" }, "redirect_uri: not an absolute URI without a fragment"},
+		{"without a host", func(r *request) { r.RedirectURI = "https:callback" }, "redirect_uri: not an absolute URI without a fragment"},
+		{"fragment", func(r *request) { r.RedirectURI += "#a" }, "redirect_uri: not an absolute URI without a fragment"},
+		{"empty fragment", func(r *request) { r.RedirectURI += "#" }, "redirect_uri: not an absolute URI without a fragment"},
+		{"no URI", func(r *request) { r.RedirectURI = "https://a b/" }, "redirect_uri: not an absolute URI without a fragment"},
+		{"no state", func(r *request) { r.State = reltioauth.Secret{} }, "state: blank"},
+		{"blank state", func(r *request) { r.State = reltioauth.NewSecret(" \t") }, "state: blank"},
+		{"short verifier", func(r *request) { r.Verifier = reltioauth.NewSecret(verifier[1:]) }, "code_verifier: not 43 to 128 unreserved characters"},
+		{"long verifier", func(r *request) { r.Verifier = reltioauth.NewSecret(strings.Repeat("a", 129)) }, "code_verifier: not 43 to 128 unreserved characters"},
+		{"verifier in base64", func(r *request) { r.Verifier = reltioauth.NewSecret(verifier[1:] + "=") }, "code_verifier: not 43 to 128 unreserved characters"},
+		{"verifier with a space", func(r *request) { r.Verifier = reltioauth.NewSecret(verifier + " ") }, "code_verifier: not 43 to 128 unreserved characters"},
 	} {
 		request := authorizationRequest()
 		test.change(&request)

@@ -185,6 +185,12 @@ func TestDialErrorsPrintNoSecret(t *testing.T) {
 	}
 	searchCanaries(t, "dial", printed(err))
 
+	client.ClientSecret = reltioauth.NewSecret("pro")
+	_, err = client.Dial(t.Context())
+	if got, want := err.Error(), "reltioauth: dial: unavailable"; got != want {
+		t.Errorf("secret too short to be replaced: got %q, want %q", got, want)
+	}
+
 	client.AuthURL = "https://user:" + canaries[3] + "@auth.reltio.com"
 	_, err = client.Dial(t.Context())
 	searchCanaries(t, "AuthURL", printed(err))

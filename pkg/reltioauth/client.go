@@ -98,7 +98,7 @@ type Client struct {
 // process and the machine's sleep: the monotonic reading is dropped.
 func (c *Client) now() time.Time {
 	if c.Now == nil {
-		return time.Now().Round(0)
+		return time.Now().Round(0) //nolint:forbidigo // the documented default
 	}
 	return c.Now().Round(0)
 }
@@ -176,15 +176,15 @@ func (c *Client) validate() (*url.URL, error) {
 	}
 	switch {
 	case c.ClientID == "":
-		return nil, errors.New("ClientID: empty")
+		return nil, errors.New("client_id: empty")
 	case strings.ContainsFunc(c.ClientID, unicode.IsControl):
-		return nil, errors.New("ClientID: control characters")
+		return nil, errors.New("client_id: control characters")
 	case strings.ContainsFunc(c.ClientSecret.Reveal(), unicode.IsControl):
-		return nil, errors.New("ClientSecret: control characters")
+		return nil, errors.New("client_secret: control characters")
 	case c.ClientAuth != ClientAuthBasic && c.ClientAuth != ClientAuthPost:
-		return nil, errors.New("ClientAuth: unknown style")
+		return nil, errors.New("client_auth: unknown style")
 	case c.ClientAuth == ClientAuthBasic && strings.Contains(c.ClientID, ":"):
-		return nil, errors.New("ClientID: a colon cannot be sent with ClientAuthBasic")
+		return nil, errors.New("client_id: a colon cannot be sent with ClientAuthBasic")
 	}
 	return authURL, nil
 }
@@ -197,16 +197,16 @@ func (c *Client) parseAuthURL() (*url.URL, error) {
 	}
 	u, err := url.Parse(c.AuthURL)
 	if err != nil {
-		return nil, errors.New("AuthURL: not a URL")
+		return nil, errors.New("auth_url: not a URL")
 	}
 	bare := url.URL{Scheme: u.Scheme, Host: u.Host}
 	switch {
 	case u.Hostname() == "" || bare.String() != c.AuthURL:
-		return nil, errors.New("AuthURL: more or less than scheme and host")
+		return nil, errors.New("auth_url: more or less than scheme and host")
 	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
 		return u, nil
 	}
-	return nil, errors.New("AuthURL: must be https (http for a loopback address only)")
+	return nil, errors.New("auth_url: must be https (http for a loopback address only)")
 }
 
 func isLoopback(host string) bool {

@@ -22,24 +22,24 @@ func TestClientThatCannotBeUsed(t *testing.T) {
 		client reltioauth.Client
 		want   string
 	}{
-		{"zero value", reltioauth.Client{}, "ClientID: empty"},
-		{"colon with basic", reltioauth.Client{ClientID: "a:b"}, "ClientID: a colon cannot be sent with ClientAuthBasic"},
-		{"line end in the identifier", reltioauth.Client{ClientID: "a\n"}, "ClientID: control characters"},
-		{"line end in the secret", reltioauth.Client{ClientID: "a", ClientSecret: reltioauth.NewSecret("s\r\n")}, "ClientSecret: control characters"},
-		{"unknown style", reltioauth.Client{ClientID: "a", ClientAuth: 2}, "ClientAuth: unknown style"},
-		{"negative style", reltioauth.Client{ClientID: "a", ClientAuth: -1}, "ClientAuth: unknown style"},
-		{"http", reltioauth.Client{AuthURL: "http://auth.reltio.com"}, "AuthURL: must be https (http for a loopback address only)"},
-		{"http, loopback as a prefix", reltioauth.Client{AuthURL: "http://127.0.0.1.example"}, "AuthURL: must be https (http for a loopback address only)"},
-		{"other scheme", reltioauth.Client{AuthURL: "ftp://localhost"}, "AuthURL: must be https (http for a loopback address only)"},
-		{"path", reltioauth.Client{AuthURL: "https://auth.reltio.com/oauth"}, "AuthURL: more or less than scheme and host"},
-		{"slash", reltioauth.Client{AuthURL: "https://auth.reltio.com/"}, "AuthURL: more or less than scheme and host"},
-		{"query", reltioauth.Client{AuthURL: "https://auth.reltio.com?a=b"}, "AuthURL: more or less than scheme and host"},
-		{"fragment", reltioauth.Client{AuthURL: "https://auth.reltio.com#a"}, "AuthURL: more or less than scheme and host"},
-		{"user", reltioauth.Client{AuthURL: "https://u:p@auth.reltio.com"}, "AuthURL: more or less than scheme and host"},
-		{"no scheme", reltioauth.Client{AuthURL: "auth.reltio.com"}, "AuthURL: more or less than scheme and host"},
-		{"no host", reltioauth.Client{AuthURL: "https://:443"}, "AuthURL: more or less than scheme and host"},
-		{"opaque", reltioauth.Client{AuthURL: "https:auth.reltio.com"}, "AuthURL: more or less than scheme and host"},
-		{"no URL", reltioauth.Client{AuthURL: "https://auth reltio com"}, "AuthURL: not a URL"},
+		{"zero value", reltioauth.Client{}, "client_id: empty"},
+		{"colon with basic", reltioauth.Client{ClientID: "a:b"}, "client_id: a colon cannot be sent with ClientAuthBasic"},
+		{"line end in the identifier", reltioauth.Client{ClientID: "a\n"}, "client_id: control characters"},
+		{"line end in the secret", reltioauth.Client{ClientID: "a", ClientSecret: reltioauth.NewSecret("s\r\n")}, "client_secret: control characters"},
+		{"unknown style", reltioauth.Client{ClientID: "a", ClientAuth: 2}, "client_auth: unknown style"},
+		{"negative style", reltioauth.Client{ClientID: "a", ClientAuth: -1}, "client_auth: unknown style"},
+		{"http", reltioauth.Client{AuthURL: "http://auth.reltio.com"}, "auth_url: must be https (http for a loopback address only)"},
+		{"http, loopback as a prefix", reltioauth.Client{AuthURL: "http://127.0.0.1.example"}, "auth_url: must be https (http for a loopback address only)"},
+		{"other scheme", reltioauth.Client{AuthURL: "ftp://localhost"}, "auth_url: must be https (http for a loopback address only)"},
+		{"path", reltioauth.Client{AuthURL: "https://auth.reltio.com/oauth"}, "auth_url: more or less than scheme and host"},
+		{"slash", reltioauth.Client{AuthURL: "https://auth.reltio.com/"}, "auth_url: more or less than scheme and host"},
+		{"query", reltioauth.Client{AuthURL: "https://auth.reltio.com?a=b"}, "auth_url: more or less than scheme and host"},
+		{"fragment", reltioauth.Client{AuthURL: "https://auth.reltio.com#a"}, "auth_url: more or less than scheme and host"},
+		{"user", reltioauth.Client{AuthURL: "https://u:p@auth.reltio.com"}, "auth_url: more or less than scheme and host"},
+		{"no scheme", reltioauth.Client{AuthURL: "auth.reltio.com"}, "auth_url: more or less than scheme and host"},
+		{"no host", reltioauth.Client{AuthURL: "https://:443"}, "auth_url: more or less than scheme and host"},
+		{"opaque", reltioauth.Client{AuthURL: "https:auth.reltio.com"}, "auth_url: more or less than scheme and host"},
+		{"no URL", reltioauth.Client{AuthURL: "https://auth reltio com"}, "auth_url: not a URL"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.client.Connect = func(context.Context, *url.URL) (reltioauth.Transport, error) {
@@ -121,28 +121,48 @@ func TestRequestsOnTheWire(t *testing.T) {
 		query   url.Values
 		form    url.Values
 	}{
-		{"password", false, false, token(reltioauth.PasswordGrant{Username: "jane@acme", Password: secret("p&w ä")}), "/oauth/token", nil,
-			values("grant_type", "password", "username", "jane@acme", "password", "p&w ä")},
-		{"password with scope", false, false, token(reltioauth.PasswordGrant{Username: "j", Password: secret("p"), Scope: "a b"}), "/oauth/token", nil,
-			values("grant_type", "password", "username", "j", "password", "p", "scope", "a b")},
-		{"client credentials", false, false, token(reltioauth.ClientCredentialsGrant{}), "/oauth/token", nil,
-			values("grant_type", "client_credentials")},
-		{"client credentials with scope", false, false, token(reltioauth.ClientCredentialsGrant{Scope: "a"}), "/oauth/token", nil,
-			values("grant_type", "client_credentials", "scope", "a")},
-		{"refresh token", false, true, token(reltioauth.RefreshTokenGrant{RefreshToken: secret("r")}), "/oauth/token", nil,
-			values("grant_type", "refresh_token", "refresh_token", "r")},
-		{"code", false, false, token(reltioauth.AuthorizationCodeGrant{Code: secret("c"), RedirectURI: "https://a.example/callback"}), "/oauth/token", nil,
-			values("grant_type", "authorization_code", "code", "c", "redirect_uri", "https://a.example/callback")},
-		{"code with verifier", false, false, token(reltioauth.AuthorizationCodeGrant{Code: secret("c"), RedirectURI: "https://a.example/", Verifier: secret("v")}), "/oauth/token", nil,
-			values("grant_type", "authorization_code", "code", "c", "redirect_uri", "https://a.example/", "code_verifier", "v")},
-		{"second factor", false, false, token(reltioauth.MFAGrant{StateToken: secret("s"), TOTP: secret("123456")}), "/oauth/token", nil,
-			values("grant_type", "state_token", "state_token", "s", "totp", "123456")},
-		{"credentials in the form", true, false, token(reltioauth.ClientCredentialsGrant{}), "/oauth/token", nil,
-			values("grant_type", "client_credentials", "client_id", "acme", "client_secret", "s+cr/t%")},
+		{
+			"password", false, false, token(reltioauth.PasswordGrant{Username: "jane@acme", Password: secret("p&w ä")}), "/oauth/token", nil,
+			values("grant_type", "password", "username", "jane@acme", "password", "p&w ä"),
+		},
+		{
+			"password with scope", false, false, token(reltioauth.PasswordGrant{Username: "j", Password: secret("p"), Scope: "a b"}), "/oauth/token", nil,
+			values("grant_type", "password", "username", "j", "password", "p", "scope", "a b"),
+		},
+		{
+			"client credentials", false, false, token(reltioauth.ClientCredentialsGrant{}), "/oauth/token", nil,
+			values("grant_type", "client_credentials"),
+		},
+		{
+			"client credentials with scope", false, false, token(reltioauth.ClientCredentialsGrant{Scope: "a"}), "/oauth/token", nil,
+			values("grant_type", "client_credentials", "scope", "a"),
+		},
+		{
+			"refresh token", false, true, token(reltioauth.RefreshTokenGrant{RefreshToken: secret("r")}), "/oauth/token", nil,
+			values("grant_type", "refresh_token", "refresh_token", "r"),
+		},
+		{
+			"code", false, false, token(reltioauth.AuthorizationCodeGrant{Code: secret("c"), RedirectURI: "https://a.example/callback"}), "/oauth/token", nil,
+			values("grant_type", "authorization_code", "code", "c", "redirect_uri", "https://a.example/callback"),
+		},
+		{
+			"code with verifier", false, false, token(reltioauth.AuthorizationCodeGrant{Code: secret("c"), RedirectURI: "https://a.example/", Verifier: secret("v")}), "/oauth/token", nil,
+			values("grant_type", "authorization_code", "code", "c", "redirect_uri", "https://a.example/", "code_verifier", "v"),
+		},
+		{
+			"second factor", false, false, token(reltioauth.MFAGrant{StateToken: secret("s"), TOTP: secret("123456")}), "/oauth/token", nil,
+			values("grant_type", "state_token", "state_token", "s", "totp", "123456"),
+		},
+		{
+			"credentials in the form", true, false, token(reltioauth.ClientCredentialsGrant{}), "/oauth/token", nil,
+			values("grant_type", "client_credentials", "client_id", "acme", "client_secret", "s+cr/t%"),
+		},
 		{"check", false, false, check, "/oauth/checkToken", nil, values("token", "t&k")},
 		{"check in the query", false, true, check, "/oauth/checkToken", values("token", "t&k"), nil},
-		{"check in the query, credentials in the form", true, true, check, "/oauth/checkToken", values("token", "t&k"),
-			values("client_id", "acme", "client_secret", "s+cr/t%")},
+		{
+			"check in the query, credentials in the form", true, true, check, "/oauth/checkToken", values("token", "t&k"),
+			values("client_id", "acme", "client_secret", "s+cr/t%"),
+		},
 		{"revoke", false, false, revoke, "/oauth/revoke", nil, values("token", "t&k", "token_type_hint", "refresh_token")},
 		{"revoke in the query", false, true, revoke, "/oauth/revoke", values("token", "t&k", "token_type_hint", "refresh_token"), nil},
 	} {

@@ -6,7 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,10 +21,17 @@ import (
 
 func TestDialLeavesNothingButTheRequest(t *testing.T) {
 	var requests atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	accepted := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		requests.Add(1)
 		writeJSON(w, 200, goodAnswer)
 	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			close(accepted)
+		}
+	}
+	server.Start()
 	defer server.Close()
 	client := &reltioauth.Client{AuthURL: server.URL, ClientID: "acme"}
 	conn, err := client.Dial(t.Context())
@@ -32,6 +39,7 @@ func TestDialLeavesNothingButTheRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
+	<-accepted
 	if got := requests.Load(); got != 0 {
 		t.Errorf("requests after Dial: got %d, want 0", got)
 	}
@@ -53,7 +61,7 @@ func TestTLSIsDoneByDial(t *testing.T) {
 		writeJSON(w, 200, goodAnswer)
 	}))
 	server.EnableHTTP2 = true
-	server.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		hellos.Add(1)
 		return nil, nil
 	}}
@@ -87,8 +95,8 @@ func TestTLSIsDoneByDial(t *testing.T) {
 
 func TestTLSRefuses(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} //nolint:gosec // what is refused
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	server.StartTLS()
 	defer server.Close()
 	roots := x509.NewCertPool()

@@ -68,7 +68,7 @@ type MFAChallenge struct {
 }
 
 // Error is the one error type of this package: a call that did not give what
-// was asked. No field of it, and no way of printing it, holds a secret.
+// was asked. No way of printing it reveals a secret.
 type Error struct {
 	// Op is "dial", "token", "revoke", "checkToken" or "authorize".
 	Op string
@@ -98,10 +98,10 @@ type Error struct {
 	// MFA is set with ErrMFARequired, else nil.
 	MFA *MFAChallenge
 
-	// Err is the cause, if there is one besides the server's answer. It
-	// matches, with errors.Is, what the network's error matched (context.Canceled, a
-	// syscall.Errno), but gives away only a redacted text of it: errors of
-	// net/http quote URLs and answers.
+	// Err is the cause, if there is one besides the server's answer. With
+	// errors.Is it matches what the network's error matched (context.Canceled,
+	// a syscall.Errno), but it gives away only a redacted text of that error:
+	// net/http quotes URLs and answers.
 	Err error
 }
 
@@ -117,7 +117,7 @@ func (e *Error) Error() string {
 	if e.StatusCode != 0 {
 		fmt.Fprintf(&b, " (HTTP %d)", e.StatusCode)
 	}
-	if e.Err != nil {
+	if e.Err != nil && e.Err.Error() != "" { // nothing of it may be left to say
 		b.WriteString(": " + e.Err.Error())
 	}
 	return b.String()

@@ -115,6 +115,7 @@ func TestErrorText(t *testing.T) {
 		e    reltioauth.Error
 		want string
 	}{
+		{reltioauth.Error{Op: "authorize", Code: reltioauth.ErrInvalidRequest, Err: reltioauth.ErrInvalidScope}, "reltioauth: authorize: invalid_request: invalid_scope"},
 		{reltioauth.Error{Op: "dial", Code: reltioauth.ErrUnavailable, Err: io.EOF}, "reltioauth: dial: unavailable: EOF"},
 		{reltioauth.Error{Op: "token", GrantType: "password", Code: reltioauth.ErrInvalidGrant, StatusCode: 400, Description: "Bad credentials"}, "reltioauth: token (password): invalid_grant (HTTP 400)"},
 		{reltioauth.Error{Op: "checkToken", Code: reltioauth.ErrRateLimited, StatusCode: 429, RetryAfter: time.Second}, "reltioauth: checkToken: rate_limited (HTTP 429)"},

@@ -39,7 +39,7 @@ func exampleServer() *httptest.Server {
 		writeJSON(w, 200, `{"status":"success"}`)
 	})
 	mux.HandleFunc("GET /api", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, r.Header.Get("Authorization"))
+		_, _ = fmt.Fprint(w, r.Header.Get("Authorization"))
 	})
 	return httptest.NewServer(mux)
 }
@@ -89,6 +89,47 @@ func ExampleClient_Dial() {
 	}
 	fmt.Println(token.ExpiresAt().Sub(token.IssuedAt))
 	// Output: 59m59s
+}
+
+// An answer without a lifetime to speak of is an error, and yet the refresh
+// token in it is the one to go on with.
+func ExampleConn_Token() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, 200, `{"access_token":"204938ca-2cf7","refresh_token":"676742af-989b","expires_in":0}`)
+	}))
+	defer server.Close()
+	ctx := context.Background()
+	conn, err := exampleClient(server).Dial(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+
+	grant := reltioauth.RefreshTokenGrant{RefreshToken: reltioauth.NewSecret("0c5e4a71-77d0")}
+	token, err := conn.Token(ctx, grant)
+	if token != nil && !token.RefreshToken.IsZero() {
+		fmt.Println("store", reltioauth.Fingerprint(token.RefreshToken))
+	}
+	fmt.Println(err)
+	// Output:
+	// store sha256:6844d7cea97826f7d65fae9cc6046cd4
+	// reltioauth: token (refresh_token): invalid_response (HTTP 200): expires_in: zero
+}
+
+func ExampleConn_Revoke() {
+	server := exampleServer()
+	defer server.Close()
+	ctx := context.Background()
+	conn, err := exampleClient(server).Dial(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+
+	fmt.Println(conn.Revoke(ctx, reltioauth.NewSecret("676742af-989b"), reltioauth.HintRefreshToken))
+	// Output: <nil>
 }
 
 func ExampleConn_Check() {

@@ -43,7 +43,7 @@ type ClientCredentialsGrant struct {
 // GrantType implements Grant.
 func (ClientCredentialsGrant) GrantType() string { return "client_credentials" }
 
-func (g ClientCredentialsGrant) fill(form url.Values) error {
+func (g ClientCredentialsGrant) fill(form url.Values) error { //nolint:unparam // needs nothing
 	setOptional(form, "scope", g.Scope)
 	return nil
 }

@@ -35,10 +35,8 @@ func (c *Client) TokenSource(ctx context.Context, g Grant) oauth2.TokenSource {
 	return &tokenSource{ctx: ctx, client: *c, grant: g}
 }
 
-// tokenSource holds its context because oauth2.TokenSource has no place for
-// one.
 type tokenSource struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // oauth2.TokenSource gives it no other place
 	client Client
 	grant  Grant
 

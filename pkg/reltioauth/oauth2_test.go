@@ -68,7 +68,8 @@ func TestTokenSource(t *testing.T) {
 		asked   []string
 	}{
 		{
-			"keeps a token until its last second", reltioauth.ClientCredentialsGrant{},
+			"keeps a token until its last second",
+			reltioauth.ClientCredentialsGrant{},
 			[]reply{granted("a1", "", 3600), granted("a2", "", 3600)},
 			[]step{{0, "a1"}, {0, "a1"}, {3599 * time.Second, "a1"}, {1, "a2"}},
 			[]string{"client_credentials", "client_credentials"},
@@ -86,7 +87,8 @@ func TestTokenSource(t *testing.T) {
 			[]string{"password", "refresh_token r1", "password", "refresh_token r2", "password"},
 		},
 		{
-			"uses a code once", reltioauth.AuthorizationCodeGrant{Code: reltioauth.NewSecret("c"), RedirectURI: "https://a.example"},
+			"uses a code once",
+			reltioauth.AuthorizationCodeGrant{Code: reltioauth.NewSecret("c"), RedirectURI: "https://a.example"},
 			[]reply{granted("a1", "r1", 60), refused(400, "invalid_grant")},
 			[]step{{0, "a1"}, {time.Minute, "invalid_grant"}, {time.Hour, "invalid_grant"}},
 			[]string{"authorization_code", "refresh_token r1"},

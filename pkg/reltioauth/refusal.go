@@ -2,6 +2,7 @@ package reltioauth
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 )
 
@@ -43,9 +44,9 @@ func (r *request) unusable(a *answer, body object, err error) *Error {
 	e.Err = err
 	r.explain(e, body)
 	switch {
-	case a.readErr != nil && a.readErr != errTooLarge:
+	case a.readErr != nil && !errors.Is(a.readErr, errTooLarge):
 		e.Code = ErrUnavailable
-	case err == errNoAccessToken && !body.missing("state_token"):
+	case errors.Is(err, errNoAccessToken) && !body.missing("state_token"):
 		e.Code = ErrMFARequired
 		e.MFA = r.challenge(body)
 	default:

@@ -51,7 +51,7 @@ func TestRevokeThatIsNotSent(t *testing.T) {
 		t.Error("a request was sent")
 		return nil, http.ErrHandlerTimeout
 	}).connect
-	for hint, token := range map[reltioauth.TokenHint]string{"": "", "id_token": "t", "access_token ": "t"} {
+	for hint, token := range map[reltioauth.TokenHint]string{"": "", "id_token": "t", "accessToken": "t"} {
 		err := client.Revoke(t.Context(), reltioauth.NewSecret(token), hint)
 		if e := asError(t, err); !errors.Is(err, reltioauth.ErrInvalidRequest) || e.Sent {
 			t.Errorf("%q: got %v, want %v, not sent", hint, err, reltioauth.ErrInvalidRequest)

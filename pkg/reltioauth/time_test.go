@@ -190,11 +190,11 @@ func TestNothingIsWrittenAfterTheVerdict(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 2 {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, authURL.String(), nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, authURL.String(), http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := transport.RoundTrip(req); !errors.Is(err, reltioauth.ErrNotSent) { //nolint:bodyclose // there is none
+		if _, err := transport.RoundTrip(req); !errors.Is(err, reltioauth.ErrNotSent) {
 			t.Fatalf("got %v, want %v", err, reltioauth.ErrNotSent)
 		}
 		ctx = t.Context() // the second one may live, but the connection may not
@@ -207,11 +207,11 @@ func TestTransportLeadsToOneHost(t *testing.T) {
 	transport := reltioauth.NewTransport(near, &url.URL{Scheme: "https", Host: "auth.reltio.com"})
 	defer func() { _ = transport.Close() }()
 	for _, target := range []string{"https://evil.example/oauth/token", "http://auth.reltio.com/oauth/token", "https://auth.reltio.com:444/"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := transport.RoundTrip(req); !errors.Is(err, reltioauth.ErrNotSent) { //nolint:bodyclose // there is none
+		if _, err := transport.RoundTrip(req); !errors.Is(err, reltioauth.ErrNotSent) {
 			t.Errorf("%s: got %v, want %v", target, err, reltioauth.ErrNotSent)
 		}
 	}

@@ -92,7 +92,8 @@ func (t *Token) OAuth2() *oauth2.Token {
 //	}
 //
 // This is so for an answer without an access token or with characters in it
-// that no token has; for an expires_in that is zero, negative or not a number;
+// that no token has; for an expires_in that is zero (ErrNoLifeLeft), negative
+// or not a number;
 // for fields of the wrong type, repeated or unreadable; and for an answer that
 // was cut off behind a token. The code is ErrInvalidResponse, or
 // ErrUnavailable for an answer cut off. Without an error the token is

@@ -42,40 +42,41 @@ func TestTokenExpiresIn(t *testing.T) {
 	for _, test := range []struct {
 		name, value string
 		want        time.Duration // bad: an error, and 0
+		zero        bool          // the error is ErrNoLifeLeft
 	}{
-		{"number", `3599`, 3599 * time.Second},
-		{"one second", `1`, time.Second},
-		{"string", `"3599"`, 3599 * time.Second},
-		{"fraction dropped", `59.999`, 59 * time.Second},
-		{"fraction in a string", `"59.999"`, 59 * time.Second},
-		{"exponent", `3.6e3`, time.Hour},
-		{"exponent in a string", `"36E+2"`, time.Hour},
-		{"31 days", `2678400`, 31 * 24 * time.Hour},
-		{"more than 31 days", `2678401`, 31 * 24 * time.Hour},
-		{"more than a float", `1e400`, 31 * 24 * time.Hour},
-		{"more than an exponent", `"1e99999999999999999999"`, 31 * 24 * time.Hour},
-		{"more digits than an integer", strings.Repeat("9", 5000), 31 * 24 * time.Hour},
-		{"zero", `0`, bad},
-		{"zero in a string", `"0"`, bad},
-		{"less than one", `0.999`, bad},
-		{"less than a float", `1e-400`, bad},
-		{"negative zero", `-0`, bad},
-		{"negative", `-1`, bad},
-		{"negative and huge", `-1e400`, bad},
-		{"true", `true`, bad},
-		{"empty string", `""`, bad},
-		{"word", `"soon"`, bad},
-		{"null in a string", `"null"`, bad},
-		{"infinity", `"Inf"`, bad},
-		{"not a number", `"NaN"`, bad},
-		{"hexadecimal", `"0x10"`, bad},
-		{"underscore", `"3_600"`, bad},
-		{"plus", `"+3600"`, bad},
-		{"space before", `" 3600"`, bad},
-		{"space behind", `"3600 "`, bad},
-		{"leading zero", `"03600"`, bad},
-		{"array", `[3600]`, bad},
-		{"object", `{"seconds":3600}`, bad},
+		{"number", `3599`, 3599 * time.Second, false},
+		{"one second", `1`, time.Second, false},
+		{"string", `"3599"`, 3599 * time.Second, false},
+		{"fraction dropped", `59.999`, 59 * time.Second, false},
+		{"fraction in a string", `"59.999"`, 59 * time.Second, false},
+		{"exponent", `3.6e3`, time.Hour, false},
+		{"exponent in a string", `"36E+2"`, time.Hour, false},
+		{"31 days", `2678400`, 31 * 24 * time.Hour, false},
+		{"more than 31 days", `2678401`, 31 * 24 * time.Hour, false},
+		{"more than a float", `1e400`, 31 * 24 * time.Hour, false},
+		{"more than an exponent", `"1e99999999999999999999"`, 31 * 24 * time.Hour, false},
+		{"more digits than an integer", strings.Repeat("9", 5000), 31 * 24 * time.Hour, false},
+		{"zero", `0`, bad, true},
+		{"zero in a string", `"0"`, bad, true},
+		{"less than one", `0.999`, bad, true},
+		{"less than a float", `1e-400`, bad, true},
+		{"negative zero", `-0`, bad, true},
+		{"negative", `-1`, bad, false},
+		{"negative and huge", `-1e400`, bad, false},
+		{"true", `true`, bad, false},
+		{"empty string", `""`, bad, false},
+		{"word", `"soon"`, bad, false},
+		{"null in a string", `"null"`, bad, false},
+		{"infinity", `"Inf"`, bad, false},
+		{"not a number", `"NaN"`, bad, false},
+		{"hexadecimal", `"0x10"`, bad, false},
+		{"underscore", `"3_600"`, bad, false},
+		{"plus", `"+3600"`, bad, false},
+		{"space before", `" 3600"`, bad, false},
+		{"space behind", `"3600 "`, bad, false},
+		{"leading zero", `"03600"`, bad, false},
+		{"array", `[3600]`, bad, false},
+		{"object", `{"seconds":3600}`, bad, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			body := `{"access_token":"a-token","refresh_token":"r-token","expires_in":` + test.value + `}`
@@ -94,6 +95,9 @@ func TestTokenExpiresIn(t *testing.T) {
 			}
 			if !errors.Is(err, reltioauth.ErrInvalidResponse) || got.ExpiresIn != 0 {
 				t.Errorf("got %v, %v; want 0, %v", got.ExpiresIn, err, reltioauth.ErrInvalidResponse)
+			}
+			if errors.Is(err, reltioauth.ErrNoLifeLeft) != test.zero {
+				t.Errorf("got %v, want %v: %t", err, reltioauth.ErrNoLifeLeft, test.zero)
 			}
 		})
 	}

@@ -43,9 +43,9 @@ func (f *fixture) clientCredentials() *reltioauth.Token {
 
 func TestSecondTokenWhileTheFirstLives(t *testing.T) {
 	modes := map[string]struct {
-		mode               reltioauthtest.Renewal
-		same, firstLives   bool
-		secondLeft, firsts time.Duration
+		mode             reltioauthtest.Renewal
+		same, firstLives bool
+		secondLeft       time.Duration
 	}{
 		"same token":           {mode: reltioauthtest.SameToken, same: true, firstLives: true, secondLeft: 10 * time.Minute},
 		"new token":            {mode: reltioauthtest.NewToken, firstLives: true, secondLeft: time.Hour},
@@ -122,9 +122,9 @@ func TestRefreshTokenAtLogin(t *testing.T) {
 		return reltioauthtest.Behaviour{LoginRefreshToken: r, CodeRefreshToken: r}
 	}
 	tests := map[string]struct {
-		mode               reltioauthtest.Renewal
-		same, oldLives     bool
-		secondOn28thDayEnd bool
+		mode           reltioauthtest.Renewal
+		same, oldLives bool
+		newLives       bool
 	}{
 		"same, with its old clock": {reltioauthtest.SameToken, true, true, false},
 		"new":                      {reltioauthtest.NewToken, false, true, true},
@@ -141,7 +141,7 @@ func TestRefreshTokenAtLogin(t *testing.T) {
 				f.alive("first refresh token", first.RefreshToken, test.oldLives)
 				f.clock.Advance(8 * 24 * time.Hour)
 				f.alive("first refresh token after 28 days", first.RefreshToken, false)
-				f.alive("second refresh token after the first's 28 days", second.RefreshToken, test.secondOn28thDayEnd)
+				f.alive("second refresh token after the first's 28 days", second.RefreshToken, test.newLives)
 			})
 		}
 	}

@@ -49,8 +49,9 @@ const (
 	MaxRefused = 500
 	// maxThrottled bounds the list of throttled clients.
 	maxThrottled = 50
-	// ProbeEvery is how often a refusing host is tried.
-	ProbeEvery = time.Minute
+	// ProbeEvery is how often a refusing host is tried: once per tick of a
+	// minute, though ticks are not exact.
+	ProbeEvery = 50 * time.Second
 )
 
 // Record is what is stored of a host. The zero Record is a host never asked.

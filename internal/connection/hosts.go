@@ -25,11 +25,15 @@ func ParseHosts(list string) (Hosts, error) {
 		host, port := entry, "443"
 		if h, p, err := net.SplitHostPort(entry); err == nil {
 			host, port = h, p
+		} else if strings.HasPrefix(entry, "[") && strings.HasSuffix(entry, "]") {
+			host = entry[1 : len(entry)-1]
 		}
-		if !validHost(host) || !validPort(port) {
+		host, ok := normalHost(host)
+		nameInBrackets := strings.HasPrefix(entry, "[") && !strings.Contains(host, ":")
+		if !ok || !validPort(port) || nameInBrackets {
 			return nil, errors.New("must be a comma-separated list of host or host:port")
 		}
-		hosts = append(hosts, net.JoinHostPort(strings.Trim(host, "[]"), port))
+		hosts = append(hosts, net.JoinHostPort(host, port))
 	}
 	return hosts, nil
 }
@@ -46,8 +50,8 @@ func normalURL(text string) (normal, host string, err error) {
 		u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#") {
 		return "", "", errors.New("must be a scheme and a host, nothing more")
 	}
-	name := strings.ToLower(u.Hostname())
-	if !validHost(name) {
+	name, ok := normalHost(u.Hostname())
+	if !ok {
 		return "", "", errors.New("must be a scheme and a host, nothing more")
 	}
 	usual := "443"
@@ -65,16 +69,19 @@ func normalURL(text string) (normal, host string, err error) {
 	return u.Scheme + "://" + strings.TrimSuffix(host, ":"+usual), host, nil
 }
 
-func validHost(host string) bool {
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
-		return true
+// normalHost is a host's name or address in the one form that is compared.
+func normalHost(host string) (string, bool) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.String(), addr.Zone() == ""
 	}
+	host = strings.ToLower(host)
 	if host == "" || len(host) > 253 {
-		return false
+		return "", false
 	}
-	return !strings.ContainsFunc(host, func(r rune) bool {
+	odd := strings.ContainsFunc(host, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
 	})
+	return host, !odd
 }
 
 func validPort(port string) bool {

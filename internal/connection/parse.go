@@ -174,11 +174,12 @@ func (p parser) refreshTokenLife() time.Duration {
 		return DefaultRefreshTokenDays * day
 	}
 	days := p.o.Number("refresh_token_days")
-	if !(days > 0 && days <= maxRefreshTokenDays) {
+	life := math.Round(days * float64(day/time.Millisecond)) // of milliseconds, as grants count
+	if life <= 0 || days > maxRefreshTokenDays {
 		p.o.Problem("refresh_token_days", fmt.Sprintf("must be a number above 0 and at most %d", maxRefreshTokenDays))
 		return 0
 	}
-	return time.Duration(math.Round(days * float64(day)))
+	return time.Duration(life) * time.Millisecond
 }
 
 // alias is what Lambda lets an alias be called; a name of digits alone would be

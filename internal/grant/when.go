@@ -149,7 +149,7 @@ func (g Grant) EarlyWindow(now time.Time) bool {
 // a token that is still young.
 func (g Grant) LivesUp(now time.Time, need time.Duration) bool {
 	left := g.ExpiresAt.Sub(now)
-	return left < need && left < g.Life()/2 && g.Mode() == Overlap && g.Relogin == "" &&
+	return g.HasToken() && left < need && left < g.Life()/2 && g.Mode() == Overlap && g.Relogin == "" &&
 		!g.Retrying(now) && !g.Waiting() && g.Status != StatusPaused
 }
 

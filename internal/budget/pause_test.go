@@ -1,0 +1,145 @@
+package budget_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+)
+
+func TestPaused(t *testing.T) {
+	for name, test := range map[string]struct {
+		until time.Time
+		want  bool
+	}{
+		"never":              {time.Time{}, false},
+		"ended":              {now().Add(-1), false},
+		"ends now":           {now(), false},
+		"a moment longer":    {now().Add(1), true},
+		"five minutes":       {now().Add(5 * time.Minute), true},
+		"more is a mistake ": {now().Add(5*time.Minute + 1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			until, got := budget.Record{PausedUntil: test.until}.Paused(now())
+			if got != test.want || !until.Equal(test.until) {
+				t.Errorf("Paused = %v, %v; want %v, %v", until, got, test.until, test.want)
+			}
+		})
+	}
+}
+
+func TestPause(t *testing.T) {
+	many := make([]string, 50)
+	for i := range many {
+		many[i] = fmt.Sprint("k", i)
+	}
+	paused := func(pause time.Duration, until time.Duration, clients ...string) budget.Record {
+		return budget.Record{Pause: pause, PausedUntil: now().Add(until), Throttled: clients}
+	}
+	for name, test := range map[string]struct {
+		before     budget.Record
+		client     string
+		retryAfter time.Duration
+		want       budget.Record
+	}{
+		"the first":                            {budget.Record{}, "a", 0, paused(s, s, "a")},
+		"the first, with a time":               {budget.Record{}, "a", 30 * s, paused(s, 30*s, "a")},
+		"a time shorter than the pause":        {budget.Record{}, "a", ms, paused(s, s, "a")},
+		"a time before now":                    {budget.Record{}, "a", -time.Hour, paused(s, s, "a")},
+		"a time longer than is believed":       {budget.Record{}, "a", time.Hour, paused(s, 5*time.Minute, "a")},
+		"the same client again":                {paused(s, 0, "a"), "a", 0, paused(s, s, "a")},
+		"the same client after a long pause":   {paused(8*s, 0, "a"), "a", 0, paused(s, s, "a")},
+		"another client":                       {paused(s, 0, "a"), "b", 0, paused(2*s, 2*s, "a", "b")},
+		"one of several again":                 {paused(2*s, 0, "a", "b"), "a", 0, paused(4*s, 4*s, "a", "b")},
+		"it grows":                             {paused(16*s, 0, "a", "b"), "c", 0, paused(32*s, 32*s, "a", "b", "c")},
+		"up to a minute":                       {paused(32*s, 0, "a", "b"), "a", 0, paused(60*s, 60*s, "a", "b")},
+		"and no further":                       {paused(60*s, 0, "a", "b"), "a", 0, paused(60*s, 60*s, "a", "b")},
+		"it grows, with a time":                {paused(2*s, 0, "a", "b"), "a", 30 * s, paused(4*s, 30*s, "a", "b")},
+		"paused: the same flood":               {paused(2*s, s, "a", "b"), "c", 0, paused(2*s, 2*s, "a", "b", "c")},
+		"paused for longer already":            {paused(2*s, 20*s, "a"), "b", 0, paused(2*s, 20*s, "a", "b")},
+		"paused, a longer time":                {paused(2*s, 20*s, "a"), "b", 30 * s, paused(2*s, 30*s, "a", "b")},
+		"a pause that is not believed":         {paused(2*s, time.Hour, "a"), "b", 0, paused(4*s, 4*s, "a", "b")},
+		"a success forgot the pause's length":  {budget.Record{}, "b", 0, paused(s, s, "b")},
+		"clients of a pause without a length":  {paused(0, 0, "a"), "b", 0, paused(s, s, "a", "b")},
+		"more clients than are remembered":     {paused(2*s, 0, many...), "other", 0, paused(4*s, 4*s, many...)},
+		"the last that is remembered":          {paused(2*s, 0, many[:49]...), "k49", 0, paused(4*s, 4*s, many...)},
+		"one that is remembered, of very many": {paused(2*s, 0, many...), "k7", 0, paused(4*s, 4*s, many...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := slices.Clone(test.before.Throttled)
+			got := budget.Pause(test.before, budget.Throttle{Client: test.client, RetryAfter: test.retryAfter, Now: now()})
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before, test.before.Throttled); diff != "" {
+				t.Errorf("the record before changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+// The rule touches nothing else of the record.
+func TestPauseLeavesTheRest(t *testing.T) {
+	before := budget.Record{Next: now(), Refused: []string{"c"}, ProbedAt: now()}
+	got := budget.Pause(before, budget.Throttle{Client: "a", Now: now()})
+	want := budget.Record{
+		Next: now(), Refused: []string{"c"}, ProbedAt: now(),
+		Throttled: []string{"a"}, Pause: s, PausedUntil: now().Add(s),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// One client that is throttled for hours never makes the pause grow; two do, to
+// a minute.
+func TestPauseGrowsOnlyWhileDifferentClientsAreThrottled(t *testing.T) {
+	flood := func(clients ...string) (longest time.Duration) {
+		var r budget.Record
+		at := now()
+		for i := range 100 {
+			r = budget.Pause(r, budget.Throttle{Client: clients[i%len(clients)], Now: at})
+			longest = max(longest, r.Pause)
+			at = r.PausedUntil
+		}
+		return longest
+	}
+	if got := flood("a"); got != s {
+		t.Errorf("one client: the pause grew to %v, want %v", got, s)
+	}
+	if got := flood("a", "b"); got != time.Minute {
+		t.Errorf("two clients: the pause grew to %v, want a minute", got)
+	}
+}
+
+func TestBelievedRetryAfter(t *testing.T) {
+	for given, want := range map[time.Duration]time.Duration{
+		-1: 0, 0: 0, 1: 1, s: s, 5 * time.Minute: 5 * time.Minute, 5*time.Minute + 1: 5 * time.Minute, 1<<63 - 1: 5 * time.Minute,
+	} {
+		if got := budget.BelievedRetryAfter(given); got != want {
+			t.Errorf("BelievedRetryAfter(%v) = %v, want %v", given, got, want)
+		}
+	}
+}
+
+func TestAlone(t *testing.T) {
+	for name, test := range map[string]struct {
+		throttled []string
+		want      bool
+	}{
+		"nobody":        {nil, true},
+		"only it":       {[]string{"a"}, true},
+		"another":       {[]string{"b"}, false},
+		"it and others": {[]string{"a", "b"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := (budget.Record{Throttled: test.throttled}).Alone("a"); got != test.want {
+				t.Errorf("Alone = %v, want %v", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,87 @@
+package grant
+
+import (
+	"slices"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/event"
+)
+
+// announceEvery is how often it is said again that a connection needs somebody.
+const announceEvery = 24 * time.Hour
+
+// soon are the shares of a refresh token's life before its end at which a
+// person is warned, the last one first.
+var soon = [...]float64{0.035, 0.10, 0.25} //nolint:gochecknoglobals // a constant table
+
+// NeedsSomebody reports whether the grant waits for a person or an operator who
+// has to be told.
+func (g Grant) NeedsSomebody() bool {
+	return g.Status == StatusReauthorize || g.Status == StatusCredentialsRejected || g.Status == StatusMFARequired
+}
+
+// Announced is the grant with the events that its change calls for: somebody is
+// needed (again every day), somebody is needed soon (only where a person
+// authorized the connection), or nobody any more.
+func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
+	switch {
+	case g.NeedsSomebody():
+		if before.Status != g.Status || !recently(g.WarnedAt, now, announceEvery) {
+			g.WarnedAt = now
+			return g.WithEvent(g.needed())
+		}
+	case before.NeedsSomebody() && g.Status == StatusOK:
+		g.WarnedAt = time.Time{}
+		return g.WithEvent(event.Recovered)
+	case person && g.soonAgain(now):
+		g.WarnedAt = now
+		return g.WithEvent(event.ReauthorizationSoon)
+	}
+	return g
+}
+
+// needed is the event for a grant that needs somebody.
+func (g Grant) needed() event.Type {
+	if g.Status == StatusReauthorize {
+		return event.ReauthorizationRequired
+	}
+	return event.CredentialsRejected
+}
+
+// soonAgain reports whether the refresh token has come so near its end that a
+// person has to be warned once more.
+func (g Grant) soonAgain(now time.Time) bool {
+	if !g.HasRefreshToken() || !now.Before(g.RefreshExpiresAt) {
+		return false
+	}
+	life := g.RefreshExpiresAt.Sub(g.LoggedInAt)
+	for _, share := range soon {
+		if at := g.RefreshExpiresAt.Add(-scale(life, share)); !now.Before(at) {
+			return g.WarnedAt.Before(at)
+		}
+	}
+	return false
+}
+
+// WithEvent remembers an event until it was sent.
+func (g Grant) WithEvent(t event.Type) Grant {
+	if !slices.Contains(g.Unpublished, string(t)) {
+		g.Unpublished = append(slices.Clone(g.Unpublished), string(t))
+	}
+	return g
+}
+
+// Events are those that were not sent yet.
+func (g Grant) Events() []event.Event {
+	events := make([]event.Event, 0, len(g.Unpublished))
+	for _, t := range g.Unpublished {
+		events = append(events, event.Event{
+			Type:             event.Type(t),
+			Connection:       g.Connection,
+			Status:           string(g.Status),
+			Error:            g.LastError,
+			RefreshExpiresAt: g.RefreshExpiresAt,
+		})
+	}
+	return events
+}

@@ -1,0 +1,155 @@
+package grant_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+)
+
+func warnedAt(at time.Time) func(*grant.Grant) { return func(g *grant.Grant) { g.WarnedAt = at } }
+
+// Somebody who is needed is told when it begins, and daily while it lasts.
+func TestAnnounceThatSomebodyIsNeeded(t *testing.T) {
+	now := issued()
+	for name, test := range map[string]struct {
+		before, after grant.Grant
+		want          event.Type // empty: none
+	}{
+		"a person, it begins":             {fresh(), fresh(status(grant.StatusReauthorize)), event.ReauthorizationRequired},
+		"credentials, it begins":          {fresh(), fresh(status(grant.StatusCredentialsRejected)), event.CredentialsRejected},
+		"a second factor, it begins":      {fresh(), fresh(status(grant.StatusMFARequired)), event.CredentialsRejected},
+		"a person, warned before":         {fresh(), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-time.Hour))), event.ReauthorizationRequired},
+		"a person instead of credentials": {fresh(status(grant.StatusCredentialsRejected)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-time.Hour))), event.ReauthorizationRequired},
+		"still, not quite a day later":    {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-day+ms))), ""},
+		"still, a day later":              {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-day))), event.ReauthorizationRequired},
+		"still, said by a broken clock":   {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(2*day))), event.ReauthorizationRequired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := test.after
+			if test.want != "" {
+				want.WarnedAt, want.Unpublished = now, []string{string(test.want)}
+			}
+			for _, person := range []bool{false, true} {
+				if d := diff(want, test.after.Announced(test.before, now, person)); d != "" {
+					t.Errorf("person %v (-want +got):\n%s", person, d)
+				}
+			}
+		})
+	}
+}
+
+func TestAnnounceThatNobodyIsNeededAnyMore(t *testing.T) {
+	now := issued()
+	for _, s := range []grant.Status{grant.StatusReauthorize, grant.StatusCredentialsRejected, grant.StatusMFARequired} {
+		before := fresh(status(s), warnedAt(now.Add(-time.Hour)))
+		after := before.Healthy()
+		want := after
+		want.WarnedAt, want.Unpublished = time.Time{}, []string{string(event.Recovered)}
+		if d := diff(want, after.Announced(before, now, true)); d != "" {
+			t.Errorf("after %s (-want +got):\n%s", s, d)
+		}
+	}
+}
+
+func TestNothingToAnnounce(t *testing.T) {
+	for name, test := range map[string]struct{ before, after grant.Grant }{
+		"healthy":                     {fresh(), fresh()},
+		"failing":                     {fresh(), fresh(status(grant.StatusFailing))},
+		"healthy again":               {fresh(status(grant.StatusFailing)), fresh()},
+		"the secret is wrong":         {fresh(), fresh(status(grant.StatusInvalidConnection))},
+		"the secret is right again":   {fresh(status(grant.StatusInvalidConnection)), fresh()},
+		"paused while a person waits": {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusPaused))},
+		"refused, only failing now":   {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusFailing))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if d := diff(test.after, test.after.Announced(test.before, issued(), true)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// A person is warned at 25 %, 10 % and 3.5 % of the refresh token's life, once
+// each, and not at all where nobody has to log in.
+func TestAnnounceThatSomebodyIsNeededSoon(t *testing.T) {
+	ends := issued().Add(28 * day)
+	left := func(share float64) time.Time { return ends.Add(-time.Duration(share * float64(28*day))) }
+	for name, test := range map[string]struct {
+		warned, now time.Time
+		want        bool
+	}{
+		"new":                                 {time.Time{}, issued(), false},
+		"just before a quarter":               {time.Time{}, left(0.25).Add(-ms), false},
+		"a quarter":                           {time.Time{}, left(0.25), true},
+		"after it, warned":                    {left(0.25), left(0.25).Add(day), false},
+		"after it, warned for the last token": {issued().Add(-day), left(0.25).Add(day), true},
+		"just before a tenth, warned":         {left(0.25), left(0.10).Add(-ms), false},
+		"a tenth":                             {left(0.25), left(0.10), true},
+		"after it, warned too":                {left(0.10), left(0.10).Add(time.Hour), false},
+		"just before the last":                {left(0.10), left(0.035).Add(-ms), false},
+		"the last":                            {left(0.10), left(0.035), true},
+		"after the last":                      {left(0.035), ends.Add(-ms), false},
+		"after the last, never warned":        {time.Time{}, ends.Add(-ms), true},
+		"it has ended":                        {time.Time{}, ends, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := fresh(refreshable, warnedAt(test.warned))
+			want := g
+			if test.want {
+				want.WarnedAt, want.Unpublished = test.now, []string{string(event.ReauthorizationSoon)}
+			}
+			if d := diff(want, g.Announced(fresh(refreshable), test.now, true)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			if d := diff(g, g.Announced(fresh(refreshable), test.now, false)); d != "" {
+				t.Errorf("where nobody has to log in (-want +got):\n%s", d)
+			}
+		})
+	}
+	if got := fresh().Announced(fresh(), ends, true); len(got.Unpublished) != 0 {
+		t.Errorf("without a refresh token: %q", got.Unpublished)
+	}
+}
+
+func TestEventsAreRememberedOnce(t *testing.T) {
+	before := fresh(func(g *grant.Grant) { g.Unpublished = make([]string, 0, 8) })
+	one := before.WithEvent(event.ReauthorizationSoon)
+	two := one.WithEvent(event.ReauthorizationRequired).WithEvent(event.ReauthorizationSoon)
+	other := one.WithEvent(event.Recovered)
+	for _, test := range []struct {
+		name      string
+		got, want []string
+	}{
+		{"before", before.Unpublished, []string{}},
+		{"one", one.Unpublished, []string{"ReauthorizationSoon"}},
+		{"two", two.Unpublished, []string{"ReauthorizationSoon", "ReauthorizationRequired"}},
+		{"beside", other.Unpublished, []string{"ReauthorizationSoon", "Recovered"}},
+	} {
+		if d := cmp.Diff(test.want, test.got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, d)
+		}
+	}
+}
+
+func TestEvents(t *testing.T) {
+	g := fresh(refreshable, status(grant.StatusReauthorize), func(g *grant.Grant) {
+		g.LastError, g.LastErrorMessage = fault.ReauthorizationRequired, "m"
+		g.Unpublished = []string{"Recovered", "ReauthorizationRequired"}
+	})
+	same := event.Event{
+		Connection: "acme", Status: "reauthorize", Error: fault.ReauthorizationRequired, RefreshExpiresAt: issued().Add(28 * day),
+	}
+	recovered, required := same, same
+	recovered.Type, required.Type = event.Recovered, event.ReauthorizationRequired
+	if d := cmp.Diff([]event.Event{recovered, required}, g.Events()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if got := fresh().Events(); len(got) != 0 {
+		t.Errorf("nothing to send, and %v", got)
+	}
+}

@@ -1,0 +1,226 @@
+package grant_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+)
+
+func TestBackOff(t *testing.T) {
+	const s, m = time.Second, time.Minute
+	for name, test := range map[string]struct {
+		failures int
+		life     time.Duration
+		chance   float64
+		want     time.Duration
+	}{
+		"the first":                      {1, time.Hour, 0, 30 * s},
+		"the second":                     {2, time.Hour, 0, m},
+		"the third":                      {3, time.Hour, 0, 2 * m},
+		"the fourth":                     {4, time.Hour, 0, 4 * m},
+		"the fifth":                      {5, time.Hour, 0, 5 * m},
+		"the thousandth":                 {1000, time.Hour, 0, 5 * m},
+		"none":                           {0, time.Hour, 0, 30 * s},
+		"no token yet":                   {5, 0, 0, 5 * m},
+		"a life that makes no sense":     {5, -time.Hour, 0, 5 * m},
+		"a quarter of a short life":      {5, 4 * m, 0, m},
+		"a quarter of a very short life": {1, 8 * s, 0, 2 * s},
+		"at least a second":              {1, 2 * s, 0, s},
+		"at least a second, by chance":   {1, 4 * s, 0.9, s},
+		"half the chance":                {1, time.Hour, 0.5, 27 * s},
+		"nearly all the chance":          {1, time.Hour, 0.999999, 24 * s},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := grant.BackOff(test.failures, test.life, test.chance); got != test.want {
+				t.Errorf("BackOff = %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// For any failures, life and chance: a second at least; at most five minutes and
+// a quarter of the life; chance takes a fifth off and no more; and more failures
+// never wait less.
+func TestBackOffBounds(t *testing.T) {
+	lives := []time.Duration{0, 1, time.Second, 3 * time.Second, 4 * time.Second, 4*time.Second + 1, time.Minute, 119 * time.Second, time.Hour, 31 * day}
+	for _, life := range lives {
+		last := time.Duration(0)
+		for failures := range 50 {
+			base := grant.BackOff(failures, life, 0)
+			if base < last {
+				t.Errorf("life %v: failure %d waits %v, the one before %v", life, failures, base, last)
+			}
+			last = base
+			for chance := 0.0; chance < 1; chance += 0.0625 {
+				got := grant.BackOff(failures, life, chance)
+				least := max(time.Second, base-base/5-ms)
+				if got > base || got < least || got > 5*time.Minute {
+					t.Errorf("life %v, failure %d, chance %v: %v, want %v to %v", life, failures, chance, got, least, base)
+				}
+				if life > 0 && got > max(time.Second, life/4) {
+					t.Errorf("life %v, failure %d, chance %v: %v is more than a quarter of it", life, failures, chance, got)
+				}
+			}
+		}
+	}
+}
+
+func TestHealthy(t *testing.T) {
+	before := fresh(refreshable, retryAt(expires()), status(grant.StatusFailing), func(g *grant.Grant) {
+		g.Failures, g.TriedAt, g.LastError, g.LastErrorMessage = 3, issued(), fault.ReltioUnavailable, "m"
+	})
+	if d := diff(fresh(refreshable), before.Healthy()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestFailed(t *testing.T) {
+	now := issued().Add(time.Minute)
+	e := fault.New(fault.ReltioUnavailable, "no answer")
+	for name, test := range map[string]struct {
+		before grant.Grant
+		status grant.Status
+		wait   time.Duration
+		chance float64
+		retry  time.Duration // after now
+	}{
+		"the first":                     {fresh(), grant.StatusFailing, 0, 0, 30 * time.Second},
+		"the second":                    {fresh(func(g *grant.Grant) { g.Failures = 1 }), grant.StatusFailing, 0, 0, time.Minute},
+		"with chance":                   {fresh(), grant.StatusFailing, 0, 0.5, 27 * time.Second},
+		"Reltio wants more":             {fresh(), grant.StatusFailing, time.Minute, 0, time.Minute},
+		"Reltio wants less":             {fresh(), grant.StatusFailing, time.Second, 0, 30 * time.Second},
+		"of a short life":               {fresh(life(time.Minute)), grant.StatusTokenLimit, 0, 0, 15 * time.Second},
+		"without a token":               {grant.Grant{Connection: "acme"}, grant.StatusFailing, 0, 0, 30 * time.Second},
+		"rejected":                      {fresh(), grant.StatusCredentialsRejected, 0, 0, 5 * time.Minute},
+		"rejected, Reltio wants more":   {fresh(), grant.StatusCredentialsRejected, time.Hour, 0, 5 * time.Minute},
+		"a person must log in":          {fresh(), grant.StatusReauthorize, 0, 0.9, 5 * time.Minute},
+		"a second factor":               {fresh(), grant.StatusMFARequired, 0, 0, 5 * time.Minute},
+		"the secret is wrong":           {fresh(), grant.StatusInvalidConnection, 0, 0, 5 * time.Minute},
+		"it waited, and still does":     {fresh(status(grant.StatusReauthorize)), grant.StatusReauthorize, 0, 0, 5 * time.Minute},
+		"it waited, and only fails now": {fresh(status(grant.StatusReauthorize)), grant.StatusFailing, 0, 0, 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := test.before
+			want.Status, want.Failures, want.TriedAt = test.status, test.before.Failures+1, now
+			want.LastError, want.LastErrorMessage = fault.ReltioUnavailable, "no answer"
+			want.RetryAt = now.Add(test.retry)
+			if d := diff(want, test.before.Failed(test.status, e, now, test.wait, test.chance)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestPostponedIsNoFailure(t *testing.T) {
+	until := issued().Add(time.Minute)
+	before := fresh(status(grant.StatusFailing), func(g *grant.Grant) { g.Failures = 2 })
+	want := before
+	want.LastError, want.LastErrorMessage, want.RetryAt = fault.RateLimited, "retry after 7 s", until
+	if d := diff(want, before.Postponed(fault.Limited(7*time.Second), until)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestLookedMovesTheNextLook(t *testing.T) {
+	before := fresh(status(grant.StatusReauthorize), func(g *grant.Grant) { g.Failures, g.TriedAt = 2, issued() })
+	want := before
+	want.RetryAt = issued().Add(5 * time.Minute)
+	if d := diff(want, before.Looked(issued())); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestGoneLeavesWhatFencesAndAnswers(t *testing.T) {
+	before := fresh(refreshable, func(g *grant.Grant) { g.Epoch, g.Owner, g.Identity, g.Unpublished = 7, "o", "i", []string{"e"} })
+	want := grant.Grant{
+		Connection: "acme", Version: 41, Epoch: 7, Owner: "o", Status: grant.StatusUnknown,
+		RetryAt: issued().Add(time.Minute), TTL: issued().Add(day),
+	}
+	if d := diff(want, before.Gone(issued())); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestIndexed(t *testing.T) {
+	now := issued().Add(time.Second)
+	due := expires().Add(-3 * time.Minute)
+	event := func(g *grant.Grant) { g.Unpublished = []string{"e"} }
+	for name, test := range map[string]struct {
+		grant grant.Grant
+		shard grant.Shard
+		at    time.Time
+	}{
+		"healthy":                        {fresh(), grant.ShardDue, due},
+		"overdue stays overdue":          {fresh(life(time.Second)), grant.ShardDue, issued().Add(950 * ms)},
+		"no token":                       {fresh(withoutToken), grant.ShardDue, now},
+		"failing":                        {fresh(status(grant.StatusFailing), retryAt(expires())), grant.ShardDue, expires()},
+		"token limit":                    {fresh(status(grant.StatusTokenLimit), retryAt(expires())), grant.ShardDue, expires()},
+		"rejected":                       {fresh(status(grant.StatusCredentialsRejected), retryAt(now.Add(5*time.Minute))), grant.ShardWaiting, now.Add(5 * time.Minute)},
+		"rejected, never looked at":      {fresh(status(grant.StatusMFARequired)), grant.ShardWaiting, now},
+		"paused":                         {fresh(status(grant.StatusPaused)), "", time.Time{}},
+		"paused, an event to send":       {fresh(status(grant.StatusPaused), event), "", time.Time{}},
+		"unknown":                        {fresh().Gone(now), "", time.Time{}},
+		"an event to send":               {fresh(event), grant.ShardDue, now},
+		"rejected, with an event":        {fresh(status(grant.StatusReauthorize), retryAt(now.Add(time.Minute)), event), grant.ShardWaiting, now},
+		"it was in the index, is paused": {fresh(status(grant.StatusPaused), func(g *grant.Grant) { g.Shard, g.DueAt = grant.ShardDue, due }), "", time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := test.grant
+			want.Shard, want.DueAt = test.shard, test.at
+			if d := diff(want, test.grant.Indexed(now)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestError(t *testing.T) {
+	now := issued()
+	last := func(e fault.Type, message string) func(*grant.Grant) {
+		return func(g *grant.Grant) { g.LastError, g.LastErrorMessage = e, message }
+	}
+	for name, test := range map[string]struct {
+		grant grant.Grant
+		want  string
+	}{
+		"none":                       {fresh(), ""},
+		"failing":                    {fresh(status(grant.StatusFailing), last(fault.ReltioUnavailable, "no answer")), "ReltioUnavailable: no answer"},
+		"rejected":                   {fresh(status(grant.StatusCredentialsRejected), last(fault.CredentialsRejected, "stopped")), "CredentialsRejected: stopped"},
+		"a person must log in":       {fresh(status(grant.StatusReauthorize), last(fault.ReauthorizationRequired, "m")), "ReauthorizationRequired: m"},
+		"limited":                    {fresh(last(fault.RateLimited, "retry after 99 s"), retryAt(now.Add(7*time.Second))), "RateLimited: retry after 7 s"},
+		"limited, just a moment":     {fresh(last(fault.RateLimited, ""), retryAt(now.Add(ms))), "RateLimited: retry after 1 s"},
+		"limited, until now":         {fresh(last(fault.RateLimited, ""), retryAt(now)), "RateLimited: retry after 1 s"},
+		"limited, until before":      {fresh(last(fault.RateLimited, ""), retryAt(now.Add(-time.Hour))), "RateLimited: retry after 1 s"},
+		"paused":                     {fresh(status(grant.StatusPaused)), "ConnectionPaused: an operator paused this connection"},
+		"paused, after an error":     {fresh(status(grant.StatusPaused), last(fault.ReltioUnavailable, "m")), "ConnectionPaused: an operator paused this connection"},
+		"unknown":                    {fresh().Gone(now), "UnknownConnection: no connection has this name"},
+		"an error without a message": {fresh(last(fault.StoreUnavailable, "")), "StoreUnavailable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			if e := test.grant.Error(now); e != nil {
+				got = e.Error()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFailing(t *testing.T) {
+	for s, want := range map[grant.Status]bool{
+		"": false, grant.StatusOK: false, grant.StatusPaused: false,
+		grant.StatusFailing: true, grant.StatusTokenLimit: true, grant.StatusUnknown: true,
+		grant.StatusInvalidConnection: true, grant.StatusCredentialsRejected: true,
+		grant.StatusMFARequired: true, grant.StatusReauthorize: true,
+	} {
+		if got := fresh(status(s)).Failing(); got != want {
+			t.Errorf("%q: Failing = %v, want %v", s, got, want)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func (t *Table) Reserve(ctx context.Context, host string, window budget.Window) 
 			return instant, nil
 		}
 		attempt = reserveEarliest
-		if instant.Equal(before.Next) {
+		if instant.After(window.Earliest) {
 			attempt = reserveNext
 		}
 	}

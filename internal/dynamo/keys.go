@@ -22,10 +22,15 @@ const (
 	prefixLease   = "lease#"
 	prefixAccount = "account#"
 	prefixBudget  = "budget#"
+
+	prefixInvitation = "invitation#"
+	prefixRequest    = "request#"
 )
 
 func grantKey(connection string) string { return prefixGrant + connection }
 func leaseKey(connection string) string { return prefixLease + connection }
+func invitationKey(hash string) string  { return prefixInvitation + hash }
+func requestKey(hash string) string     { return prefixRequest + hash }
 func accountKey(hash string) string     { return prefixAccount + hash }
 
 // budgetKey takes "host:port" in any case: a host's name has none.
@@ -88,4 +93,17 @@ const (
 	attrThrottled   = "throttled_clients" // SS
 	attrRefused     = "refused"           // SS
 	attrProbedAt    = "probe_at"
+)
+
+// Attributes of invitation# and request# items; connection and ttl stand above.
+const (
+	attrReplaceUser = "replace_user" // BOOL
+	attrUsedAt      = "used_at"
+	attrInvitation  = "invitation"   // S
+	attrBinding     = "binding"      // S
+	attrVerifier    = "verifier"     // S, secret
+	attrRedirectURI = "redirect_uri" // S
+	attrConsumedAt  = "consumed_at"
+	attrOutcome     = "outcome" // S
+	attrSecond      = "second"  // BOOL, there only if true
 )

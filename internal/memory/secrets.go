@@ -124,8 +124,10 @@ func (s *Secrets) Put(_ context.Context, name string, r grant.RefreshToken) (str
 		s.grants = map[string][]grant.RefreshToken{}
 	}
 	r.Version = s.nextVersion()
-	versions := append(s.grants[name], r)
-	s.grants[name] = versions[max(0, len(versions)-keptVersions):]
+	s.grants[name] = append(s.grants[name], r)
+	if extra := len(s.grants[name]) - keptVersions; extra > 0 {
+		s.grants[name] = slices.Delete(s.grants[name], 0, extra)
+	}
 	return r.Version, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
@@ -38,6 +39,9 @@ type Table struct {
 	leases   map[string]lease.Lease
 	accounts map[string]account.Record
 	budgets  map[string]budget.Record
+	// invitations and requests by hash.
+	invitations map[string]authorization.Invitation
+	requests    map[string]authorization.Request
 	// due is the index: the entries of each shard, the most urgent first.
 	due map[grant.Shard][]grant.Due
 }
@@ -60,6 +64,8 @@ func (t *Table) enter(ctx context.Context) (leave func(), err error) {
 		t.leases = make(map[string]lease.Lease)
 		t.accounts = make(map[string]account.Record)
 		t.budgets = make(map[string]budget.Record)
+		t.invitations = make(map[string]authorization.Invitation)
+		t.requests = make(map[string]authorization.Request)
 		t.due = make(map[grant.Shard][]grant.Due)
 	}
 	return t.mu.Unlock, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -107,7 +108,7 @@ func encode(r grant.RefreshToken) string {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	// Two texts and a number always encode.
-	_ = e.Encode(struct {
+	_ = e.Encode(struct { //nolint:gosec // for the vault, and nowhere else
 		Token      string `json:"refresh_token"`
 		LoggedInAt string `json:"logged_in_at"`
 		Epoch      int64  `json:"epoch"`
@@ -121,26 +122,16 @@ var errUnreadable = errors.New("secrets: not a refresh token")
 // letters and of their types; others are for later releases. The error holds
 // nothing of the text.
 func decode(text reltioauth.Secret) (grant.RefreshToken, error) {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal([]byte(text.Reveal()), &fields) != nil {
+	o, err := strictjson.Parse([]byte(text.Reveal()))
+	if err != nil {
 		return grant.RefreshToken{}, errUnreadable
 	}
-	token, tokenOK := field[string](fields, "refresh_token")
-	login, loginOK := field[string](fields, "logged_in_at")
-	epoch, epochOK := field[int64](fields, "epoch")
-	at, err := time.Parse(time.RFC3339, login)
-	if !tokenOK || !loginOK || !epochOK || err != nil || epoch < 0 {
+	o.KnowAll()
+	r := grant.RefreshToken{Token: reltioauth.NewSecret(o.String("refresh_token")), Epoch: o.Integer("epoch")}
+	at, err := time.Parse(time.RFC3339, o.String("logged_in_at"))
+	if err != nil || !o.Has("refresh_token") || !o.Has("epoch") || r.Epoch < 0 || len(o.Problems()) > 0 {
 		return grant.RefreshToken{}, errUnreadable
 	}
-	return grant.RefreshToken{Token: reltioauth.NewSecret(token), LoggedInAt: at.UTC(), Epoch: epoch}, nil
-}
-
-// field reads one field; false if it is missing, null or of another type.
-func field[T any](fields map[string]json.RawMessage, name string) (T, bool) {
-	var value *T
-	if err := json.Unmarshal(fields[name], &value); err != nil || value == nil {
-		var zero T
-		return zero, false
-	}
-	return *value, true
+	r.LoggedInAt = at.UTC()
+	return r, nil
 }

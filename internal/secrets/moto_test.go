@@ -155,6 +155,7 @@ func TestGrantReading(t *testing.T) {
 		"no token":               {`{` + good + `}`, false},
 		"token null":             {`{"refresh_token":null,` + good + `}`, false},
 		"token a number":         {`{"refresh_token":1,` + good + `}`, false},
+		"token twice":            {`{"refresh_token":"a","refresh_token":"` + canary + `",` + good + `}`, false},
 		"token in other letters": {`{"Refresh_Token":"` + canary + `",` + good + `}`, false},
 		"no login":               {`{"refresh_token":"` + canary + `","epoch":7}`, false},
 		"login null":             {`{"refresh_token":"` + canary + `","logged_in_at":null,"epoch":7}`, false},

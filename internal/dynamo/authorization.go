@@ -1,0 +1,130 @@
+package dynamo
+
+import (
+	"context"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+)
+
+var _ authorization.Store = (*Table)(nil)
+
+// PutInvitation implements authorization.Store.
+func (t *Table) PutInvitation(ctx context.Context, i authorization.Invitation) error {
+	return t.put(ctx, invitationKey(i.Hash), invitationFields(&i))
+}
+
+// Invitation implements authorization.Store.
+func (t *Table) Invitation(ctx context.Context, hash string) (authorization.Invitation, error) {
+	i := authorization.Invitation{Hash: hash}
+	err := t.find(ctx, invitationKey(hash), invitationFields(&i))
+	return i, err
+}
+
+// UseInvitation implements authorization.Store.
+func (t *Table) UseInvitation(ctx context.Context, hash string, now time.Time) error {
+	return t.useUp(ctx, invitationKey(hash), attrUsedAt, now)
+}
+
+// ReturnInvitation implements authorization.Store.
+func (t *Table) ReturnInvitation(ctx context.Context, hash string, usedAt time.Time) error {
+	w := newWrite(invitationKey(hash))
+	w.set(attrUsedAt, nil)
+	w.condition = w.is(attrUsedAt, "=", millis(usedAt))
+	_, _, err := t.update(ctx, w)
+	return err
+}
+
+// PutRequest implements authorization.Store.
+func (t *Table) PutRequest(ctx context.Context, r authorization.Request) error {
+	return t.put(ctx, requestKey(r.Hash), requestFields(&r))
+}
+
+// Request implements authorization.Store.
+func (t *Table) Request(ctx context.Context, hash string) (authorization.Request, error) {
+	r := authorization.Request{Hash: hash}
+	err := t.find(ctx, requestKey(hash), requestFields(&r))
+	return r, err
+}
+
+// ConsumeRequest implements authorization.Store.
+func (t *Table) ConsumeRequest(ctx context.Context, hash string, now time.Time) error {
+	return t.useUp(ctx, requestKey(hash), attrConsumedAt, now)
+}
+
+// ReturnRequest implements authorization.Store.
+func (t *Table) ReturnRequest(ctx context.Context, hash string, consumedAt time.Time) error {
+	w := newWrite(requestKey(hash))
+	w.set(attrConsumedAt, nil)
+	w.condition = all(w.is(attrConsumedAt, "=", millis(consumedAt)), w.absent(attrOutcome))
+	_, _, err := t.update(ctx, w)
+	return err
+}
+
+// FinishRequest implements authorization.Store.
+func (t *Table) FinishRequest(ctx context.Context, hash, outcome string) error {
+	w := newWrite(requestKey(hash))
+	w.set(attrOutcome, text(outcome))
+	w.condition = w.exists(attrConsumedAt)
+	_, _, err := t.update(ctx, w)
+	return err
+}
+
+// put stores a new item.
+func (t *Table) put(ctx context.Context, key string, fields []field) error {
+	w := newWrite(key)
+	for _, f := range fields {
+		w.set(f.attr, f.value.save())
+	}
+	_, _, err := t.update(ctx, w)
+	return err
+}
+
+// find reads an item strongly; authorization.ErrNotFound if there is none.
+func (t *Table) find(ctx context.Context, key string, fields []field) error {
+	i, err := t.get(ctx, key, true)
+	switch {
+	case err != nil:
+		return err
+	case len(i) == 0:
+		return authorization.ErrNotFound
+	}
+	return load(i, fields)
+}
+
+// useUp dates an item that was not dated and has not ended. It is not repeated
+// if nobody knows whether it was done: the item would seem to be used by
+// another.
+func (t *Table) useUp(ctx context.Context, key, attr string, now time.Time) error {
+	w := newWrite(key)
+	w.set(attr, millis(now))
+	w.condition = all(w.absent(attr), w.is(attrTTL, ">", seconds(now)))
+	_, taken, err := t.update(ctx, w, ifNotDone)
+	if err == nil && !taken {
+		return authorization.ErrUsed
+	}
+	return err
+}
+
+func invitationFields(i *authorization.Invitation) []field {
+	return []field{
+		{attrConnection, asText(&i.Connection)},
+		{attrReplaceUser, flagValue{&i.ReplaceUser}},
+		{attrUsedAt, asTime(&i.UsedAt)},
+		{attrTTL, asTimeToLive(&i.Ends)},
+	}
+}
+
+func requestFields(r *authorization.Request) []field {
+	return []field{
+		{attrConnection, asText(&r.Connection)},
+		{attrInvitation, asText(&r.Invitation)},
+		{attrBinding, asText(&r.Binding)},
+		{attrVerifier, secretValue{&r.Verifier}},
+		{attrRedirectURI, asText(&r.RedirectURI)},
+		{attrConsumedAt, asTime(&r.ConsumedAt)},
+		{attrOutcome, asText(&r.Outcome)},
+		{attrSecond, flagValue{&r.Second}},
+		{attrTTL, asTimeToLive(&r.Ends)},
+	}
+}

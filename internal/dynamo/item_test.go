@@ -1,0 +1,489 @@
+package dynamo_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// What other programs read and write is spelled here a second time, on purpose.
+
+const canary = "c4n4ry"
+
+// now is 1795449600250 in epoch milliseconds.
+func now() time.Time { return time.Date(2026, 11, 23, 16, 0, 0, 250e6, time.UTC) }
+
+// plain is an item in words, "<type>:<value>", without its key.
+type plain = map[string]string
+
+func item(t *testing.T, table *dynamo.Table, key string) plain {
+	t.Helper()
+	out, err := table.Client.GetItem(t.Context(), &dynamodb.GetItemInput{
+		TableName:      aws.String(table.Name),
+		Key:            map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: key}},
+		ConsistentRead: aws.Bool(true),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := plain{}
+	for name, value := range out.Item {
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			got[name] = "S:" + v.Value
+		case *types.AttributeValueMemberN:
+			got[name] = "N:" + v.Value
+		case *types.AttributeValueMemberBOOL:
+			got[name] = fmt.Sprintf("BOOL:%v", v.Value)
+		case *types.AttributeValueMemberSS:
+			got[name] = "SS:" + strings.Join(slices.Sorted(slices.Values(v.Value)), ",")
+		default:
+			got[name] = fmt.Sprintf("%T", value)
+		}
+	}
+	delete(got, "pk")
+	return got
+}
+
+func wantItem(t *testing.T, table *dynamo.Table, key string, want plain) {
+	t.Helper()
+	if diff := cmp.Diff(want, item(t, table, key)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", key, diff)
+	}
+}
+
+// write writes an item as another program would.
+func write(t *testing.T, table *dynamo.Table, key string, attributes plain) {
+	t.Helper()
+	raw := map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: key}}
+	for name, attribute := range attributes {
+		kind, value, _ := strings.Cut(attribute, ":")
+		switch kind {
+		case "S":
+			raw[name] = &types.AttributeValueMemberS{Value: value}
+		case "N":
+			raw[name] = &types.AttributeValueMemberN{Value: value}
+		case "BOOL":
+			raw[name] = &types.AttributeValueMemberBOOL{Value: value == "true"}
+		case "SS":
+			raw[name] = &types.AttributeValueMemberSS{Value: strings.Split(value, ",")}
+		default:
+			t.Fatalf("no attribute of type %s", kind)
+		}
+	}
+	_, err := table.Client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(table.Name), Item: raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func fullGrant() (grant.Grant, plain) {
+	at := func(i int) time.Time { return now().Add(time.Duration(i) * time.Millisecond) }
+	return grant.Grant{
+			Connection: "acme", AccessToken: reltioauth.NewSecret(canary), Fingerprint: "sha256:1", TokenType: "bearer",
+			Scope: "a b", IssuedAt: at(1), ExpiresAt: at(2), ExpiresInMissing: true, Version: 41, Epoch: 7, Owner: "o7",
+			Identity: "id", Aliases: []string{"team-a", "team-b"}, RefreshMode: grant.Overlap, LoginMode: grant.AtEnd,
+			SecretVersion: "sv", ConnectionVersion: "cv", RefreshFingerprint: "sha256:2", LoggedInAt: at(3),
+			RefreshExpiresAt: at(4), User: "u", Status: grant.StatusFailing, Failures: 2, RetryAt: at(5),
+			LastError: fault.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), ReissuedAt: at(7),
+			Relogin: grant.ReloginDue, RepeatedUntil: at(8), EarlyAskedAt: at(9), TriedAt: at(10), WarnedAt: at(11),
+			Unpublished: []string{"Recovered"}, Shard: grant.ShardDue, DueAt: at(12), TTL: now().Add(time.Minute),
+		}, plain{
+			"access_token": "S:" + canary, "fingerprint": "S:sha256:1", "token_type": "S:bearer", "scope": "S:a b",
+			"issued_at": "N:1795449600251", "expires_at": "N:1795449600252", "expires_in_missing": "BOOL:true",
+			"version": "N:41", "epoch": "N:7", "owner": "S:o7", "identity": "S:id", "aliases": "SS:team-a,team-b",
+			"refresh_mode": "S:overlap", "login_mode": "S:at_end", "grant_secret_version": "S:sv",
+			"connection_secret_version": "S:cv", "refresh_fingerprint": "S:sha256:2",
+			"logged_in_at": "N:1795449600253", "refresh_expires_at": "N:1795449600254", "user": "S:u",
+			"status": "S:failing", "failures": "N:2", "retry_at": "N:1795449600255", "last_error": "S:RateLimited",
+			"last_error_message": "S:retry after 1 s", "checked_at": "N:1795449600256", "reissued_at": "N:1795449600257",
+			"relogin": "S:due", "repeated_until": "N:1795449600258", "early_asked_at": "N:1795449600259",
+			"tried_at": "N:1795449600260", "warned_at": "N:1795449600261", "unpublished": "SS:Recovered",
+			"due_shard": "S:due", "due_at": "N:1795449600262", "ttl": "N:1795449660",
+		}
+}
+
+func held(g grant.Grant) lease.Lease {
+	return lease.Lease{Connection: g.Connection, Owner: g.Owner, Epoch: g.Epoch}
+}
+
+func TestGrantItem(t *testing.T) {
+	table := newTable(t)
+	g, want := fullGrant()
+	put(t, table, g)
+	wantItem(t, table, "grant#acme", want)
+	put(t, table, grant.Grant{Connection: "acme", Epoch: 7, Owner: "o7"})
+	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:7", "owner": "S:o7"})
+	put(t, table, g.Gone(now()))
+	wantItem(t, table, "grant#acme", plain{
+		"version": "N:41", "epoch": "N:7", "owner": "S:o7", "status": "S:unknown",
+		"retry_at": "N:1795449660250", "ttl": "N:1795536000",
+	})
+}
+
+func put(t *testing.T, table *dynamo.Table, g grant.Grant) {
+	t.Helper()
+	if err := table.PutGrant(t.Context(), held(g), g); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnknownAttributesStay(t *testing.T) {
+	table := newTable(t)
+	write(t, table, "grant#acme", plain{"from_the_future": "SS:a,b", "scope": "S:old", "epoch": "N:1"})
+	put(t, table, grant.Grant{Connection: "acme", Epoch: 2, Owner: "o"})
+	wantItem(t, table, "grant#acme", plain{"from_the_future": "SS:a,b", "version": "N:0", "epoch": "N:2", "owner": "S:o"})
+
+	write(t, table, "lease#acme", plain{"from_the_future": "S:a"})
+	if _, err := table.TakeLease(t.Context(), request("o1")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, table, "budget#h:1", plain{"from_the_future": "S:a"})
+	if _, err := table.Reserve(t.Context(), "h:1", window()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, table, "account#a", plain{"from_the_future": "S:a"})
+	if _, err := table.CountLogin(t.Context(), try()); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"lease#acme", "budget#h:1", "account#a"} {
+		if got := item(t, table, key)["from_the_future"]; got != "S:a" {
+			t.Errorf("%s: from_the_future = %q, want it as it was", key, got)
+		}
+	}
+}
+
+func request(owner string) lease.Request {
+	return lease.Request{Connection: "acme", Owner: owner, Floor: 6, Now: now(), Until: now().Add(lease.Term)}
+}
+
+func window() budget.Window {
+	return budget.Window{Now: now(), Earliest: now(), Latest: now().Add(budget.MaxWait), Interval: 125 * time.Millisecond}
+}
+
+func try() account.Try {
+	return account.Try{Account: "a", Credentials: "c", Connection: "acme", Limit: 2, Now: now()}
+}
+
+func TestLeaseItem(t *testing.T) {
+	table := newTable(t)
+	l, err := table.TakeLease(t.Context(), request("o1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantItem(t, table, "lease#acme", plain{"owner": "S:o1", "epoch": "N:7", "until": "N:1795449635250", "ttl": "N:1798041635"})
+	if err := table.ReleaseLease(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	wantItem(t, table, "lease#acme", plain{"owner": "S:o1", "epoch": "N:7", "until": "N:0", "ttl": "N:1798041635"})
+}
+
+func TestAccountItem(t *testing.T) {
+	table := newTable(t)
+	count := func(try account.Try) {
+		t.Helper()
+		if _, err := table.CountLogin(t.Context(), try); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count(try())
+	wantItem(t, table, "account#a", plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:1"})
+	hourly := try()
+	hourly.Hourly = true
+	count(hourly)
+	wantItem(t, table, "account#a", plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:2", "tried_at": "N:1795449600250"})
+	if err := table.ClearLogins(t.Context(), try()); err != nil {
+		t.Fatal(err)
+	}
+	count(try())
+	wantItem(t, table, "account#a", plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:1"})
+	if err := table.DropClaim(t.Context(), "a", "acme"); err != nil {
+		t.Fatal(err)
+	}
+	wantItem(t, table, "account#a", plain{})
+}
+
+func TestBudgetItem(t *testing.T) {
+	table := newTable(t)
+	for _, err := range []error{
+		err2(table.Reserve(t.Context(), "Auth.Example:443", window())),
+		err2(table.Throttled(t.Context(), "auth.example:443", budget.Throttle{Client: "c1", Now: now()})),
+		err2(table.Throttled(t.Context(), "auth.example:443", budget.Throttle{Client: "c2", Now: now()})),
+		err2(table.Refused(t.Context(), "auth.example:443", "acme")),
+		err2(table.Probe(t.Context(), "auth.example:443", now())),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := plain{
+		"tat": "N:1795449600375", "paused_until": "N:1795449601250", "pause_ms": "N:1000",
+		"throttled_clients": "SS:c1,c2", "refused": "SS:acme", "probe_at": "N:1795449600250",
+	}
+	wantItem(t, table, "budget#auth.example:443", want)
+	if err := table.Succeeded(t.Context(), "auth.example:443"); err != nil {
+		t.Fatal(err)
+	}
+	maps.DeleteFunc(want, func(name, _ string) bool {
+		return name == "pause_ms" || name == "throttled_clients" || name == "refused"
+	})
+	wantItem(t, table, "budget#auth.example:443", want)
+	if err := table.Succeeded(t.Context(), "never.asked:443"); err != nil {
+		t.Fatal(err)
+	}
+	wantItem(t, table, "budget#never.asked:443", plain{})
+}
+
+func err2[T any](_ T, err error) error { return err }
+
+func TestGrantsWrittenByHand(t *testing.T) {
+	table := newTable(t)
+	for name, test := range map[string]struct {
+		item plain
+		want grant.Grant
+	}{
+		"nothing but a key": {plain{}, grant.Grant{}},
+		"numbers with decimals": {
+			plain{"issued_at": "N:1795449600250.9", "version": "N:3.0", "failures": "N:2.7", "ttl": "N:1795449660.5"},
+			grant.Grant{IssuedAt: now(), Version: 3, Failures: 2, TTL: now().Add(time.Minute).Truncate(time.Second)},
+		},
+		"numbers with exponents": {
+			plain{"expires_at": "N:1.79544960025E12", "epoch": "N:1e3"},
+			grant.Grant{ExpiresAt: now(), Epoch: 1000},
+		},
+		"moments of zero": {plain{"retry_at": "N:0", "expires_at": "N:0.0", "ttl": "N:0"}, grant.Grant{}},
+		"moments out of reach": {
+			plain{"retry_at": "N:1e30", "due_at": "N:-9e99", "ttl": "N:9e15"},
+			grant.Grant{RetryAt: farthest, DueAt: time.UnixMilli(-farthest.UnixMilli()).UTC(), TTL: farthest.Truncate(time.Second)},
+		},
+		"false, and a single alias": {
+			plain{"expires_in_missing": "BOOL:false", "aliases": "SS:team-a"},
+			grant.Grant{Aliases: []string{"team-a"}},
+		},
+		"unknown attributes and words": {
+			plain{"status": "S:from_the_future", "colour": "S:red", "refresh_mode": "S:"},
+			grant.Grant{Status: "from_the_future"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, table, "grant#acme", test.item)
+			test.want.Connection = "acme"
+			got, err := table.Grant(t.Context(), "acme", grant.Strong)
+			if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
+				t.Errorf("error %v (-want +got):\n%s", err, diff)
+			}
+			put(t, table, grant.Grant{Connection: "acme", Epoch: 2000, Owner: "o"})
+		})
+	}
+}
+
+// farthest is the last moment that is believed.
+var farthest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
+
+func TestGrantAttributesOfAWrongType(t *testing.T) {
+	table := newTable(t)
+	_, names := fullGrant()
+	for name, right := range names {
+		if name == "due_shard" || name == "due_at" {
+			continue // DynamoDB itself refuses these
+		}
+		wrong := "S:" + canary
+		if strings.HasPrefix(right, "S:") {
+			wrong = "SS:" + canary
+		}
+		write(t, table, "grant#acme", plain{name: wrong})
+		_, err := table.Grant(t.Context(), "acme", grant.Strong)
+		if want := "StoreUnavailable: DynamoDB: attribute " + name + " has a wrong type"; err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+func TestItemsOfAWrongType(t *testing.T) {
+	table := newTable(t)
+	for name, test := range map[string]struct {
+		key  string
+		item plain
+		call func() error
+		want string
+	}{
+		"a lease's end": {
+			"lease#acme", plain{"until": "S:" + canary},
+			func() error { return err2(table.TakeLease(t.Context(), request("o"))) }, "attribute until has a wrong type",
+		},
+		"a lease's owner": {
+			"lease#acme", plain{"until": "N:1795449600251", "owner": "N:7"},
+			func() error { return err2(table.TakeLease(t.Context(), request("o"))) }, "attribute owner has a wrong type",
+		},
+		"a budget's next instant": {
+			"budget#h:1", plain{"tat": "S:" + canary},
+			func() error { return err2(table.Reserve(t.Context(), "h:1", window())) }, "attribute tat has a wrong type",
+		},
+		"a budget's pause": {
+			"budget#h:1", plain{"paused_until": "S:" + canary},
+			func() error { return err2(table.Reserve(t.Context(), "h:1", window())) }, "attribute paused_until has a wrong type",
+		},
+		"a budget's length of pause": {
+			"budget#h:1", plain{"pause_ms": "S:" + canary},
+			func() error {
+				return err2(table.Throttled(t.Context(), "h:1", budget.Throttle{Client: "c", Now: now()}))
+			}, "attribute pause_ms has a wrong type",
+		},
+		"an account's count": {
+			"account#a", plain{"credentials": "S:c", "attempts": "S:" + canary},
+			func() error { return err2(table.CountLogin(t.Context(), try())) }, "attribute attempts has a wrong type",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, table, test.key, test.item)
+			err := test.call()
+			if want := "StoreUnavailable: DynamoDB: " + test.want; err == nil || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
+			}
+		})
+	}
+}
+
+func TestLeasesWrittenByHand(t *testing.T) {
+	table := newTable(t)
+	for name, test := range map[string]struct {
+		item  plain
+		epoch int64
+		err   error
+	}{
+		"nothing but a key":      {plain{}, 7, nil},
+		"no end":                 {plain{"owner": "S:o1", "epoch": "N:40"}, 41, nil},
+		"no epoch":               {plain{"until": "N:1795449600250"}, 7, nil},
+		"an end with decimals":   {plain{"until": "N:1795449600250.0", "epoch": "N:40"}, 41, nil},
+		"held":                   {plain{"until": "N:1795449600251", "epoch": "N:40", "owner": "S:o1"}, 40, lease.ErrHeld},
+		"held without an owner":  {plain{"until": "N:1795449600251", "epoch": "N:40"}, 40, lease.ErrHeld},
+		"from a broken clock":    {plain{"until": "N:1e30", "epoch": "N:40", "owner": "S:o1"}, 41, nil},
+		"an epoch with decimals": {plain{"epoch": "N:40.0"}, 41, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, table, "lease#acme", test.item)
+			l, err := table.TakeLease(t.Context(), request("o2"))
+			if !errors.Is(err, test.err) || l.Epoch != test.epoch {
+				t.Errorf("epoch %d, %v; want %d, %v", l.Epoch, err, test.epoch, test.err)
+			}
+		})
+	}
+}
+
+func TestBudgetsWrittenByHand(t *testing.T) {
+	table := newTable(t)
+	throttled := budget.Throttle{Client: "c", Now: now()}
+	for name, test := range map[string]struct {
+		item  plain
+		want  time.Time // of Reserve
+		pause time.Duration
+	}{
+		"nothing but a key":                 {plain{}, now(), time.Second},
+		"moments of zero":                   {plain{"tat": "N:0", "paused_until": "N:0", "pause_ms": "N:0"}, now(), time.Second},
+		"a next instant with decimals":      {plain{"tat": "N:1795449600251.5"}, now().Add(time.Millisecond), time.Second},
+		"an earliest instant with decimals": {plain{"tat": "N:1795449600250.5"}, now(), time.Second},
+		"an old pause with decimals":        {plain{"paused_until": "N:1795449600249.5", "pause_ms": "N:1000.5"}, now(), time.Second},
+		"moments from a broken clock":       {plain{"tat": "N:1e30", "paused_until": "N:1e30"}, now(), time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, table, "budget#h:1", test.item)
+			got, err := table.Reserve(t.Context(), "h:1", window())
+			if err != nil || !got.Equal(test.want) {
+				t.Errorf("Reserve = %v, %v; want %v", got, err, test.want)
+			}
+			r, err := table.Throttled(t.Context(), "h:1", throttled)
+			if err != nil || r.Pause != test.pause || !r.PausedUntil.Equal(now().Add(test.pause)) {
+				t.Errorf("Throttled = %v, %v; want a pause of %v", r, err, test.pause)
+			}
+		})
+	}
+}
+
+func TestAccountsWrittenByHand(t *testing.T) {
+	table := newTable(t)
+	for name, test := range map[string]struct {
+		item plain
+		want int
+		err  error
+	}{
+		"nothing but a key":       {plain{}, 1, nil},
+		"nothing but credentials": {plain{"credentials": "S:c"}, 1, nil},
+		"nothing but a claim":     {plain{"connection": "S:acme"}, 1, nil},
+		"nothing but a count":     {plain{"attempts": "N:5"}, 1, nil},
+		"no claim":                {plain{"credentials": "S:c", "attempts": "N:1"}, 2, nil},
+		"no claim, at the limit":  {plain{"credentials": "S:c", "attempts": "N:2"}, 0, account.ErrAtLimit},
+		"a count with decimals":   {plain{"credentials": "S:c", "attempts": "N:1.0"}, 2, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			write(t, table, "account#a", test.item)
+			got, err := table.CountLogin(t.Context(), try())
+			if got != test.want || !errors.Is(err, test.err) {
+				t.Errorf("CountLogin = %d, %v; want %d, %v", got, err, test.want, test.err)
+			}
+		})
+	}
+}
+
+func TestIndexEntriesWrittenByHand(t *testing.T) {
+	table := newTable(t)
+	for key, at := range map[string]string{
+		"grant#a": "N:1795449600249.5", "grant#b": "N:1795449600249.5", "grant#c": "N:1795449600249.5", // one decimal moment
+		"grant#d": "N:0", "grant#e": "N:-1e20", // nonsense
+		"invitation#f": "N:1795449600000", // no grant
+	} {
+		write(t, table, key, plain{"due_shard": "S:due", "due_at": at})
+	}
+	var got []string
+	var after *grant.Due
+	for range 10 { // paging has to end
+		page, err := table.DueGrants(t.Context(), grant.ShardDue, now(), after, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		after = &page[0]
+		got = append(got, page[0].Connection)
+	}
+	if slices.Sort(got); len(got) < 3 || len(slices.Compact(slices.Clone(got))) != len(got) {
+		t.Errorf("paged %v, want each at most once", got)
+	}
+	all, err := table.DueGrants(t.Context(), grant.ShardDue, now(), nil, 100)
+	if err != nil || len(all) != 5 {
+		t.Errorf("due %v, %v; want the five grants", all, err)
+	}
+}
+
+func TestCreateTableTwice(t *testing.T) {
+	table := newTable(t)
+	put(t, table, grant.Grant{Connection: "acme", Epoch: 1, Owner: "o"})
+	if err := table.CreateTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:1", "owner": "S:o"})
+	out, err := table.Client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(table.Name)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := aws.ToString(out.TimeToLiveDescription.AttributeName); got != "ttl" {
+		t.Errorf("items are deleted by %q, want ttl", got)
+	}
+}

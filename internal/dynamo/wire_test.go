@@ -1,0 +1,415 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+)
+
+// wired is a table whose DynamoDB is the handler, behind a client that repeats
+// as the SDK does, but without its pauses.
+func wired(t *testing.T, handler http.HandlerFunc) *dynamo.Table {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return &dynamo.Table{
+		Name: "tokens",
+		Client: dynamodb.New(dynamodb.Options{
+			Region:       "us-east-1",
+			BaseEndpoint: aws.String(server.URL),
+			Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxBackoff = time.Millisecond
+			}),
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+			}),
+		}),
+	}
+}
+
+// calls are all methods, with what they send.
+func calls(table *dynamo.Table) map[string]func(context.Context) error {
+	g, _ := fullGrant()
+	l := held(g)
+	throttled := budget.Throttle{Client: "c", Now: now()}
+	return map[string]func(context.Context) error{
+		"Grant":        func(ctx context.Context) error { return err2(table.Grant(ctx, "acme", grant.Strong)) },
+		"PutGrant":     func(ctx context.Context) error { return table.PutGrant(ctx, l, g) },
+		"DueGrants":    func(ctx context.Context) error { return err2(table.DueGrants(ctx, grant.ShardDue, now(), nil, 1)) },
+		"TakeLease":    func(ctx context.Context) error { return err2(table.TakeLease(ctx, request("o"))) },
+		"SeizeLease":   func(ctx context.Context) error { return err2(table.SeizeLease(ctx, request("o"))) },
+		"AdoptLease":   func(ctx context.Context) error { return err2(table.AdoptLease(ctx, l, request("o"))) },
+		"ExtendLease":  func(ctx context.Context) error { return err2(table.ExtendLease(ctx, l, 9, now())) },
+		"ReleaseLease": func(ctx context.Context) error { return table.ReleaseLease(ctx, l) },
+		"CountLogin":   func(ctx context.Context) error { return err2(table.CountLogin(ctx, try())) },
+		"UncountLogin": func(ctx context.Context) error { return table.UncountLogin(ctx, try()) },
+		"ClearLogins":  func(ctx context.Context) error { return table.ClearLogins(ctx, try()) },
+		"MoveClaim":    func(ctx context.Context) error { return table.MoveClaim(ctx, "a", "acme", "other") },
+		"DropClaim":    func(ctx context.Context) error { return table.DropClaim(ctx, "a", "acme") },
+		"Budget":       func(ctx context.Context) error { return err2(table.Budget(ctx, "h:1")) },
+		"Reserve":      func(ctx context.Context) error { return err2(table.Reserve(ctx, "h:1", window())) },
+		"Throttled":    func(ctx context.Context) error { return err2(table.Throttled(ctx, "h:1", throttled)) },
+		"Refused":      func(ctx context.Context) error { return err2(table.Refused(ctx, "h:1", "acme")) },
+		"Succeeded":    func(ctx context.Context) error { return table.Succeeded(ctx, "h:1") },
+		"Probe":        func(ctx context.Context) error { return err2(table.Probe(ctx, "h:1", now())) },
+		"CreateTable":  table.CreateTable,
+	}
+}
+
+// answer answers everything alike, after reading the request.
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func TestFailuresOnTheWire(t *testing.T) {
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		want    string
+	}{
+		"throttled": {
+			answer(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"`+canary+`"}`),
+			"ProvisionedThroughputExceededException",
+		},
+		"refused": {
+			answer(400, `{"__type":"com.amazon.coral.validate#ValidationException","message":"The value `+canary+` is not valid"}`),
+			"ValidationException",
+		},
+		"no table": {
+			answer(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"`+canary+`"}`),
+			"ResourceNotFoundException",
+		},
+		"an error of its own": {answer(500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"`+canary+`"}`), "InternalServerError"},
+		"an unknown error":    {answer(503, `{"__type":"`+canary+` 1"}`), "an error without a known code"},
+		"a page of a proxy":   {answer(502, `<html>`+canary+`</html>`), ""},
+		"garbage":             {answer(200, canary+`{"Item":`), ""},
+		"another shape":       {answer(200, `{"Item":{"access_token":{"S":{"`+canary+`":1}}},"Items":"`+canary+`","Attributes":["`+canary+`"],"Table":"`+canary+`","TableDescription":"`+canary+`"}`), ""},
+		"cut off": {
+			func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Length", "1000")
+				answer(200, `{"Item":{"access_token":{"S":"`+canary)(w, r)
+			}, "",
+		},
+		"hung up": {func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, "no answer that can be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			table := wired(t, test.handler)
+			for method, call := range calls(table) {
+				if name == "another shape" && wantsNoBody(method) {
+					continue
+				}
+				t.Run(method, func(t *testing.T) {
+					t.Parallel()
+					err := call(t.Context())
+					wantUnavailable(t, err)
+					if got := fmt.Sprint(err); test.want != "" && got != "StoreUnavailable: DynamoDB: "+test.want {
+						t.Errorf("error %q, want %s", got, test.want)
+					}
+				})
+			}
+		})
+	}
+}
+
+// wantsNoBody are the methods that read nothing from an answer but its status.
+func wantsNoBody(method string) bool { return method == "DropClaim" }
+
+func hangUp(w http.ResponseWriter) {
+	if hijacker, ok := w.(http.Hijacker); ok {
+		if conn, _, err := hijacker.Hijack(); err == nil {
+			_ = conn.Close()
+		}
+	}
+}
+
+// wantUnavailable wants the one type of failure, and nothing in it that was
+// stored or sent, however it is printed.
+func wantUnavailable(t *testing.T, err error) {
+	t.Helper()
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Type != fault.StoreUnavailable {
+		t.Fatalf("error %v, want %s", err, fault.StoreUnavailable)
+	}
+	asJSON, jsonErr := json.Marshal(err)
+	for _, printed := range []string{
+		err.Error(), fmt.Sprintf("%v %+v %#v %s %q", err, err, err, err, err), string(asJSON), fmt.Sprint(jsonErr),
+	} {
+		if strings.Contains(printed, canary) {
+			t.Errorf("the error shows what is secret: %s", printed)
+		}
+	}
+	var unread *smithy.DeserializationError
+	if errors.As(err, &unread) {
+		t.Error("the error carries the answer that could not be read")
+	}
+}
+
+func TestRefusedGrantsAreNotShown(t *testing.T) {
+	table := newTable(t)
+	g, _ := fullGrant()
+	put(t, table, g)
+	g.Epoch--
+	err := table.PutGrant(t.Context(), held(g), g)
+	if !errors.Is(err, grant.ErrFenced) || strings.Contains(fmt.Sprintf("%#v", err), canary) || err.Error() != grant.ErrFenced.Error() {
+		t.Errorf("error %v, want %v and nothing else", err, grant.ErrFenced)
+	}
+}
+
+func TestADeadlineEndsEverything(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"no answer": func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		},
+		"half an answer": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, `{"Item":{"access_token":{"S":"`+canary)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for method, call := range calls(wired(t, handler)) {
+				if name == "half an answer" && wantsNoBody(method) {
+					continue
+				}
+				t.Run(method, func(t *testing.T) {
+					t.Parallel()
+					ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+					defer cancel()
+					err := call(ctx)
+					wantUnavailable(t, err)
+					if want := "StoreUnavailable: DynamoDB: no answer in time"; err.Error() != want {
+						t.Errorf("error %v, want %s", err, want)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestADeadlineEndsTheRepeats(t *testing.T) {
+	for name, body := range map[string]string{
+		"throttled":           `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}`,
+		"an error of its own": `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			ctx, cancel := context.WithCancel(t.Context())
+			table := wired(t, func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
+				cancel() // while it is answered
+				answer(500, body)(w, r)
+			})
+			_, err := table.Grant(ctx, "acme", grant.Eventual)
+			wantUnavailable(t, err)
+			if got := requests.Load(); got != 1 {
+				t.Errorf("%d requests, want none after the first", got)
+			}
+		})
+	}
+}
+
+func TestWhatFailsIsRepeated(t *testing.T) {
+	var requests atomic.Int64
+	table := wired(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) < 3 {
+			answer(500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`)(w, r)
+			return
+		}
+		answer(200, `{}`)(w, r)
+	})
+	if _, err := table.Grant(t.Context(), "acme", grant.Eventual); !errors.Is(err, grant.ErrNotFound) {
+		t.Errorf("error %v after %d requests, want %v", err, requests.Load(), grant.ErrNotFound)
+	}
+}
+
+func TestAnUncountedLoginIsSentAgainOnlyIfItWasNotDone(t *testing.T) {
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		want    int64
+	}{
+		"throttled":           {answer(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}`), 3},
+		"an error of its own": {answer(500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`), 1},
+		"hung up":             {func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, 1},
+		"garbage":             {answer(200, `{`), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int64
+			table := wired(t, func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
+				test.handler(w, r)
+			})
+			wantUnavailable(t, table.UncountLogin(t.Context(), try()))
+			if got := requests.Load(); got != test.want {
+				t.Errorf("sent %d times, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// forgetful is a table behind a way that loses the answer to the next write,
+// after DynamoDB has taken it, when told so. Setting up goes another way.
+func forgetful(t *testing.T) (table, direct *dynamo.Table, lose func()) {
+	t.Helper()
+	direct = newTable(t)
+	endpoint := direct.Client.Options().BaseEndpoint
+	if endpoint == nil {
+		t.Skip("this DynamoDB is not on this machine")
+	}
+	var losing atomic.Bool
+	table = wired(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		forward, err := http.NewRequestWithContext(r.Context(), r.Method, *endpoint, bytes.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		forward.Header = r.Header.Clone()
+		forward.Host = r.Host
+		response, err := http.DefaultClient.Do(forward)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer response.Body.Close()
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "Item") && losing.CompareAndSwap(true, false) {
+			hangUp(w)
+			return
+		}
+		for name := range response.Header {
+			w.Header().Set(name, response.Header.Get(name))
+		}
+		w.WriteHeader(response.StatusCode)
+		_, _ = io.Copy(w, response.Body)
+	})
+	table.Name = direct.Name
+	return table, direct, func() { losing.Store(true) }
+}
+
+func TestLostAnswersOfLeases(t *testing.T) {
+	for name, test := range map[string]struct {
+		call  func(context.Context, *dynamo.Table, lease.Lease) (lease.Lease, error)
+		epoch int64
+	}{
+		"TakeLease": {func(ctx context.Context, table *dynamo.Table, l lease.Lease) (lease.Lease, error) {
+			r := request("o2")
+			r.Now = l.Until
+			r.Until = r.Now.Add(lease.Term)
+			return table.TakeLease(ctx, r)
+		}, 8},
+		"SeizeLease": {func(ctx context.Context, table *dynamo.Table, _ lease.Lease) (lease.Lease, error) {
+			return table.SeizeLease(ctx, request("o2"))
+		}, 8},
+		"AdoptLease": {func(ctx context.Context, table *dynamo.Table, l lease.Lease) (lease.Lease, error) {
+			return table.AdoptLease(ctx, l, request("o2"))
+		}, 8},
+		"ExtendLease": {func(ctx context.Context, table *dynamo.Table, l lease.Lease) (lease.Lease, error) {
+			return table.ExtendLease(ctx, l, 20, now())
+		}, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			table, direct, lose := forgetful(t)
+			l, err := direct.TakeLease(t.Context(), request("o1"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lose()
+			got, err := test.call(t.Context(), table, l)
+			if err != nil || got.Epoch != test.epoch {
+				t.Errorf("epoch %d, %v; want %d", got.Epoch, err, test.epoch)
+			}
+			if stored := item(t, direct, "lease#acme"); stored["epoch"] != fmt.Sprintf("N:%d", test.epoch) || stored["owner"] != "S:"+got.Owner {
+				t.Errorf("stored %v, want %v", stored, got)
+			}
+		})
+	}
+}
+
+func TestLostAnswersOfGrants(t *testing.T) {
+	table, direct, lose := forgetful(t)
+	g, want := fullGrant()
+	lose()
+	put(t, table, g)
+	wantItem(t, direct, "grant#acme", want)
+}
+
+func TestLostAnswersOfAccounts(t *testing.T) {
+	table, direct, lose := forgetful(t)
+	count := func(attempts string) {
+		t.Helper()
+		if got := item(t, direct, "account#a")["attempts"]; got != attempts {
+			t.Errorf("attempts %s, want %s", got, attempts)
+		}
+	}
+	for range 2 {
+		if _, err := direct.CountLogin(t.Context(), try()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose()
+	wantUnavailable(t, table.UncountLogin(t.Context(), try()))
+	count("N:1") // and not 0
+
+	if err := direct.ClearLogins(t.Context(), try()); err != nil {
+		t.Fatal(err)
+	}
+	lose()
+	n, err := table.CountLogin(t.Context(), try())
+	if n != 2 || err != nil {
+		t.Errorf("CountLogin = %d, %v; want it counted twice: a login less, never one more", n, err)
+	}
+	count("N:2")
+	if _, err := direct.CountLogin(t.Context(), try()); !errors.Is(err, account.ErrAtLimit) {
+		t.Errorf("error %v, want %v", err, account.ErrAtLimit)
+	}
+}
+
+func TestLostAnswersOfBudgets(t *testing.T) {
+	table, _, lose := forgetful(t)
+	lose()
+	first, err := table.Reserve(t.Context(), "h:1", window())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lose()
+	second, err := table.Reserve(t.Context(), "h:1", window())
+	if err != nil || second.Sub(first) < window().Interval {
+		t.Errorf("instants %v and %v, %v; want them an interval apart", first, second, err)
+	}
+	lose()
+	if may, err := table.Probe(t.Context(), "h:1", now()); may || err != nil {
+		t.Errorf("Probe = %v, %v; want no probe rather than two", may, err)
+	}
+}

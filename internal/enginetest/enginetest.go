@@ -1,0 +1,117 @@
+// Package enginetest gives tests the engines that stand in AWS's place: one for
+// DynamoDB, and moto's server for Secrets Manager and EventBridge.
+//
+//	client := enginetest.DynamoDB(t)
+//	table := &dynamo.Table{Client: client, Name: enginetest.TableName(t)}
+//
+// Clients are the SDK's own. An engine is started when a test first asks for it,
+// once for all tests of the process, on a free port of the loopback interface,
+// and ends with the process, however that ends. Everything is kept in the
+// engine's memory, so whatever tests share one keep apart by names: of tables,
+// of secrets.
+//
+// `make engines` fetches the engines, and scripts/engines env names them in
+// variables; without the variables they are looked for where that script puts
+// them. A test whose engine is missing is skipped, with the reason, unless
+// RELTIO_TOKENS_ENGINES is "required": then it fails. With -short every test
+// that needs an engine is skipped.
+//
+// DYNAMODB_ENDPOINT names another DynamoDB to use: a URL, or "aws" for the real
+// one. Credentials and region come from the environment then.
+package enginetest
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+)
+
+// Variables of the environment.
+const (
+	envEngines  = "RELTIO_TOKENS_ENGINES"
+	envDynamoDB = "DYNAMODB_ENDPOINT"
+)
+
+// region is the one that tests are in.
+const region = "us-east-1"
+
+// Each engine is started at most once.
+var (
+	startDynamoDB = sync.OnceValues(func() (string, error) {
+		// What stands second shows less, and is there only without the first.
+		return start("/", "dynoxide", "dynalite")
+	})
+	startMoto = sync.OnceValues(func() (string, error) {
+		return start("/moto-api/", "moto_server")
+	})
+)
+
+// DynamoDB returns a client of a DynamoDB for tests. Others use the same one:
+// see TableName.
+func DynamoDB(t testing.TB) *dynamodb.Client {
+	t.Helper()
+	endpoint := os.Getenv(envDynamoDB)
+	if endpoint == "" {
+		return dynamodb.New(dynamodb.Options{
+			Region:       region,
+			BaseEndpoint: aws.String(running(t, startDynamoDB)),
+			Credentials:  aws.CredentialsProviderFunc(credentials),
+		})
+	}
+	c, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatalf("loading AWS's configuration: %v", err)
+	}
+	return dynamodb.NewFromConfig(c, func(o *dynamodb.Options) {
+		o.Region = cmp.Or(o.Region, region)
+		if endpoint != "aws" {
+			o.BaseEndpoint = aws.String(endpoint)
+		}
+	})
+}
+
+// Moto returns the endpoint of moto's server, "http://127.0.0.1:<port>". It
+// takes any credentials.
+func Moto(t testing.TB) (endpoint string) {
+	t.Helper()
+	return running(t, startMoto)
+}
+
+// TableName returns a name for a table that no other test has.
+func TableName(t testing.TB) string {
+	t.Helper()
+	name := regexp.MustCompile(`[^A-Za-z0-9_.-]+`).ReplaceAllString(t.Name(), "-")
+	const longest = 200
+	return name[:min(len(name), longest)] + "-" + strings.ToLower(rand.Text())
+}
+
+// credentials are what every engine accepts.
+func credentials(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test", Source: "enginetest"}, nil
+}
+
+// running returns the engine's endpoint, or ends the test.
+func running(t testing.TB, start func() (string, error)) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: this test needs an engine")
+	}
+	endpoint, err := start()
+	switch missing := (*missingError)(nil); {
+	case err == nil:
+	case asMissing(err, &missing) && os.Getenv(envEngines) != "required":
+		t.Skip(missing)
+	default:
+		t.Fatal(err)
+	}
+	return endpoint
+}

@@ -1,0 +1,188 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// How long an engine may take until it answers, how often it is asked, and how
+// many ports are tried.
+const (
+	patience   = 60 * time.Second
+	askEvery   = 20 * time.Millisecond
+	portsTried = 3
+)
+
+// watch runs an engine and ends it when nobody writes to the script's input any
+// more. The other end of that pipe is this process's alone and the system
+// closes it, so no engine outlives its tests, not even tests that were killed.
+const watch = `
+exec 3<&0
+"$@" </dev/null 3<&- &
+engine=$!
+{ cat <&3 >/dev/null; kill "$engine" 2>/dev/null; } &
+exec 3<&-
+wait "$engine"
+`
+
+// missingError says that an engine is not there.
+type missingError struct{ looked string }
+
+// Error implements error.
+func (e *missingError) Error() string {
+	return fmt.Sprintf("there is no engine at %s: fetch it with scripts/engines", e.looked)
+}
+
+func asMissing(err error, target **missingError) bool { return errors.As(err, target) }
+
+// find returns the first engine of the names that is there.
+func find(names []string) (string, error) {
+	var looked []string
+	for _, name := range names {
+		path := os.Getenv("RELTIO_TOKENS_" + strings.ToUpper(name))
+		if path == "" {
+			root, err := repository()
+			if err != nil {
+				return "", err
+			}
+			path = filepath.Join(root, ".cache", "engines", "bin", name)
+		}
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+		looked = append(looked, path)
+	}
+	return "", &missingError{looked: strings.Join(looked, " or ")}
+}
+
+// repository is the folder that holds go.mod; tests run somewhere below it.
+func repository() (string, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder, nil
+		}
+		up := filepath.Dir(folder)
+		if up == folder {
+			return "", errors.New("no go.mod here or above")
+		}
+		folder = up
+	}
+}
+
+// start runs the first engine of the names that is there, and returns its
+// endpoint when it answers at the path. A port that is free now may be taken a
+// moment later, and then the engine ends at once: so more than one is tried.
+func start(path string, names ...string) (endpoint string, err error) {
+	binary, err := find(names)
+	if err != nil {
+		return "", err
+	}
+	for range portsTried {
+		if endpoint, err = startOnce(binary, path); err == nil {
+			return endpoint, nil
+		}
+	}
+	return "", err
+}
+
+func startOnce(binary, path string) (string, error) {
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	output, err := os.CreateTemp("", "engine-*.log")
+	if err != nil {
+		return "", err
+	}
+	defer output.Close()
+	defer os.Remove(output.Name()) // the engine writes on, to a file without a name
+	engine := exec.Command("/bin/sh", "-c", watch, "sh", binary, "--host", "127.0.0.1", "--port", port)
+	engine.Stdout, engine.Stderr = output, output
+	alive, err := engine.StdinPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := engine.Start(); err != nil {
+		return "", err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- engine.Wait() }()
+	endpoint := "http://" + net.JoinHostPort("127.0.0.1", port)
+	if err := answers(endpoint+path, ended); err != nil {
+		_ = alive.Close()
+		return "", fmt.Errorf("%s: %w\n%s", binary, err, tail(output))
+	}
+	return endpoint, nil
+}
+
+// answers waits until the address answers 200.
+func answers(address string, ended <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	ask := time.NewTicker(askEvery)
+	defer ask.Stop()
+	for {
+		if get(ctx, address) {
+			return nil
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("it ended before it answered: %w", err)
+		case <-ctx.Done():
+			return fmt.Errorf("no answer within %v", patience)
+		case <-ask.C:
+		}
+	}
+}
+
+func get(ctx context.Context, address string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return false
+	}
+	var client http.Client
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// freePort returns a port that nobody listens on.
+func freePort() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, err
+}
+
+// tail is the end of what the engine has written.
+func tail(output *os.File) string {
+	const most = 4096
+	info, err := output.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	text, err := io.ReadAll(io.NewSectionReader(output, max(0, info.Size()-most), most))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}

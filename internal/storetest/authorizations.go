@@ -1,0 +1,124 @@
+package storetest
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+func invitationPromises() promises {
+	ends := start().Add(time.Hour).Truncate(time.Second)
+	invited := authorization.Invitation{Hash: "i1", Connection: "acme", ReplaceUser: true, Ends: ends}
+	return promises{
+		"an invitation comes back as it was put": func(t *testing.T, s Store) {
+			noError(t, s.PutInvitation(t.Context(), invited))
+			got, err := s.Invitation(t.Context(), "i1")
+			noError(t, err)
+			if diff := cmp.Diff(invited, got); diff != "" {
+				t.Error(diff)
+			}
+		},
+		"an unknown one is not found": func(t *testing.T, s Store) {
+			_, err := s.Invitation(t.Context(), "none")
+			wantError(t, err, authorization.ErrNotFound)
+			wantError(t, s.UseInvitation(t.Context(), "none", start()), authorization.ErrUsed)
+			noError(t, s.ReturnInvitation(t.Context(), "none", start()))
+		},
+		"it is used once, though many try": func(t *testing.T, s Store) {
+			noError(t, s.PutInvitation(t.Context(), invited))
+			var used atomic.Int64
+			race(func(int) {
+				if s.UseInvitation(t.Context(), "i1", start()) == nil {
+					used.Add(1)
+				}
+			})
+			if got := used.Load(); got != 1 {
+				t.Errorf("used %d times, want once", got)
+			}
+		},
+		"it ends": func(t *testing.T, s Store) {
+			noError(t, s.PutInvitation(t.Context(), invited))
+			wantError(t, s.UseInvitation(t.Context(), "i1", ends), authorization.ErrUsed)
+			noError(t, s.UseInvitation(t.Context(), "i1", ends.Add(-time.Millisecond)))
+		},
+		"it is given back by the one who used it": func(t *testing.T, s Store) {
+			noError(t, s.PutInvitation(t.Context(), invited))
+			noError(t, s.UseInvitation(t.Context(), "i1", start()))
+			noError(t, s.ReturnInvitation(t.Context(), "i1", start().Add(time.Millisecond)))
+			wantError(t, s.UseInvitation(t.Context(), "i1", start()), authorization.ErrUsed)
+			noError(t, s.ReturnInvitation(t.Context(), "i1", start()))
+			noError(t, s.UseInvitation(t.Context(), "i1", start()))
+		},
+	}
+}
+
+func requestPromises() promises {
+	ends := start().Add(authorization.RequestLife).Truncate(time.Second)
+	pending := authorization.Request{
+		Hash: "r1", Connection: "acme", Invitation: "i1", Binding: "b1", Verifier: reltioauth.NewSecret("verifier"),
+		RedirectURI: "https://callback.example/callback", Second: true, Ends: ends,
+	}
+	return promises{
+		"a request comes back as it was put": func(t *testing.T, s Store) {
+			noError(t, s.PutRequest(t.Context(), pending))
+			got, err := s.Request(t.Context(), "r1")
+			noError(t, err)
+			if diff := cmp.Diff(pending, got); diff != "" {
+				t.Error(diff)
+			}
+		},
+		"an unknown one is not found": func(t *testing.T, s Store) {
+			_, err := s.Request(t.Context(), "none")
+			wantError(t, err, authorization.ErrNotFound)
+			wantError(t, s.ConsumeRequest(t.Context(), "none", start()), authorization.ErrUsed)
+			noError(t, s.ReturnRequest(t.Context(), "none", start()))
+			noError(t, s.FinishRequest(t.Context(), "none", "done"))
+			_, err = s.Request(t.Context(), "none")
+			wantError(t, err, authorization.ErrNotFound)
+		},
+		"it is consumed once, though many try": func(t *testing.T, s Store) {
+			noError(t, s.PutRequest(t.Context(), pending))
+			var consumed atomic.Int64
+			race(func(int) {
+				if s.ConsumeRequest(t.Context(), "r1", start()) == nil {
+					consumed.Add(1)
+				}
+			})
+			if got := consumed.Load(); got != 1 {
+				t.Errorf("consumed %d times, want once", got)
+			}
+		},
+		"it ends": func(t *testing.T, s Store) {
+			noError(t, s.PutRequest(t.Context(), pending))
+			wantError(t, s.ConsumeRequest(t.Context(), "r1", ends), authorization.ErrUsed)
+			noError(t, s.ConsumeRequest(t.Context(), "r1", ends.Add(-time.Millisecond)))
+		},
+		"it is given back until it has an outcome": func(t *testing.T, s Store) {
+			noError(t, s.PutRequest(t.Context(), pending))
+			noError(t, s.ConsumeRequest(t.Context(), "r1", start()))
+			noError(t, s.ReturnRequest(t.Context(), "r1", start().Add(time.Millisecond)))
+			wantError(t, s.ConsumeRequest(t.Context(), "r1", start()), authorization.ErrUsed)
+			noError(t, s.ReturnRequest(t.Context(), "r1", start()))
+			noError(t, s.ConsumeRequest(t.Context(), "r1", start()))
+			noError(t, s.FinishRequest(t.Context(), "r1", "done"))
+			noError(t, s.ReturnRequest(t.Context(), "r1", start()))
+			got, err := s.Request(t.Context(), "r1")
+			noError(t, err)
+			if got.Outcome != "done" || !got.ConsumedAt.Equal(start()) {
+				t.Errorf("outcome %q, consumed at %v, want it finished", got.Outcome, got.ConsumedAt)
+			}
+		},
+		"only a consumed one has an outcome": func(t *testing.T, s Store) {
+			noError(t, s.PutRequest(t.Context(), pending))
+			noError(t, s.FinishRequest(t.Context(), "r1", "done"))
+			if got, err := s.Request(t.Context(), "r1"); err != nil || got.Outcome != "" {
+				t.Errorf("outcome %q (%v), want none", got.Outcome, err)
+			}
+		},
+	}
+}

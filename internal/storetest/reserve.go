@@ -1,0 +1,355 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+)
+
+const host = "auth.example:443"
+
+func reservePromises() promises {
+	kept := promises{
+		"a host never asked has the zero record": neverAsked,
+		"a host's name has no case":              hostWithoutCase,
+		"hosts do not meet":                      hostsApart,
+		"instants follow each other":             instantsFollow,
+		"an instant in the past is not used":     instantPassed,
+		"a window without an instant":            windowTooSmall,
+		"a window that ends before it begins":    windowInverted,
+		"moments count in milliseconds":          reserveInMillis,
+		"any sequence goes as the rule says":     reserveByRule,
+		"no two instants are too close":          instantsSpaced,
+		"of many each gets an instant":           instantsAtOnce,
+		"of many as many as the window holds":    windowAtOnce,
+		"a pause ends a race for instants":       pausedWhileReserving,
+	}
+	for name, test := range map[string]struct {
+		next     time.Duration // the stored next instant, from now
+		earliest time.Duration
+		latest   time.Duration
+		want     time.Duration
+		busy     bool
+	}{
+		"free long ago":                {-time.Hour, 0, budget.MaxWait, 0, false},
+		"free at the earliest":         {time.Second, time.Second, budget.MaxWait, time.Second, false},
+		"free just after the earliest": {time.Second + 1e6, time.Second, budget.MaxWait, time.Second + 1e6, false},
+		"free at the latest":           {budget.MaxWait, 0, budget.MaxWait, budget.MaxWait, false},
+		"free just after the latest":   {budget.MaxWait + 1e6, 0, budget.MaxWait, budget.MaxWait + 1e6, true},
+		"free at the bound of belief":  {time.Minute, 0, time.Hour, time.Minute, false},
+		"free beyond belief":           {time.Minute + 1e6, 0, budget.MaxWait, 0, false},
+		"free in a year":               {365 * 24 * time.Hour, time.Second, budget.MaxWait, time.Second, false},
+	} {
+		kept[name] = func(t *testing.T, s Store) {
+			setNext(t, s, start().Add(test.next))
+			w := budget.Window{
+				Now: start(), Interval: interval,
+				Earliest: start().Add(test.earliest), Latest: start().Add(test.latest),
+			}
+			if test.busy {
+				wantBusy(t, s, w, budget.BusyError{Until: start().Add(test.want)})
+				return
+			}
+			wantInstant(t, s, w, start().Add(test.want))
+			wantBudget(t, s, host, budget.Record{Next: start().Add(test.want + interval)})
+		}
+	}
+	return kept
+}
+
+// interval is the space between two instants in these tests.
+const interval = 125 * time.Millisecond
+
+// windowAt asks for an instant from now on.
+func windowAt(now time.Time) budget.Window {
+	return budget.Window{Now: now, Earliest: now, Latest: now.Add(budget.MaxWait), Interval: interval}
+}
+
+// setNext makes at the next free instant, by reserving the one before as a
+// caller would whose clock shows that moment.
+func setNext(t *testing.T, s Store, at time.Time) {
+	t.Helper()
+	wantInstant(t, s, windowAt(at.Add(-interval)), at.Add(-interval))
+}
+
+func wantInstant(t *testing.T, s Store, w budget.Window, want time.Time) {
+	t.Helper()
+	got, err := s.Reserve(t.Context(), host, w)
+	if err != nil || !got.Equal(want) {
+		t.Errorf("Reserve = %v, %v; want %v", got, err, want)
+	}
+}
+
+func wantBusy(t *testing.T, s Store, w budget.Window, want budget.BusyError) {
+	t.Helper()
+	got, err := s.Reserve(t.Context(), host, w)
+	var busy *budget.BusyError
+	if !errors.As(err, &busy) {
+		t.Errorf("Reserve = %v, %v; want %v", got, err, &want)
+		return
+	}
+	if diff := cmp.Diff(want, *busy); diff != "" {
+		t.Errorf("busy (-want +got):\n%s", diff)
+	}
+}
+
+func wantBudget(t *testing.T, s Store, host string, want budget.Record) {
+	t.Helper()
+	got, err := s.Budget(t.Context(), host)
+	noError(t, err)
+	sameBudget(t, got, want)
+}
+
+func sameBudget(t *testing.T, got, want budget.Record) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("budget (-want +got):\n%s", diff)
+	}
+}
+
+func neverAsked(t *testing.T, s Store) {
+	wantBudget(t, s, host, budget.Record{})
+	noError(t, s.Succeeded(t.Context(), host))
+	wantBudget(t, s, host, budget.Record{})
+}
+
+func hostWithoutCase(t *testing.T, s Store) {
+	_, err := s.Reserve(t.Context(), "AUTH.example:443", windowAt(start()))
+	noError(t, err)
+	wantBudget(t, s, "auth.EXAMPLE:443", budget.Record{Next: start().Add(interval)})
+	wantInstant(t, s, windowAt(start()), start().Add(interval))
+}
+
+func hostsApart(t *testing.T, s Store) {
+	wantInstant(t, s, windowAt(start()), start())
+	wantBudget(t, s, "auth.example:444", budget.Record{})
+	got, err := s.Reserve(t.Context(), "auth.example:444", windowAt(start()))
+	if err != nil || !got.Equal(start()) {
+		t.Errorf("Reserve at another host = %v, %v; want %v", got, err, start())
+	}
+}
+
+func instantsFollow(t *testing.T, s Store) {
+	for i := range 5 {
+		wantInstant(t, s, windowAt(start()), start().Add(time.Duration(i)*interval))
+	}
+	wantBudget(t, s, host, budget.Record{Next: start().Add(5 * interval)})
+}
+
+func instantPassed(t *testing.T, s Store) {
+	wantInstant(t, s, windowAt(start()), start())
+	later := start().Add(time.Second)
+	wantInstant(t, s, windowAt(later), later)
+	wantInstant(t, s, windowAt(start()), later.Add(interval))
+}
+
+func windowTooSmall(t *testing.T, s Store) {
+	wantInstant(t, s, windowAt(start()), start())
+	w := windowAt(start())
+	w.Latest = start().Add(interval - time.Millisecond)
+	wantBusy(t, s, w, budget.BusyError{Until: start().Add(interval)})
+	wantBudget(t, s, host, budget.Record{Next: start().Add(interval)})
+}
+
+func windowInverted(t *testing.T, s Store) {
+	w := windowAt(start())
+	w.Earliest, w.Latest = start().Add(time.Second), start()
+	wantBusy(t, s, w, budget.BusyError{Until: w.Earliest})
+	wantBudget(t, s, host, budget.Record{})
+	wantInstant(t, s, windowAt(start()), start())
+	wantBusy(t, s, w, budget.BusyError{Until: w.Earliest})
+}
+
+func reserveInMillis(t *testing.T, s Store) {
+	w := windowAt(start().Add(999_999))
+	wantInstant(t, s, w, start())
+	w.Interval = interval - 1 // rounded up: never closer than asked
+	wantInstant(t, s, w, start().Add(interval))
+	wantBudget(t, s, host, budget.Record{Next: start().Add(2 * interval)})
+}
+
+// inMillis is the window in the precision of what is stored.
+func inMillis(w budget.Window) budget.Window {
+	w.Now = w.Now.Truncate(time.Millisecond)
+	w.Earliest = w.Earliest.Truncate(time.Millisecond)
+	w.Latest = w.Latest.Truncate(time.Millisecond)
+	return w
+}
+
+// reserveByRule reserves and pauses in any order, with clocks that jump
+// further than is believed, next to a record that follows the rules.
+func reserveByRule(t *testing.T, s Store) {
+	chance := rand.New(rand.NewPCG(1, 2))
+	upTo := func(d time.Duration) time.Duration { return time.Duration(chance.Int64N(int64(d))) }
+	var record budget.Record
+	for step := range 600 {
+		now := start().Add(upTo(20 * time.Minute))
+		if chance.IntN(3) > 0 {
+			now = start().Add(upTo(20 * time.Second)) // mostly near
+		}
+		switch chance.IntN(24) {
+		case 0:
+			th := budget.Throttle{Client: fmt.Sprintf("client-%d", chance.IntN(3)), RetryAfter: upTo(2 * time.Second), Now: now}
+			got, err := s.Throttled(t.Context(), host, th)
+			noError(t, err)
+			th.Now = th.Now.Truncate(time.Millisecond)
+			record = inOrder(budget.Pause(record, th))
+			sameBudget(t, got, record)
+		case 1:
+			noError(t, s.Succeeded(t.Context(), host))
+			record.Throttled, record.Refused, record.Pause = nil, nil, 0
+		}
+		w := windowAt(now)
+		w.Earliest = now.Add(upTo(2 * time.Second))
+		w.Latest = w.Earliest.Add(upTo(5*time.Second) - 100*time.Millisecond)
+		w.Interval = time.Duration(1+chance.IntN(3)) * interval
+		got, err := s.Reserve(t.Context(), host, w)
+		want, next, wantErr := budget.Reserve(record, inMillis(w))
+		if diff := cmp.Diff(busyOf(wantErr), busyOf(err)); diff != "" || (err == nil) != (wantErr == nil) {
+			t.Fatalf("step %d: Reserve(%+v) of %v: %v\n(-want +got):\n%s", step, w, record, err, diff)
+		}
+		if err != nil {
+			continue
+		}
+		if !got.Equal(want) {
+			t.Fatalf("step %d: Reserve(%+v) of %v = %v, want %v", step, w, record, got, want)
+		}
+		record.Next = next
+	}
+	wantBudget(t, s, host, record)
+}
+
+// inOrder is the record as it comes back: in milliseconds, its sets sorted.
+func inOrder(r budget.Record) budget.Record {
+	r.PausedUntil = r.PausedUntil.Truncate(time.Millisecond)
+	slices.Sort(r.Throttled)
+	slices.Sort(r.Refused)
+	return r
+}
+
+func busyOf(err error) *budget.BusyError {
+	var busy *budget.BusyError
+	errors.As(err, &busy)
+	return busy
+}
+
+// instantsSpaced reserves from clocks that differ by seconds.
+func instantsSpaced(t *testing.T, s Store) {
+	chance := rand.New(rand.NewPCG(3, 4))
+	var given []time.Time
+	for step := range 300 {
+		apart := time.Duration(chance.Int64N(int64(4*time.Second))) - 2*time.Second
+		now := start().Add(time.Duration(step)*100*time.Millisecond + apart)
+		w := windowAt(now)
+		w.Earliest = now.Add(time.Duration(chance.Int64N(int64(time.Second))))
+		instant, err := s.Reserve(t.Context(), host, w)
+		switch {
+		case err != nil && busyOf(err) == nil:
+			t.Fatal(err)
+		case err != nil:
+		case instant.Before(w.Earliest.Truncate(time.Millisecond)) || instant.After(w.Latest):
+			t.Fatalf("step %d: instant %v lies outside of %v to %v", step, instant, w.Earliest, w.Latest)
+		default:
+			given = append(given, instant)
+		}
+	}
+	wantSpaced(t, given, interval)
+	if len(given) < 100 {
+		t.Errorf("only %d of 300 got an instant: this test tests nothing", len(given))
+	}
+}
+
+func wantSpaced(t *testing.T, given []time.Time, space time.Duration) {
+	t.Helper()
+	slices.SortFunc(given, time.Time.Compare)
+	for i := range given[1:] {
+		if apart := given[i+1].Sub(given[i]); apart < space {
+			t.Errorf("two instants are %v apart, want at least %v", apart, space)
+		}
+	}
+}
+
+// instants collects what many get.
+type instants struct {
+	mu    sync.Mutex // guards given
+	given []time.Time
+}
+
+func (i *instants) add(at time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.given = append(i.given, at)
+}
+
+func instantsAtOnce(t *testing.T, s Store) {
+	var got instants
+	w := windowAt(start())
+	w.Interval = 20 * time.Millisecond
+	race(func(int) {
+		at, err := s.Reserve(t.Context(), host, w)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		got.add(at)
+	})
+	if len(got.given) != many {
+		t.Fatalf("%d of %d got an instant", len(got.given), many)
+	}
+	wantSpaced(t, got.given, w.Interval)
+	wantBudget(t, s, host, budget.Record{Next: start().Add(many * w.Interval)})
+}
+
+func windowAtOnce(t *testing.T, s Store) {
+	var got instants
+	w := windowAt(start())
+	w.Latest = start().Add(10 * interval)
+	race(func(int) {
+		at, err := s.Reserve(t.Context(), host, w)
+		switch {
+		case err == nil:
+			got.add(at)
+		case busyOf(err) == nil:
+			t.Error(err)
+		}
+	})
+	if len(got.given) != 11 {
+		t.Errorf("%d got an instant, want 11", len(got.given))
+	}
+	wantSpaced(t, got.given, interval)
+}
+
+func pausedWhileReserving(t *testing.T, s Store) {
+	var got instants
+	race(func(i int) {
+		if i == many/2 {
+			if _, err := s.Throttled(t.Context(), host, budget.Throttle{Client: "c", Now: start()}); err != nil {
+				t.Error(err)
+			}
+			// Whoever begins after this gets no instant.
+			wantBusy(t, s, windowAt(start()), budget.BusyError{Until: start().Add(time.Second), Paused: true})
+			return
+		}
+		for range 3 {
+			at, err := s.Reserve(t.Context(), host, windowAt(start()))
+			switch busy := busyOf(err); {
+			case err == nil:
+				got.add(at)
+			case busy == nil:
+				t.Error(err)
+			case busy.Paused:
+				return
+			}
+		}
+	})
+	wantSpaced(t, append(got.given, start().Add(time.Hour)), interval)
+	wantBusy(t, s, windowAt(start()), budget.BusyError{Until: start().Add(time.Second), Paused: true})
+}

@@ -1,0 +1,264 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+)
+
+func troublePromises() promises {
+	kept := promises{
+		"a host that is paused gives no instant":      pausedHost,
+		"a pause beyond belief is none":               pauseBeyondBelief,
+		"pauses go as the rule says":                  pausesByRule,
+		"a pause in milliseconds":                     pauseInMillis,
+		"of many that are throttled all are recorded": throttledAtOnce,
+		"one client throttled many times is one":      throttledAlone,
+		"a success forgets, but not the pause":        succeeded,
+		"refused connections are collected":           refused,
+		"four hundred refused connections":            refusedMany,
+		"the list of refused connections ends":        refusedToMost,
+		"of many that are refused all are recorded":   refusedAtOnce,
+		"of many that probe one does":                 probeAtOnce,
+		"a probe changes nothing else":                probeAlone,
+	}
+	for name, test := range map[string]struct {
+		after time.Duration // since the last probe
+		want  bool
+	}{
+		"no second probe at once":          {0, false},
+		"no probe within the minute":       {budget.ProbeEvery - time.Millisecond, false},
+		"a probe a minute later":           {budget.ProbeEvery, true},
+		"no probe by a clock behind":       {-budget.ProbeEvery, false},
+		"a probe by a clock beyond belief": {-budget.ProbeEvery - time.Millisecond, true},
+	} {
+		kept[name] = func(t *testing.T, s Store) {
+			wantProbe(t, s, start(), true)
+			wantProbe(t, s, start().Add(test.after), test.want)
+			want := start()
+			if test.want {
+				want = want.Add(test.after)
+			}
+			wantBudget(t, s, host, budget.Record{ProbedAt: want})
+		}
+	}
+	return kept
+}
+
+func throttle(t *testing.T, s Store, th budget.Throttle) budget.Record {
+	t.Helper()
+	r, err := s.Throttled(t.Context(), host, th)
+	if err != nil {
+		t.Fatalf("Throttled(%s): %v", th.Client, err)
+	}
+	return r
+}
+
+func refuse(t *testing.T, s Store, connection string) budget.Record {
+	t.Helper()
+	r, err := s.Refused(t.Context(), host, connection)
+	if err != nil {
+		t.Fatalf("Refused(%s): %v", connection, err)
+	}
+	return r
+}
+
+func wantProbe(t *testing.T, s Store, now time.Time, want bool) {
+	t.Helper()
+	got, err := s.Probe(t.Context(), host, now)
+	if err != nil || got != want {
+		t.Errorf("Probe = %v, %v; want %v", got, err, want)
+	}
+}
+
+func pausedHost(t *testing.T, s Store) {
+	wantInstant(t, s, windowAt(start()), start())
+	end := start().Add(time.Second)
+	want := budget.Record{Next: start().Add(interval), PausedUntil: end, Pause: time.Second, Throttled: []string{"client"}}
+	sameBudget(t, throttle(t, s, budget.Throttle{Client: "client", Now: start()}), want)
+	wantBudget(t, s, host, want)
+	wantBusy(t, s, windowAt(start()), budget.BusyError{Until: end, Paused: true})
+	wantBusy(t, s, windowAt(end.Add(-time.Millisecond)), budget.BusyError{Until: end, Paused: true})
+	wantBudget(t, s, host, want)
+	wantInstant(t, s, windowAt(end), end)
+}
+
+func pauseBeyondBelief(t *testing.T, s Store) {
+	throttle(t, s, budget.Throttle{Client: "client", Now: start().Add(time.Hour), RetryAfter: 5 * time.Minute})
+	end := start().Add(time.Hour + 5*time.Minute)
+	wantBusy(t, s, windowAt(end.Add(-5*time.Minute)), budget.BusyError{Until: end, Paused: true})
+	early := end.Add(-5*time.Minute - time.Millisecond)
+	wantInstant(t, s, windowAt(early), early)
+	wantInstant(t, s, windowAt(early), early.Add(interval))
+	// The next pause is counted from now, however far the old one reaches.
+	got := throttle(t, s, budget.Throttle{Client: "client", Now: start()})
+	if want := start().Add(time.Second); !got.PausedUntil.Equal(want) {
+		t.Errorf("paused until %v, want %v", got.PausedUntil, want)
+	}
+}
+
+func pausesByRule(t *testing.T, s Store) {
+	var want budget.Record
+	now := start()
+	for i, step := range []struct {
+		later      time.Duration
+		client     string
+		retryAfter time.Duration
+	}{
+		{0, "a", 0},
+		{100 * time.Millisecond, "a", 0},
+		{100 * time.Millisecond, "b", 0},         // in force: lengthened, not grown
+		{-100 * time.Millisecond, "b", 0},        // by a clock behind: nothing new
+		{2 * time.Second, "a", 0},                // over: grown
+		{3 * time.Second, "c", 0},                // and again
+		{time.Second, "c", 90 * time.Second},     // what the server asks for
+		{time.Second, "c", time.Second},          // less than that changes nothing
+		{10 * time.Minute, "a", time.Hour},       // bounded
+		{6 * time.Minute, "a", -time.Second},     // nonsense
+		{time.Hour, "a", 0}, {time.Hour, "b", 0}, // grown
+		{time.Hour, "a", 0}, {time.Hour, "d", 0}, // grown to the longest
+		{-24 * time.Hour, "e", 0}, {time.Second, "e", 0}, // the record lies in the future
+	} {
+		now = now.Add(step.later)
+		th := budget.Throttle{Client: step.client, RetryAfter: step.retryAfter, Now: now}
+		want = inOrder(budget.Pause(want, th))
+		got := throttle(t, s, th)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("429 number %d, of %+v (-want +got):\n%s", i+1, step, diff)
+		}
+		wantBudget(t, s, host, want)
+	}
+}
+
+func pauseInMillis(t *testing.T, s Store) {
+	got := throttle(t, s, budget.Throttle{Client: "c", Now: start().Add(999_999), RetryAfter: 2*time.Second + 999_999})
+	sameBudget(t, got, budget.Record{PausedUntil: start().Add(2 * time.Second), Pause: time.Second, Throttled: []string{"c"}})
+}
+
+// throttledAtOnce is a flood: one pause of the first length, to the end that
+// the last of them asks for, and everybody is in the list, up to its bound.
+func throttledAtOnce(t *testing.T, s Store) {
+	const clients = 16
+	race(func(i int) {
+		th := budget.Throttle{Client: fmt.Sprintf("client-%02d", i%clients), Now: start().Add(time.Duration(i) * time.Millisecond)}
+		if _, err := s.Throttled(t.Context(), host, th); err != nil {
+			t.Error(err)
+		}
+	})
+	want := budget.Record{PausedUntil: start().Add(time.Second + (many-1)*time.Millisecond), Pause: time.Second}
+	for i := range clients {
+		want.Throttled = append(want.Throttled, fmt.Sprintf("client-%02d", i))
+	}
+	wantBudget(t, s, host, want)
+}
+
+func throttledAlone(t *testing.T, s Store) {
+	now := start()
+	for range 4 {
+		got := throttle(t, s, budget.Throttle{Client: "client", Now: now})
+		if !got.Alone("client") || got.Pause != time.Second {
+			t.Errorf("%v, pause %v; want one client and one second", got, got.Pause)
+		}
+		now = now.Add(time.Minute)
+	}
+}
+
+func succeeded(t *testing.T, s Store) {
+	wantInstant(t, s, windowAt(start()), start())
+	throttle(t, s, budget.Throttle{Client: "client", Now: start()})
+	refuse(t, s, "acme")
+	wantProbe(t, s, start(), true)
+	want := budget.Record{Next: start().Add(interval), PausedUntil: start().Add(time.Second), ProbedAt: start()}
+	for range 2 {
+		noError(t, s.Succeeded(t.Context(), host))
+		wantBudget(t, s, host, want)
+	}
+	wantBusy(t, s, windowAt(start()), budget.BusyError{Until: want.PausedUntil, Paused: true})
+}
+
+func refused(t *testing.T, s Store) {
+	var want budget.Record
+	for _, name := range []string{"c", "a", "b", "a"} {
+		if !slices.Contains(want.Refused, name) {
+			want.Refused = append(want.Refused, name)
+		}
+		want = inOrder(want)
+		sameBudget(t, refuse(t, s, name), want)
+		wantBudget(t, s, host, want)
+	}
+	if !want.Refusing() {
+		t.Error("three refused connections make no refusing host")
+	}
+}
+
+// longName is a connection's name of full length.
+func longName(i int) string {
+	name := fmt.Sprintf("c%03d-", i)
+	return name + strings.Repeat("x", 64-len(name))
+}
+
+func refusedMany(t *testing.T, s Store) {
+	var want budget.Record
+	for i := range 400 {
+		refuse(t, s, longName(i))
+		want.Refused = append(want.Refused, longName(i))
+	}
+	wantBudget(t, s, host, want)
+	wantInstant(t, s, windowAt(start()), start())
+	noError(t, s.Succeeded(t.Context(), host))
+	wantBudget(t, s, host, budget.Record{Next: start().Add(interval)})
+}
+
+func refusedToMost(t *testing.T, s Store) {
+	for i := range budget.MaxRefused + 2 {
+		refuse(t, s, fmt.Sprintf("c%03d", i))
+	}
+	r := refuse(t, s, "c000") // one of them again
+	if len(r.Refused) != budget.MaxRefused || !slices.Contains(r.Refused, "c499") || slices.Contains(r.Refused, "c500") {
+		t.Errorf("%d connections refused, want the first %d", len(r.Refused), budget.MaxRefused)
+	}
+}
+
+func refusedAtOnce(t *testing.T, s Store) {
+	var want budget.Record
+	for i := range many {
+		want.Refused = append(want.Refused, longName(i))
+	}
+	race(func(i int) {
+		if _, err := s.Refused(t.Context(), host, longName(i)); err != nil {
+			t.Error(err)
+		}
+	})
+	wantBudget(t, s, host, want)
+}
+
+func probeAtOnce(t *testing.T, s Store) {
+	var probes atomic.Int64
+	race(func(int) {
+		may, err := s.Probe(t.Context(), host, start())
+		if err != nil {
+			t.Error(err)
+		}
+		if may {
+			probes.Add(1)
+		}
+	})
+	if got := probes.Load(); got != 1 {
+		t.Errorf("%d probes at once, want 1", got)
+	}
+}
+
+func probeAlone(t *testing.T, s Store) {
+	wantInstant(t, s, windowAt(start()), start())
+	refuse(t, s, "acme")
+	wantProbe(t, s, start().Add(999_999), true)
+	wantProbe(t, s, start(), false)
+	wantBudget(t, s, host, budget.Record{Next: start().Add(interval), Refused: []string{"acme"}, ProbedAt: start()})
+}

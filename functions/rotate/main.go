@@ -26,7 +26,7 @@ func main() {
 		config.Report(os.Stdout, err)
 		os.Exit(1)
 	}
-	lambda.StartHandler(h)
+	lambda.Start(h)
 }
 
 // wire lists what is plugged into what.

@@ -100,9 +100,9 @@ func Rotate(getenv func(string) string) (ForRotate, error) {
 		TableName:              r.required(TableName),
 		SecretPrefix:           r.required(SecretPrefix),
 		AuthHosts:              r.hosts(),
-		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, budget.MaxPerSecond, 1, budget.MaxPerSecond),
-		LoginAttempts:          r.number(LoginAttempts, account.MaxAttempts, 1, account.MaxAttempts),
-		RotateConcurrency:      r.number(RotateConcurrency, defaultConcurrency, 1, maxConcurrency),
+		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, budget.MaxPerSecond, budget.MaxPerSecond),
+		LoginAttempts:          r.number(LoginAttempts, account.MaxAttempts, account.MaxAttempts),
+		RotateConcurrency:      r.number(RotateConcurrency, defaultConcurrency, maxConcurrency),
 		CallbackBaseURL:        r.baseURL(),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
 		LogLevel:               r.level(),
@@ -117,7 +117,7 @@ func Callback(getenv func(string) string) (ForCallback, error) {
 		TableName:              r.required(TableName),
 		SecretPrefix:           r.required(SecretPrefix),
 		AuthHosts:              r.hosts(),
-		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, budget.MaxPerSecond, 1, budget.MaxPerSecond),
+		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, budget.MaxPerSecond, budget.MaxPerSecond),
 		CallbackBaseURL:        r.baseURL(),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
 		LogLevel:               r.level(),
@@ -150,14 +150,15 @@ func (r *reader) required(name string) string {
 	return value
 }
 
-func (r *reader) number(name string, usual, least, most int) int {
+// number reads a whole number from 1 to most.
+func (r *reader) number(name string, usual, most int) int {
 	text := r.getenv(name)
 	if text == "" {
 		return usual
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
-		r.fault(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+	if err != nil || n < 1 || n > most {
+		r.fault(name, fmt.Sprintf("must be a whole number from 1 to %d", most))
 		return usual
 	}
 	return n

@@ -4,7 +4,7 @@
 // It holds no rule. It decodes strictly, recovers from panics, turns errors
 // into answers in one place (Fail), and writes one log line per invocation.
 //
-//	lambda.StartHandler(&handler.Issue{Vendor: vendor, Log: log, Now: time.Now})
+//	lambda.Start(&handler.Issue{Vendor: vendor, Log: log, Now: time.Now})
 package handler
 
 import (

@@ -55,15 +55,14 @@ func (h *Issue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func (h *Issue) log(ctx context.Context, r vend.Request, a vend.Answer, err error, start time.Time) {
 	outcome := string(a.Outcome)
 	attrs := make([]slog.Attr, 0, 8)
-	attrs = append(attrs, slog.String("connection", r.Connection))
-	if err != nil {
+	attrs = append(attrs, slog.String("connection", r.Connection),
+		slog.Int64("version", a.Version), slog.String("fingerprint", a.Fingerprint))
+	switch {
+	case err != nil:
 		outcome = string(fault.Of(err).Type)
 		attrs = append(attrs, attrsOf(err)...)
-	} else {
-		attrs = append(attrs, slog.Int64("version", a.Version), slog.String("fingerprint", a.Fingerprint))
-		if len(a.Warnings) > 0 {
-			attrs = append(attrs, slog.Any("warnings", a.Warnings))
-		}
+	case len(a.Warnings) > 0:
+		attrs = append(attrs, slog.Any("warnings", a.Warnings))
 	}
 	h.Log.Invocation(ctx, telemetry.Line{
 		Level: levelOf(err), Message: "issue", Attrs: append(attrs, since(start, h.Now())),

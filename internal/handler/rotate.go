@@ -25,27 +25,34 @@ type Rotate struct {
 
 // Invoke answers one invocation. A failed renewal is a successful invocation.
 func (h *Rotate) Invoke(ctx context.Context, payload []byte) (data []byte, _ error) {
+	start := h.Now()
+	name, said := "", false // said: the invocation has its line already
 	err := guard(ctx, h.Log, func() error {
 		request, err := rotateRequest(payload)
 		if err != nil {
 			return err
 		}
-		result, err := h.rotate(ctx, request)
+		if request != nil {
+			name = request.Connection
+		}
+		result, err := h.rotate(ctx, request, start)
 		if err != nil {
+			said = request != nil
 			return err
 		}
 		data, err = encode(result)
 		return err
 	})
-	if err != nil {
-		h.Log.Write(ctx, slog.LevelError, "rotate", attrsOf(err)...)
-		return nil, Fail(ctx, err)
+	if err == nil {
+		return data, nil
 	}
-	return data, nil
+	if !said {
+		h.logFailed(ctx, name, err, start)
+	}
+	return nil, Fail(ctx, err)
 }
 
-func (h *Rotate) rotate(ctx context.Context, request *rotation.Request) (rotation.Result, error) {
-	start := h.Now()
+func (h *Rotate) rotate(ctx context.Context, request *rotation.Request, start time.Time) (rotation.Result, error) {
 	if request == nil {
 		return h.sweep(ctx, start)
 	}
@@ -58,12 +65,12 @@ func (h *Rotate) rotate(ctx context.Context, request *rotation.Request) (rotatio
 }
 
 func (h *Rotate) sweep(ctx context.Context, start time.Time) (rotation.Result, error) {
-	result, reports, err := h.Renewer.Sweep(ctx)
+	swept, err := h.Renewer.Sweep(ctx)
 	if err != nil {
-		return result, err
+		return swept.Result, err
 	}
-	h.logSweep(ctx, result, reports, start)
-	return result, nil
+	h.logSweep(ctx, swept, start)
+	return swept.Result, nil
 }
 
 // rotateRequest decodes a request: nil for a sweep. Fields that it does not
@@ -113,15 +120,24 @@ func (h *Rotate) logOne(ctx context.Context, r renewal.Report, start time.Time) 
 	h.Log.Invocation(ctx, telemetry.Line{
 		Level: reportLevel(r), Message: "rotate", Attrs: append(reportAttrs(r), since(start, h.Now())),
 		Outcome: string(r.Outcome), Counted: []telemetry.Metric{telemetry.Count(telemetry.Renewals, 1)},
-		Metrics: requestMetrics([]renewal.Report{r}),
+		Metrics: requestMetrics([]renewal.Report{r}, h.Now()),
+	})
+}
+
+// logFailed writes the line of an invocation that failed as a whole.
+func (h *Rotate) logFailed(ctx context.Context, name string, err error, start time.Time) {
+	r := renewal.Report{Connection: name, Err: fault.Of(err)}
+	h.Log.Invocation(ctx, telemetry.Line{
+		Level: levelOf(err), Message: "rotate", Attrs: append(reportAttrs(r), since(start, h.Now())),
+		Outcome: string(r.Err.Type),
 	})
 }
 
 // logSweep writes the line of a sweep, one line with each outcome's count for
 // the metrics, and a line for each renewal that somebody may want to look at.
-func (h *Rotate) logSweep(ctx context.Context, result rotation.Result, reports []renewal.Report, start time.Time) {
-	lines := 0
-	for _, r := range reports {
+func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.Time) {
+	result, lines := swept.Result, 0
+	for _, r := range swept.Reports {
 		if r.Err != nil && r.Outcome != rotation.LeftOver && lines < maxLines {
 			h.Log.Write(ctx, reportLevel(r), "renewal", append(reportAttrs(r), slog.String("outcome", string(r.Outcome)))...)
 			lines++
@@ -141,8 +157,20 @@ func (h *Rotate) logSweep(ctx context.Context, result rotation.Result, reports [
 			slog.Int("reauthorize", result.Reauthorize), slog.Int("left_over", result.LeftOver), since(start, h.Now()),
 		},
 		Outcome: "finished",
-		Metrics: append(requestMetrics(reports), telemetry.Count(telemetry.SweepFinished, 1)),
+		Metrics: append(requestMetrics(swept.Reports, h.Now()), sweepMetrics(swept)...),
 	})
+}
+
+// sweepMetrics are those of a sweep as a whole.
+func sweepMetrics(swept renewal.Swept) []telemetry.Metric {
+	metrics := []telemetry.Metric{
+		telemetry.Seconds(telemetry.OldestOverdueSeconds, swept.OldestOverdue),
+		telemetry.Count(telemetry.SweepFinished, 1),
+	}
+	if swept.Waiting >= 0 {
+		metrics = append(metrics, telemetry.Count(telemetry.Waiting, swept.Waiting))
+	}
+	return metrics
 }
 
 func reportAttrs(r renewal.Report) []slog.Attr {
@@ -164,20 +192,29 @@ func reportLevel(r renewal.Report) slog.Level {
 	return levelOf(r.Err)
 }
 
-// requestMetrics sums what renewals sent.
-func requestMetrics(reports []renewal.Report) []telemetry.Metric {
+// requestMetrics sums what renewals sent, and finds the refresh token that ends
+// first.
+func requestMetrics(reports []renewal.Report, now time.Time) []telemetry.Metric {
 	var requests, throttled, refused int
 	var waited time.Duration
+	var ends time.Time
 	for _, r := range reports {
 		requests += r.TokenRequests
 		throttled += r.Throttled
 		refused += r.RefusedLogins
 		waited += r.BudgetWait
+		if !r.RefreshExpiresAt.IsZero() && (ends.IsZero() || r.RefreshExpiresAt.Before(ends)) {
+			ends = r.RefreshExpiresAt
+		}
 	}
-	return []telemetry.Metric{
+	metrics := []telemetry.Metric{
 		telemetry.Count(telemetry.TokenRequests, requests),
 		telemetry.Count(telemetry.Throttled, throttled),
 		telemetry.Count(telemetry.RefusedLogins, refused),
 		telemetry.Seconds(telemetry.BudgetWaitSeconds, waited),
 	}
+	if !ends.IsZero() {
+		metrics = append(metrics, telemetry.Days(telemetry.DaysUntilRefreshTokenEnds, ends.Sub(now)))
+	}
+	return metrics
 }

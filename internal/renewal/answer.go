@@ -28,7 +28,7 @@ func (p *path) answered(ctx context.Context, s step, token *reltioauth.Token, er
 		again, err = p.answeredToken(storing, s, token, err)
 	}
 	if again || err != nil {
-		p.onward = again
+		p.onward = again && !p.repeating
 		return again, err
 	}
 	return false, p.learn(ctx)
@@ -37,10 +37,10 @@ func (p *path) answered(ctx context.Context, s step, token *reltioauth.Token, er
 // answeredToken stores the answer to a token request. A refresh token in any
 // answer that parses comes first.
 func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Token, err error) (bool, error) {
-	kept, keepErr := p.keep(ctx, s, token)
 	if err != nil && p.sameEnded(token, err) {
 		err = nil // the token in hand again, at its very end
 	}
+	kept, keepErr := p.keep(ctx, s, token, err)
 	v := judge(s.kind, err)
 	p.tally(v, err)
 	p.settleLogin(ctx, v, err)
@@ -94,10 +94,7 @@ func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
 // accepted stores a new access token, or the same one again.
 func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, kept grant.RefreshToken, keepErr error) (bool, error) {
 	p.old, p.oldRefresh = p.g, s.kind == refresh
-	if p.host.Troubled() {
-		// What is not forgotten now is forgotten by the next success.
-		_ = p.Budgets.Succeeded(ctx, p.c.Host())
-	}
+	p.hostAccepts(ctx)
 	next := p.g.Accept(token)
 	if p.g.Stuck(next, token.IssuedAt) {
 		e := fault.New(fault.ReltioUnavailable, "Reltio gives a token again that has ended")
@@ -115,7 +112,9 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 		next.LastError, next.LastErrorMessage = p.loginRefused.Type, p.loginRefused.Message
 	}
 	next = p.taught(next, token.IssuedAt)
+	next.Relogin = ""
 	if s.kind == login {
+		p.loggedIn = true
 		next.Relogin = p.reloginAfter(next)
 	}
 	if next.Relogin == grant.ReloginRevoke {
@@ -156,7 +155,8 @@ func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, er
 // of seconds.
 func (p *path) repeat(g grant.Grant) bool {
 	now := p.Now()
-	return p.single && !g.Living(now) && g.Due().Sub(now) <= waitForDue
+	p.repeating = p.single && !g.Living(now) && g.Due().Sub(now) <= waitForDue
+	return p.repeating
 }
 
 // checked reads a check of the reported token.
@@ -214,7 +214,7 @@ func definite(err error) bool {
 // step whatever it gives.
 func (p *path) reloginAfter(next grant.Grant) grant.Relogin {
 	sameRefresh := next.RefreshFingerprint != "" && next.RefreshFingerprint == p.old.RefreshFingerprint
-	if p.old.Relogin == grant.ReloginDue && sameRefresh {
+	if sameRefresh && (p.old.Relogin == grant.ReloginDue || p.old.Relogin == grant.ReloginRevoke) {
 		return grant.ReloginRevoke
 	}
 	return ""

@@ -21,6 +21,10 @@ func (p *path) due(ctx context.Context) error {
 		p.onward = false
 		return nil
 	}
+	if p.repeating {
+		// It was asked for: from now on the moment counts.
+		p.repeating, p.request.Force, p.request.MinTTLSeconds = false, false, 0
+	}
 	if p.reported() {
 		return p.dueReported(now)
 	}
@@ -52,9 +56,13 @@ func (p *path) needed() time.Duration {
 // also one that somebody found dead a moment ago and did not come to renew.
 func (p *path) dueReported(now time.Time) error {
 	switch {
-	case p.dead, p.g.Checkable(now), p.request.Force:
+	case p.dead, p.request.Force:
 		return nil
-	case p.g.Checked(now) && !p.g.FoundAlive(now) && !p.g.Reissued(now) && !p.g.Retrying(now):
+	case p.g.Retrying(now):
+		return p.unchanged(now) // Reltio is not asked before that, for no reason
+	case p.g.Checkable(now):
+		return nil
+	case p.g.Checked(now) && !p.g.FoundAlive(now) && !p.g.Reissued(now):
 		p.dead = true
 		return nil
 	}
@@ -111,7 +119,11 @@ func (p *path) decide(ctx context.Context) (step, error) {
 			return step{}, err
 		}
 	}
-	return p.choose()
+	s, err := p.choose()
+	if err != nil {
+		return s, err
+	}
+	return s, p.probe(ctx, s)
 }
 
 // choose is the choice among token requests: the refresh token, then the other
@@ -121,7 +133,7 @@ func (p *path) choose() (step, error) {
 	if p.c.LogsInAlone() && p.loginRefused == nil {
 		switch p.g.Relogin {
 		case grant.ReloginRevoke:
-			if refreshes {
+			if refreshes && p.loggedIn {
 				return step{kind: revokeRefresh, refresh: t}, nil
 			}
 			return step{kind: login, grant: p.c.Login()}, nil
@@ -145,7 +157,8 @@ func (p *path) choose() (step, error) {
 func (p *path) insteadOfLogin(ctx context.Context, err error) (bool, error) {
 	var d *done
 	_, refreshes := p.refreshToken()
-	if p.g.Relogin != grant.ReloginDue || !refreshes || !errors.As(err, &d) || d.err == nil {
+	replaces := p.g.Relogin == grant.ReloginDue || p.g.Relogin == grant.ReloginRevoke
+	if p.loginRefused != nil || !replaces || !refreshes || !errors.As(err, &d) || d.err == nil {
 		return false, err
 	}
 	p.loginRefused = d.err
@@ -165,8 +178,7 @@ func (p *path) reauthorize() *done {
 }
 
 // readHost looks at the authorization server's state: nothing is dialled while
-// it is paused, and while it refuses everybody one renewal in a while is its
-// probe.
+// it is paused.
 func (p *path) readHost(ctx context.Context) (err error) {
 	now := p.Now()
 	if p.avoid != nil && p.avoid(p.c.Host()) {
@@ -178,13 +190,5 @@ func (p *path) readHost(ctx context.Context) (err error) {
 	if until, paused := p.host.Paused(now); paused {
 		return &budget.BusyError{Until: until, Paused: true}
 	}
-	if !p.host.Refusing() || p.probing {
-		return nil
-	}
-	if p.host.MayProbe(now) {
-		if p.probing, err = p.Budgets.Probe(ctx, p.c.Host(), now); err != nil || p.probing {
-			return err
-		}
-	}
-	return &budget.BusyError{Until: now.Add(budget.ProbeEvery), Paused: true}
+	return nil
 }

@@ -8,8 +8,11 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// firstRetry is the first pause before a refresh token's write is tried again.
-const firstRetry = 100 * time.Millisecond
+// The pauses before a write of what Reltio gave is tried again.
+const (
+	firstRetry   = 100 * time.Millisecond
+	longestRetry = 400 * time.Millisecond
+)
 
 // jittered takes up to half of a pause off, so that two do not keep step.
 func jittered(d time.Duration, chance float64) time.Duration {

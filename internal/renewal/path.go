@@ -22,15 +22,18 @@ type path struct {
 	single bool
 	// avoid tells which hosts this sweep has given up; nil: none.
 	avoid func(host string) bool
+	// chosen: if the host refuses everybody, this is the sweep's one try.
+	chosen bool
 
 	held lease.Lease
 	// idle: nothing was done, so the lease stays until it ends; whoever asked
 	// would only ask again.
 	idle bool
-	// g is the grant as last read or written, old as it was before the answer.
-	g, old grant.Grant
-	c      *connection.Connection
-	host   budget.Record
+	// stored is the grant as last read or written, g what becomes of it, old
+	// what it was before the answer.
+	stored, g, old grant.Grant
+	c              *connection.Connection
+	host           budget.Record
 	// tokens are the refresh tokens to try, the most promising first.
 	tokens []grant.RefreshToken
 	// highest is the highest epoch seen in the vault.
@@ -40,14 +43,18 @@ type path struct {
 	// dead: the reported token was found dead; reasked: it came again;
 	// revoked: it was revoked, and is asked for one last time.
 	dead, reasked, revoked bool
-	// onward: the last pass decided that another one follows.
-	onward bool
+	// onward: the last pass decided that another one follows at once;
+	// repeating: that the next one waits until the token is due once more.
+	onward, repeating bool
 	// lesson is what the last answer may teach about refreshes, or else logins.
 	lesson     grant.Lesson
 	oldRefresh bool
 	// loginRefused: a re-login was refused while the refresh token lives, which
 	// is used instead.
 	loginRefused *fault.Error
+	// loggedIn: a login was accepted on this way. Only then a refresh token is
+	// revoked.
+	loggedIn bool
 	// probing: the host refuses everybody and this is the one try.
 	probing bool
 	// counted is the login's count while its answer is open.
@@ -77,6 +84,7 @@ func (p *path) run(ctx context.Context) Report {
 
 // pass is the path once: from reading to storing, with one request between.
 func (p *path) pass(ctx context.Context) (again bool, err error) {
+	p.counted = 0
 	if err := p.read(ctx); err != nil {
 		return false, err
 	}
@@ -88,9 +96,9 @@ func (p *path) pass(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return p.answered(ctx, s, nil, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it is used up
 	if err := p.extend(ctx); err != nil {
-		return false, err
+		return false, p.uncount(ctx, err)
 	}
 	if err := p.count(ctx, s); err != nil {
 		return p.insteadOfLogin(ctx, err)
@@ -136,22 +144,39 @@ func (p *path) storing(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 }
 
-// write stores g as the grant. The caller bounds the context.
+// write stores g as the grant, with the events that its change calls for, and
+// sends them. The caller bounds the context.
 func (p *path) write(ctx context.Context, g grant.Grant) error {
+	if p.Events != nil {
+		g = g.Announced(p.stored, p.Now(), p.c != nil && !p.c.LogsInAlone())
+	}
+	if err := p.put(ctx, g); err != nil {
+		return err
+	}
+	return p.publish(ctx)
+}
+
+func (p *path) put(ctx context.Context, g grant.Grant) error {
 	g = g.Indexed(p.Now())
 	if err := p.Grants.PutGrant(ctx, p.held, g); err != nil {
 		return err
 	}
 	g.Epoch, g.Owner = p.held.Epoch, p.held.Owner
-	p.g = g
-	p.report.Version, p.report.Fingerprint = g.Version, g.Fingerprint
+	p.took(g)
 	return nil
+}
+
+// took notes the grant as it is in the store.
+func (p *path) took(g grant.Grant) {
+	p.stored, p.g = g, g
+	p.report.Version, p.report.Fingerprint = g.Version, g.Fingerprint
+	p.report.RefreshExpiresAt = g.RefreshExpiresAt
 }
 
 // persist writes what Reltio has given. It tries again for as long as storing
 // may take: a token that is lost is asked for again.
 func (p *path) persist(ctx context.Context, g grant.Grant) error {
-	for wait := firstRetry; ; wait *= 2 {
+	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
 		err := p.write(ctx, g)
 		if err == nil || errors.Is(err, grant.ErrFenced) {
 			return err
@@ -193,6 +218,7 @@ func (p *path) settle(ctx context.Context, err error) Report {
 	default:
 		d = p.failed(fault.Of(err))
 	}
+	p.stillWaiting(d)
 	p.idle = d.idle
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
@@ -214,6 +240,23 @@ func unwritten(err error) *done {
 		return &done{outcome: rotation.Contended}
 	}
 	return &done{outcome: rotation.Failed, err: fault.Of(err)}
+}
+
+// stillWaiting keeps the news of a grant that waits for somebody: that it could
+// not be tried just now is none.
+func (p *path) stillWaiting(d *done) {
+	if d.write == nil || d.err == nil || !p.stored.Waiting() || p.stored.ConnectionVersion != p.g.ConnectionVersion {
+		return
+	}
+	switch d.err.Type {
+	case fault.RateLimited, fault.ReltioUnavailable, fault.StoreUnavailable:
+		g := p.stored.Looked(p.Now())
+		if d.outcome == rotation.LeftOver {
+			g.RetryAt = d.write.RetryAt
+		}
+		g.Unpublished = d.write.Unpublished
+		d.write = &g
+	}
 }
 
 // postponed is the end of a renewal that sent nothing: it comes again at until.

@@ -35,12 +35,14 @@ func (p *path) readGrant(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	p.g = g
-	p.report.Version, p.report.Fingerprint = g.Version, g.Fingerprint
+	p.took(g)
 	if g.Owner != p.held.Owner && g.Epoch >= p.held.Epoch {
-		if p.held, err = p.Leases.ExtendLease(ctx, p.held, g.Epoch+1, p.held.Until); err != nil {
+		if err := p.hold(ctx, g.Epoch+1, p.held.Until); err != nil {
 			return err
 		}
+	}
+	if err := p.publish(ctx); err != nil {
+		return err
 	}
 	if g.Status == grant.StatusPaused {
 		return &done{outcome: rotation.Unchanged, err: g.Error(p.Now())}
@@ -79,37 +81,43 @@ func (p *path) readConnection(ctx context.Context) error {
 // gone forgets the grant of a connection whose secret is missing.
 func (p *path) gone(ctx context.Context) error {
 	g := p.g.Gone(p.Now())
-	d := &done{outcome: rotation.Failed, err: g.Error(p.Now()), write: &g}
-	if p.g.HasRefreshToken() {
+	if p.g.Identity != "" {
 		if err := p.bury(ctx); err != nil {
-			return err
+			return p.unburied(p.g, err)
 		}
 	}
-	return d
+	return &done{outcome: rotation.Failed, err: g.Error(p.Now()), write: &g}
 }
 
 // newborn makes the grant that of the connection's present identity. A grant
-// of another identity loses its tokens here, in one write.
+// of another identity loses its tokens here, in one write. Whose grant it is
+// stands in the table before anything is sent, so that a refresh token that a
+// crash leaves in the vault is never taken for another identity's.
 func (p *path) newborn(ctx context.Context) error {
 	before := p.g
 	p.g = p.g.Newborn(p.c.Identity())
-	if before.Identity == "" {
-		return nil // there was none before
-	}
 	p.dead, p.spent = false, nil
-	if err := p.bury(ctx); err != nil {
-		// The vault does not answer. The token is removed all the same; the
-		// identity stays the old one, so that this is done again.
-		g := before.WithoutToken()
-		g = g.Failed(grant.StatusFailing, fault.Of(err), p.Now(), 0, p.chance())
-		return &done{outcome: rotation.Failed, err: fault.Of(err), write: &g}
+	if before.Identity != "" || before.Status == grant.StatusUnknown {
+		if err := p.bury(ctx); err != nil {
+			return p.unburied(before, err)
+		}
 	}
 	p.g.Aliases, p.g.ConnectionVersion = p.c.Aliases, p.c.Version
 	return p.write(ctx, p.g)
 }
 
+// unburied is the end of a renewal that could not bury refresh tokens, because
+// the vault does not answer. The access token is removed all the same; the
+// identity stays the old one, so that this is done again.
+func (p *path) unburied(before grant.Grant, err error) *done {
+	e := fault.Of(err)
+	g := before.WithoutToken().Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
+	return &done{outcome: rotation.Failed, err: e, write: &g}
+}
+
 // bury puts a tombstone on the refresh tokens of another identity, so that none
-// of them is ever sent again, not even one that a stalled writer adds later.
+// of them is ever sent again, not even one that a stalled writer adds later:
+// the grant points at the tombstone, whose epoch is higher.
 func (p *path) bury(ctx context.Context) error {
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
@@ -119,10 +127,10 @@ func (p *path) bury(ctx context.Context) error {
 	if p.highest == 0 {
 		return nil // there never was one
 	}
-	_, err := p.Vault.Put(ctx, p.request.Connection, grant.RefreshToken{
+	version, err := p.Vault.Put(ctx, p.request.Connection, grant.RefreshToken{
 		LoggedInAt: p.Now(), Epoch: p.nextEpoch(),
 	})
-	p.tokens = nil
+	p.g.SecretVersion, p.tokens = version, nil
 	return err
 }
 

@@ -66,26 +66,13 @@ func (p *path) refusedCredentials(ctx context.Context, s step) error {
 	return p.ended(grant.StatusFailing, fault.New(fault.CredentialsRejected, p.refusalText()))
 }
 
-// hostRefuses counts the refusal at the host. If everybody is refused it says
-// nothing about this connection, which comes again.
-func (p *path) hostRefuses(ctx context.Context) error {
-	host, err := p.Budgets.Refused(ctx, p.c.Host(), p.c.Name)
-	if err != nil {
-		return nil //nolint:nilerr // the refusal itself is the news, and is stored next
-	}
-	if host.Refusing() {
-		return &budget.BusyError{Until: p.Now().Add(budget.ProbeEvery), Paused: true}
-	}
-	return nil
-}
-
 // deadRefreshToken goes on to the other stored version, then to a login of its
 // own pass; where that needs a person, it is said. The refused token is kept:
 // servers err.
 func (p *path) deadRefreshToken(ctx context.Context, s step) (bool, error) {
 	p.spent = append(p.spent, s.refresh.Fingerprint())
 	_, other := p.refreshToken()
-	if !other && !p.c.LogsInAlone() {
+	if p.probing || !other && !p.c.LogsInAlone() {
 		if err := p.hostRefuses(ctx); err != nil {
 			return false, err
 		}
@@ -124,8 +111,11 @@ func (p *path) throttled(ctx context.Context, err error) error {
 // keep stores the refresh token of an answer before anything else, and returns
 // the one that the grant has from now on. It tries again for as long as storing
 // may take: a refresh token that is lost may need a person.
-func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token) (grant.RefreshToken, error) {
-	if !p.c.Refreshes() || token == nil {
+//
+// Of an answer that failed only a refresh token counts: that there is none says
+// nothing.
+func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed error) (grant.RefreshToken, error) {
+	if !p.c.Refreshes() || token == nil || failed != nil && token.RefreshToken.IsZero() {
 		return grant.RefreshToken{}, nil
 	}
 	next, write := p.refreshTokenOf(s, token)
@@ -133,7 +123,9 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token) (grant
 		return next, nil
 	}
 	next.Epoch = p.nextEpoch()
-	for wait := firstRetry; ; wait *= 2 {
+	ctx, cancel := context.WithTimeout(ctx, keepTime)
+	defer cancel()
+	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
 		version, err := p.Vault.Put(ctx, p.c.Name, next)
 		if err == nil {
 			next.Version, p.highest = version, next.Epoch
@@ -158,8 +150,9 @@ func (p *path) refreshTokenOf(s step, token *reltioauth.Token) (next grant.Refre
 		return grant.RefreshToken{Token: given, LoggedInAt: s.refresh.LoggedInAt}, true
 	}
 	if given.IsZero() {
-		// A login without a refresh token ends the ones before.
-		return grant.RefreshToken{LoggedInAt: token.IssuedAt}, len(p.tokens) > 0
+		// A login without a refresh token ends the ones before. A tombstone
+		// that is there already is pointed at still.
+		return grant.RefreshToken{LoggedInAt: token.IssuedAt, Version: p.g.SecretVersion}, len(p.tokens) > 0
 	}
 	for i, known := range p.tokens {
 		ended := !known.LoggedInAt.Add(p.c.RefreshTokenLife).After(token.IssuedAt)

@@ -29,6 +29,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/event"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
@@ -44,6 +45,9 @@ const (
 	checkTime   = reltioauth.CheckTimeout
 	revokeTime  = reltioauth.RevokeTimeout
 	storeTime   = 5 * time.Second
+	// keepTime of it at most is for the vault, so that the table gets the
+	// access token though the vault does not answer.
+	keepTime = storeTime - 500*time.Millisecond
 	// waitForDue is how far ahead a due moment may lie for a single renewal to
 	// wait for it.
 	waitForDue = 5 * time.Second
@@ -64,6 +68,8 @@ type Renewer struct {
 	Vault       grant.Vault
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
+	// Events tells operators; nil: nobody is told.
+	Events event.Publisher
 	// Now is the clock.
 	Now func() time.Time
 	// PerSecond is the rate of token requests; 0 means budget.MaxPerSecond.
@@ -91,6 +97,8 @@ type Report struct {
 	// Version and Fingerprint are those of the stored token afterwards.
 	Version     int64
 	Fingerprint string
+	// RefreshExpiresAt is when its refresh token ends; zero if there is none.
+	RefreshExpiresAt time.Time
 	// TokenRequests were sent, of them Throttled answered 429 and RefusedLogins
 	// refused the credentials.
 	TokenRequests int
@@ -104,6 +112,10 @@ type Report struct {
 	// unreachable says that the host did not answer at all.
 	unreachable bool
 	host        string
+	// rank says how fit it is to probe a host that refuses everybody; atLimit
+	// that it may not for its account's sake.
+	rank    rank
+	atLimit bool
 }
 
 // Renew renews one connection's grant: at most one request to Reltio's token
@@ -132,7 +144,7 @@ func (r *Renewer) chance() float64 {
 	if r.Chance != nil {
 		return r.Chance()
 	}
-	return mathrand.Float64()
+	return mathrand.Float64() //nolint:gosec // jitter is no secret
 }
 
 // sleep waits until the moment, or fails when the context ends before it.

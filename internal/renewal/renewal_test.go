@@ -2,11 +2,12 @@ package renewal_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
 func TestFirstToken(t *testing.T) {
@@ -15,21 +16,108 @@ func TestFirstToken(t *testing.T) {
 		"password":           password(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, nil)
+			bubble(t, func(w *world) {
 				w.connect("acme", fields)
-				report := w.renew(rotation.Request{Connection: "acme"})
-				if report.Outcome != rotation.Renewed || report.Err != nil {
-					t.Fatalf("report %+v, want renewed", report)
+				report := w.acme()
+				w.expect(report, rotation.Renewed, "")
+				g := w.status(grant.StatusOK)
+				if !g.Living(time.Now()) || g.Version != 1 || report.Version != 1 || report.Fingerprint != g.Fingerprint {
+					t.Errorf("grant %+v, report %+v: want a living token of version 1", g, report)
 				}
-				g := w.grant("acme")
-				if !g.Living(time.Now()) || g.Version != 1 || g.Status != grant.StatusOK {
-					t.Errorf("grant %+v, want a living token of version 1", g)
+				if want := g.IssuedAt.Add(time.Hour); !g.ExpiresAt.Equal(want) {
+					t.Errorf("ends %v, want %v", g.ExpiresAt, want)
 				}
-				if n := w.requests(); n != 1 {
-					t.Errorf("%d token requests, want 1", n)
+				if g.HasRefreshToken() != (name == "password") {
+					t.Errorf("refresh token %q", g.RefreshFingerprint)
+				}
+				w.wantRequests(1)
+			})
+		})
+	}
+}
+
+// A connection that nobody has authorized says so, and is looked at every five
+// minutes without asking Reltio.
+func TestFirstTokenOfAuthorizationCodeNeedsAPerson(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", authorizationCode())
+		w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		g := w.status(grant.StatusReauthorize)
+		if want := time.Now().Add(5 * time.Minute); !near(g.RetryAt, want) || !near(g.DueAt, want) {
+			t.Errorf("retry at %v, due at %v, want %v", g.RetryAt, g.DueAt, want)
+		}
+		if g.Shard != grant.ShardWaiting {
+			t.Errorf("shard %q, want waiting", g.Shard)
+		}
+		if n := w.out.count(connect); n != 0 {
+			t.Errorf("%d connections dialled, want none", n)
+		}
+		w.expect(w.acme(), rotation.Unchanged, fault.ReauthorizationRequired)
+	})
+}
+
+func TestRefreshesWhenDue(t *testing.T) {
+	for name, fields := range map[string]map[string]any{
+		"password":           password(),
+		"authorization code": authorizationCode(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				g := w.started(fields)
+				w.expect(w.acme(), rotation.Unchanged, "") // not due
+				w.wantRequests(1)
+				time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
+				w.expect(w.acme(), rotation.Renewed, "")
+				next := w.grant("acme")
+				if next.Version != 2 || next.Fingerprint == g.Fingerprint || !next.Living(time.Now()) {
+					t.Errorf("version %d, %s, want a new token", next.Version, next.Fingerprint)
+				}
+				requests := w.server.Requests()
+				if got := requests[len(requests)-1].GrantType; got != "refresh_token" {
+					t.Errorf("asked with %s, want refresh_token", got)
+				}
+				if !next.LoggedInAt.Equal(g.LoggedInAt) {
+					t.Errorf("logged in at %v, want %v still", next.LoggedInAt, g.LoggedInAt)
 				}
 			})
 		})
 	}
+}
+
+func TestClientCredentialsLogInEachTime(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(clientCredentials())
+		for version := int64(2); version < 5; version++ {
+			g := w.grant("acme")
+			time.Sleep(time.Until(g.ExpiresAt.Add(3 * time.Second)))
+			w.expect(w.acme(), rotation.Renewed, "")
+			if got := w.grant("acme").Version; got != version {
+				t.Errorf("version %d, want %d", got, version)
+			}
+		}
+		for _, r := range w.server.Requests() {
+			if r.GrantType != "client_credentials" {
+				t.Errorf("asked with %s", r.GrantType)
+			}
+		}
+		if n := w.out.count(vaultCurrent) + w.out.count(vaultPut); n != 0 {
+			t.Errorf("%d times at the vault, want never", n)
+		}
+	})
+}
+
+// A server that gives no refresh token is logged in to each time.
+func TestPasswordWithoutRefreshTokenLogsInEachTime(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.behave(func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true })
+		g := w.started(password())
+		if g.HasRefreshToken() || g.Mode() != g.LoginMode {
+			t.Fatalf("refresh token %q, mode %q", g.RefreshFingerprint, g.Mode())
+		}
+		time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
+		w.expect(w.acme(), rotation.Renewed, "")
+		if n := w.out.count(vaultPut); n != 0 {
+			t.Errorf("%d writes to the vault, want none", n)
+		}
+	})
 }

@@ -25,13 +25,22 @@ func (p *path) dial(ctx context.Context) (*reltioauth.Conn, error) {
 
 // extend gives the lease its full term again, and makes sure that lease and
 // invocation last for all that follows.
-func (p *path) extend(ctx context.Context) (err error) {
-	now := p.Now()
-	p.held, err = p.Leases.ExtendLease(ctx, p.held, p.held.Epoch, now.Add(lease.Term))
-	if err != nil {
+func (p *path) extend(ctx context.Context) error {
+	if err := p.hold(ctx, p.held.Epoch, p.Now().Add(lease.Term)); err != nil {
 		return err
 	}
 	return p.fits(ctx, budget.MaxWait+requestTime+storeTime)
+}
+
+// hold changes the lease. If that fails it stays as it was: what happened has
+// to be written under it, and it has to be given back.
+func (p *path) hold(ctx context.Context, epoch int64, until time.Time) error {
+	held, err := p.Leases.ExtendLease(ctx, p.held, epoch, until)
+	if err != nil {
+		return err
+	}
+	p.held = held
+	return nil
 }
 
 // fits refuses to begin work that the lease or the invocation does not cover.
@@ -46,7 +55,7 @@ func (p *path) fits(ctx context.Context, work time.Duration) error {
 // count counts a login before it is sent, so that no crash can make anybody
 // forget it.
 func (p *path) count(ctx context.Context, s step) error {
-	if s.kind != login {
+	if s.kind != login || p.counted > 0 {
 		return nil
 	}
 	n, err := p.Accounts.CountLogin(ctx, p.try())
@@ -57,8 +66,11 @@ func (p *path) count(ctx context.Context, s step) error {
 		}
 		n, err = p.Accounts.CountLogin(ctx, p.try())
 	}
-	if errors.Is(err, account.ErrAtLimit) {
+	switch {
+	case errors.Is(err, account.ErrAtLimit):
 		return p.atLimit()
+	case errors.As(err, &claimed): // somebody else was faster
+		return p.claimed(claimed.By)
 	}
 	p.counted = n
 	return err
@@ -87,6 +99,7 @@ func (p *path) try() account.Try {
 // atLimit is the end of a renewal that may not log in.
 func (p *path) atLimit() error {
 	if p.probing {
+		p.report.atLimit = true
 		return &budget.BusyError{Until: p.Now().Add(budget.ProbeEvery), Paused: true}
 	}
 	e := fault.New(fault.CredentialsRejected, p.refusalText()+"; stopped to prevent a lock-out")
@@ -116,6 +129,11 @@ func (p *path) contest(ctx context.Context, owner string) error {
 		return p.Accounts.MoveClaim(ctx, p.c.Account(), owner, p.c.Name)
 	}
 	// A secret that cannot be parsed may still name the account.
+	return p.claimed(owner)
+}
+
+// claimed is the end of a renewal whose account belongs to another connection.
+func (p *path) claimed(owner string) *done {
 	e := fault.New(fault.InvalidConnection, "username: its account belongs to connection "+owner)
 	g := p.g.Failed(grant.StatusInvalidConnection, e, p.Now(), 0, p.chance())
 	return &done{outcome: rotation.Failed, err: e, write: &g}

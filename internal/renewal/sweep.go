@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 )
@@ -32,28 +33,62 @@ const (
 	unreachableAfter = 3
 )
 
+// Swept is what became of a sweep.
+type Swept struct {
+	Result rotation.Result
+	// Reports of all candidates, the most urgent first.
+	Reports []Report
+	// Waiting counts the grants that wait for a person or new credentials; -1
+	// if they could not be counted.
+	Waiting int
+	// OldestOverdue is how long the most urgent candidate had been due.
+	OldestOverdue time.Duration
+}
+
 // Sweep renews all that is due, the most urgent first. It stops in time: what
 // is left over is found by the next one. Sweeps may overlap; each grant's lease
 // keeps them apart. An error means that the index could not be read.
-func (r *Renewer) Sweep(ctx context.Context) (rotation.Result, []Report, error) {
+func (r *Renewer) Sweep(ctx context.Context) (Swept, error) {
 	began := r.Now()
 	ctx, cancel := context.WithTimeout(ctx, sweepEnds)
 	defer cancel()
 	candidates, err := r.candidates(ctx, began)
 	if err != nil {
-		return rotation.Result{}, nil, err
+		return Swept{}, err
 	}
-	s := &sweep{r: r, began: began, queue: candidates, failures: map[string]int{}}
+	s := &sweep{r: r, began: began, queue: candidates, reports: make([]Report, len(candidates)), failures: map[string]int{}}
 	var workers sync.WaitGroup
 	for range min(r.concurrency(), len(candidates)) {
 		workers.Go(func() { s.work(ctx) })
 	}
 	workers.Wait()
-	var result rotation.Result
+	s.probe(ctx)
+	swept := Swept{Reports: s.reports}
 	for _, report := range s.reports {
-		result.Count(report.Outcome)
+		swept.Result.Count(report.Outcome)
 	}
-	return result, s.reports, nil
+	if len(candidates) > 0 {
+		swept.OldestOverdue = began.Sub(candidates[0].DueAt)
+	}
+	swept.Waiting = r.waiting(ctx, began)
+	return swept, nil
+}
+
+// waiting counts the waiting shard.
+func (r *Renewer) waiting(ctx context.Context, now time.Time) (n int) {
+	const farAhead = 365 * 24 * time.Hour
+	var after *grant.Due
+	for {
+		page, err := r.Grants.DueGrants(ctx, grant.ShardWaiting, now.Add(farAhead), after, sweepPage)
+		if err != nil {
+			return -1
+		}
+		n += len(page)
+		if len(page) < sweepPage {
+			return n
+		}
+		after = &page[len(page)-1]
+	}
 }
 
 func (r *Renewer) concurrency() int {
@@ -90,8 +125,10 @@ type sweep struct {
 	began time.Time
 
 	// mu guards what follows; it is never held across a renewal.
-	mu      sync.Mutex
-	queue   []grant.Due
+	mu    sync.Mutex
+	queue []grant.Due
+	taken int
+	// reports are in the order of the candidates.
 	reports []Report
 	// failures counts transport failures in a row, by host.
 	failures map[string]int
@@ -100,28 +137,61 @@ type sweep struct {
 // work renews one candidate after the other.
 func (s *sweep) work(ctx context.Context) {
 	for {
-		name, ok := s.next()
+		i, ok := s.next()
 		if !ok {
 			return
 		}
-		report := Report{Connection: name, Outcome: rotation.LeftOver}
-		if s.mayBegin(ctx) {
-			p := &path{Renewer: s.r, request: rotation.Request{Connection: name}, avoid: s.unreachable}
-			report = p.run(ctx)
-		}
-		s.took(report)
+		s.renew(ctx, i, &path{request: rotation.Request{Connection: s.queue[i].Connection}})
 	}
 }
 
-func (s *sweep) next() (string, bool) {
+// renew renews one candidate, if there is time.
+func (s *sweep) renew(ctx context.Context, i int, p *path) {
+	report := Report{Connection: p.request.Connection, Outcome: rotation.LeftOver}
+	if s.mayBegin(ctx) {
+		p.Renewer, p.avoid = s.r, s.unreachable
+		report = p.runSafely(ctx)
+	}
+	s.took(i, report)
+}
+
+// runSafely is run for a goroutine of its own: a defect ends this renewal and
+// no other, and what was panicked with is not known to be safe to print.
+func (p *path) runSafely(ctx context.Context) (report Report) {
+	defer func() {
+		if recover() != nil {
+			report = Report{
+				Connection: p.request.Connection, Outcome: rotation.Failed,
+				Err: fault.New(fault.Internal, ""), Unstored: true,
+			}
+		}
+	}()
+	return p.run(ctx)
+}
+
+// probe lets, at each host that refuses everybody, the fittest of those who had
+// to wait try once more; of those who may log in no more the next.
+func (s *sweep) probe(ctx context.Context) {
+	probed := map[string]bool{}
+	for _, i := range fittest(s.reports) {
+		host := s.reports[i].host
+		if probed[host] {
+			continue
+		}
+		request := rotation.Request{Connection: s.queue[i].Connection, Force: true}
+		s.renew(ctx, i, &path{request: request, chosen: true})
+		probed[host] = !s.reports[i].atLimit
+	}
+}
+
+func (s *sweep) next() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.queue) == 0 {
-		return "", false
+	if s.taken == len(s.queue) {
+		return 0, false
 	}
-	name := s.queue[0].Connection
-	s.queue = s.queue[1:]
-	return name, true
+	s.taken++
+	return s.taken - 1, true
 }
 
 // mayBegin reports whether there is time for one more renewal.
@@ -130,10 +200,10 @@ func (s *sweep) mayBegin(ctx context.Context) bool {
 	return now.Sub(s.began) < sweepStarts && left(ctx, now) >= sweepNeeds
 }
 
-func (s *sweep) took(report Report) {
+func (s *sweep) took(i int, report Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reports = append(s.reports, report)
+	s.reports[i] = report
 	switch {
 	case report.unreachable:
 		s.failures[report.host]++

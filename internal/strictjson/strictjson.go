@@ -194,8 +194,12 @@ func (o *Object) Known(names ...string) {
 // may extend.
 func (o *Object) KnowAll() {
 	for name := range o.fields {
-		o.asked[name] = true
+		if !o.asked[name] {
+			o.asked[name] = true
+			delete(o.problems, name)
+		}
 	}
+	o.unnamed = false
 }
 
 // Problems lists what is wrong, each as "<field>: <what>", sorted by field; at

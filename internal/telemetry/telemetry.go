@@ -73,6 +73,11 @@ func Seconds(name string, d time.Duration) Metric {
 	return Metric{Name: name, Unit: "Seconds", Value: d.Seconds()}
 }
 
+// Days is a metric of long times; CloudWatch has no unit for it.
+func Days(name string, d time.Duration) Metric {
+	return Metric{Name: name, Unit: "None", Value: d.Hours() / 24}
+}
+
 // Line is one log line with its metrics.
 type Line struct {
 	Level   slog.Level

@@ -27,7 +27,8 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 					return c.settled(err)
 				}
 			case errors.Is(err, lease.ErrHeld):
-				tryAt = held.Until
+				// It may be given back before its end.
+				tryAt = c.now().Add(min(held.Until.Sub(c.now()), lease.SyncTerm))
 			}
 		}
 		if !c.pause(ctx, pause) {
@@ -46,7 +47,7 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error) {
 	if err := c.read(ctx, grant.Strong); err != nil || c.over() {
 		c.giveBack(ctx, held)
-		return true, err
+		return ctx.Err() == nil || err == nil, err
 	}
 	result, err := c.Rotate.Rotate(ctx, c.rotation(held))
 	if err != nil {
@@ -60,11 +61,12 @@ func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error
 		return true, nil
 	}
 	switch *result.Outcome {
-	case rotation.Contended, rotation.Unchanged, rotation.LeftOver:
-		return false, nil
-	default:
-		return true, result.Fault()
+	case rotation.Failed, rotation.Reauthorize:
+		if f := result.Fault(); f != nil {
+			return true, f
+		}
 	}
+	return false, nil // no news, or news that cannot be read yet
 }
 
 // giveBack ends a lease that was not handed over.

@@ -34,6 +34,8 @@ const (
 	Patience = 20 * time.Second
 	// spare is left of the invocation to answer.
 	spare = time.Second
+	// leastRead is what the first read is given, however little is left.
+	leastRead = time.Second
 	// aside bounds what a call does for others, with its own token in hand.
 	aside = 2 * time.Second
 	// firstPause and longestPause between two reads of one who waits.
@@ -114,7 +116,7 @@ func (v *Vendor) chance() float64 {
 	if v.Chance != nil {
 		return v.Chance()
 	}
-	return rand.Float64()
+	return rand.Float64() //nolint:gosec // jitter is no secret
 }
 
 // call is one call under way.
@@ -139,6 +141,8 @@ func (c *call) run(ctx context.Context) (Answer, error) {
 		c.g, c.first = g, g.Version
 		return c.answer()
 	}
+	ctx, cancel := context.WithTimeout(ctx, max(c.deadline.Sub(c.start), leastRead))
+	defer cancel()
 	consistency := grant.Eventual
 	if c.request.RejectedFingerprint != "" {
 		consistency = grant.Strong
@@ -147,26 +151,25 @@ func (c *call) run(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	c.first = c.g.Version
-	switch state := c.state(); state {
-	case served:
+	if c.state() == served {
 		c.renewAhead(ctx)
-		return c.answer()
-	case refused:
-		return c.answer()
-	default:
-		c.waited = true
-		return c.await(ctx)
 	}
+	if c.state() != wanting { // looked at again: asking may have taken the token's last second
+		return c.answer()
+	}
+	c.waited = true
+	return c.await(ctx)
 }
 
 // fromMemory reports whether a remembered grant answers the call: not one that
 // reports it, or that needs what only a renewal could give.
 func (c *call) fromMemory(g grant.Grant) bool {
 	return c.request.RejectedFingerprint == "" && g.Living(c.start) &&
-		!(c.request.MinTTL > 0 && g.LivesUp(c.start, c.request.MinTTL))
+		(c.request.MinTTL == 0 || !g.LivesUp(c.start, c.request.MinTTL))
 }
 
-// read reads the grant; one that is not there is an empty one.
+// read reads the grant; one that is not there is an empty one. What is older
+// than what this call has seen already is not looked at.
 func (c *call) read(ctx context.Context, consistency grant.Consistency) error {
 	readAt := c.now()
 	g, err := c.Grants.Grant(ctx, c.request.Connection, consistency)
@@ -175,6 +178,9 @@ func (c *call) read(ctx context.Context, consistency grant.Consistency) error {
 	}
 	if err != nil {
 		return err
+	}
+	if g.Epoch < c.g.Epoch || g.Epoch == c.g.Epoch && g.Version < c.g.Version {
+		return nil
 	}
 	c.g = g
 	c.memory.put(g, readAt)
@@ -205,7 +211,7 @@ func (c *call) state() state {
 		}
 		return wanting
 	case c.reported():
-		if c.g.Reissued(now) || c.g.FoundAlive(now) || c.g.Status == grant.StatusPaused || c.g.Checked(now) && c.g.Retrying(now) {
+		if c.g.Reissued(now) || c.g.FoundAlive(now) || c.g.Status == grant.StatusPaused || c.g.Retrying(now) {
 			return served
 		}
 		return wanting
@@ -238,8 +244,10 @@ func (c *call) renewAhead(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		if err = c.Rotate.RotateLater(ctx, c.rotation(held)); err != nil {
-			_ = c.Leases.ReleaseLease(ctx, held) // it ends by itself otherwise
+		request := c.rotation(held)
+		request.RejectedFingerprint = "" // it is due whatever became of a report
+		if err = c.Rotate.RotateLater(ctx, request); err != nil {
+			c.giveBack(ctx, held)
 		}
 	}
 	c.trouble = c.trouble || err != nil

@@ -1,0 +1,314 @@
+package renewal_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// presented reports whether a server was ever shown a token.
+func presented(s *reltioauthtest.Server, fingerprint string) bool {
+	for _, r := range s.Requests() {
+		if r.Presented == fingerprint {
+			return true
+		}
+	}
+	return false
+}
+
+func elsewhere() map[string]any { return with(password(), "auth_url", otherURL) }
+
+func TestAnotherIdentity(t *testing.T) {
+	for name, fields := range map[string]map[string]any{
+		"server":     elsewhere(),
+		"user":       with(with(password(), "username", "ben"), "password", "password-2"),
+		"client":     with(with(password(), "client_id", "client-2"), "client_secret", "client-secret-2"),
+		"grant type": clientCredentials(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				before := w.started(password())
+				w.connect("acme", fields)
+				var removed []string
+				w.out.before = func(op string) error {
+					if g := w.grant("acme"); op == connect {
+						if g.HasToken() || g.HasRefreshToken() || g.Identity == before.Identity {
+							t.Error("dialled before the old token was removed")
+						}
+					}
+					return nil
+				}
+				w.out.after = func(op string) error {
+					if op == putGrant && !w.grant("acme").HasToken() {
+						removed = append(removed, op)
+					}
+					return nil
+				}
+				w.expect(w.force(), rotation.Renewed, "")
+				if len(removed) != 1 {
+					t.Errorf("removed in %d writes, want 1", len(removed))
+				}
+				g := w.status(grant.StatusOK)
+				if g.Version != before.Version+1 || g.Fingerprint == before.Fingerprint || g.Mode() != grant.Unknown {
+					t.Errorf("version %d, mode %s, want %d and unknown", g.Version, g.Mode(), before.Version+1)
+				}
+				if presented(w.server, before.RefreshFingerprint) || presented(w.other, before.RefreshFingerprint) {
+					t.Error("the old refresh token was sent")
+				}
+			})
+		})
+	}
+}
+
+// An identity seen in a sweep, at the token's own due moment.
+func TestAnotherIdentityIsSeenWhenDue(t *testing.T) {
+	bubble(t, func(w *world) {
+		before := w.started(password())
+		w.connect("acme", elsewhere())
+		w.expect(w.acme(), rotation.Unchanged, "")
+		w.wantGrant(before)
+		time.Sleep(time.Until(before.Due()))
+		if got := w.sweep(); got.Renewed != 1 {
+			t.Errorf("sweep %+v, want one renewed", got)
+		}
+		if got := w.other.TokenRequests(time.Time{}, time.Time{}); got != 1 {
+			t.Errorf("%d requests at the new server, want 1", got)
+		}
+	})
+}
+
+// There and back again: the tokens of before are no good any more.
+func TestIdentityThereAndBack(t *testing.T) {
+	bubble(t, func(w *world) {
+		first := w.started(authorizationCode())
+		w.connect("acme", with(authorizationCode(), "tenant_id", "tenant-2"))
+		w.expect(w.force(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.connect("acme", authorizationCode())
+		w.expect(w.force(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		if presented(w.server, first.RefreshFingerprint) {
+			t.Error("the refresh token of before was sent")
+		}
+		if !w.vault().Token.IsZero() {
+			t.Error("no tombstone in the vault")
+		}
+		w.authorize("acme")
+		w.status(grant.StatusOK)
+		w.atEnd()
+	})
+}
+
+// A writer of the old identity that stalled adds its refresh token behind the
+// tombstone: it is not sent either.
+func TestRefreshTokenAddedBehindTheTombstone(t *testing.T) {
+	for name, behave := range map[string]func(*reltioauthtest.Behaviour){
+		"the new server gives refresh tokens": func(*reltioauthtest.Behaviour) {},
+		"the new server gives none":           func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				before := w.started(password())
+				stale := w.vault()
+				w.connect("acme", elsewhere())
+				w.other.Configure(func(c *reltioauthtest.Config) { behave(&c.Behaviour) })
+				w.out.after = func(op string) error {
+					if op == vaultPut && w.vault().Token.IsZero() {
+						stale.LoggedInAt = time.Now()
+						w.putVault(stale)
+					}
+					return nil
+				}
+				w.expect(w.force(), rotation.Renewed, "")
+				w.due()
+				w.expect(w.acme(), rotation.Renewed, "")
+				if presented(w.other, before.RefreshFingerprint) {
+					t.Error("the old refresh token was sent to the new server")
+				}
+			})
+		})
+	}
+}
+
+// The vault does not answer when the identity changes: the access token goes
+// all the same, nothing is sent, and it is done again.
+func TestAnotherIdentityWhileTheVaultIsDown(t *testing.T) {
+	for _, op := range []string{vaultCurrent, vaultPut} {
+		t.Run(op, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				before := w.started(password())
+				w.connect("acme", elsewhere())
+				w.out.fail(always, op)
+				w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+				g := w.status(grant.StatusFailing)
+				if g.HasToken() {
+					t.Error("the old access token is handed out still")
+				}
+				if n := w.out.count(connect); n != 1 {
+					t.Errorf("%d connections dialled, want that of before alone", n)
+				}
+				w.heal()
+				time.Sleep(time.Minute)
+				w.expect(w.acme(), rotation.Renewed, "")
+				if presented(w.other, before.RefreshFingerprint) {
+					t.Error("the old refresh token was sent")
+				}
+			})
+		})
+	}
+}
+
+// A crash leaves the first refresh token in the vault and nothing of it in the
+// table; then the connection becomes another's.
+func TestAnotherIdentityAfterACrash(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", password())
+		w.out.after = func(op string) error {
+			if w.out.count(vaultPut) > 0 {
+				return errKilled
+			}
+			return nil
+		}
+		w.out.before = w.out.after
+		w.out.before = func(string) error {
+			if w.vault().Token.IsZero() {
+				return nil
+			}
+			return errKilled
+		}
+		w.acme()
+		w.heal()
+		left := w.vault().Fingerprint()
+		if left == "" {
+			t.Fatal("no refresh token was left in the vault")
+		}
+		time.Sleep(time.Minute)
+		w.connect("acme", elsewhere())
+		w.expect(w.force(), rotation.Renewed, "")
+		if presented(w.other, left) {
+			t.Error("the old refresh token was sent to the new server")
+		}
+	})
+}
+
+func TestSecretMissing(t *testing.T) {
+	for _, fields := range []map[string]any{clientCredentials(), password(), authorizationCode()} {
+		bubble(t, func(w *world) {
+			before := w.started(fields)
+			w.disconnect("acme")
+			w.expect(w.force(), rotation.Failed, fault.UnknownConnection)
+			now := time.Now()
+			g := w.grant("acme")
+			want := grant.Grant{
+				Connection: "acme", Epoch: g.Epoch, Owner: g.Owner, Version: before.Version, Status: grant.StatusUnknown,
+				RetryAt: now.Add(time.Minute), TTL: now.Add(24 * time.Hour).Truncate(time.Second).UTC(),
+			}
+			g.RetryAt, want.RetryAt = g.RetryAt.Truncate(time.Second), want.RetryAt.Truncate(time.Second).UTC()
+			if diff := cmp.Diff(want, g); diff != "" {
+				t.Errorf("grant (-want +got):\n%s", diff)
+			}
+			if g.Epoch <= before.Epoch {
+				t.Errorf("epoch %d, want above %d", g.Epoch, before.Epoch)
+			}
+			// Within the minute nothing is read; after it the secret is.
+			reads := w.out.count(readSecret)
+			w.expect(w.acme(), rotation.Unchanged, fault.UnknownConnection)
+			if got := w.out.count(readSecret); got != reads {
+				t.Errorf("%d reads of the secret within the minute", got-reads)
+			}
+			time.Sleep(time.Minute)
+			w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
+			// It comes back.
+			w.connect("acme", fields)
+			time.Sleep(time.Minute)
+			if fields["grant_type"] == "authorization_code" {
+				w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+				w.authorize("acme")
+			} else {
+				w.expect(w.acme(), rotation.Renewed, "")
+			}
+			if next := w.status(grant.StatusOK); next.Version <= before.Version && fields["grant_type"] != "authorization_code" {
+				t.Errorf("version %d, want above %d", next.Version, before.Version)
+			}
+			if before.HasRefreshToken() && presented(w.server, before.RefreshFingerprint) {
+				t.Error("the refresh token of before was sent")
+			}
+		})
+	}
+}
+
+func TestSecretMissingWhileTheVaultIsDown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(password())
+		w.disconnect("acme")
+		w.out.fail(always, vaultPut)
+		w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+		if g := w.grant("acme"); g.HasToken() {
+			t.Error("the token of a connection that is gone is handed out")
+		}
+		w.heal()
+		time.Sleep(time.Minute)
+		w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
+		w.status(grant.StatusUnknown)
+	})
+}
+
+func TestSecretNeverThere(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
+		if g := w.grant("acme"); g.Shard != "" || g.TTL.IsZero() {
+			t.Errorf("shard %q, ttl %v", g.Shard, g.TTL)
+		}
+		if n := w.out.count(vaultCurrent); n != 0 {
+			t.Errorf("%d looks into the vault", n)
+		}
+	})
+}
+
+func TestSecretMalformed(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"no JSON":          {`not json`, "secret: "},
+		"missing fields":   {`{"grant_type":"password"}`, "client_id: is required"},
+		"host not allowed": {`{"grant_type":"client_credentials","client_id":"c","client_secret":"s","auth_url":"https://evil.example"}`, "auth_url: its host is not in AUTH_HOSTS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				before := w.started(password())
+				w.connectText("acme", c.text)
+				dialled := w.out.count(connect)
+				report := w.force()
+				w.expect(report, rotation.Failed, fault.InvalidConnection)
+				if got := report.Err.Message; len(got) < len(c.want) || got[:len(c.want)] != c.want {
+					t.Errorf("message %q, want %q", got, c.want)
+				}
+				g := w.status(grant.StatusInvalidConnection)
+				if g.Shard != grant.ShardWaiting || !near(g.RetryAt, time.Now().Add(5*time.Minute)) {
+					t.Errorf("retry at %v in %q", g.RetryAt, g.Shard)
+				}
+				if g.Fingerprint != before.Fingerprint || !g.Living(time.Now()) {
+					t.Error("the living token is gone")
+				}
+				if got := w.out.count(connect); got != dialled {
+					t.Error("somebody was dialled")
+				}
+				w.connect("acme", password())
+				w.atDue()
+				w.status(grant.StatusOK)
+			})
+		})
+	}
+}
+
+func TestHostTakenOffTheList(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(password())
+		w.renewer.Hosts = connection.Hosts{otherHost}
+		w.expect(w.force(), rotation.Failed, fault.InvalidConnection)
+		w.wantRequests(1)
+	})
+}

@@ -1,0 +1,184 @@
+package renewal_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// users writes n password connections, each of its own user.
+func (w *world) users(n int) (names []string) {
+	w.t.Helper()
+	for i := range n {
+		name := fmt.Sprintf("user-%02d", i)
+		w.connect(name, with(with(password(), "username", name), "password", "password-of-"+name))
+		names = append(names, name)
+	}
+	w.server.Configure(func(c *reltioauthtest.Config) {
+		for _, name := range names {
+			c.Users = append(c.Users, reltioauthtest.User{Username: name, Password: reltioauth.NewSecret("password-of-" + name)})
+		}
+	})
+	return names
+}
+
+// refreshing are users whose tokens are due for a refresh.
+func (w *world) refreshing(n int) (names []string) {
+	w.t.Helper()
+	names = w.users(n)
+	for _, r := range w.together(names) {
+		w.expect(r, rotation.Renewed, "")
+	}
+	time.Sleep(time.Hour)
+	return names
+}
+
+// refuseAll lets the server refuse every client.
+func (w *world) refuseAll() {
+	w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}, reltioauthtest.OpToken)
+}
+
+// After the refusals of three connections the host refuses everybody: others
+// wait, and are not blamed.
+func TestRefusingHost(t *testing.T) {
+	bubble(t, func(w *world) {
+		names := w.fleet(5)
+		w.refuseAll()
+		for _, name := range names[:2] {
+			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.CredentialsRejected)
+		}
+		w.expect(w.renew(rotation.Request{Connection: names[2]}), rotation.LeftOver, fault.RateLimited)
+		if g := w.grant(names[2]); g.Status != grant.StatusOK || g.Failures != 0 {
+			t.Errorf("status %s, %d failures: the refusal that told is no news of its connection", g.Status, g.Failures)
+		}
+		// One probe, and the next only in the next minute.
+		w.renew(rotation.Request{Connection: names[3]})
+		before, dialled := w.requests(), w.out.count(connect)
+		if before > 4 {
+			t.Errorf("%d requests, want three refusals and a probe", before)
+		}
+		w.expect(w.renew(rotation.Request{Connection: names[4], Force: true}), rotation.LeftOver, fault.RateLimited)
+		w.wantRequests(before)
+		if got := w.out.count(connect); got != dialled {
+			t.Error("the host was dialled")
+		}
+	})
+}
+
+// A bad hour: one probe a minute, then everything comes back by itself, with no
+// status left of it and no login at its last attempt.
+func TestRefusingHostRecovers(t *testing.T) {
+	for name, c := range map[string]struct {
+		fleet    func(w *world) []string
+		bad, ill int // minutes
+	}{
+		// Clients that were refused twice come back with their hourly try.
+		"clients":            {func(w *world) []string { return w.fleet(12) }, 60, 130},
+		"users":              {func(w *world) []string { return w.users(12) }, 6, 5},
+		"users and a client": {func(w *world) []string { return append(w.users(12), w.fleet(1)...) }, 60, 130},
+		"refresh tokens":     {func(w *world) []string { return w.refreshing(12) }, 60, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				names := c.fleet(w)
+				w.refuseAll()
+				for _, name := range names {
+					w.renew(rotation.Request{Connection: name})
+				}
+				before := w.requests()
+				for range c.bad {
+					w.sweep()
+					time.Sleep(time.Minute)
+				}
+				if probes := w.requests() - before; probes > c.bad+1 {
+					t.Errorf("%d requests in %d minutes of refusals, want one a minute", probes, c.bad)
+				}
+				for _, name := range names {
+					if n := w.server.RefusedLogins(name, time.Time{}, time.Time{}); n > 1 {
+						t.Errorf("%s: %d refused logins: a probe took the last attempt", name, n)
+					}
+				}
+				w.heal()
+				for range c.ill {
+					w.sweep()
+					time.Sleep(time.Minute)
+				}
+				for _, name := range names {
+					if g := w.grant(name); g.Status != grant.StatusOK || !g.HasToken() {
+						t.Errorf("%s after the bad hour: status %s (%s)", name, g.Status, g.LastErrorMessage)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The probe is a refresh or a client's renewal where there is one.
+func TestRefusingHostIsProbedByThoseWhoRiskNothing(t *testing.T) {
+	bubble(t, func(w *world) {
+		clients := w.fleet(4)
+		users := w.users(4)
+		w.refuseAll()
+		for _, name := range append(clients[:3:3], users...) {
+			w.renew(rotation.Request{Connection: name})
+		}
+		time.Sleep(time.Second)
+		began := time.Now()
+		w.renew(rotation.Request{Connection: clients[3]})
+		for range 4 { // two attempts of each client
+			time.Sleep(time.Minute)
+			w.sweep()
+		}
+		for _, asked := range w.asked(began) {
+			if asked == "password" {
+				t.Error("a user's login was the probe")
+			}
+		}
+		if got := len(w.asked(began)); got != 5 {
+			t.Errorf("%d probes in five minutes, want 5", got)
+		}
+	})
+}
+
+// A success in between starts the count anew.
+func TestRefusalsWithASuccessBetweenThem(t *testing.T) {
+	bubble(t, func(w *world) {
+		names := w.fleet(5)
+		refuse := func(name string) {
+			w.refuseAll()
+			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.CredentialsRejected)
+			w.heal()
+		}
+		refuse(names[0])
+		refuse(names[1])
+		w.expect(w.renew(rotation.Request{Connection: names[2]}), rotation.Renewed, "")
+		refuse(names[3])
+		refuse(names[4])
+	})
+}
+
+// The same connection refused again and again is one.
+func TestRefusalsOfOneConnection(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", wrongPassword())
+		w.force()
+		w.force()
+		names := w.fleet(1)
+		w.expect(w.renew(rotation.Request{Connection: names[0]}), rotation.Renewed, "")
+	})
+}
+
+func TestRefusalCannotBeRecorded(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", wrongPassword())
+		w.out.fail(always, refusedHost)
+		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+		w.status(grant.StatusFailing)
+	})
+}

@@ -1,0 +1,192 @@
+package vend_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+)
+
+func TestTheEndOfPatience(t *testing.T) {
+	limited := fault.New(fault.RateLimited, "")
+	outage := fault.New(fault.ReltioUnavailable, "an old outage")
+	tests := map[string]struct {
+		stored *fault.Error
+		want   fault.Type
+	}{
+		"nothing stored":          {nil, fault.ReltioUnavailable},
+		"a stored rate limit":     {limited, fault.RateLimited},
+		"another error is stored": {outage, fault.ReltioUnavailable},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, "client_credentials")
+				w.blank()
+				if test.stored != nil {
+					w.alter(func(g *grant.Grant) { *g = g.Postponed(test.stored, time.Now()) })
+				}
+				w.rotate.answer = func(ctx context.Context, _ rotation.Request) (rotation.Result, error) {
+					<-ctx.Done() // no answer in time
+					return rotation.Result{}, fault.Wrap(fault.StoreUnavailable, "rotate: no answer in time", ctx.Err())
+				}
+				start := time.Now()
+				message := w.refused(vend.Request{}, test.want)
+				if took := time.Since(start); took != vend.Patience {
+					t.Errorf("it took %v, want %v", took, vend.Patience)
+				}
+				if test.want == fault.RateLimited && message != "retry after 1 s" {
+					t.Errorf("message %q", message)
+				}
+			})
+		})
+	}
+}
+
+func TestTheInvocationsEndBoundsTheWaiting(t *testing.T) {
+	for _, left := range []time.Duration{10 * time.Second, 1500 * time.Millisecond, time.Second, 500 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, "client_credentials")
+			w.hold(time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			defer cancel()
+			start := time.Now()
+			_, err := w.vendor().Issue(ctx, vend.Request{Connection: acme})
+			if fault.Of(err).Type != fault.ReltioUnavailable {
+				t.Errorf("error %v, want ReltioUnavailable", err)
+			}
+			if took := time.Since(start); took > max(0, left-time.Second) {
+				t.Errorf("it took %v of %v, want a second left", took, left)
+			}
+		})
+	}
+}
+
+func TestAStoreThatHangsEndsWithTheCallersPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		w.must(vend.Request{})
+		hanging := errors.New("hanging")
+		for _, c := range []grant.Consistency{grant.Eventual, grant.Strong} {
+			v := w.vendor()
+			v.Grants = hangs{w.store, c}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 25*time.Second, hanging)
+			start := time.Now()
+			r := vend.Request{Connection: acme}
+			if c == grant.Strong {
+				time.Sleep(2 * time.Hour) // no living token: the winner reads strongly
+				start = time.Now()
+				cancel()
+				ctx, cancel = context.WithTimeoutCause(t.Context(), 25*time.Second, hanging)
+			}
+			_, err := v.Issue(ctx, r)
+			cancel()
+			want := fault.StoreUnavailable
+			if c == grant.Strong {
+				want = fault.ReltioUnavailable // the store answers, only not now
+			}
+			if fault.Of(err) == nil || fault.Of(err).Type != want || time.Since(start) > vend.Patience {
+				t.Errorf("error %v after %v, want one within %v", err, time.Since(start), vend.Patience)
+			}
+		}
+	})
+}
+
+// hangs never answers reads of one consistency.
+type hangs struct {
+	*store
+	c grant.Consistency
+}
+
+// Grant implements grant.Store.
+func (h hangs) Grant(ctx context.Context, name string, c grant.Consistency) (grant.Grant, error) {
+	if c == h.c {
+		<-ctx.Done()
+		return grant.Grant{}, fault.Wrap(fault.StoreUnavailable, "the table: the context has ended", ctx.Err())
+	}
+	return h.store.Grant(ctx, name, c)
+}
+
+func TestAnInvocationThatFailsIsTheCallersErrorAtOnce(t *testing.T) {
+	for _, want := range []*fault.Error{
+		fault.New(fault.RateLimited, "retry after 3 s"), fault.New(fault.StoreUnavailable, "rotate: it cannot be invoked"),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, "client_credentials")
+			w.rotate.refuse = func(rotation.Request) error { return want }
+			start := time.Now()
+			message := w.refused(vend.Request{}, want.Type)
+			if time.Since(start) != 0 || message != want.Message {
+				t.Errorf("%v after %v, want %v at once", message, time.Since(start), want)
+			}
+			if n := w.rotate.invoked(); n != 1 {
+				t.Errorf("%d invocations, want one attempt", n)
+			}
+			if _, held := w.store.holder(t.Context(), time.Now()); held {
+				t.Error("the lease was not given back")
+			}
+		})
+	}
+}
+
+func TestATokenRenewedAndUnreadableIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		renewed := false
+		w.rotate.answer = func(ctx context.Context, r rotation.Request) (rotation.Result, error) {
+			defer func() { renewed = true }()
+			return w.rotate.run(ctx, r), nil
+		}
+		failed := 0
+		w.store.readFault = func(grant.Consistency) error {
+			if renewed && failed < 1 {
+				failed++
+				return fault.New(fault.StoreUnavailable, "the table: throttled")
+			}
+			return nil
+		}
+		a := w.must(vend.Request{})
+		if a.Outcome != vend.Renewed || failed != 1 {
+			t.Errorf("outcome %s after %d failed reads", a.Outcome, failed)
+		}
+		w.wantRequests(1)
+	})
+}
+
+func TestTheErrorOfTheWinnersStrongRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		w.store.readFault = func(c grant.Consistency) error {
+			if c == grant.Strong {
+				return fault.New(fault.StoreUnavailable, "the table: out of order")
+			}
+			return nil
+		}
+		w.refused(vend.Request{}, fault.StoreUnavailable)
+		if _, held := w.store.holder(t.Context(), time.Now()); held {
+			t.Error("the lease was not given back")
+		}
+		if w.rotate.invoked() != 0 {
+			t.Error("rotate was invoked")
+		}
+	})
+}
+
+func TestAFailureThatCouldNotBeStoredIsTheWinnersError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		want := fault.New(fault.StoreUnavailable, "the secrets: out of order")
+		w.rotate.answer = func(context.Context, rotation.Request) (rotation.Result, error) {
+			return rotation.Single(rotation.Failed, want), nil
+		}
+		if message := w.refused(vend.Request{}, want.Type); message != want.Message {
+			t.Errorf("message %q, want %q", message, want.Message)
+		}
+	})
+}

@@ -1,0 +1,233 @@
+package vend_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// other is the fingerprint of no token.
+const other = "sha256:00000000000000000000000000000000"
+
+func TestAReportOfAnotherTokenGetsTheCurrentOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		want := w.must(vend.Request{})
+		a := w.must(vend.Request{RejectedFingerprint: other})
+		if a.Fingerprint != want.Fingerprint || a.Outcome != vend.Cached {
+			t.Errorf("answer %s, %s, want the current token, cached", a.Fingerprint, a.Outcome)
+		}
+		wantWarnings(t, a)
+		if w.checks() != 0 {
+			t.Error("Reltio was asked about it")
+		}
+		w.wantRequests(1)
+	})
+}
+
+func TestAReportSkipsMemoryAndReadsStrongly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		v := w.vendor()
+		if _, err := w.issue(v, vend.Request{}); err != nil {
+			t.Fatal(err)
+		}
+		strong := w.store.strongReads()
+		// Another instance has the token replaced; this one remembers the old.
+		w.server.Kill(w.grant().Fingerprint)
+		old := w.grant().Fingerprint
+		w.must(vend.Request{RejectedFingerprint: old})
+		w.store.behind = func() time.Duration { return time.Hour } // all but strong reads see nothing
+		between := w.store.strongReads()
+		a, err := w.issue(v, vend.Request{RejectedFingerprint: old})
+		if err != nil || a.Fingerprint == old || a.Outcome != vend.Cached {
+			t.Errorf("%v, %v; want the new token, cached", a, err)
+		}
+		if w.store.strongReads() != between+1 || between == strong {
+			t.Error("the read was not strong")
+		}
+		// The instance remembers the new one from then on.
+		if a, err = w.issue(v, vend.Request{}); err != nil || a.Fingerprint == old {
+			t.Errorf("%v, %v; want the new token from memory", a, err)
+		}
+		w.wantRequests(2)
+	})
+}
+
+func TestAReportedTokenThatIsAlive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		current := w.must(vend.Request{}).Fingerprint
+		for range 3 { // within half a minute
+			a := w.must(vend.Request{RejectedFingerprint: current})
+			if a.Fingerprint != current || a.Outcome != vend.Cached {
+				t.Errorf("answer %s, %s, want the same token, cached", a.Fingerprint, a.Outcome)
+			}
+			wantWarnings(t, a, vend.RejectedTokenIsAlive)
+			time.Sleep(9 * time.Second)
+		}
+		wantWarnings(t, w.must(vend.Request{}))
+		wantWarnings(t, w.must(vend.Request{RejectedFingerprint: other}))
+		if n := w.checks(); n != 1 {
+			t.Errorf("%d checks, want 1", n)
+		}
+		time.Sleep(4 * time.Second)
+		w.must(vend.Request{RejectedFingerprint: current})
+		if n := w.checks(); n != 2 {
+			t.Errorf("%d checks after half a minute, want 2", n)
+		}
+		w.wantRequests(1)
+	})
+}
+
+func TestAReportedTokenThatIsDeadIsReplaced(t *testing.T) {
+	for _, grantType := range []string{"client_credentials", "password"} {
+		t.Run(grantType, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, grantType)
+				dead := w.must(vend.Request{}).Fingerprint
+				w.server.Kill(dead)
+				a := w.must(vend.Request{RejectedFingerprint: dead})
+				if a.Fingerprint == dead || a.Outcome != vend.Renewed || a.Version != 2 {
+					t.Errorf("answer %s, %s, version %d, want a new token", a.Fingerprint, a.Outcome, a.Version)
+				}
+				wantWarnings(t, a)
+				w.wantRequests(2)
+				if mode := w.grant().Mode(); mode != grant.Unknown {
+					t.Errorf("mode %s was learned of a dead token", mode)
+				}
+			})
+		})
+	}
+}
+
+func TestADeadTokenThatIsReissued(t *testing.T) {
+	tests := map[string]struct {
+		killed   reltioauthtest.KilledTokens
+		replaced bool
+	}{
+		"until it is revoked": {reltioauthtest.KilledUntilRevoked, true},
+		"until its end":       {reltioauthtest.KilledUntilEnd, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, "client_credentials")
+				w.behave(func(b *reltioauthtest.Behaviour) { b.KilledTokens = test.killed })
+				dead := w.must(vend.Request{}).Fingerprint
+				w.server.Kill(dead)
+				a := w.must(vend.Request{RejectedFingerprint: dead})
+				if test.replaced {
+					if a.Fingerprint == dead {
+						t.Error("want a new token")
+					}
+					wantWarnings(t, a)
+					return
+				}
+				wantWarnings(t, a, vend.RejectedTokenReissued)
+				requests, checks := w.requests(), w.checks()
+				for range 4 {
+					time.Sleep(time.Minute)
+					wantWarnings(t, w.must(vend.Request{RejectedFingerprint: dead}), vend.RejectedTokenReissued)
+				}
+				if w.requests() != requests || w.checks() != checks {
+					t.Error("Reltio was asked again within five minutes")
+				}
+				time.Sleep(time.Minute)
+				w.must(vend.Request{RejectedFingerprint: dead})
+				if w.checks() == checks {
+					t.Error("it is not checked again after five minutes")
+				}
+			})
+		})
+	}
+}
+
+func TestAReportedTokenThatCannotBeCheckedStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		current := w.must(vend.Request{}).Fingerprint
+		w.server.Outage(reltioauthtest.Outage{
+			Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus}, Ops: []reltioauthtest.Op{reltioauthtest.OpCheckToken},
+		})
+		for range 5 {
+			a := w.must(vend.Request{RejectedFingerprint: current})
+			if a.Fingerprint != current {
+				t.Error("another token, want the current one")
+			}
+			wantWarnings(t, a, vend.RenewalFailing)
+			time.Sleep(4 * time.Second)
+		}
+		if n := w.checks(); n != 1 {
+			t.Errorf("%d checks in half a minute, want 1", n)
+		}
+		w.wantRequests(1)
+	})
+}
+
+func TestAThousandReportersCauseOneCheck(t *testing.T) {
+	tests := map[string]struct {
+		kill     bool
+		requests int
+	}{
+		"of a token that is alive": {false, 1},
+		"of a token that is dead":  {true, 2},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, "client_credentials")
+				slowly(w)
+				reported := w.must(vend.Request{}).Fingerprint
+				if test.kill {
+					w.server.Kill(reported)
+				}
+				tokens, errs := fleet(w, 100, 1000, vend.Request{RejectedFingerprint: reported})
+				if len(errs) > 0 || tokens[w.grant().Fingerprint] != 1000 {
+					t.Errorf("tokens %v, errors %v, want 1000 of the current token", tokens, errs)
+				}
+				if same := w.grant().Fingerprint == reported; same == test.kill {
+					t.Errorf("the current token is the reported one: %t", same)
+				}
+				if n := w.checks(); n != 1 {
+					t.Errorf("%d checks, want 1", n)
+				}
+				w.wantRequests(test.requests)
+			})
+		})
+	}
+}
+
+func TestOtherReportersWaitForTheCheckAndGetTheCurrentTokenAtTheirDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		current := w.must(vend.Request{}).Fingerprint
+		w.hold(time.Minute)
+		start := time.Now()
+		a := w.must(vend.Request{RejectedFingerprint: current})
+		if took := time.Since(start); took < 18*time.Second || took > vend.Patience {
+			t.Errorf("it took %v, want the patience of a caller", took)
+		}
+		if a.Fingerprint != current || !slices.Contains(a.Warnings, vend.RenewalFailing) {
+			t.Errorf("answer %s %v, want the current token with a warning", a.Fingerprint, a.Warnings)
+		}
+	})
+}
+
+func TestAReportOfATokenThatHasEndedIsAnOrdinaryCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		ended := w.must(vend.Request{}).Fingerprint
+		time.Sleep(2 * time.Hour)
+		a := w.must(vend.Request{RejectedFingerprint: ended})
+		if a.Fingerprint == ended || w.checks() != 0 {
+			t.Errorf("answer %s after %d checks, want a new token and no check", a.Fingerprint, w.checks())
+		}
+		w.wantRequests(2)
+	})
+}

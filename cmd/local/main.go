@@ -19,17 +19,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "local:", err)
-			os.Exit(1)
-		}
+	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "local:", err)
+		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string, out, log io.Writer) error {
+func run(args []string, out, log io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	c, err := flags(args, log)
 	if err != nil {
 		return err
@@ -40,7 +39,6 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	}
 	err = stack.Demo(ctx, out)
 	if err == nil {
-		fmt.Fprintln(out, "ready (Ctrl-C ends it)")
 		<-ctx.Done()
 	}
 	return errors.Join(err, stack.Close())
@@ -52,9 +50,10 @@ func flags(args []string, log io.Writer) (local.Config, error) {
 	set := flag.NewFlagSet("local", flag.ContinueOnError)
 	set.SetOutput(log)
 	set.Usage = func() {
-		fmt.Fprintln(log, "Runs the whole stack on this machine: a sandbox of Reltio's authorization\nserver, the functions, and the Lambda Invoke API in front of them.")
+		_, _ = fmt.Fprintln(log, "Runs the whole stack on this machine: a sandbox of Reltio's authorization\nserver, the functions, and the Lambda Invoke API in front of them.")
 		set.PrintDefaults()
 	}
+	set.IntVar(&c.CallbackPort, "callback-port", local.DefaultCallbackPort, "`port` where browsers connect Reltio")
 	set.IntVar(&c.LambdaPort, "lambda-port", local.DefaultLambdaPort, "`port` of the Lambda Invoke API")
 	set.IntVar(&c.ReltioPort, "reltio-port", local.DefaultReltioPort, "`port` of Reltio's sandbox")
 	set.DurationVar(&c.TokenLife, "token-life", time.Hour, "how `long` the sandbox's access tokens live")

@@ -10,10 +10,12 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
 	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/events"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
@@ -50,6 +52,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Connections:   vault,
 			Vault:         vault,
 			Hosts:         c.AuthHosts,
+			Events:        &events.Bus{Client: eventbridge.NewFromConfig(aws), Name: c.EventBusName},
 			Now:           time.Now,
 			PerSecond:     c.TokenRequestsPerSecond,
 			LoginAttempts: c.LoginAttempts,

@@ -196,15 +196,12 @@ func (w *write) pausedAs(now time.Time, stored item, before, after budget.Record
 	return either(unchanged, "("+all(inForce, shorter)+")")
 }
 
-// Refused implements budget.Store.
+// Refused implements budget.Store. A full list refuses the write and is
+// returned as it is.
 func (t *Table) Refused(ctx context.Context, host, connection string) (budget.Record, error) {
 	w := newWrite(budgetKey(host))
 	w.add(attrRefused, connection)
-	w.condition = either(
-		w.absent(attrRefused),
-		w.smaller(attrRefused, budget.MaxRefused),
-		w.has(attrRefused, connection),
-	)
+	w.condition = either(w.absent(attrRefused), w.smaller(attrRefused, budget.MaxRefused))
 	w.returns = types.ReturnValueAllNew
 	w.showRefusing = true
 	stored, _, err := t.update(ctx, w)

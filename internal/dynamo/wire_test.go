@@ -1,7 +1,6 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -276,35 +275,40 @@ func TestAnUncountedLoginIsSentAgainOnlyIfItWasNotDone(t *testing.T) {
 	}
 }
 
-// forgetful is a table behind a way that loses the answer to the next write,
-// after DynamoDB has taken it, when told so. Setting up goes another way.
-func forgetful(t *testing.T) (table, direct *dynamo.Table, lose func()) {
+// forward hands a request on to the table's own DynamoDB.
+func forward(t *testing.T, direct *dynamo.Table, r *http.Request) *http.Response {
+	t.Helper()
+	endpoint := direct.Client.Options().BaseEndpoint
+	onward, err := http.NewRequestWithContext(r.Context(), r.Method, *endpoint, r.Body)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	onward.Header, onward.Host, onward.ContentLength = r.Header.Clone(), r.Host, r.ContentLength
+	response, err := http.DefaultClient.Do(onward)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	return response
+}
+
+// between is a table to which two ways lead: on the first, a hook may see each
+// request before and after DynamoDB does; the second is direct.
+func between(t *testing.T, before func(*http.Request), after func() (lost bool)) (table, direct *dynamo.Table) {
 	t.Helper()
 	direct = newTable(t)
-	endpoint := direct.Client.Options().BaseEndpoint
-	if endpoint == nil {
+	if direct.Client.Options().BaseEndpoint == nil {
 		t.Skip("this DynamoDB is not on this machine")
 	}
-	var losing atomic.Bool
 	table = wired(t, func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		forward, err := http.NewRequestWithContext(r.Context(), r.Method, *endpoint, bytes.NewReader(body))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		forward.Header = r.Header.Clone()
-		forward.Host = r.Host
-		response, err := http.DefaultClient.Do(forward)
-		if err != nil {
-			t.Error(err)
+		before(r)
+		response := forward(t, direct, r)
+		if response == nil {
 			return
 		}
 		defer response.Body.Close()
-		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "Item") && losing.CompareAndSwap(true, false) {
+		if after() {
 			hangUp(w)
 			return
 		}
@@ -315,7 +319,133 @@ func forgetful(t *testing.T) (table, direct *dynamo.Table, lose func()) {
 		_, _ = io.Copy(w, response.Body)
 	})
 	table.Name = direct.Name
+	return table, direct
+}
+
+// forgetful is a table on the way to which the next answer is lost when told
+// so: after DynamoDB has done what it answers.
+func forgetful(t *testing.T) (table, direct *dynamo.Table, lose func()) {
+	t.Helper()
+	var losing atomic.Bool
+	table, direct = between(t, func(*http.Request) {}, func() bool { return losing.Swap(false) })
 	return table, direct, func() { losing.Store(true) }
+}
+
+// interrupted is a table on the way to which somebody else does something just
+// before the nth write arrives.
+func interrupted(t *testing.T, nth int64, meanwhile func(direct *dynamo.Table) error) (table, direct *dynamo.Table) {
+	t.Helper()
+	var writes atomic.Int64
+	table, direct = between(t, func(r *http.Request) {
+		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UpdateItem") && writes.Add(1) == nth {
+			if err := meanwhile(direct); err != nil {
+				t.Error(err)
+			}
+		}
+	}, func() bool { return false })
+	return table, direct
+}
+
+func TestOthersThatComeBetween(t *testing.T) {
+	at := func(i int) time.Time { return now().Add(time.Duration(i) * time.Minute) }
+	throttled := func(client string, i int) budget.Throttle { return budget.Throttle{Client: client, Now: at(i)} }
+
+	t.Run("a success before a second 429 is written", func(t *testing.T) {
+		table, direct := interrupted(t, 1, func(direct *dynamo.Table) error { return direct.Succeeded(t.Context(), "h:1") })
+		if _, err := direct.Throttled(t.Context(), "h:1", throttled("a", 0)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := table.Throttled(t.Context(), "h:1", throttled("b", 1))
+		if err != nil || r.Pause != time.Second || !r.Alone("b") {
+			t.Errorf("%v, pause %v, %v; want b alone, and a pause that has not grown", r, r.Pause, err)
+		}
+	})
+	t.Run("another's 429 before the first is written", func(t *testing.T) {
+		table, _ := interrupted(t, 1, func(direct *dynamo.Table) error {
+			return err2(direct.Throttled(t.Context(), "h:1", throttled("a", 0)))
+		})
+		r, err := table.Throttled(t.Context(), "h:1", throttled("b", 0))
+		if err != nil || r.Pause != time.Second || len(r.Throttled) != 2 {
+			t.Errorf("%v, pause %v, %v; want both, and one pause", r, r.Pause, err)
+		}
+	})
+	t.Run("a pause before an idle host's instant is taken", func(t *testing.T) {
+		table, direct := interrupted(t, 2, func(direct *dynamo.Table) error {
+			return err2(direct.Throttled(t.Context(), "h:1", throttled("a", 0)))
+		})
+		_, err := table.Reserve(t.Context(), "h:1", window())
+		var busy *budget.BusyError
+		if !errors.As(err, &busy) || !busy.Paused {
+			t.Errorf("error %v, want a pause", err)
+		}
+		if r, err := direct.Budget(t.Context(), "h:1"); err != nil || !r.Next.IsZero() {
+			t.Errorf("%v, %v; want no instant taken", r, err)
+		}
+	})
+	t.Run("another before an idle host's instant is taken", func(t *testing.T) {
+		table, _ := interrupted(t, 2, func(direct *dynamo.Table) error {
+			return err2(direct.Reserve(t.Context(), "h:1", window()))
+		})
+		got, err := table.Reserve(t.Context(), "h:1", window())
+		if want := now().Add(window().Interval); err != nil || !got.Equal(want) {
+			t.Errorf("Reserve = %v, %v; want the instant after the other's, %v", got, err, want)
+		}
+	})
+	t.Run("a pause before a busy host's instant is taken", func(t *testing.T) {
+		table, direct := interrupted(t, 1, func(direct *dynamo.Table) error {
+			return err2(direct.Throttled(t.Context(), "h:1", throttled("a", 0)))
+		})
+		if _, err := direct.Reserve(t.Context(), "h:1", window()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := table.Reserve(t.Context(), "h:1", window())
+		var busy *budget.BusyError
+		if !errors.As(err, &busy) || !busy.Paused {
+			t.Errorf("error %v, want a pause", err)
+		}
+	})
+	t.Run("new credentials before a login is counted", func(t *testing.T) {
+		changed := try()
+		changed.Credentials = "c2"
+		table, direct := interrupted(t, 1, func(direct *dynamo.Table) error {
+			return err2(direct.CountLogin(t.Context(), changed))
+		})
+		for range 2 {
+			if _, err := direct.CountLogin(t.Context(), try()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n, err := table.CountLogin(t.Context(), changed)
+		if n != 2 || err != nil {
+			t.Errorf("CountLogin = %d, %v; want the second of the new credentials", n, err)
+		}
+	})
+}
+
+func TestOnlyStrongReadsAreStrong(t *testing.T) {
+	var last struct{ ConsistentRead bool }
+	table := wired(t, func(w http.ResponseWriter, r *http.Request) {
+		last.ConsistentRead = false
+		if err := json.NewDecoder(r.Body).Decode(&last); err != nil {
+			t.Error(err)
+		}
+		answer(200, `{}`)(w, r)
+	})
+	for name, test := range map[string]struct {
+		call func() error
+		want bool
+	}{
+		"an eventual grant": {func() error { return err2(table.Grant(t.Context(), "acme", grant.Eventual)) }, false},
+		"a strong grant":    {func() error { return err2(table.Grant(t.Context(), "acme", grant.Strong)) }, true},
+		"a budget":          {func() error { return err2(table.Budget(t.Context(), "h:1")) }, true},
+	} {
+		if err := test.call(); err != nil && !errors.Is(err, grant.ErrNotFound) {
+			t.Error(err)
+		}
+		if last.ConsistentRead != test.want {
+			t.Errorf("%s is read with ConsistentRead %v, want %v", name, last.ConsistentRead, test.want)
+		}
+	}
 }
 
 func TestLostAnswersOfLeases(t *testing.T) {

@@ -99,11 +99,6 @@ func (w *write) smaller(attr string, n int64) string {
 	return "size(" + w.name(attr) + ") < " + w.value(number(n))
 }
 
-// has holds for a set that contains the text.
-func (w *write) has(attr, element string) string {
-	return "contains(" + w.name(attr) + ", " + w.value(text(element)) + ")"
-}
-
 func all(conditions ...string) string    { return strings.Join(conditions, " AND ") }
 func either(conditions ...string) string { return "(" + strings.Join(conditions, " OR ") + ")" }
 

@@ -107,7 +107,7 @@ func (g Grant) natural() time.Time {
 	if !g.HasToken() {
 		return time.Time{}
 	}
-	if g.Relogin != "" {
+	if g.Relogin != "" || !g.RepeatedUntil.IsZero() {
 		return g.afterEnd()
 	}
 	switch g.Mode() {
@@ -115,7 +115,7 @@ func (g Grant) natural() time.Time {
 		share := overlapEarliest - (overlapEarliest-overlapLatest)*spread(g.Fingerprint)
 		return g.ExpiresAt.Add(-scale(g.Life(), share))
 	case AtEnd:
-		if early := g.unknownDue(); g.RepeatedUntil.IsZero() && !early.Before(g.EarlyAskedAt.Add(TestEvery)) {
+		if early := g.unknownDue(); !early.Before(g.EarlyAskedAt.Add(TestEvery)) {
 			return early
 		}
 		return g.afterEnd()
@@ -138,7 +138,7 @@ func (g Grant) afterEnd() time.Time {
 // EarlyWindow reports whether a living token is so near its end that a caller
 // asks for its renewal on the way: only where asking early gives something.
 func (g Grant) EarlyWindow(now time.Time) bool {
-	if g.Mode() == AtEnd || g.Relogin != "" || g.Waiting() || g.Status == StatusPaused {
+	if g.Mode() == AtEnd || g.Relogin != "" || !g.RepeatedUntil.IsZero() || g.Waiting() || g.Status == StatusPaused {
 		return false
 	}
 	return g.Living(now) && !g.Retrying(now) && !g.Due().After(now)

@@ -31,7 +31,7 @@ func TestDue(t *testing.T) {
 		"at the end, never tested":                 {fresh(mode(grant.AtEnd)), early},
 		"at the end, repeated":                     {fresh(mode(grant.AtEnd), testedAt(lately), repeatedUntil(expires().Add(7*time.Second))), expires().Add(9 * time.Second)},
 		"at the end, repeated, a week ago":         {fresh(mode(grant.AtEnd), repeatedUntil(expires())), expires().Add(2 * time.Second)},
-		"unknown, repeated":                        {fresh(repeatedUntil(expires().Add(7 * time.Second))), early},
+		"unknown, repeated":                        {fresh(repeatedUntil(expires().Add(7 * time.Second))), expires().Add(9 * time.Second)},
 		"a login comes next":                       {fresh(mode(grant.Overlap), relogin(grant.ReloginDue)), expires().Add(time.Second)},
 		"a login comes next, unknown":              {fresh(relogin(grant.ReloginLogin)), expires().Add(time.Second)},
 		"a login comes next, repeated":             {fresh(relogin(grant.ReloginDue), repeatedUntil(expires())), expires().Add(2 * time.Second)},

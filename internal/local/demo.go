@@ -1,17 +1,17 @@
 package local
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -19,15 +19,14 @@ import (
 // The connections of the demonstration. What they log in with is known to the
 // sandbox of this process alone.
 const (
-	demoClientCredentials = "demo-client-credentials"
+	demoClientCredentials = "demo-client-credentials" //nolint:gosec // a connection's name
 	demoPassword          = "demo-password"
 	demoAuthorizationCode = "demo-authorization-code"
 
-	demoClient   = "demo-client"
-	demoUser     = "demo-user"
-	demoPerson   = "demo-person"
-	demoTenant   = "demo-tenant"
-	demoRedirect = "http://127.0.0.1:3000/callback"
+	demoClient = "demo-client"
+	demoUser   = "demo-user"
+	demoPerson = "demo-person"
+	demoTenant = "demo-tenant"
 )
 
 // Connections are the names of the demonstration's connections.
@@ -40,8 +39,7 @@ func sandbox(life time.Duration) reltioauthtest.Config {
 	return reltioauthtest.Config{
 		Clients: []reltioauthtest.Client{{
 			ID: demoClient, Secret: demoSecret("client"), AccessTokenTTL: life,
-			Scopes:       []string{"configuration_api", "entities_api", "relations_api"},
-			RedirectURIs: []string{demoRedirect},
+			Scopes: []string{"configuration_api", "entities_api", "relations_api"},
 		}},
 		Users: []reltioauthtest.User{
 			{Username: demoUser, Password: demoSecret("user"), Tenants: []string{demoTenant}},
@@ -76,58 +74,52 @@ func (s *Stack) addConnections(ctx context.Context) error {
 			return fmt.Errorf("connection %s: %w", name, err)
 		}
 	}
-	return s.preauthorize(ctx)
-}
-
-// preauthorize does for demo-authorization-code what a person does in a
-// browser: it logs in at the sandbox and brings the code back.
-func (s *Stack) preauthorize(ctx context.Context) error {
-	client := s.reltio.Client(demoClient)
-	page, err := client.AuthorizationURL(reltioauth.AuthorizationRequest{
-		TenantID: demoTenant, RedirectURI: demoRedirect, State: reltioauth.NewSecret(requestID()),
-	})
-	if err != nil {
-		return fmt.Errorf("authorizing %s: %w", demoAuthorizationCode, err)
-	}
-	back, err := s.reltio.Authorize(ctx, page, demoPerson)
-	if err != nil {
-		return fmt.Errorf("authorizing %s: %w", demoAuthorizationCode, err)
-	}
-	u, err := url.Parse(back)
-	if err != nil {
-		return fmt.Errorf("authorizing %s: the redirect cannot be read", demoAuthorizationCode)
-	}
-	code := reltioauth.NewSecret(u.Query().Get("code"))
-	token, err := client.Token(ctx, reltioauth.AuthorizationCodeGrant{Code: code, RedirectURI: demoRedirect})
-	if err != nil {
-		return fmt.Errorf("authorizing %s: %w", demoAuthorizationCode, err)
-	}
-	_, err = s.secrets.Put(ctx, demoAuthorizationCode, grant.RefreshToken{
-		Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: 1,
-	})
-	return err
+	return nil
 }
 
 // Demo vends a token for each connection, twice, and prints what came and how
-// to do it again.
+// to do it again. demo-authorization-code has none before a person has logged
+// in: its link is printed instead.
 func (s *Stack) Demo(ctx context.Context, w io.Writer) error {
-	fmt.Fprintf(w, "Reltio's sandbox   %s\nLambda Invoke API  %s   (functions issue and rotate)\n\n", s.ReltioURL, s.LambdaURL)
-	fmt.Fprintf(w, "%-24s %-40s %8s  %-8s %s\n", "CONNECTION", "FINGERPRINT", "LIFE", "OUTCOME", "AGAIN, FROM MEMORY")
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "Reltio's sandbox   %s\nLambda Invoke API  %s   (functions issue, rotate and callback)\nBrowsers           %s   (function callback)\n\n",
+		s.ReltioURL, s.LambdaURL, s.CallbackURL)
+	fmt.Fprintf(&text, "%-24s %-40s %8s  %-8s %s\n", "CONNECTION", "FINGERPRINT", "LIFE", "OUTCOME", "AGAIN, FROM MEMORY")
 	for _, name := range Connections() {
 		first, _, err := s.issue(ctx, name)
 		if err != nil {
 			return err
 		}
+		if first.ErrorType == string(fault.ReauthorizationRequired) {
+			fmt.Fprintf(&text, "%-24s %s: see below\n", name, first.ErrorType)
+			continue
+		}
 		again, took, err := s.issue(ctx, name)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%-24s %-40s %6d s  %-8s %s in %s\n", name, first.Fingerprint, first.ExpiresIn,
+		fmt.Fprintf(&text, "%-24s %-40s %6d s  %-8s %s in %s\n", name, first.Fingerprint, first.ExpiresIn,
 			first.Outcome, again.Outcome, took.Round(10*time.Microsecond))
 	}
-	fmt.Fprintf(w, byHand, s.LambdaURL)
-	return nil
+	link, err := s.Invite(ctx, demoAuthorizationCode, false)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&text, byBrowser, demoAuthorizationCode, link, demoPerson, demoSecret("person").Reveal())
+	fmt.Fprintf(&text, byHand, s.LambdaURL)
+	_, err = w.Write(text.Bytes())
+	return err
 }
+
+// byBrowser is how a person connects. The password is known to this process's
+// own sandbox alone.
+const byBrowser = `
+%[1]s needs a person. Open this link (it works once, for a day):
+
+  %[2]s
+
+and log in at the sandbox as %[3]s with the password %[4]s
+`
 
 // byHand is how to do the same without this program.
 const byHand = `
@@ -141,6 +133,11 @@ or with curl:
 
   curl -s %[1]s/2015-03-31/functions/issue/invocations -d '{"connection":"demo-password"}'
 
+or, as an operator:
+
+  go run ./cmd/reltio-tokens --local=%[1]s status
+
+ready (Ctrl-C ends it)
 `
 
 // vended is what the demonstration shows of an answer.
@@ -160,15 +157,16 @@ func (s *Stack) issue(ctx context.Context, name string) (v vended, took time.Dur
 		return v, 0, fmt.Errorf("invoking issue: %w", err)
 	}
 	began := time.Now()
-	response, err := http.DefaultTransport.RoundTrip(request)
+	client := &http.Client{Timeout: 30 * time.Second}
+	response, err := client.Do(request)
 	if err != nil {
 		return v, 0, fmt.Errorf("invoking issue: %w", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if err := json.NewDecoder(response.Body).Decode(&v); err != nil {
 		return v, 0, fmt.Errorf("invoking issue: %w", err)
 	}
-	if response.Header.Get("X-Amz-Function-Error") != "" {
+	if response.Header.Get("X-Amz-Function-Error") != "" && v.ErrorType != string(fault.ReauthorizationRequired) {
 		return v, 0, fmt.Errorf("issue: %s: %s: %s", name, v.ErrorType, cmp.Or(v.Message, "no message"))
 	}
 	return v, time.Since(began), nil

@@ -39,10 +39,11 @@ type lambdaAPI struct {
 	events sync.WaitGroup
 }
 
-func newLambdaAPI(functions map[string]function) *lambdaAPI {
+func newLambdaAPI(functions map[string]function, operators http.Handler) *lambdaAPI {
 	a := &lambdaAPI{functions: functions}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", a.serveInvoke)
+	mux.Handle("POST /local/operate", operators)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, "ResourceNotFoundException",
 			"only the Invoke API is here: POST /2015-03-31/functions/issue/invocations")
@@ -55,7 +56,7 @@ func newLambdaAPI(functions map[string]function) *lambdaAPI {
 func (a *lambdaAPI) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	name, qualifier := functionName(r.PathValue("name"), r.URL.Query().Get("Qualifier"))
 	if _, ok := a.functions[name]; !ok {
-		refuse(w, http.StatusNotFound, "ResourceNotFoundException", "there is no such function here; there are issue and rotate")
+		refuse(w, http.StatusNotFound, "ResourceNotFoundException", "there is no such function here; there are issue, rotate and callback")
 		return
 	}
 	payload, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
@@ -71,7 +72,8 @@ func (a *lambdaAPI) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Header.Get("X-Amz-Invocation-Type") {
 	case "Event":
-		a.events.Go(func() { a.invoke(context.WithoutCancel(r.Context()), name, qualifier, payload) })
+		ctx := context.WithoutCancel(r.Context())
+		a.events.Go(func() { a.invoke(ctx, name, qualifier, payload) })
 		w.WriteHeader(http.StatusAccepted)
 	case "DryRun":
 		w.WriteHeader(http.StatusNoContent)
@@ -87,7 +89,7 @@ func (a *lambdaAPI) answer(w http.ResponseWriter, r *http.Request, name, qualifi
 	if failed {
 		w.Header().Set("X-Amz-Function-Error", "Unhandled")
 	}
-	_, _ = w.Write(data) // a caller that is gone hears nothing
+	_, _ = w.Write(data) //nolint:gosec // JSON that a handler encoded; a caller that is gone hears nothing
 }
 
 // invoke runs a function as Lambda would: with a deadline, a request id and an

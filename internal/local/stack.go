@@ -28,6 +28,8 @@ import (
 type Config struct {
 	// LambdaPort of the Invoke API; 0 means 3001.
 	LambdaPort int
+	// CallbackPort is where browsers come; 0 means 3000.
+	CallbackPort int
 	// ReltioPort of the sandbox; 0 means 3002.
 	ReltioPort int
 	// TokenLife is how long the sandbox's access tokens live; 0 means an hour.
@@ -46,17 +48,22 @@ const (
 
 // Stack is a running stack.
 type Stack struct {
-	// LambdaURL and ReltioURL are where it listens.
-	LambdaURL string
-	ReltioURL string
+	// CallbackURL, LambdaURL and ReltioURL are where it listens.
+	CallbackURL string
+	LambdaURL   string
+	ReltioURL   string
 
 	config  Config
 	reltio  *reltioauthtest.Server
 	secrets *memory.Secrets
+	events  *eventLog
 	lambda  *lambdaAPI
 	server  *http.Server
-	stop    context.CancelFunc
-	// running are the schedule and the server.
+	// callback is what browsers reach through browsers.
+	callback *handler.Callback
+	browsers *http.Server
+	stop     context.CancelFunc
+	// running are the schedule and the servers.
 	running sync.WaitGroup
 }
 
@@ -65,7 +72,7 @@ type Stack struct {
 func Start(ctx context.Context, c Config) (*Stack, error) {
 	s := &Stack{config: c, reltio: reltioauthtest.New(sandbox(c.TokenLife)), secrets: &memory.Secrets{}}
 	var err error
-	if s.ReltioURL, err = s.reltio.Start(address(c.ReltioPort, DefaultReltioPort)); err != nil {
+	if s.ReltioURL, err = s.reltio.Start(address(c.ReltioPort, DefaultReltioPort)); err != nil { //nolint:contextcheck // Close ends it
 		return nil, taken("the sandbox", "-reltio-port", address(c.ReltioPort, DefaultReltioPort), err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address(c.LambdaPort, DefaultLambdaPort))
@@ -74,10 +81,14 @@ func Start(ctx context.Context, c Config) (*Stack, error) {
 		return nil, taken("the Invoke API", "-lambda-port", address(c.LambdaPort, DefaultLambdaPort), err)
 	}
 	s.LambdaURL = "http://" + listener.Addr().String()
-	if err := s.addConnections(ctx); err != nil {
+	browsers, err := s.listenForBrowsers(ctx)
+	if err != nil {
 		return nil, errors.Join(err, listener.Close(), s.reltio.Close())
 	}
-	s.serve(ctx, listener)
+	if err := s.addConnections(ctx); err != nil {
+		return nil, errors.Join(err, browsers.Close(), listener.Close(), s.reltio.Close())
+	}
+	s.serve(ctx, listener, browsers)
 	return s, nil
 }
 
@@ -96,22 +107,25 @@ func taken(what, flag, address string, err error) error {
 }
 
 // serve plugs the functions together and starts what runs by itself.
-func (s *Stack) serve(ctx context.Context, listener net.Listener) {
+func (s *Stack) serve(ctx context.Context, listener, browsers net.Listener) {
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	s.lambda = newLambdaAPI(s.functions())
+	table := &memory.Table{}
+	s.lambda = newLambdaAPI(s.functions(table), operatorAPI{s.operator(table)})
 	s.server = &http.Server{
 		Handler:           s.lambda,
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	s.running.Go(func() { _ = s.server.Serve(listener) }) // it ends with Close
+	s.browsers = s.browserServer(ctx)
+	s.running.Go(func() { _ = s.server.Serve(listener) })   // it ends with Close
+	s.running.Go(func() { _ = s.browsers.Serve(browsers) }) // it too
 	s.running.Go(func() { s.schedule(ctx) })
 }
 
 // functions are the same handlers that Lambda runs, over the embedded store.
-func (s *Stack) functions() map[string]function {
-	table := &memory.Table{}
+func (s *Stack) functions(table *memory.Table) map[string]function {
 	log := telemetry.New(cmp.Or[io.Writer](s.config.Log, io.Discard), slog.LevelInfo, time.Now)
+	s.events = &eventLog{log: log}
 	rotate := &handler.Rotate{
 		Renewer: &renewal.Renewer{
 			Grants:      table,
@@ -120,7 +134,8 @@ func (s *Stack) functions() map[string]function {
 			Budgets:     table,
 			Connections: s.secrets,
 			Vault:       s.secrets,
-			Hosts:       connection.Hosts{strings.TrimPrefix(s.ReltioURL, "http://")},
+			Hosts:       s.hosts(),
+			Events:      s.events,
 			Now:         time.Now,
 		},
 		Log: log,
@@ -135,7 +150,14 @@ func (s *Stack) functions() map[string]function {
 		},
 		timeout: 25 * time.Second,
 	}
+	s.callback = s.newCallback(table, log)
+	functions["callback"] = function{handler: handler.Gateway{Handler: s.callback}, timeout: callbackTime}
 	return functions
+}
+
+// hosts that a connection may name: the sandbox.
+func (s *Stack) hosts() connection.Hosts {
+	return connection.Hosts{strings.TrimPrefix(s.ReltioURL, "http://")}
 }
 
 // schedule invokes rotate at every tick, as EventBridge Scheduler does.
@@ -156,7 +178,7 @@ func (s *Stack) schedule(ctx context.Context) {
 func (s *Stack) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	err := s.server.Shutdown(ctx)
+	err := errors.Join(s.browsers.Shutdown(ctx), s.server.Shutdown(ctx))
 	s.stop()
 	s.lambda.wait()
 	s.running.Wait()

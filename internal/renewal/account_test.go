@@ -250,7 +250,8 @@ func failSecond(second string) func(op string) error {
 	n := 0
 	return func(op string) error {
 		if op == second {
-			if n++; n == 2 {
+			n++
+			if n == 2 {
 				return errDown
 			}
 		}

@@ -118,6 +118,7 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 		next.Relogin = p.reloginAfter(next)
 	}
 	if next.Relogin == grant.ReloginRevoke {
+		p.spare = next
 		next = next.WithoutToken()
 	} else if p.reloginNext(next) {
 		next.Relogin = grant.ReloginDue
@@ -198,8 +199,11 @@ func (p *path) revokedRefresh(ctx context.Context, err error) (bool, error) {
 		g.Relogin = grant.ReloginLogin
 		return true, p.write(ctx, g)
 	}
+	// Not revoked, as far as anybody knows: the token of the login serves, and
+	// the refresh token is replaced at its end.
 	e := outage(err)
-	g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
+	g := p.spare.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
+	g.Relogin = grant.ReloginDue
 	return false, &done{outcome: rotation.Failed, err: e, write: &g}
 }
 

@@ -100,7 +100,8 @@ func TestCausesDoNotComeOut(t *testing.T) {
 			w.connect("acme", password())
 			at := 0
 			w.out.before = func(string) error {
-				if at++; at == n {
+				at++
+				if at == n {
 					return fmt.Errorf("cause: %s", canary)
 				}
 				return nil

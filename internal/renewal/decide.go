@@ -79,6 +79,9 @@ func (p *path) unchanged(now time.Time) *done {
 	if !living {
 		d.err = p.g.Error(now)
 	}
+	if !p.single && !p.stored.DueAt.After(now) {
+		d.write = &p.stored // its index entry is wrong
+	}
 	return d
 }
 
@@ -134,7 +137,7 @@ func (p *path) choose() (step, error) {
 		switch p.g.Relogin {
 		case grant.ReloginRevoke:
 			if refreshes && p.loggedIn {
-				return step{kind: revokeRefresh, refresh: t}, nil
+				return step{kind: revokeRefresh, refresh: t}, p.open()
 			}
 			return step{kind: login, grant: p.c.Login()}, nil
 		case grant.ReloginDue, grant.ReloginLogin:
@@ -145,11 +148,22 @@ func (p *path) choose() (step, error) {
 	case refreshes:
 		ask := reltioauth.RefreshTokenGrant{RefreshToken: t.Token}
 		return step{kind: refresh, grant: ask, refresh: t}, nil
+	case p.loginRefused != nil:
+		return step{}, p.ended(p.loginStatus, p.loginRefused)
 	case p.c.LogsInAlone():
 		return step{kind: login, grant: p.c.Login()}, nil
 	default:
 		return step{}, p.reauthorize()
 	}
+}
+
+// open refuses to revoke while the login that has to follow would have to wait
+// for its instant.
+func (p *path) open() error {
+	if now := p.Now(); p.host.Next.After(now.Add(budget.MaxWait)) {
+		return &budget.BusyError{Until: p.host.Next}
+	}
+	return nil
 }
 
 // insteadOfLogin goes on with the refresh token, while it lives, when the login
@@ -161,7 +175,7 @@ func (p *path) insteadOfLogin(ctx context.Context, err error) (bool, error) {
 	if p.loginRefused != nil || !replaces || !refreshes || !errors.As(err, &d) || d.err == nil {
 		return false, err
 	}
-	p.loginRefused = d.err
+	p.loginRefused, p.loginStatus = d.err, d.write.Status
 	p.onward = true
 	g := p.g
 	g.LastError, g.LastErrorMessage = d.err.Type, d.err.Message

@@ -168,13 +168,6 @@ func TestAnotherIdentityWhileTheVaultIsDown(t *testing.T) {
 func TestAnotherIdentityAfterACrash(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", password())
-		w.out.after = func(op string) error {
-			if w.out.count(vaultPut) > 0 {
-				return errKilled
-			}
-			return nil
-		}
-		w.out.before = w.out.after
 		w.out.before = func(string) error {
 			if w.vault().Token.IsZero() {
 				return nil

@@ -224,7 +224,8 @@ func TestStalledWriterDoesNotRaiseItself(t *testing.T) {
 		passes := 0
 		w.out.before = func(op string) error {
 			if op == readGrant {
-				if passes++; passes == 2 {
+				passes++
+				if passes == 2 {
 					before.User = "somebody"
 					if err := w.table.PutGrant(w.t.Context(), w.seize(), before); err != nil {
 						t.Error(err)

@@ -84,7 +84,8 @@ func TestModeNotLearned(t *testing.T) {
 						case r.Op != reltioauthtest.OpCheckToken:
 							return reltioauthtest.Fault{}
 						}
-						if checks++; c.only == 0 || c.only == checks {
+						checks++
+						if c.only == 0 || c.only == checks {
 							return c.fault
 						}
 						return reltioauthtest.Fault{}

@@ -49,9 +49,13 @@ type path struct {
 	// lesson is what the last answer may teach about refreshes, or else logins.
 	lesson     grant.Lesson
 	oldRefresh bool
+	// spare is the grant with the token of a login whose refresh token is about
+	// to be revoked.
+	spare grant.Grant
 	// loginRefused: a re-login was refused while the refresh token lives, which
-	// is used instead.
+	// is used instead; loginStatus is the grant's if that is of no use.
 	loginRefused *fault.Error
+	loginStatus  grant.Status
 	// loggedIn: a login was accepted on this way. Only then a refresh token is
 	// revoked.
 	loggedIn bool

@@ -224,6 +224,28 @@ func TestReloginRefusedStaysCounted(t *testing.T) {
 	}
 }
 
+// The refresh token is dead as well: the next login waits for the back-off.
+func TestReloginRefusedAndNothingElse(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(halfDay())
+		w.toRelogin()
+		w.server.SetPassword("ann", reltioauth.NewSecret("changed"))
+		w.server.Kill(w.grant("acme").RefreshFingerprint)
+		w.due()
+		began := time.Now()
+		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+		w.wantAsked(began, "password", "refresh_token")
+		if g := w.status(grant.StatusFailing); !g.RetryAt.After(time.Now()) {
+			t.Errorf("retry at %v", g.RetryAt)
+		}
+		w.wantAttempts(1)
+		w.server.SetPassword("ann", reltioauth.NewSecret("password-1"))
+		w.expect(w.atDue(), rotation.Renewed, "")
+		w.status(grant.StatusOK)
+		w.wantAttempts(0)
+	})
+}
+
 func TestReloginUnavailable(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())
@@ -239,7 +261,8 @@ func TestReloginUnavailable(t *testing.T) {
 	})
 }
 
-// A revocation without an answer is tried again after the back-off.
+// A revocation without an answer leaves the login's token to the callers, and is
+// tried again at its end.
 func TestReloginRevocationFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault reltioauthtest.Fault
@@ -257,8 +280,10 @@ func TestReloginRevocationFails(t *testing.T) {
 					t.Errorf("outcome %s (%v), want %s", got.Outcome, got.Err, c.want)
 				}
 				w.heal()
-				time.Sleep(6 * time.Minute)
-				w.acme()
+				if g := w.grant("acme"); !g.Living(time.Now()) {
+					t.Error("callers have no token meanwhile")
+				}
+				w.renewAtEnd()
 				if g := w.status(grant.StatusOK); !g.Living(time.Now()) || g.Relogin != "" {
 					t.Errorf("re-login %q, want done", g.Relogin)
 				}

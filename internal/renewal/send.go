@@ -104,6 +104,9 @@ func (p *path) atLimit() error {
 	}
 	e := fault.New(fault.CredentialsRejected, p.refusalText()+"; stopped to prevent a lock-out")
 	g := p.g.Failed(grant.StatusCredentialsRejected, e, p.Now(), 0, p.chance())
+	if !p.c.HasUser() {
+		g.TriedAt = p.stored.TriedAt // its hour is counted with its attempts
+	}
 	return &done{outcome: rotation.Failed, err: e, write: &g}
 }
 

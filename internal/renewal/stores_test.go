@@ -261,7 +261,7 @@ func (w *wire) RoundTrip(r *http.Request) (answer *http.Response, err error) {
 	sent := false
 	err = w.o.do(r.URL.Path, func() error {
 		sent = true
-		answer, err = w.Transport.RoundTrip(r) //nolint:bodyclose // the caller's
+		answer, err = w.Transport.RoundTrip(r)
 		return err
 	})
 	if err != nil && !sent {

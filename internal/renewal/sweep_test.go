@@ -182,7 +182,8 @@ func TestSweepFailuresInARow(t *testing.T) {
 		n := 0
 		w.server.Configure(func(c *reltioauthtest.Config) {
 			c.Fault = func(reltioauthtest.Request) reltioauthtest.Fault {
-				if n++; n%3 == 0 {
+				n++
+				if n%3 == 0 {
 					return reltioauthtest.Fault{}
 				}
 				return reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}

@@ -126,9 +126,9 @@ func decode(text reltioauth.Secret) (grant.RefreshToken, error) {
 	if err != nil {
 		return grant.RefreshToken{}, errUnreadable
 	}
-	o.KnowAll()
 	r := grant.RefreshToken{Token: reltioauth.NewSecret(o.String("refresh_token")), Epoch: o.Integer("epoch")}
 	at, err := time.Parse(time.RFC3339, o.String("logged_in_at"))
+	o.KnowAll()
 	if err != nil || !o.Has("refresh_token") || !o.Has("epoch") || r.Epoch < 0 || len(o.Problems()) > 0 {
 		return grant.RefreshToken{}, errUnreadable
 	}

@@ -367,6 +367,7 @@ func claimsAtOnce(t *testing.T, s Store) {
 	race(func(i int) {
 		try := oneTry("a")
 		try.Connection = fmt.Sprintf("acme-%d", i)
+		try.Credentials = fmt.Sprintf("credentials-%d", i%8)
 		_, err := s.CountLogin(t.Context(), try)
 		var claimed *account.ClaimedError
 		switch {

@@ -78,10 +78,15 @@ func sameLease(t *testing.T, got, want lease.Lease) {
 	}
 }
 
-// wantHeld looks at the stored lease in the only way there is: by extending it
-// to where it ends.
+// wantHeld looks at the stored lease in the two ways there are: it is refused
+// to another while it lasts, and its holder can extend it to where it ends.
 func wantHeld(t *testing.T, s Store, want lease.Lease) {
 	t.Helper()
+	if !lease.Ended(want.Until, start()) {
+		got, err := s.TakeLease(t.Context(), ask(want.Connection, "intruder"))
+		wantError(t, err, lease.ErrHeld)
+		sameLease(t, got, want)
+	}
 	got, err := s.ExtendLease(t.Context(), want, want.Epoch, want.Until)
 	if err != nil {
 		t.Errorf("%s does not hold the lease %d: %v", want.Owner, want.Epoch, err)

@@ -190,8 +190,8 @@ func (o *Object) Known(names ...string) {
 	}
 }
 
-// KnowAll says that whatever else is there is no problem: for input that others
-// may extend.
+// KnowAll says that whatever was not asked for until now is no problem: for
+// input that others may extend.
 func (o *Object) KnowAll() {
 	for name := range o.fields {
 		if !o.asked[name] {

@@ -73,8 +73,17 @@ type Outage struct {
 
 // Outage takes the place of any outage before it. The zero Outage ends it.
 func (s *Server) Outage(o Outage) {
+	if o.isZero() {
+		s.outage.Store(nil)
+		return
+	}
 	o.Ops = slices.Clone(o.Ops)
 	s.outage.Store(&o)
+}
+
+// isZero reports whether nothing would happen to any request.
+func (o *Outage) isZero() bool {
+	return o.Fault.Kind == FaultNone && o.Fault.Delay == 0 && o.Fault.Hold == 0
 }
 
 // covers reports whether the outage is on.

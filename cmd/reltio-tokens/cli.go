@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+const description = `Operates Reltio tokens: shows the health of connections, checks secrets, takes connections
+out of the service or back into it.
+
+It uses the AWS credentials and the region of the environment, as the AWS CLI does, or with
+--local the stack that "make run" starts on this machine.
+
+Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 status --check found a
+connection that needs somebody.`
+
+// cli is the grammar of the command line.
+type cli struct {
+	globals
+
+	Status  statusCommand  `cmd:"" help:"Show the health of connections, all of them or the named."`
+	Issue   issueCommand   `cmd:"" help:"Ask the issue function for a token and show its fingerprint, not the token."`
+	Rotate  rotateCommand  `cmd:"" help:"Renew a connection's token if it is due."`
+	Check   checkCommand   `cmd:"" help:"Validate a connection's secret without logging in."`
+	Resume  resumeCommand  `cmd:"" help:"Forget refused logins and failures, so that the next tick tries again."`
+	Pause   pauseCommand   `cmd:"" help:"Take a connection out of the service; its living token is still handed out."`
+	Unpause unpauseCommand `cmd:"" help:"Take a paused connection back into the service, due now."`
+}
+
+// globals are the flags that every command takes.
+type globals struct {
+	Table          string        `env:"TABLE_NAME" placeholder:"NAME" help:"The DynamoDB table."`
+	SecretPrefix   string        `env:"SECRET_PREFIX" placeholder:"PREFIX" help:"What the names of all secrets begin with."`
+	AuthHosts      string        `env:"AUTH_HOSTS" placeholder:"HOST,…" default:"auth.reltio.com" help:"The authorization servers that a connection may name, as the functions have them (${default})."`
+	IssueFunction  string        `env:"ISSUE_FUNCTION" placeholder:"NAME" default:"issue" help:"Name or ARN of the issue function, with an alias or without (${default})."`
+	RotateFunction string        `env:"ROTATE_FUNCTION" placeholder:"NAME" default:"rotate" help:"Name or ARN of the rotate function (${default})."`
+	Region         string        `placeholder:"REGION" help:"The AWS region, if not the environment's."`
+	EndpointURL    string        `placeholder:"URL" help:"Where all AWS services are, if not at AWS."`
+	Local          localURL      `help:"Talk to the local stack at http://127.0.0.1:3001, or at --local=URL."`
+	Timeout        time.Duration `placeholder:"TIME" default:"100s" help:"How long to wait (${default}); a renewal may take 90s."`
+}
+
+// Validate refuses times that have passed.
+func (g *globals) Validate() error {
+	if g.Timeout <= 0 {
+		return errors.New("--timeout must be more than 0")
+	}
+	return nil
+}
+
+// defaultLocal is where the local stack listens.
+const defaultLocal = "http://127.0.0.1:3001"
+
+// localURL is the flag --local, with a URL or without; empty if it is not
+// given.
+type localURL string
+
+// Decode implements kong.MapperValue.
+func (l *localURL) Decode(c *kong.DecodeContext) error {
+	*l = defaultLocal
+	if c.Scan.Peek().Type != kong.FlagValueToken {
+		return nil
+	}
+	text := fmt.Sprint(c.Scan.Pop().Value)
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return fmt.Errorf("must be a URL like %s", defaultLocal)
+	}
+	*l = localURL("http://" + u.Host)
+	return nil
+}
+
+// IsBool lets the flag stand without a value.
+func (l *localURL) IsBool() bool { return true }

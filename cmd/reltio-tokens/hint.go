@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+)
+
+// errNoCredentials says that the environment has no AWS credentials.
+var errNoCredentials = errors.New("there are no AWS credentials")
+
+// hint says what to do about an error: a line, or nothing.
+func hint(err error) string {
+	var api smithy.APIError
+	text := ""
+	switch {
+	case errors.Is(err, errNoCredentials):
+		text = "log in (aws sso login), set AWS_PROFILE, or use --local"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		text = `nothing listens there: start the local stack with "make run", or look at --local and --endpoint-url`
+	case errors.Is(err, context.DeadlineExceeded):
+		text = "look at --region and --endpoint-url, or give it more time with --timeout"
+	case errors.As(err, &api):
+		text = hintOfAWS(err, api.ErrorCode())
+	default:
+		text = hintOfType(fault.Of(err).Type)
+	}
+	if text == "" {
+		return ""
+	}
+	return "  " + text + "\n"
+}
+
+// hintOfAWS is for what AWS refused, by its error code.
+func hintOfAWS(err error, code string) string {
+	switch code {
+	case "ResourceNotFoundException":
+		var operation *smithy.OperationError
+		if errors.As(err, &operation) && operation.Service() == "DynamoDB" {
+			return "there is no such table: look at --table (TABLE_NAME) and --region"
+		}
+		return "there is no such function: look at --issue-function, --rotate-function and --region"
+	case "AccessDeniedException", "AccessDenied":
+		return "these AWS credentials may not do this: use the operator's role"
+	case "ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException":
+		return "AWS does not take these credentials (any more): log in again, for example with aws sso login"
+	default:
+		return ""
+	}
+}
+
+// hintOfType is for what the service refused.
+func hintOfType(t fault.Type) string {
+	switch t {
+	case fault.UnknownConnection:
+		return "reltio-tokens status lists all connections"
+	case fault.InvalidConnection:
+		return "reltio-tokens check NAME says all that is wrong with its secret"
+	case fault.CredentialsRejected:
+		return "write the right credentials into its secret; to try the same ones again: reltio-tokens resume NAME"
+	case fault.ConnectionPaused:
+		return "reltio-tokens unpause NAME takes it back into the service"
+	default:
+		return ""
+	}
+}

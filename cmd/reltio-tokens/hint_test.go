@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+)
+
+// Each failure that an operator can do something about says what.
+func TestHintsByError(t *testing.T) {
+	answered := func(service, code string) error {
+		api := &smithy.GenericAPIError{Code: code, Message: canary}
+		operation := &smithy.OperationError{ServiceID: service, OperationName: "Call", Err: api}
+		return fault.Wrap(fault.StoreUnavailable, service+": "+code, operation)
+	}
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"no table":           {answered("DynamoDB", "ResourceNotFoundException"), "there is no such table"},
+		"no function":        {answered("Lambda", "ResourceNotFoundException"), "there is no such function"},
+		"no right":           {answered("Secrets Manager", "AccessDeniedException"), "use the operator's role"},
+		"old credentials":    {answered("DynamoDB", "ExpiredTokenException"), "log in again"},
+		"wrong credentials":  {answered("Lambda", "UnrecognizedClientException"), "log in again"},
+		"something else":     {answered("DynamoDB", "InternalServerError"), ""},
+		"nobody listens":     {fault.Wrap(fault.StoreUnavailable, "m", syscall.ECONNREFUSED), "nothing listens there"},
+		"no time left":       {fault.Wrap(fault.StoreUnavailable, "m", context.DeadlineExceeded), "--timeout"},
+		"no credentials":     {fmt.Errorf("%w: m", errNoCredentials), "AWS_PROFILE"},
+		"no connection":      {fault.New(fault.UnknownConnection, ""), "lists all connections"},
+		"a malformed secret": {fault.New(fault.InvalidConnection, ""), "reltio-tokens check NAME"},
+		"rejected":           {fault.New(fault.CredentialsRejected, ""), "reltio-tokens resume NAME"},
+		"paused":             {fault.New(fault.ConnectionPaused, ""), "reltio-tokens unpause NAME"},
+		"nothing to be done": {fault.New(fault.ReltioUnavailable, ""), ""},
+		"a defect":           {errors.New(canary), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := hint(test.err)
+			if !strings.Contains(got, test.want) || (test.want == "") != (got == "") || strings.Contains(got, canary) {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// What the issue function answers is shown only if it is one of its own errors.
+func TestErrorsOfTheIssueFunction(t *testing.T) {
+	for payload, want := range map[string]string{
+		`{"errorType":"MFARequired","errorMessage":"m"}`:                   "MFARequired: m",
+		`{"errorType":"Internal","errorMessage":"request 1"}`:              "Internal: request 1",
+		`{"errorType":"Sandbox.Timedout","errorMessage":"` + canary + `"}`: "StoreUnavailable: issue: the function failed",
+		`{"errorType":"` + canary + `","errorMessage":"m"}`:                "StoreUnavailable: issue: the function failed",
+		canary: "StoreUnavailable: issue: the function failed",
+	} {
+		if got := functionError([]byte(payload)).Error(); got != want {
+			t.Errorf("%s: %q, want %q", payload, got, want)
+		}
+	}
+	for _, payload := range []string{canary, `{}`, `{"access_token":7}`, `null`, `{"access_token":"` + canary + `","expires_at":7}`} {
+		_, err := issued([]byte(payload))
+		if err == nil || err.Error() != "StoreUnavailable: issue: the answer is unreadable" {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+}
+
+func TestSpans(t *testing.T) {
+	for text, want := range map[string]string{
+		"0s": "0s", "999ms": "0s", "59s": "59s", "60s": "1m", "59m59s": "59m", "1h": "1h00m", "3h5m59s": "3h05m",
+		"47h59m": "47h59m", "48h": "2d", "672h": "28d",
+	} {
+		if got := span(mustDuration(t, text)); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func mustDuration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}

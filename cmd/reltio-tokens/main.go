@@ -1,0 +1,110 @@
+// Command reltio-tokens is what operators use: it shows the health of
+// connections, checks secrets, and takes connections out of the service or back
+// into it.
+//
+//	reltio-tokens status
+//	reltio-tokens issue acme-prod
+//	reltio-tokens --local check demo-password
+//
+// It works on AWS with the operator's credentials, on any endpoint, and with
+// --local on the stack that `make run` starts. What it prints never holds a
+// secret, but for the token that issue --show-token is asked for.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	// exitNeedsSomebody: status --check found a connection that does not come
+	// back by itself.
+	exitNeedsSomebody = 3
+)
+
+// helpWidth is how wide help texts are at most.
+const helpWidth = 100
+
+var (
+	// errSaid is a failure that the command has printed already.
+	errSaid = errors.New("failed")
+	// errNeedsSomebody ends status --check.
+	errNeedsSomebody = errors.New("a connection needs somebody")
+)
+
+// usageError is a command line that lacks something.
+type usageError struct{ text string }
+
+// Error implements error.
+func (e *usageError) Error() string { return e.text }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is the command, from its arguments to its exit code.
+func run(ctx context.Context, args []string) int {
+	s := &screen{colour: coloured(os.Stdout, os.Getenv)}
+	code := exitCode(s, perform(ctx, args, s))
+	if _, err := s.out.WriteTo(os.Stdout); err != nil {
+		code = exitCode(s, fmt.Errorf("printing: %w", err))
+	}
+	if _, err := s.err.WriteTo(os.Stderr); err != nil {
+		return exitFailed
+	}
+	return code
+}
+
+// perform reads the command line and runs the command that it names.
+func perform(ctx context.Context, args []string, s *screen) error {
+	var line cli
+	parser, err := kong.New(&line,
+		kong.Name("reltio-tokens"),
+		kong.Description(description),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidth}),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		return &usageError{err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, line.Timeout)
+	defer cancel()
+	command.BindTo(ctx, (*context.Context)(nil))
+	return command.Run(&wiring{globals: line.globals, now: time.Now}, s)
+}
+
+// exitCode says what went wrong, and what to do about it.
+func exitCode(s *screen, err error) int {
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNeedsSomebody):
+		return exitNeedsSomebody
+	case errors.Is(err, errSaid):
+		return exitFailed
+	case errors.As(err, &usage):
+		fmt.Fprintf(&s.err, "reltio-tokens: %s\nTry: reltio-tokens --help\n", usage.text)
+		return exitUsage
+	default:
+		fmt.Fprintf(&s.err, "reltio-tokens: %v\n%s", err, hint(err))
+		return exitFailed
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+)
+
+// screen is where a command prints: results on out, the rest on err. It is
+// shown when the command has ended, so that one that fails leaves no half of a
+// result behind.
+type screen struct {
+	out, err bytes.Buffer
+	colour   bool
+}
+
+// coloured reports whether the file is a terminal that wants colours.
+func coloured(f *os.File, getenv func(string) string) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
+}
+
+// json prints a value, indented.
+func (s *screen) json(value any) error {
+	e := json.NewEncoder(&s.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(value); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
+
+// token prints the token alone; what callers are warned of goes beside it.
+func (s *screen) token(a operate.Issued) {
+	fmt.Fprintln(&s.out, a.AccessToken.Reveal())
+	for _, warning := range a.Warnings {
+		fmt.Fprintln(&s.err, "warning:", warning)
+	}
+}
+
+// issued prints what is to be said of a token.
+func (s *screen) issued(a operate.Issued, needed time.Duration) {
+	life := fmt.Sprintf("%s left, until %s", a.ExpiresIn, a.ExpiresAt.UTC().Format(time.RFC3339))
+	if needed > 0 && !a.MinTTLMet {
+		life += fmt.Sprintf(" (less than %s)", needed)
+	}
+	warnings := "none"
+	if len(a.Warnings) > 0 {
+		warnings = strings.Join(a.Warnings, ", ")
+	}
+	fmt.Fprintf(&s.out, "connection   %s\nfingerprint  %s\nlife         %s\nversion      %d\noutcome      %s\nwarnings     %s\n",
+		a.Connection, a.Fingerprint, life, a.Version, a.Outcome, warnings)
+}
+
+// rotated prints what became of a renewal. One that gave no token and should
+// have is a failure.
+func (s *screen) rotated(name string, r rotation.Result) error {
+	outcome := rotation.LeftOver
+	if r.Outcome != nil {
+		outcome = *r.Outcome
+	}
+	if r.Error != nil {
+		fmt.Fprintf(&s.err, "%s: %s: %v\n%s", name, outcome, r.Fault(), hint(r.Fault()))
+		return errSaid
+	}
+	switch outcome {
+	case rotation.Renewed:
+		fmt.Fprintf(&s.out, "%s: renewed\n", name)
+	case rotation.Unchanged:
+		fmt.Fprintf(&s.out, "%s: unchanged: it was not due, or Reltio gave the same token again\n", name)
+	case rotation.Contended:
+		fmt.Fprintf(&s.err, "%s: contended: it is being renewed at this moment\n", name)
+		return errSaid
+	default:
+		fmt.Fprintf(&s.err, "%s: %s: nothing was asked of Reltio; the next tick tries again\n", name, outcome)
+		return errSaid
+	}
+	return nil
+}
+
+// checked prints what can be said of a secret.
+func (s *screen) checked(c operate.Checked) {
+	if c.OK {
+		fmt.Fprintf(&s.out, "%s: ok\n", c.Connection)
+	} else {
+		fmt.Fprintf(&s.out, "%s: not usable\n", c.Connection)
+		for _, problem := range c.Problems {
+			fmt.Fprintf(&s.out, "  problem     %s\n", problem)
+		}
+	}
+	if c.GrantType != "" {
+		fmt.Fprintf(&s.out, "  grant type  %s\n  host        %s\n", c.GrantType, c.Host)
+	}
+	if c.Account == nil {
+		return
+	}
+	holder := "of nobody yet"
+	switch c.Account.HeldBy {
+	case "":
+	case c.Connection:
+		holder = "of this connection"
+	default:
+		holder = "of connection " + c.Account.HeldBy
+	}
+	fmt.Fprintf(&s.out, "  account     account#%s, %s\n  refused     %d logins with these credentials\n",
+		c.Account.ID, holder, c.Account.RefusedLogins)
+}
+
+func (s *screen) paused(c operate.Change) {
+	if !c.Changed {
+		fmt.Fprintf(&s.out, "%s: is paused already\n", c.Connection)
+		return
+	}
+	served := "it has no living token to hand out"
+	if c.ExpiresIn != nil {
+		served = fmt.Sprintf("its token is handed out for another %s", span(time.Duration(*c.ExpiresIn)*time.Second))
+	}
+	fmt.Fprintf(&s.out, "%s: paused (was %s); %s\n", c.Connection, c.Before, served)
+}
+
+func (s *screen) unpaused(c operate.Change) {
+	if c.Changed {
+		fmt.Fprintf(&s.out, "%s: in service again, due now\n", c.Connection)
+		return
+	}
+	fmt.Fprintf(&s.out, "%s: is not paused (%s)\n", c.Connection, c.Status)
+}
+
+func (s *screen) resumed(c operate.Change) {
+	switch {
+	case c.Changed:
+		fmt.Fprintf(&s.out, "%s: resumed (%s); the next tick tries it\n", c.Connection, c.Status)
+	case c.Status == grant.StatusOK:
+		fmt.Fprintf(&s.out, "%s: is healthy; refused logins, if there were any, are forgotten\n", c.Connection)
+	default:
+		fmt.Fprintf(&s.out, "%s: was not used yet; refused logins, if there were any, are forgotten\n", c.Connection)
+	}
+}
+
+func (s *screen) resumedAll(changes []operate.Change, err error) {
+	for _, c := range changes {
+		s.resumed(c)
+	}
+	if len(changes) == 0 && err == nil {
+		fmt.Fprintln(&s.out, "no connection waits or fails")
+	}
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+)
+
+// none stands in a cell that has nothing to say.
+const none = "-"
+
+// statusColumn is the one with colours.
+const statusColumn = 3
+
+// table prints the health of connections, one line each.
+func (s *screen) table(r operate.Report) {
+	rows := [][]string{{
+		"CONNECTION", "GRANT TYPE", "MODES", "STATUS", "TOKEN LEFT", "REFRESH UNTIL", "NEXT DUE", "LAST ERROR",
+	}}
+	paint := []string{""}
+	for _, state := range r.Connections {
+		rows = append(rows, row(state, r.At))
+		paint = append(paint, colourOf(state))
+	}
+	var widths [8]int
+	for _, cells := range rows {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for i, cells := range rows {
+		var line strings.Builder
+		for j, cell := range cells {
+			padded := fmt.Sprintf("%-*s  ", widths[j], cell)
+			if j == statusColumn && s.colour && paint[i] != "" {
+				padded = strings.Replace(padded, cell, paint[i]+cell+"\x1b[0m", 1)
+			}
+			line.WriteString(padded)
+		}
+		fmt.Fprintln(&s.out, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// row is one connection's line.
+func row(s operate.State, now time.Time) []string {
+	left, until, due := none, none, none
+	if s.ExpiresIn != nil {
+		left = span(time.Duration(*s.ExpiresIn) * time.Second)
+	}
+	if s.RefreshExpiresAt != nil {
+		until = s.RefreshExpiresAt.Format("2006-01-02 15:04Z")
+	}
+	switch {
+	case s.Status == operate.New:
+		due = "when asked for"
+	case s.NextDueAt != nil && s.NextDueAt.After(now):
+		due = "in " + span(s.NextDueAt.Sub(now))
+	case s.NextDueAt != nil:
+		due = "now"
+	}
+	return []string{
+		s.Connection, cmp.Or(string(s.GrantType), none), modes(s), string(s.Status),
+		left, until, due, lastError(s),
+	}
+}
+
+// modes are those of refreshes and of logins; a grant type that has no
+// refreshes, or no logins of its own, shows none for them.
+func modes(s operate.State) string {
+	refresh, login := string(s.RefreshMode), string(s.LoginMode)
+	switch s.GrantType {
+	case connection.ClientCredentials:
+		refresh = none
+	case connection.AuthorizationCode:
+		login = none
+	}
+	return refresh + "/" + login
+}
+
+// lastError is what stands in the way: the secret as it is now, else the last
+// renewal's error.
+func lastError(s operate.State) string {
+	show := func(prefix string, e *rotation.Error) string {
+		return strings.TrimSuffix(fmt.Sprintf("%s%s: %s", prefix, e.Type, e.Message), ": ")
+	}
+	switch {
+	case s.SecretError != nil:
+		return show("secret: ", s.SecretError)
+	case s.LastError != nil:
+		return show("", s.LastError)
+	default:
+		return none
+	}
+}
+
+// colourOf is how a status is painted: red if it needs somebody, yellow if it
+// is in trouble, dim if it rests.
+func colourOf(s operate.State) string {
+	switch {
+	case s.NeedsSomebody:
+		return "\x1b[31m"
+	case s.Status == grant.StatusOK:
+		return "\x1b[32m"
+	case s.Status == grant.StatusPaused || s.Status == operate.New:
+		return "\x1b[2m"
+	default:
+		return "\x1b[33m"
+	}
+}
+
+// span is a length of time, as short as can be read.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 2*day:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%dd", d/day)
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+)
+
+// operator is operate.Operator, here or in the local stack.
+type operator interface {
+	Status(ctx context.Context, names ...string) (operate.Report, error)
+	Check(ctx context.Context, name string) (operate.Checked, error)
+	Issue(ctx context.Context, r operate.IssueRequest) (operate.Issued, error)
+	Rotate(ctx context.Context, name string, force bool) (rotation.Result, error)
+	Pause(ctx context.Context, name string) (operate.Change, error)
+	Unpause(ctx context.Context, name string) (operate.Change, error)
+	Resume(ctx context.Context, name string) (operate.Change, error)
+	ResumeAll(ctx context.Context) ([]operate.Change, error)
+}
+
+var (
+	_ operator = (*operate.Operator)(nil)
+	_ operator = remote{}
+)
+
+// wiring plugs together what a command needs.
+type wiring struct {
+	globals globals
+	now     func() time.Time
+}
+
+// functions is an operator for the commands that invoke a function and touch no
+// store.
+func (w *wiring) functions(ctx context.Context) (operator, error) {
+	if w.globals.Local != "" {
+		return w.local(), nil
+	}
+	config, err := w.aws(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return w.invoking(config), nil
+}
+
+// stores is an operator for the commands that read and write.
+func (w *wiring) stores(ctx context.Context) (operator, error) {
+	if w.globals.Local != "" {
+		return w.local(), nil
+	}
+	if w.globals.Table == "" || w.globals.SecretPrefix == "" {
+		return nil, &usageError{"--table (TABLE_NAME) and --secret-prefix (SECRET_PREFIX) are needed, or --local"}
+	}
+	hosts, err := connection.ParseHosts(w.globals.AuthHosts)
+	if err != nil {
+		return nil, &usageError{"--auth-hosts: " + err.Error()}
+	}
+	config, err := w.aws(ctx)
+	if err != nil {
+		return nil, err
+	}
+	endpoint := w.endpoint()
+	table := &dynamo.Table{Name: w.globals.Table, Client: dynamodb.NewFromConfig(config, func(o *dynamodb.Options) {
+		endpoint(&o.BaseEndpoint)
+	})}
+	vault := secrets.Manager{Prefix: w.globals.SecretPrefix, Client: secretsmanager.NewFromConfig(config, func(o *secretsmanager.Options) {
+		endpoint(&o.BaseEndpoint)
+	})}
+	o := w.invoking(config)
+	o.Grants, o.Leases, o.Accounts, o.Connections, o.Hosts = table, table, table, vault, hosts
+	return o, nil
+}
+
+func (w *wiring) invoking(config aws.Config) *operate.Operator {
+	endpoint := w.endpoint()
+	client := lambda.NewFromConfig(config, func(o *lambda.Options) { endpoint(&o.BaseEndpoint) })
+	return &operate.Operator{
+		Rotations: invoke.Function{Client: client, Name: w.globals.RotateFunction},
+		Issues:    issueFunction{client: client, name: w.globals.IssueFunction},
+		Now:       w.now,
+	}
+}
+
+// local is the operator in the local stack; its functions are invoked as on
+// AWS.
+func (w *wiring) local() operator {
+	client := lambda.New(lambda.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(string(w.globals.Local)),
+		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+	})
+	return remote{
+		url:    string(w.globals.Local),
+		issues: issueFunction{client: client, name: w.globals.IssueFunction},
+	}
+}
+
+// endpoint sets a service's endpoint if one is given for all.
+func (w *wiring) endpoint() func(**string) {
+	return func(service **string) {
+		if w.globals.EndpointURL != "" {
+			*service = aws.String(w.globals.EndpointURL)
+		}
+	}
+}
+
+// aws loads the environment's configuration, and makes sure that there are a
+// region and credentials: what is missing is said here, once.
+func (w *wiring) aws(ctx context.Context) (aws.Config, error) {
+	config, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(w.globals.Region))
+	if err != nil {
+		return config, fmt.Errorf("the AWS configuration cannot be loaded: %w", err)
+	}
+	if config.Region == "" {
+		return config, &usageError{"no AWS region: set --region or AWS_REGION, or use --local"}
+	}
+	if _, err := config.Credentials.Retrieve(ctx); err != nil {
+		return config, fmt.Errorf("%w: %w", errNoCredentials, err)
+	}
+	return config, nil
+}

@@ -1,0 +1,65 @@
+// The callback function takes a person through Reltio's login: it answers the
+// browser behind an HTTP API, exchanges the code, and stores the grant.
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/internal/config"
+	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/events"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/pages"
+	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+)
+
+func main() {
+	h, err := wire(context.Background())
+	if err != nil {
+		config.Report(os.Stdout, err)
+		os.Exit(1)
+	}
+	lambda.Start(h)
+}
+
+// wire lists what is plugged into what.
+func wire(ctx context.Context) (lambda.Handler, error) {
+	c, err := config.Callback(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
+	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
+	return handler.Gateway{Handler: &handler.Callback{
+		Flow: &authcode.Flow{
+			Authorizations: table,
+			Grants:         table,
+			Leases:         table,
+			Budgets:        table,
+			Connections:    vault,
+			Vault:          vault,
+			Hosts:          c.AuthHosts,
+			Events:         events.Bus{Client: eventbridge.NewFromConfig(aws), Name: c.EventBusName},
+			Now:            time.Now,
+			PerSecond:      c.TokenRequestsPerSecond,
+		},
+		Pages:   pages.New(),
+		Log:     telemetry.New(os.Stdout, c.LogLevel, time.Now),
+		Now:     time.Now,
+		BaseURL: c.CallbackBaseURL,
+	}}, nil
+}

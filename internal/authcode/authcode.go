@@ -1,0 +1,239 @@
+// Package authcode takes a person through Reltio's login: the authorization
+// code flow (RFC 6749, section 4.1) as RFC 9700 asks of a client.
+//
+//	invitation, err := flow.Invite(ctx, "acme-prod", authorization.InvitationFromCommand, false)
+//	preview, err := flow.Preview(ctx, invitation.Text)            // GET /authorize
+//	departure, err := flow.Begin(ctx, invitation.Text, base)      // GET /authorize/go
+//	arrival := flow.Complete(ctx, callback)                       // GET /callback
+//
+// What belongs together is held together by three random texts: the invitation
+// in the link, the state in the redirect, and the binding in a cookie of the
+// one browser that began. A code is sent to Reltio once, by whoever consumes
+// the pending request; whatever could fail before that fails before, so that a
+// person's login is not thrown away.
+//
+// A person's grant outranks a refresh: the grant's lease is taken over anyone's
+// head. All methods block on the network, within the context.
+package authcode
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// The times of a callback, in one place: dial 3 s, wait 5 s, exchange 8 s, check
+// 3 s, store 5 s, revoke 3 s are 27 of its function's 29 s, and what follows
+// the dial and the lease's last seconds 31 of the lease's 35.
+const (
+	exchangeTime = reltioauth.TokenTimeout
+	checkTime    = reltioauth.CheckTimeout
+	revokeTime   = reltioauth.RevokeTimeout
+	storeTime    = 5 * time.Second
+	// ahead is how far ahead the exchange's instant lies at least, so that the
+	// request can be consumed before it.
+	ahead = 250 * time.Millisecond
+)
+
+// Flow is the browser leg. All fields up to Now are required; it is safe for
+// concurrent use and keeps no state of its own.
+type Flow struct {
+	Authorizations authorization.Store
+	Grants         grant.Store
+	Leases         lease.Store
+	Budgets        budget.Store
+	Connections    connection.Secrets
+	Vault          grant.Vault
+	// Hosts that a connection may name.
+	Hosts connection.Hosts
+	// Now is the clock.
+	Now func() time.Time
+	// Events tells operators; nil: nobody is told.
+	Events event.Publisher
+	// PerSecond is the rate of token requests; 0 means budget.MaxPerSecond.
+	PerSecond int
+	// Connect opens connections to authorization servers; nil means TCP and
+	// TLS.
+	Connect reltioauth.Connector
+}
+
+// Outcome is how a visit ended. It is stored with the request, so that a reload
+// gets the same answer, and decides the page that a person sees.
+type Outcome string
+
+// The outcomes of a visit.
+const (
+	// Done: the connection has its grant.
+	Done Outcome = "done"
+	// DoneSameToken: it has, but Reltio gave the old refresh token again; the
+	// page says until when it holds.
+	DoneSameToken Outcome = "done_same_token"
+	// Again: the old refresh token came again and was revoked; the person is
+	// sent through the login page once more, with a request of its own.
+	Again Outcome = "again"
+	// InvitationGone: the invitation was used, has ended, never was, or its
+	// connection is none that a person authorizes.
+	InvitationGone Outcome = "invitation_gone"
+	// RequestGone: the state is unknown, used or ended.
+	RequestGone Outcome = "request_gone"
+	// WrongBrowser: the cookie is missing or another's. The request stays
+	// usable for the right browser.
+	WrongBrowser Outcome = "wrong_browser"
+	// WrongServer: the answer names another authorization server.
+	WrongServer Outcome = "wrong_server"
+	// Denied: Reltio came back with an error instead of a code.
+	Denied Outcome = "denied"
+	// WrongUser: another user than the expected or first one logged in.
+	WrongUser Outcome = "wrong_user"
+	// UserUnknown: who logged in could not be found out, and it matters.
+	UserUnknown Outcome = "user_unknown"
+	// ExchangeFailed: Reltio did not give a token for the code.
+	ExchangeFailed Outcome = "exchange_failed"
+	// Busy: no instant was free, or the host is paused. Reloading works.
+	Busy Outcome = "busy"
+	// Paused: an operator paused the connection. Reloading works afterwards.
+	Paused Outcome = "paused"
+	// Unstored: the grant could not be stored.
+	Unstored Outcome = "unstored"
+	// Broken: the connection's secret is malformed, or a store fails.
+	Broken Outcome = "broken"
+)
+
+// Invitation is a new invitation with its text, which is in no store.
+type Invitation struct {
+	Text reltioauth.Secret
+	Ends time.Time
+}
+
+// Invite makes an invitation for a connection that lives for so long.
+func (f *Flow) Invite(ctx context.Context, name string, life time.Duration, replaceUser bool) (Invitation, error) {
+	text := authorization.NewText()
+	ends := f.Now().Add(life).Truncate(time.Second)
+	err := f.Authorizations.PutInvitation(ctx, authorization.Invitation{
+		Hash: authorization.HashOf(text), Connection: name, ReplaceUser: replaceUser, Ends: ends,
+	})
+	return Invitation{Text: text, Ends: ends}, err
+}
+
+// Preview is what a person is told before leaving for Reltio.
+type Preview struct {
+	Connection string
+	// Host is where the login page is.
+	Host string
+	// Scope that is asked for; empty if none is named.
+	Scope string
+	Ends  time.Time
+}
+
+// Preview looks at an invitation and changes nothing, so that a link scanner
+// burns nothing.
+func (f *Flow) Preview(ctx context.Context, text string) (Preview, Outcome, error) {
+	i, c, outcome, err := f.invited(ctx, text)
+	if outcome != Done {
+		return Preview{}, outcome, err
+	}
+	return Preview{Connection: c.Name, Host: c.Host(), Scope: c.Scope, Ends: i.Ends}, Done, nil
+}
+
+// Departure is where a browser is sent, and with what.
+type Departure struct {
+	Connection string
+	// URL of Reltio's login page. It holds the state.
+	URL string
+	// State names the cookie; Binding is its value.
+	State   reltioauth.Secret
+	Binding reltioauth.Secret
+}
+
+// Begin stores an authorization request for an invitation and says where to
+// send the browser.
+func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (Departure, Outcome, error) {
+	i, c, outcome, err := f.invited(ctx, text)
+	if outcome != Done {
+		return Departure{}, outcome, err
+	}
+	g, err := f.Grants.Grant(ctx, c.Name, grant.Strong)
+	switch {
+	case err != nil && !errors.Is(err, grant.ErrNotFound):
+		return Departure{}, Broken, err
+	case g.Status == grant.StatusPaused:
+		return Departure{}, Paused, nil
+	}
+	return f.depart(ctx, c, i.Hash, redirectURI, false)
+}
+
+// depart stores the request and makes the departure.
+func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation, redirectURI string, second bool) (Departure, Outcome, error) {
+	d := Departure{Connection: c.Name, State: authorization.NewText(), Binding: authorization.NewText()}
+	r := authorization.Request{
+		Hash:        authorization.HashOf(d.State),
+		Connection:  c.Name,
+		Invitation:  invitation,
+		Binding:     authorization.HashOf(d.Binding),
+		RedirectURI: redirectURI,
+		Second:      second,
+		Ends:        f.Now().Add(authorization.RequestLife).Truncate(time.Second),
+	}
+	if c.PKCE {
+		r.Verifier = authorization.NewText()
+	}
+	client := c.Client()
+	var err error
+	d.URL, err = client.AuthorizationURL(reltioauth.AuthorizationRequest{
+		TenantID: c.TenantID, RedirectURI: redirectURI, State: d.State, Verifier: r.Verifier,
+	})
+	if err != nil {
+		return Departure{}, Broken, fault.Wrap(fault.Internal, "", err)
+	}
+	if err := f.Authorizations.PutRequest(ctx, r); err != nil {
+		return Departure{}, Broken, err
+	}
+	return d, Done, nil
+}
+
+// invited finds the invitation and its connection: Done if a person can go.
+func (f *Flow) invited(ctx context.Context, text string) (authorization.Invitation, *connection.Connection, Outcome, error) {
+	i, err := f.Authorizations.Invitation(ctx, authorization.HashOf(reltioauth.NewSecret(text)))
+	switch {
+	case errors.Is(err, authorization.ErrNotFound):
+		return i, nil, InvitationGone, nil
+	case err != nil:
+		return i, nil, Broken, err
+	case !i.Usable(f.Now()):
+		return i, nil, InvitationGone, nil
+	}
+	c, err := f.connection(ctx, i.Connection)
+	switch {
+	case errors.Is(err, connection.ErrNotFound):
+		return i, nil, InvitationGone, nil
+	case err != nil:
+		return i, nil, Broken, err
+	case c.GrantType != connection.AuthorizationCode:
+		return i, nil, InvitationGone, nil
+	}
+	return i, c, Done, nil
+}
+
+func (f *Flow) connection(ctx context.Context, name string) (*connection.Connection, error) {
+	source, err := f.Connections.Connection(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return connection.Parse(name, source, f.Hosts)
+}
+
+func (f *Flow) interval() time.Duration {
+	if f.PerSecond <= 0 || f.PerSecond > budget.MaxPerSecond {
+		return budget.Interval(budget.MaxPerSecond)
+	}
+	return budget.Interval(f.PerSecond)
+}

@@ -1,0 +1,285 @@
+package authcode
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// Callback is what a browser brings back from Reltio. Its shape was checked.
+type Callback struct {
+	Code  reltioauth.Secret
+	State reltioauth.Secret
+	// Error is RFC 6749's error code; empty if there is a code.
+	Error string
+	// Issuer is RFC 9207's iss; empty if none was sent.
+	Issuer string
+	// Binding is the cookie's value; zero if the browser has none.
+	Binding reltioauth.Secret
+}
+
+// Arrival is how a callback ended.
+type Arrival struct {
+	Outcome    Outcome
+	Connection string
+	// ErrorCode of a Denied one.
+	ErrorCode string
+	// HoldsUntil is when the refresh token ends, of a DoneSameToken one.
+	HoldsUntil time.Time
+	// RetryAfter of a Busy one.
+	RetryAfter time.Duration
+	// Departure is where the browser goes next, of an Again one.
+	Departure Departure
+	// Err is for the log: what went wrong on our side, or at Reltio.
+	Err error
+}
+
+// Complete takes a browser in: it checks what it brings, exchanges the code
+// once, and stores the grant.
+func (f *Flow) Complete(ctx context.Context, cb Callback) Arrival {
+	v := &visit{Flow: f, cb: cb}
+	a := v.run(ctx)
+	a.Connection = v.request.Connection
+	return a
+}
+
+// visit is one callback on its way.
+type visit struct {
+	*Flow
+	cb      Callback
+	request authorization.Request
+	c       *connection.Connection
+	held    lease.Lease
+	g       grant.Grant
+	host    budget.Record
+	// invitation is read for what it allows; usedAt and consumedAt are when
+	// this visit used up the invitation and the request.
+	invitation authorization.Invitation
+	usedAt     time.Time
+	consumedAt time.Time
+	conn       *reltioauth.Conn
+	token      *reltioauth.Token
+	user       string
+}
+
+// run is the order of a callback. Everything that can fail before the request
+// is consumed fails before, and leaves it usable.
+func (v *visit) run(ctx context.Context) Arrival {
+	if a, ended := v.recognise(ctx); ended {
+		return a
+	}
+	if a, ended := v.accusations(ctx); ended {
+		return a
+	}
+	var err error
+	client := v.client()
+	if v.conn, err = client.Dial(ctx); err != nil {
+		return Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
+	}
+	defer func() { _ = v.conn.Close() }() // it is used up
+	if err := v.seize(ctx); err != nil {
+		return Arrival{Outcome: Broken, Err: err}
+	}
+	defer v.release(ctx)
+	if v.g.Status == grant.StatusPaused {
+		return Arrival{Outcome: Paused}
+	}
+	if a, ended := v.consume(ctx); ended {
+		return a
+	}
+	a := v.exchange(ctx)
+	return v.finish(ctx, a)
+}
+
+// recognise finds the request and its browser. A request that has its outcome
+// gives the same answer again.
+func (v *visit) recognise(ctx context.Context) (Arrival, bool) {
+	r, err := v.Authorizations.Request(ctx, authorization.HashOf(v.cb.State))
+	switch {
+	case errors.Is(err, authorization.ErrNotFound):
+		return Arrival{Outcome: RequestGone}, true
+	case err != nil:
+		return Arrival{Outcome: Broken, Err: err}, true
+	}
+	v.request = r
+	if subtle.ConstantTimeCompare([]byte(authorization.HashOf(v.cb.Binding)), []byte(r.Binding)) != 1 {
+		return Arrival{Outcome: WrongBrowser}, true
+	}
+	if r.Outcome != "" && v.Now().Before(r.Ends) {
+		return v.recall(ctx, r.Outcome), true
+	}
+	if !r.Pending(v.Now()) {
+		return Arrival{Outcome: RequestGone}, true
+	}
+	return Arrival{}, false
+}
+
+// accusations are what consumes a request without an exchange: an error instead
+// of a code, or another server's answer.
+func (v *visit) accusations(ctx context.Context) (Arrival, bool) {
+	if v.cb.Error != "" {
+		return v.end(ctx, Arrival{Outcome: Denied, ErrorCode: v.cb.Error}), true
+	}
+	var err error
+	v.c, err = v.connection(ctx, v.request.Connection)
+	switch {
+	case errors.Is(err, connection.ErrNotFound):
+		return Arrival{Outcome: InvitationGone}, true
+	case err != nil:
+		return Arrival{Outcome: Broken, Err: err}, true
+	case v.c.GrantType != connection.AuthorizationCode:
+		return Arrival{Outcome: InvitationGone}, true
+	case v.cb.Issuer != "" && v.cb.Issuer != v.c.AuthURL:
+		return v.end(ctx, Arrival{Outcome: WrongServer}), true
+	}
+	return Arrival{}, false
+}
+
+// end consumes the request and stores how it ended.
+func (v *visit) end(ctx context.Context, a Arrival) Arrival {
+	if err := v.Authorizations.ConsumeRequest(ctx, v.request.Hash, v.Now()); err != nil {
+		return gone(err)
+	}
+	return v.finish(ctx, a)
+}
+
+func gone(err error) Arrival {
+	if errors.Is(err, authorization.ErrUsed) {
+		return Arrival{Outcome: RequestGone}
+	}
+	return Arrival{Outcome: Broken, Err: err}
+}
+
+// finish stores the outcome of a consumed request.
+func (v *visit) finish(ctx context.Context, a Arrival) Arrival {
+	if a.Outcome == Busy {
+		return a // the request was given back
+	}
+	ctx, cancel := v.storing(ctx, storeTime)
+	defer cancel()
+	// A reload without an outcome is told that the request was used.
+	_ = v.Authorizations.FinishRequest(ctx, v.request.Hash, a.remember())
+	return a
+}
+
+// remember is the outcome as it is stored: its word, and what its page says.
+func (a Arrival) remember() string {
+	switch a.Outcome {
+	case Denied:
+		return string(Denied) + " " + a.ErrorCode
+	case DoneSameToken:
+		return string(DoneSameToken) + " " + a.HoldsUntil.UTC().Format(time.RFC3339)
+	default:
+		return string(a.Outcome)
+	}
+}
+
+// recall is the arrival that remember stored. The departure of an Again one was
+// in its answer alone, so there is a new one, which goes the same way.
+func (v *visit) recall(ctx context.Context, stored string) Arrival {
+	word, rest, _ := strings.Cut(stored, " ")
+	a := Arrival{Outcome: Outcome(word)}
+	switch a.Outcome {
+	case Again:
+		return v.departAgain(ctx)
+	case Denied:
+		a.ErrorCode = rest
+	case DoneSameToken:
+		a.HoldsUntil, _ = time.Parse(time.RFC3339, rest) // a zero time is not shown
+	}
+	return a
+}
+
+// departAgain is another departure after an Again one.
+func (v *visit) departAgain(ctx context.Context) Arrival {
+	c, err := v.connection(ctx, v.request.Connection)
+	if errors.Is(err, connection.ErrNotFound) || err == nil && c.GrantType != connection.AuthorizationCode {
+		return Arrival{Outcome: InvitationGone}
+	}
+	if err != nil {
+		return Arrival{Outcome: Broken, Err: err}
+	}
+	d, outcome, err := v.depart(ctx, c, v.request.Invitation, v.request.RedirectURI, true)
+	if outcome != Done {
+		return Arrival{Outcome: outcome, Err: err}
+	}
+	return Arrival{Outcome: Again, Departure: d}
+}
+
+func (v *visit) client() *reltioauth.Client {
+	client := v.c.Client()
+	client.Connect, client.Now = v.Connect, v.Now
+	return &client
+}
+
+// seize takes the grant's lease over anyone's head, and reads the grant.
+func (v *visit) seize(ctx context.Context) error {
+	seen, err := v.read(ctx)
+	if err != nil {
+		return err
+	}
+	now := v.Now()
+	v.held, err = v.Leases.SeizeLease(ctx, lease.Request{
+		Connection: v.c.Name, Owner: lease.NewOwner(), Floor: seen.Epoch, Now: now, Until: now.Add(lease.Term),
+	})
+	if err != nil {
+		return err
+	}
+	if v.g, err = v.read(ctx); err != nil {
+		v.release(ctx)
+		return err
+	}
+	if v.g.Epoch < v.held.Epoch {
+		return nil
+	}
+	extended, err := v.Leases.ExtendLease(ctx, v.held, v.g.Epoch+1, v.held.Until)
+	if err != nil {
+		v.release(ctx)
+		return err
+	}
+	v.held = extended
+	return nil
+}
+
+// read reads the grant strongly; one that is not there is an empty one.
+func (v *visit) read(ctx context.Context) (grant.Grant, error) {
+	g, err := v.Grants.Grant(ctx, v.c.Name, grant.Strong)
+	if errors.Is(err, grant.ErrNotFound) {
+		return grant.Grant{Connection: v.c.Name, Status: grant.StatusOK}, nil
+	}
+	return g, err
+}
+
+func (v *visit) release(ctx context.Context) {
+	ctx, cancel := v.storing(ctx, storeTime)
+	defer cancel()
+	_ = v.Leases.ReleaseLease(ctx, v.held) // it ends by itself otherwise
+}
+
+// storing is a context for what has to be written though the browser is gone.
+func (*visit) storing(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), d)
+}
+
+// busy is the arrival of a browser that may come again.
+func (v *visit) busy(err error) Arrival {
+	a := Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
+	var b *budget.BusyError
+	switch {
+	case errors.As(err, &b):
+		a.RetryAfter = max(a.RetryAfter, b.Until.Sub(v.Now()))
+	case fault.Of(err).Type == fault.StoreUnavailable:
+		a.Outcome = Broken
+	}
+	return a
+}

@@ -1,0 +1,376 @@
+package handler
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/pages"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// Callback answers the browser of a person who connects Reltio. It implements
+// http.Handler, wherever it is served; Gateway puts it behind an HTTP API. All
+// fields but BaseURL are required.
+//
+// What a request says about its own host is not believed: where the browser
+// comes back to is BaseURL, or what API Gateway says.
+type Callback struct {
+	Flow  *authcode.Flow
+	Pages *pages.Set
+	Log   *telemetry.Log
+	Now   func() time.Time
+	// BaseURL is where this is reached, without a slash at its end; empty:
+	// API Gateway says it.
+	BaseURL string
+}
+
+// The paths, after the stage or the path of BaseURL.
+const (
+	pathAuthorize = "/authorize"
+	pathGo        = "/authorize/go"
+	pathCallback  = "/callback"
+	pathDone      = "/done"
+)
+
+// The outcomes of a visit that are neither the flow's nor a failure's.
+const (
+	outcomePreviewed = "previewed"
+	outcomeBegun     = "begun"
+	outcomeSeen      = "seen"
+)
+
+// reply is an answer before it is HTTP. It is written in one place, so that
+// every one has the same headers and its line in the log.
+type reply struct {
+	status int
+	// page, or where the browser goes instead.
+	page     []byte
+	location string
+	cookies  []*http.Cookie
+	// retryAfter and allow are headers; zero: not sent.
+	retryAfter time.Duration
+	allow      string
+
+	// outcome, connection, code and err are for the log.
+	outcome    string
+	connection string
+	code       string
+	err        error
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := h.Now()
+	v := &visit{Callback: h, request: r, reference: newReference()}
+	ctx := r.Context()
+	a := reply{}
+	err := guard(ctx, h.Log, func() (err error) {
+		a, err = v.answer(ctx)
+		return err
+	})
+	if err != nil {
+		a = v.broken(err)
+	}
+	h.log(ctx, v, a, start)
+	h.send(w, a)
+}
+
+// send writes a reply. All headers of all answers are set here.
+func (h *Callback) send(w http.ResponseWriter, a reply) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Security-Policy", h.Pages.Policy())
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Strict-Transport-Security", "max-age=63072000")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Robots-Tag", "noindex, nofollow")
+	for _, c := range a.cookies {
+		http.SetCookie(w, c)
+	}
+	if a.retryAfter > 0 {
+		header.Set("Retry-After", strconv.FormatInt(wholeSeconds(a.retryAfter), 10))
+	}
+	if a.allow != "" {
+		header.Set("Allow", a.allow)
+	}
+	if a.location != "" {
+		header.Set("Location", a.location)
+	} else {
+		header.Set("Content-Type", "text/html; charset=utf-8")
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.page) // a browser that is gone sees nothing
+}
+
+// wholeSeconds rounds up, to at least one.
+func wholeSeconds(d time.Duration) int64 { return max(1, int64((d+time.Second-1)/time.Second)) }
+
+// log writes the one line of a visit.
+func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) {
+	attrs := []slog.Attr{
+		slog.String("connection", a.connection),
+		slog.String("route", v.route()),
+		slog.Int("status", a.status),
+		slog.String("reference", v.reference),
+	}
+	if a.code != "" {
+		attrs = append(attrs, slog.String("error_code", a.code))
+	}
+	attrs = append(attrs, attrsOfVisit(a.err)...)
+	h.Log.Invocation(ctx, telemetry.Line{
+		Level: visitLevel(a), Message: "callback", Attrs: append(attrs, since(start, h.Now())),
+		Outcome: a.outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Callbacks, 1)},
+	})
+}
+
+// attrsOfVisit is attrsOf with what Reltio has answered.
+func attrsOfVisit(err error) []slog.Attr {
+	var refused *reltioauth.Error
+	var busy *budget.BusyError
+	switch {
+	case errors.As(err, &refused):
+		return []slog.Attr{
+			slog.String("error", string(fault.ReltioUnavailable)),
+			slog.String("reltio_error", string(refused.Code)), slog.Int("reltio_status", refused.StatusCode),
+		}
+	case errors.As(err, &busy):
+		return attrsOf(fault.New(fault.RateLimited, busy.Error()))
+	default:
+		return attrsOf(err)
+	}
+}
+
+// visitLevel is how loud a visit is: what a person can do wrong is no warning
+// that wakes anybody.
+func visitLevel(a reply) slog.Level {
+	switch {
+	case a.status == http.StatusInternalServerError:
+		return slog.LevelError
+	case a.status >= http.StatusBadRequest:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// newReference draws the number that a page and its log line share.
+func newReference() string {
+	text := rand.Text()
+	return text[:4] + "-" + text[4:8]
+}
+
+// visit is one request on its way to a reply.
+type visit struct {
+	*Callback
+	request   *http.Request
+	reference string
+}
+
+// answer finds the route and checks what all routes have in common.
+func (v *visit) answer(ctx context.Context) (reply, error) {
+	route := v.route()
+	switch {
+	case len(v.request.URL.RawQuery) > maxQuery:
+		return v.failed(pages.TooLong, "")
+	case route == "":
+		return v.failed(pages.NoSuchPage, "")
+	case v.request.Method != http.MethodGet:
+		a, err := v.failed(pages.MethodNotAllowed, "")
+		a.allow = http.MethodGet
+		return a, err
+	}
+	q, ok := parseQuery(v.request.URL.RawQuery)
+	if !ok {
+		return v.failed(pages.Malformed, "")
+	}
+	switch route {
+	case pathAuthorize:
+		return v.preview(ctx, q)
+	case pathGo:
+		return v.begin(ctx, q)
+	case pathCallback:
+		return v.complete(ctx, q)
+	default:
+		return v.done(q)
+	}
+}
+
+// route is the path without the stage, or BaseURL's path, before it; empty if
+// there is no such page.
+func (v *visit) route() string {
+	path := v.request.URL.Path
+	for _, before := range []string{"", v.stage(), pathOf(v.BaseURL)} {
+		rest, ok := strings.CutPrefix(path, before)
+		if !ok {
+			continue
+		}
+		switch rest {
+		case pathAuthorize, pathGo, pathCallback, pathDone:
+			return rest
+		}
+	}
+	return ""
+}
+
+// stage is API Gateway's, as a path; empty for $default, and where there is
+// none.
+func (v *visit) stage() string { return gatewayOf(v.request.Context()).stagePath() }
+
+// base is where this is reached: scheme, host and path.
+func (v *visit) base() (string, error) {
+	if v.BaseURL != "" {
+		return v.BaseURL, nil
+	}
+	domain := gatewayOf(v.request.Context()).domain
+	if domain == "" {
+		return "", fault.New(fault.Internal, "")
+	}
+	return "https://" + domain + v.stage(), nil
+}
+
+// here is the path of a page of ours, as a browser asks for it.
+func (v *visit) here(path string) string {
+	if v.BaseURL != "" {
+		return pathOf(v.BaseURL) + path
+	}
+	return v.stage() + path
+}
+
+// pathOf is the path of a base URL, which config has checked.
+func pathOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(u.Path, "/")
+}
+
+// preview answers GET /authorize.
+func (v *visit) preview(ctx context.Context, q url.Values) (reply, error) {
+	text, ok := invitationOf(q)
+	if !ok {
+		return v.failed(pages.Malformed, "")
+	}
+	p, outcome, err := v.Flow.Preview(ctx, text)
+	if outcome != authcode.Done {
+		return v.ended(authcode.Arrival{Outcome: outcome, Err: err})
+	}
+	link := v.here(pathGo)
+	if v.BaseURL != "" {
+		link = v.BaseURL + pathGo // the cookie has to be set where the browser comes back to
+	}
+	page, err := v.Pages.Leaving(pages.Leaving{
+		Connection: p.Connection, Host: p.Host, Ends: p.Ends,
+		Link: link + "?invitation=" + text, Reference: v.reference,
+	})
+	return reply{status: http.StatusOK, page: page, outcome: outcomePreviewed, connection: p.Connection}, err
+}
+
+// begin answers GET /authorize/go.
+func (v *visit) begin(ctx context.Context, q url.Values) (reply, error) {
+	text, ok := invitationOf(q)
+	if !ok {
+		return v.failed(pages.Malformed, "")
+	}
+	base, err := v.base()
+	if err != nil {
+		return reply{}, err
+	}
+	d, outcome, err := v.Flow.Begin(ctx, text, base+pathCallback)
+	if outcome != authcode.Done {
+		return v.ended(authcode.Arrival{Outcome: outcome, Connection: d.Connection, Err: err})
+	}
+	return v.departing(d, outcomeBegun), nil
+}
+
+// departing sends a browser to Reltio's login page, bound to the request by a
+// cookie.
+func (v *visit) departing(d authcode.Departure, outcome string) reply {
+	return reply{
+		status: http.StatusFound, location: d.URL, cookies: departureCookies(v.request, d),
+		outcome: outcome, connection: d.Connection,
+	}
+}
+
+// complete answers GET /callback.
+func (v *visit) complete(ctx context.Context, q url.Values) (reply, error) {
+	cb, ok := callbackOf(q)
+	if !ok {
+		return v.failed(pages.Malformed, "")
+	}
+	cb.Binding = bindingOf(v.request, cb.State)
+	return v.ended(v.Flow.Complete(ctx, cb))
+}
+
+// ended is the reply to an outcome of the flow.
+func (v *visit) ended(a authcode.Arrival) (reply, error) {
+	switch a.Outcome {
+	case authcode.Again:
+		return v.departing(a.Departure, string(a.Outcome)), nil
+	case authcode.Done, authcode.DoneSameToken:
+		return v.finished(a), nil
+	}
+	r, err := v.failed(string(a.Outcome), a.ErrorCode)
+	r.connection, r.code, r.err = a.Connection, a.ErrorCode, a.Err
+	switch a.Outcome {
+	case authcode.Busy:
+		r.retryAfter = max(a.RetryAfter, time.Second)
+	case authcode.Paused:
+		r.retryAfter = time.Minute
+	}
+	return r, err
+}
+
+// finished sends the browser away from the address that holds code and state.
+func (v *visit) finished(a authcode.Arrival) reply {
+	location := v.here(pathDone)
+	if a.Outcome == authcode.DoneSameToken && !a.HoldsUntil.IsZero() {
+		location += "?" + paramUntil + "=" + strconv.FormatInt(a.HoldsUntil.Unix(), 10)
+	}
+	return reply{
+		status: http.StatusSeeOther, location: location,
+		outcome: string(a.Outcome), connection: a.Connection, err: a.Err,
+	}
+}
+
+// done answers GET /done. It knows nothing but its address.
+func (v *visit) done(q url.Values) (reply, error) {
+	until, ok := untilOf(q)
+	if !ok {
+		return v.failed(pages.Malformed, "")
+	}
+	r := reply{status: http.StatusOK, outcome: outcomeSeen}
+	var err error
+	if until.IsZero() {
+		r.page, err = v.Pages.Done(v.reference)
+	} else {
+		r.page, err = v.Pages.DoneUntil(until, v.reference)
+	}
+	return r, err
+}
+
+// failed is the page of a failure.
+func (v *visit) failed(name, code string) (reply, error) {
+	f := pages.FailureOf(name, code)
+	page, err := v.Pages.Failed(f, v.reference)
+	return reply{status: f.Status, page: page, outcome: name}, err
+}
+
+// broken is the reply to a defect.
+func (v *visit) broken(err error) reply {
+	r, _ := v.failed(pages.Internal, "") // without its page it is still an answer
+	r.err = err
+	return r
+}

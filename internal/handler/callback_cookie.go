@@ -1,0 +1,63 @@
+package handler
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+const (
+	// cookiePrefix: a browser takes a __Host- cookie from this very host
+	// alone, and sends it nowhere else.
+	cookiePrefix = "__Host-reltio-"
+	// maxCookies is how many logins one browser may have begun.
+	maxCookies = 5
+	// cookieHash is how much of the state's hash is in a cookie's name.
+	cookieHash = 16
+)
+
+var cookieName = regexp.MustCompile(`^` + cookiePrefix + `[0-9a-f]{16}$`)
+
+// nameOf is the cookie of an authorization request.
+func nameOf(state reltioauth.Secret) string {
+	return cookiePrefix + authorization.HashOf(state)[:cookieHash]
+}
+
+// departureCookies are the cookie of a departure, and the end of those that are
+// too many: the first ones that the browser has sent.
+func departureCookies(r *http.Request, d authcode.Departure) []*http.Cookie {
+	var held []string
+	for _, c := range r.Cookies() {
+		if cookieName.MatchString(c.Name) && !slices.Contains(held, c.Name) {
+			held = append(held, c.Name)
+		}
+	}
+	cookies := []*http.Cookie{cookie(nameOf(d.State), d.Binding.Reveal(), int(authorization.RequestLife/time.Second))}
+	for len(held) >= maxCookies {
+		cookies = append(cookies, cookie(held[0], "", -1)) // written as Max-Age=0
+		held = held[1:]
+	}
+	return cookies
+}
+
+func cookie(name, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// bindingOf is the value of the state's cookie; zero if there is none that can
+// be ours.
+func bindingOf(r *http.Request, state reltioauth.Secret) reltioauth.Secret {
+	c, err := r.Cookie(nameOf(state))
+	if err != nil || !authorization.ValidText(c.Value) {
+		return reltioauth.Secret{}
+	}
+	return reltioauth.NewSecret(c.Value)
+}

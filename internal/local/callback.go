@@ -1,0 +1,90 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/pages"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// DefaultCallbackPort is where browsers come, unless another is asked for.
+const DefaultCallbackPort = 3000
+
+// callbackTime is what the callback function is given on Lambda.
+const callbackTime = 29 * time.Second
+
+// listenForBrowsers opens the port of the HTTP side of callback, and registers
+// its address with the sandbox as the one to which a browser may be sent back.
+func (s *Stack) listenForBrowsers(ctx context.Context) (net.Listener, error) {
+	where := address(s.config.CallbackPort, DefaultCallbackPort)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", where)
+	if err != nil {
+		return nil, taken("the callback's HTTP side", "-callback-port", where, err)
+	}
+	s.CallbackURL = "http://" + listener.Addr().String()
+	s.reltio.Configure(func(c *reltioauthtest.Config) {
+		for i := range c.Clients {
+			c.Clients[i].RedirectURIs = []string{s.CallbackURL + "/callback"}
+		}
+	})
+	return listener, nil
+}
+
+// newCallback is the callback function over the embedded store. Browsers reach
+// it over plain HTTP: they take its cookies all the same, since what is on
+// loopback is as good as encrypted to them (Chromium and Firefox; not Safari).
+func (s *Stack) newCallback(table *memory.Table, log *telemetry.Log) *handler.Callback {
+	return &handler.Callback{
+		Flow: &authcode.Flow{
+			Authorizations: table,
+			Grants:         table,
+			Leases:         table,
+			Budgets:        table,
+			Connections:    s.secrets,
+			Vault:          s.secrets,
+			Hosts:          s.hosts(),
+			Events:         s.events,
+			Now:            time.Now,
+		},
+		Pages:   pages.New(),
+		Log:     log,
+		Now:     time.Now,
+		BaseURL: s.CallbackURL,
+	}
+}
+
+// browserServer serves the callback. As on Lambda a visit has its time and is
+// not ended by a browser that leaves.
+func (s *Stack) browserServer(ctx context.Context) *http.Server {
+	return &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackTime)
+			defer cancel()
+			s.callback.ServeHTTP(w, r.WithContext(ctx))
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+}
+
+// Invite makes the link with which a person authorizes a connection. It holds
+// a secret, and works once, for a day.
+func (s *Stack) Invite(ctx context.Context, connection string, replaceUser bool) (string, error) {
+	i, err := s.callback.Flow.Invite(ctx, connection, authorization.InvitationFromCommand, replaceUser)
+	if err != nil {
+		return "", fmt.Errorf("inviting to %s: %w", connection, err)
+	}
+	return s.CallbackURL + "/authorize?invitation=" + i.Text.Reveal(), nil
+}
+
+// Sandbox is the authorization server, for tests that change how it behaves.
+func (s *Stack) Sandbox() *reltioauthtest.Server { return s.reltio }

@@ -1,0 +1,66 @@
+package local
+
+import (
+	"encoding/json"
+	"mime"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+)
+
+// maxCall bounds a call of an operator, in bytes.
+const maxCall = 1 << 20
+
+// operator is what operators do, over the stack's own stores. The stores are
+// this process's memory, so the command reaches them through operatorAPI.
+func (s *Stack) operator(table *memory.Table) *operate.Operator {
+	return &operate.Operator{
+		Grants:      table,
+		Leases:      table,
+		Accounts:    table,
+		Connections: s.secrets,
+		Rotations:   rotator{s},
+		Hosts:       s.hosts(),
+		Now:         time.Now,
+	}
+}
+
+// operatorAPI answers POST /local/operate: one operate.Call in, its Reply out.
+// It is for programs on this machine and for no page in a browser, so it takes
+// only what a page cannot send: JSON, to a loopback address by that name,
+// without an Origin.
+type operatorAPI struct{ operator *operate.Operator }
+
+// ServeHTTP implements http.Handler.
+func (a operatorAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case !loopback(r.Host) || len(r.Header.Values("Origin")) > 0:
+		refuse(w, http.StatusForbidden, "AccessDeniedException", "only programs on this machine may operate")
+		return
+	case media != "application/json":
+		refuse(w, http.StatusUnsupportedMediaType, "UnsupportedMediaTypeException", "the call must be application/json")
+		return
+	}
+	var call operate.Call
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&call); err != nil {
+		refuse(w, http.StatusBadRequest, "InvalidRequestContentException", "the call cannot be read")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(a.operator.Do(r.Context(), call)) // a caller that is gone hears nothing
+}
+
+// loopback reports whether a Host header names this machine.
+func loopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return connection.Loopback(host)
+}

@@ -1,0 +1,100 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+)
+
+// Checked is what can be said of a connection's secret without a login.
+type Checked struct {
+	Connection string `json:"connection"`
+	// OK says that there is no problem.
+	OK bool `json:"ok"`
+	// Problems read "<field>: <what>" and never hold a value.
+	Problems []string `json:"problems"`
+	// GrantType and Host (the authorization server's host:port) are empty if
+	// the secret is malformed.
+	GrantType connection.GrantType `json:"grant_type"`
+	Host      string               `json:"host"`
+	// Account is the user's that logins risk; null for the other grant types,
+	// and if the secret is malformed.
+	Account *Claim `json:"account"`
+}
+
+// Claim is a connection's claim to the account of a user.
+type Claim struct {
+	// ID names the account in the table, as account#ID.
+	ID string `json:"id"`
+	// HeldBy is the connection that it belongs to; empty: nobody logged in yet.
+	HeldBy string `json:"held_by"`
+	// RefusedLogins were counted with the credentials as they stand.
+	RefusedLogins int `json:"refused_logins"`
+}
+
+// Check reads a connection's secret as a renewal would, says everything that is
+// wrong with it, and looks whether another connection has its account. It asks
+// Reltio for nothing and changes nothing.
+func (o *Operator) Check(ctx context.Context, name string) (Checked, error) {
+	if err := named(name); err != nil {
+		return Checked{}, err
+	}
+	checked := Checked{Connection: name, Problems: []string{}}
+	c, err := o.parsed(ctx, name)
+	switch {
+	case errors.Is(err, connection.ErrNotFound):
+		return checked, unknown()
+	case err != nil && fault.Of(err).Type == fault.InvalidConnection:
+		checked.Problems = strings.Split(fault.Of(err).Message, "; ")
+		return checked, nil
+	case err != nil:
+		return checked, err
+	}
+	checked.GrantType, checked.Host = c.GrantType, c.Host()
+	if c.HasUser() {
+		if err := o.claim(ctx, c, &checked); err != nil {
+			return checked, err
+		}
+	}
+	checked.OK = len(checked.Problems) == 0
+	return checked, nil
+}
+
+// claim looks at the account that the connection's logins would risk.
+func (o *Operator) claim(ctx context.Context, c *connection.Connection, checked *Checked) error {
+	r, err := o.Accounts.Account(ctx, c.Account())
+	if err != nil {
+		return err
+	}
+	checked.Account = &Claim{ID: c.Account(), HeldBy: r.Connection}
+	if r.Credentials == c.Credentials() {
+		checked.Account.RefusedLogins = r.Attempts
+	}
+	if r.Connection == "" || r.Connection == c.Name {
+		return nil
+	}
+	kept, err := o.keeps(ctx, r.Connection, c.Account())
+	if kept {
+		checked.Problems = append(checked.Problems, "username: its account belongs to connection "+r.Connection)
+	}
+	return err
+}
+
+// keeps reports whether the owner of an account still names it. One whose
+// secret is gone, or names another, loses it to the first who asks.
+func (o *Operator) keeps(ctx context.Context, owner, account string) (bool, error) {
+	c, err := o.parsed(ctx, owner)
+	switch {
+	case err == nil:
+		return c.Account() == account, nil
+	case errors.Is(err, connection.ErrNotFound):
+		return false, nil
+	case fault.Of(err).Type == fault.InvalidConnection:
+		return true, nil // it may still name the account
+	default:
+		return false, err
+	}
+}

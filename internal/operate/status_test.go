@@ -1,0 +1,435 @@
+package operate_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+func secret(text string) reltioauth.Secret { return reltioauth.NewSecret(text) }
+
+// state is the one state of a status.
+func (w *world) state(name string) operate.State {
+	w.t.Helper()
+	r, err := w.operator.Status(w.t.Context(), name)
+	if err != nil || len(r.Connections) != 1 {
+		w.t.Fatalf("%d states, %v", len(r.Connections), err)
+	}
+	return r.Connections[0]
+}
+
+func TestStatusOfAHealthyConnection(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", password())
+		began := time.Now()
+		w.rotate(false)
+		time.Sleep(10*time.Minute + 500*time.Millisecond)
+		g := w.grant()
+		left, expires, ends := int64(49*60+59), g.ExpiresAt.Truncate(time.Second), g.RefreshExpiresAt.Truncate(time.Second)
+		due := g.Due().Truncate(time.Second)
+		want := operate.State{
+			Connection: "acme", GrantType: connection.Password, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
+			Status: grant.StatusOK, ExpiresIn: &left, ExpiresAt: &expires, RefreshExpiresAt: &ends, NextDueAt: &due,
+			Version: 1, Fingerprint: g.Fingerprint,
+		}
+		got := w.state("acme")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if ends.Sub(began).Round(time.Hour) != 28*24*time.Hour {
+			t.Errorf("the refresh token ends %v", ends)
+		}
+	})
+}
+
+func TestStatusSaysWhatIsWrong(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connectText("malformed", `{"grant_type":"password","c4n4ry":1}`)
+		w.connect("fresh", clientCredentials())
+		w.connect("person", authorizationCode())
+		w.connect("deleted", clientCredentials())
+		w.connect("acme", wrongPassword())
+		for _, name := range []string{"deleted", "person"} {
+			if _, err := w.operator.Rotate(t.Context(), name, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.disconnect("deleted")
+		w.rotate(false)
+		w.rotate(true)
+
+		r, err := w.operator.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		type line struct {
+			Name   string
+			Status grant.Status
+			Last   fault.Type
+			Secret fault.Type
+			Needs  bool
+		}
+		var got []line
+		for _, s := range r.Connections {
+			l := line{Name: s.Connection, Status: s.Status, Needs: s.NeedsSomebody}
+			if s.LastError != nil {
+				l.Last = s.LastError.Type
+			}
+			if s.SecretError != nil {
+				l.Secret = s.SecretError.Type
+			}
+			got = append(got, l)
+		}
+		want := []line{
+			{"acme", grant.StatusCredentialsRejected, fault.CredentialsRejected, "", true},
+			{"deleted", grant.StatusOK, "", fault.UnknownConnection, false},
+			{"fresh", operate.New, "", "", false},
+			{"malformed", operate.New, "", fault.InvalidConnection, true},
+			{"person", grant.StatusReauthorize, fault.ReauthorizationRequired, "", true},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if !r.NeedsSomebody() || (operate.Report{}).NeedsSomebody() {
+			t.Error("who needs somebody?")
+		}
+		// A malformed secret that has a living token says both.
+		w.connect("fresh", clientCredentials())
+		_, _ = w.operator.Rotate(t.Context(), "fresh", false)
+		w.connectText("fresh", "[]")
+		if s := w.state("fresh"); s.SecretError == nil || s.ExpiresIn == nil || s.GrantType != "" || !s.NeedsSomebody {
+			t.Errorf("%+v, want its token and what is wrong with its secret", s)
+		}
+	})
+}
+
+func TestStatusByName(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		for _, name := range []string{"a", "b", "c"} {
+			w.connect(name, clientCredentials())
+		}
+		r, err := w.operator.Status(t.Context(), "c", "a")
+		if err != nil || len(r.Connections) != 2 || r.Connections[0].Connection != "c" || r.Connections[1].Connection != "a" {
+			t.Errorf("%+v, %v; want c and a", r.Connections, err)
+		}
+		_, err = w.operator.Status(t.Context(), "a", "nope")
+		w.wantError(err, fault.UnknownConnection)
+		if !strings.Contains(err.Error(), "nope") {
+			t.Errorf("error %v, want one that says which", err)
+		}
+		_, err = w.operator.Status(t.Context(), "a", "No")
+		w.wantError(err, fault.InvalidRequest)
+	})
+}
+
+// The memory of a deleted connection is none.
+func TestStatusOfADeletedConnection(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", clientCredentials())
+		w.rotate(false)
+		w.disconnect("acme")
+		w.rotate(true)
+		_, err := w.operator.Status(t.Context(), "acme")
+		w.wantError(err, fault.UnknownConnection)
+		r, err := w.operator.Status(t.Context())
+		if err != nil || len(r.Connections) != 0 {
+			t.Errorf("%+v, %v; want none", r.Connections, err)
+		}
+	})
+}
+
+func TestStatusOfManyConnections(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var want []string
+		for i := range 1100 {
+			name := fmt.Sprintf("c-%04d", i)
+			want = append(want, name)
+			if i%2 == 0 {
+				w.connect(name, clientCredentials())
+			}
+			w.put(grant.Grant{Connection: name, Status: grant.StatusOK}) // the others are in the index alone
+		}
+		r, err := w.operator.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range r.Connections {
+			got = append(got, s.Connection)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d connections, want %d in order", len(got), len(want))
+		}
+	})
+}
+
+// Always the same keys, null where there is nothing.
+func TestStatusAsJSON(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", clientCredentials())
+		report, err := w.operator.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := json.Marshal(report)
+		want := `{"at":"2000-01-01T00:00:00Z","connections":[{"connection":"acme","grant_type":"client_credentials",` +
+			`"refresh_mode":"unknown","login_mode":"unknown","status":"new","expires_in":null,"expires_at":null,` +
+			`"refresh_expires_at":null,"next_due_at":null,"last_error":null,"secret_error":null,"version":0,` +
+			`"fingerprint":"","needs_somebody":false}]}`
+		if err != nil || string(got) != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+// broken fails each call of a kind.
+type broken struct {
+	operate.Connections
+	list, read error
+}
+
+func (b broken) List(ctx context.Context) ([]string, error) {
+	if b.list != nil {
+		return nil, b.list
+	}
+	return b.Connections.List(ctx)
+}
+
+func (b broken) Connection(ctx context.Context, name string) (connection.Source, error) {
+	if b.read != nil {
+		return connection.Source{}, b.read
+	}
+	return b.Connections.Connection(ctx, name)
+}
+
+func (b broken) ConnectionVersion(ctx context.Context, name string) (string, error) {
+	source, err := b.Connection(ctx, name)
+	return source.Version, err
+}
+
+// What a store cannot answer is said, never guessed.
+func TestStoresThatDoNotAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		down := fault.Wrap(fault.StoreUnavailable, "down", errors.New("c4n4ry"))
+		w.connect("acme", wrongPassword())
+		all := func(name string) {
+			t.Helper()
+			ctx, o := t.Context(), w.operator
+			_, err := o.Status(ctx)
+			w.wantError(err, fault.StoreUnavailable)
+			_, err = o.Check(ctx, "acme")
+			w.wantError(err, fault.StoreUnavailable)
+			_, err = o.ResumeAll(ctx)
+			w.wantError(err, fault.StoreUnavailable)
+			for _, do := range []func(context.Context, string) (operate.Change, error){o.Pause, o.Unpause, o.Resume} {
+				_, err = do(ctx, "acme")
+				w.wantError(err, fault.StoreUnavailable)
+				if strings.Contains(fmt.Sprint(err), "c4n4ry") {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		}
+		secrets := w.operator.Connections
+		w.operator.Connections = broken{Connections: secrets, read: down}
+		all("the secrets")
+		w.operator.Connections = broken{Connections: secrets, list: down}
+		_, err := w.operator.Status(t.Context())
+		w.wantError(err, fault.StoreUnavailable)
+		w.operator.Connections = secrets
+
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, do := range []func(context.Context, string) (operate.Change, error){w.operator.Pause, w.operator.Unpause, w.operator.Resume} {
+			_, err := do(ended, "acme") // the table answers nobody who has gone
+			w.wantError(err, fault.StoreUnavailable)
+		}
+		_, err = w.operator.Check(ended, "acme")
+		w.wantError(err, fault.StoreUnavailable)
+
+		// The counter cannot be cleared: nothing is resumed.
+		w.rotate(false)
+		w.rotate(true)
+		w.operator.Connections = broken{Connections: secrets, read: down}
+		_, err = w.operator.Resume(t.Context(), "acme")
+		w.wantError(err, fault.StoreUnavailable)
+		if g := w.grant(); g.LastError != fault.CredentialsRejected {
+			t.Errorf("error %q: it was resumed", g.LastError)
+		}
+	})
+}
+
+func TestCheck(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", wrongPassword())
+		w.connect("code", authorizationCode())
+		w.connect("client", clientCredentials())
+		id := connection.Hash("auth.reltio.com:443", "ann")
+		want := operate.Checked{
+			Connection: "acme", OK: true, Problems: []string{}, GrantType: connection.Password, Host: "auth.reltio.com:443",
+			Account: &operate.Claim{ID: id},
+		}
+		check := func(name string) operate.Checked {
+			t.Helper()
+			c, err := w.operator.Check(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		compare := func(when string, want, got operate.Checked) {
+			t.Helper()
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", when, diff)
+			}
+		}
+		compare("never used", want, check("acme"))
+		if w.requests() != 0 {
+			t.Error("it asked Reltio")
+		}
+		w.rotate(false)
+		w.rotate(true)
+		want.Account.HeldBy, want.Account.RefusedLogins = "acme", 2
+		compare("refused twice", want, check("acme"))
+
+		w.connect("acme", password())
+		want.Account.RefusedLogins = 0
+		compare("with new credentials", want, check("acme"))
+
+		for _, name := range []string{"code", "client"} {
+			if c := check(name); !c.OK || c.Account != nil {
+				t.Errorf("%s: %+v, want ok and no account", name, c)
+			}
+		}
+	})
+}
+
+func TestCheckSaysWhoHasTheAccount(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("owner", password())
+		w.connect("acme", with(password(), "username", "ANN"))
+		_, _ = w.operator.Rotate(t.Context(), "owner", false)
+		for name, test := range map[string]struct {
+			change func()
+			held   bool
+		}{
+			"the owner names it":         {func() {}, true},
+			"the owner is malformed":     {func() { w.connectText("owner", "{}") }, true},
+			"the owner names another":    {func() { w.connect("owner", with(password(), "username", "ben")) }, false},
+			"the owner's secret is gone": {func() { w.disconnect("owner") }, false},
+		} {
+			test.change()
+			c, err := w.operator.Check(t.Context(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.OK == test.held || c.Account == nil || c.Account.HeldBy != "owner" {
+				t.Errorf("%s: %+v, want held %v", name, c, test.held)
+			}
+			if test.held && !slices.Equal(c.Problems, []string{"username: its account belongs to connection owner"}) {
+				t.Errorf("%s: problems %v", name, c.Problems)
+			}
+			w.connect("owner", password())
+		}
+	})
+}
+
+func TestCheckSaysEveryProblem(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connectText("acme", `{"grant_type":"password","client_id":"c4n4ry","password":7,"auth_url":"https://c4n4ry.example.com","pkce":true,"C4N4RY":1}`)
+		c, err := w.operator.Check(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, field := range []string{"client_secret: ", "password: ", "username: ", "auth_url: its host is not in AUTH_HOSTS", "pkce: "} {
+			if !slices.ContainsFunc(c.Problems, func(p string) bool { return strings.HasPrefix(p, field) }) {
+				t.Errorf("problems %q, want one with %q", c.Problems, field)
+			}
+		}
+		if text := strings.Join(c.Problems, ""); c.OK || strings.Contains(strings.ToLower(text), "c4n4ry") {
+			t.Errorf("ok %v, problems %q; want no value", c.OK, c.Problems)
+		}
+		_, err = w.operator.Check(t.Context(), "nope")
+		w.wantError(err, fault.UnknownConnection)
+		_, err = w.operator.Check(t.Context(), "No")
+		w.wantError(err, fault.InvalidRequest)
+	})
+}
+
+func TestCalls(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", password())
+		for _, test := range []struct {
+			call operate.Call
+			want any
+		}{
+			{operate.Call{Verb: operate.VerbStatus}, operate.Report{}},
+			{operate.Call{Verb: operate.VerbCheck, Connection: "acme"}, operate.Checked{}},
+			{operate.Call{Verb: operate.VerbRotate, Connection: "acme", Force: true}, rotation.Result{}},
+			{operate.Call{Verb: operate.VerbPause, Connection: "acme"}, operate.Change{}},
+			{operate.Call{Verb: operate.VerbUnpause, Connection: "acme"}, operate.Change{}},
+			{operate.Call{Verb: operate.VerbResume, Connection: "acme"}, operate.Change{}},
+			{operate.Call{Verb: operate.VerbResumeAll}, []operate.Change{}},
+		} {
+			reply := w.operator.Do(t.Context(), test.call)
+			if got, want := fmt.Sprintf("%T", reply.Result), fmt.Sprintf("%T", test.want); reply.Error != nil || got != want {
+				t.Errorf("%s: a %s, %v; want a %s", test.call.Verb, got, reply.Error, want)
+			}
+		}
+		_, err := w.operator.Do(t.Context(), operate.Call{Verb: "dance"}).Unpack()
+		w.wantError(err, fault.InvalidRequest)
+		reply := w.operator.Do(t.Context(), operate.Call{Verb: operate.VerbPause, Connection: "nope"})
+		text, err := json.Marshal(reply)
+		if err != nil || !strings.Contains(string(text), `"error":{"type":"UnknownConnection","message":"no connection has this name"}`) {
+			t.Errorf("%s, %v", text, err)
+		}
+		if result, err := (operate.Reply[int]{Result: 7}).Unpack(); result != 7 || err != nil {
+			t.Errorf("%d, %v", result, err)
+		}
+	})
+}
+
+// Whatever is done to whatever connection, nothing that comes back holds a
+// secret.
+func TestNothingSecretComesBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", password())
+		w.connect("wrong", with(wrongPassword(), "password", "c4n4ry-password"))
+		w.connectText("malformed", `{"c4n4ry_field":"c4n4ry","client_secret":"c4n4ry"`)
+		var seen strings.Builder
+		for _, verb := range []operate.Verb{
+			operate.VerbRotate, operate.VerbStatus, operate.VerbCheck, operate.VerbPause, operate.VerbUnpause, operate.VerbResume, operate.VerbResumeAll, "c4n4ry",
+		} {
+			for _, name := range []string{"acme", "wrong", "malformed", "C4N4RY", "c4n4ry"} {
+				reply := w.operator.Do(t.Context(), operate.Call{Verb: verb, Connection: name})
+				text, err := json.Marshal(reply)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&seen, "%s %+v\n", text, reply)
+			}
+		}
+		current, err := w.secrets.Current(t.Context(), "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, held := range []string{w.grant().AccessToken.Reveal(), current.Token.Reveal(), "client-secret-1", "password-1", "c4n4ry-password", "c4n4ry_field", "client_secret\":"} {
+			if held == "" || strings.Contains(seen.String(), held) {
+				t.Errorf("%q comes back in:\n%s", held, seen.String())
+			}
+		}
+	})
+}

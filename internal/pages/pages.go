@@ -1,0 +1,153 @@
+// Package pages is what a person sees who connects Reltio: a page before
+// leaving for its login page, one for coming back, and one for each way in
+// which that can fail.
+//
+//	set := pages.New()
+//	html, err := set.Leaving(pages.Leaving{Connection: "acme-prod", Host: "auth.reltio.com", ...})
+//	html, err = set.Failed(pages.FailureOf("wrong_user", ""), reference)
+//	header.Set("Content-Security-Policy", set.Policy())
+//
+// A page says what has happened and what to do, in words that need no manual.
+// It loads nothing and runs nothing: its one stylesheet is inside it and named
+// by its hash in the policy. The first page's link holds the invitation; nothing
+// else in a page is secret. What an authorization server writes is never shown:
+// each of its error codes has a text of ours.
+//
+// Nothing here blocks. An error means a defect in a template.
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"time"
+)
+
+// Set holds the templates. It is safe for concurrent use.
+type Set struct {
+	layout *template.Template
+	policy string
+}
+
+// New prepares the templates.
+func New() *Set {
+	sum := sha256.Sum256([]byte(stylesheet))
+	return &Set{
+		layout: template.Must(template.New("page").Parse(layout)),
+		policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+			"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+	}
+}
+
+// Policy is the Content-Security-Policy of every page.
+func (s *Set) Policy() string { return s.policy }
+
+// Leaving is the page before Reltio's login page.
+type Leaving struct {
+	Connection string
+	// Host of the login page.
+	Host string
+	// Ends is when the link stops working.
+	Ends time.Time
+	// Link starts the login. It holds the invitation.
+	Link string
+	// Reference is also in the log.
+	Reference string
+}
+
+// Leaving writes the page that a link opens.
+func (s *Set) Leaving(p Leaving) ([]byte, error) {
+	return s.page(view{
+		Title: "Connect " + p.Connection + " to Reltio",
+		Mark:  markAsk,
+		Text: []string{
+			"You were asked to let this connection work with Reltio. You log in at Reltio’s own page; your password is not seen here.",
+		},
+		Facts: []fact{
+			{"Connection", p.Connection},
+			{"You log in at", p.Host},
+			{"What is granted", "Access to Reltio with the rights of the user who logs in, until the grant ends or is revoked"},
+			{"Link works until", moment(p.Ends)},
+		},
+		Link:      p.Link,
+		LinkText:  "Continue to Reltio",
+		After:     "Go on only if you expected this link. Otherwise close this page: nothing has happened.",
+		Reference: p.Reference,
+	})
+}
+
+// Done writes the page for a login that is stored.
+func (s *Set) Done(reference string) ([]byte, error) {
+	return s.page(view{
+		Title: "Reltio is connected",
+		Mark:  markDone,
+		Text: []string{
+			"The login was stored, and the connection can work with Reltio from now on.",
+			"You can close this page.",
+		},
+		Reference: reference,
+	})
+}
+
+// DoneUntil writes the page for a login that is stored with the refresh token
+// that there was before: it holds no longer than it did.
+func (s *Set) DoneUntil(until time.Time, reference string) ([]byte, error) {
+	return s.page(view{
+		Title: "Connected, until a known date",
+		Mark:  markNote,
+		Text: []string{
+			"The login was stored, and the connection can work with Reltio. But Reltio has given the grant that there was before, which ends when it would have ended anyway.",
+			"Nothing is left to do today: whoever looks after this connection is reminded in time, and sends you another link.",
+		},
+		Facts:     []fact{{"The grant holds until", moment(until)}},
+		Reference: reference,
+	})
+}
+
+// Failed writes the page for anything else. A failure without a name is the
+// internal one.
+func (s *Set) Failed(f Failure, reference string) ([]byte, error) {
+	return s.page(view{Title: f.Title, Mark: markFailed, Text: f.Text, Reference: reference})
+}
+
+// view is what the layout shows.
+type view struct {
+	Title          string
+	Mark           mark
+	Text           []string
+	Facts          []fact
+	Link, LinkText string
+	After          string
+	Reference      string
+}
+
+// fact is a name and what it is.
+type fact struct{ Name, Value string }
+
+// mark is the sign at the head of a page, and its colour. The title says the
+// same in words.
+type mark struct{ Class, Sign string }
+
+var (
+	markAsk    = mark{"ask", "→"}    //nolint:gochecknoglobals // a constant
+	markDone   = mark{"done", "✓"}   //nolint:gochecknoglobals // a constant
+	markNote   = mark{"note", "✓"}   //nolint:gochecknoglobals // a constant
+	markFailed = mark{"failed", "!"} //nolint:gochecknoglobals // a constant
+)
+
+func (s *Set) page(v view) ([]byte, error) {
+	var page bytes.Buffer
+	err := s.layout.Execute(&page, struct {
+		view
+		Style template.CSS
+	}{v, stylesheet})
+	if err != nil {
+		return nil, fmt.Errorf("page %q: %w", v.Title, err)
+	}
+	return page.Bytes(), nil
+}
+
+// moment shows a time to people anywhere.
+func moment(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }

@@ -44,10 +44,13 @@ func (t *Table) CreateTable(ctx context.Context) error {
 		},
 	})
 	var api smithy.APIError
-	if err != nil && !(errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException") {
+	if errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException" {
+		return nil // some engines in DynamoDB's place never delete by time
+	}
+	if err != nil {
 		return failure(err)
 	}
-	return nil // some engines in DynamoDB's place never delete by time
+	return nil
 }
 
 func (t *Table) definition() *dynamodb.CreateTableInput {

@@ -466,7 +466,8 @@ func TestIndexEntriesWrittenByHand(t *testing.T) {
 		after = &page[0]
 		got = append(got, page[0].Connection)
 	}
-	if slices.Sort(got); len(got) < 3 || len(slices.Compact(slices.Clone(got))) != len(got) {
+	slices.Sort(got)
+	if len(got) < 3 || len(slices.Compact(slices.Clone(got))) != len(got) {
 		t.Errorf("paged %v, want each at most once", got)
 	}
 	all, err := table.DueGrants(t.Context(), grant.ShardDue, now(), nil, 100)

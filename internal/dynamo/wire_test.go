@@ -307,7 +307,7 @@ func between(t *testing.T, before func(*http.Request), after func() (lost bool))
 		if response == nil {
 			return
 		}
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		if after() {
 			hangUp(w)
 			return

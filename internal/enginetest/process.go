@@ -107,8 +107,8 @@ func startOnce(binary, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer output.Close()
-	defer os.Remove(output.Name()) // the engine writes on, to a file without a name
+	defer func() { _ = output.Close() }()
+	defer func() { _ = os.Remove(output.Name()) }() // the engine writes on, to a file without a name
 	engine := exec.Command("/bin/sh", "-c", watch, "sh", binary, "--host", "127.0.0.1", "--port", port)
 	engine.Stdout, engine.Stderr = output, output
 	alive, err := engine.StdinPipe()
@@ -168,7 +168,7 @@ func freePort() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	return port, err
 }

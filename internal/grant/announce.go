@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 )
 
 // announceEvery is how often it is said again that a connection needs somebody.
@@ -15,9 +16,17 @@ const announceEvery = 24 * time.Hour
 var soon = [...]float64{0.035, 0.10, 0.25} //nolint:gochecknoglobals // a constant table
 
 // NeedsSomebody reports whether the grant waits for a person or an operator who
-// has to be told.
+// has to be told; or will, because the login that is to replace its refresh
+// token is refused while that still serves.
 func (g Grant) NeedsSomebody() bool {
-	return g.Status == StatusReauthorize || g.Status == StatusCredentialsRejected || g.Status == StatusMFARequired
+	switch g.Status {
+	case StatusReauthorize, StatusCredentialsRejected, StatusMFARequired:
+		return true
+	case StatusFailing:
+		return g.Relogin != "" && (g.LastError == fault.CredentialsRejected || g.LastError == fault.MFARequired)
+	default:
+		return false
+	}
 }
 
 // Announced is the grant with the events that its change calls for: somebody is

@@ -80,7 +80,7 @@ func (p *path) tally(v verdict, err error) {
 // settleLogin closes the count of a login: cleared by a success, taken off by
 // an answer that says nothing about the credentials.
 func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
-	if p.counted == 0 || staysCounted(v, err) {
+	if p.counted == 0 || staysCounted(v, err, p.c.HasUser()) {
 		return
 	}
 	// A count that could not be lowered stays: one attempt fewer is safe.

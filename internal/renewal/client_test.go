@@ -11,39 +11,52 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// A client locks nobody: two, then one an hour, also if the answer is never
-// seen.
+// A client locks nobody: two, then one an hour.
 func TestRefusedClientIsTriedHourly(t *testing.T) {
-	for name, f := range map[string]reltioauthtest.Fault{
-		"refused":     says(401, "invalid_client"),
-		"never heard": {Kind: reltioauthtest.FaultCut},
-	} {
-		for _, attempts := range []int{1, 2} {
-			t.Run(fmt.Sprintf("%s, LOGIN_ATTEMPTS %d", name, attempts), func(t *testing.T) {
-				bubble(t, func(w *world) {
-					w.renewer.LoginAttempts = attempts
-					w.connect("acme", clientCredentials())
-					w.answer(f, reltioauthtest.OpToken)
-					w.force()
-					w.force()
-					w.force()
-					w.wantRequests(2)
-					w.status(grant.StatusCredentialsRejected)
-					for range 5 * 60 {
-						time.Sleep(time.Minute)
-						w.sweep()
-					}
-					if got := w.requests(); got < 2+4 || got > 2+5 {
-						t.Errorf("%d token requests after 5 h, want one an hour after two", got)
-					}
-					w.heal()
-					time.Sleep(65 * time.Minute)
+	for _, attempts := range []int{1, 2} {
+		t.Run(fmt.Sprintf("LOGIN_ATTEMPTS %d", attempts), func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.renewer.LoginAttempts = attempts
+				w.connect("acme", clientCredentials())
+				w.answer(says(401, "invalid_client"), reltioauthtest.OpToken)
+				w.force()
+				w.force()
+				w.force()
+				w.wantRequests(2)
+				w.status(grant.StatusCredentialsRejected)
+				for range 5 * 60 {
+					time.Sleep(time.Minute)
 					w.sweep()
-					w.status(grant.StatusOK)
-				})
+				}
+				if got := w.requests(); got < 2+4 || got > 2+5 {
+					t.Errorf("%d token requests after 5 h, want one an hour after two", got)
+				}
+				w.heal()
+				time.Sleep(65 * time.Minute)
+				w.sweep()
+				w.status(grant.StatusOK)
 			})
-		}
+		})
 	}
+}
+
+// An outage in which no answer is heard is no refusal: a client comes back as
+// soon as its server does.
+func TestUnheardClientIsNotRefused(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", clientCredentials())
+		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}, reltioauthtest.OpToken)
+		w.force()
+		for range 60 {
+			time.Sleep(time.Minute)
+			w.sweep()
+		}
+		w.status(grant.StatusFailing)
+		w.heal()
+		time.Sleep(6 * time.Minute)
+		w.sweep()
+		w.status(grant.StatusOK)
+	})
 }
 
 // A refused client on a refresh is no dead refresh token: no login follows.

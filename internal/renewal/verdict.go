@@ -59,10 +59,11 @@ func judge(k kind, err error) verdict {
 }
 
 // staysCounted reports whether a counted login counts on after the answer: if
-// it was refused, and if nobody saw what became of it.
-func staysCounted(v verdict, err error) bool {
-	if v == refusedCredentials {
-		return true
+// it was refused, and, where a user can be locked, if nobody saw what became of
+// it.
+func staysCounted(v verdict, err error, user bool) bool {
+	if v == refusedCredentials || !user {
+		return v == refusedCredentials
 	}
 	var e *reltioauth.Error
 	return errors.As(err, &e) && e.Sent && !e.Answered()

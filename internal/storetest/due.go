@@ -75,7 +75,7 @@ func dueInOrder(t *testing.T, s Store) {
 	}
 	wantDue(t, s, grant.ShardDue, "c1", "c3", "c4", "c0", "c2")
 	for _, d := range due(t, s, grant.ShardDue, start(), nil, 1) {
-		if want := start().Add(-9 * time.Minute); d.DueAt != want { //nolint:staticcheck // in UTC too
+		if want := start().Add(-9 * time.Minute); d.DueAt != want { // in UTC too
 			t.Errorf("due at %v, want %v", d.DueAt, want)
 		}
 	}

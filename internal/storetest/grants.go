@@ -153,7 +153,7 @@ func momentsInUTC(t *testing.T, s Store) {
 	putGrant(t, s, g)
 	got, err := s.Grant(t.Context(), "acme", grant.Strong)
 	noError(t, err)
-	if got.ExpiresAt != start() { //nolint:staticcheck // the zone is what this is about
+	if got.ExpiresAt != start() { // the zone is what this is about
 		t.Errorf("expires at %v, want %v", got.ExpiresAt, start())
 	}
 }

@@ -246,7 +246,7 @@ func leaseInMillis(t *testing.T, s Store) {
 	r.Until = start().Add(lease.Term + time.Millisecond - 1).In(time.FixedZone("elsewhere", 3600))
 	l, err := s.TakeLease(t.Context(), r)
 	noError(t, err)
-	if want := start().Add(lease.Term); l.Until != want { //nolint:staticcheck // in UTC too
+	if want := start().Add(lease.Term); l.Until != want { // in UTC too
 		t.Errorf("until %v, want %v", l.Until, want)
 	}
 }

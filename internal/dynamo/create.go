@@ -25,13 +25,13 @@ func (t *Table) CreateTable(ctx context.Context) error {
 	_, err := t.Client.CreateTable(ctx, t.definition())
 	var exists *types.ResourceInUseException
 	if err != nil && !errors.As(err, &exists) {
-		return failure(err)
+		return failure(ctx, err)
 	}
 	waiter := dynamodb.NewTableExistsWaiter(t.Client, func(o *dynamodb.TableExistsWaiterOptions) {
 		o.MinDelay, o.MaxDelay = lookOften, lookSeldom
 	})
 	if err := waiter.Wait(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(t.Name)}, createWait); err != nil {
-		return failure(err)
+		return failure(ctx, err)
 	}
 	if exists != nil {
 		return nil
@@ -48,7 +48,7 @@ func (t *Table) CreateTable(ctx context.Context) error {
 		return nil // some engines in DynamoDB's place never delete by time
 	}
 	if err != nil {
-		return failure(err)
+		return failure(ctx, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"errors"
+	"os"
 	"regexp"
 
 	"github.com/aws/smithy-go"
@@ -12,8 +13,12 @@ import (
 
 // failure is what an error of the client is for callers. Its message is made
 // of fixed words and DynamoDB's error code, never of an error's text, which
-// may quote what was sent or read.
-func failure(err error) error {
+// may quote what was sent or read. Where the context has ended that is the
+// error, whatever it looks like from inside the client.
+func failure(ctx context.Context, err error) error {
+	if ended := ctx.Err(); ended != nil {
+		err = ended
+	}
 	message := "DynamoDB: " + reason(err)
 	var unread *smithy.DeserializationError
 	if errors.As(err, &unread) {
@@ -26,7 +31,7 @@ func failure(err error) error {
 func reason(err error) string {
 	var api smithy.APIError
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "no answer in time"
 	case errors.Is(err, context.Canceled):
 		return "cancelled"

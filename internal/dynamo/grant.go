@@ -119,7 +119,7 @@ func (t *Table) DueGrants(ctx context.Context, s grant.Shard, now time.Time, aft
 		in.Limit = pageLimit(limit - len(found))
 		out, err := t.Client.Query(ctx, in)
 		if err != nil {
-			return nil, failure(err)
+			return nil, failure(ctx, err)
 		}
 		for _, entry := range out.Items {
 			if d, ok := readDue(entry); ok {

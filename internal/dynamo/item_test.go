@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
@@ -99,28 +100,29 @@ func write(t *testing.T, table *dynamo.Table, key string, attributes plain) {
 
 func fullGrant() (grant.Grant, plain) {
 	at := func(i int) time.Time { return now().Add(time.Duration(i) * time.Millisecond) }
-	return grant.Grant{
-			Connection: "acme", AccessToken: reltioauth.NewSecret(canary), Fingerprint: "sha256:1", TokenType: "bearer",
-			Scope: "a b", IssuedAt: at(1), ExpiresAt: at(2), ExpiresInMissing: true, Version: 41, Epoch: 7, Owner: "o7",
-			Identity: "id", Aliases: []string{"team-a", "team-b"}, RefreshMode: grant.Overlap, LoginMode: grant.AtEnd,
-			SecretVersion: "sv", ConnectionVersion: "cv", RefreshFingerprint: "sha256:2", LoggedInAt: at(3),
-			RefreshExpiresAt: at(4), User: "u", Status: grant.StatusFailing, Failures: 2, RetryAt: at(5),
-			LastError: fault.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), ReissuedAt: at(7),
-			Relogin: grant.ReloginDue, RepeatedUntil: at(8), EarlyAskedAt: at(9), TriedAt: at(10), WarnedAt: at(11),
-			Unpublished: []string{"Recovered"}, Shard: grant.ShardDue, DueAt: at(12), TTL: now().Add(time.Minute),
-		}, plain{
-			"access_token": "S:" + canary, "fingerprint": "S:sha256:1", "token_type": "S:bearer", "scope": "S:a b",
-			"issued_at": "N:1795449600251", "expires_at": "N:1795449600252", "expires_in_missing": "BOOL:true",
-			"version": "N:41", "epoch": "N:7", "owner": "S:o7", "identity": "S:id", "aliases": "SS:team-a,team-b",
-			"refresh_mode": "S:overlap", "login_mode": "S:at_end", "grant_secret_version": "S:sv",
-			"connection_secret_version": "S:cv", "refresh_fingerprint": "S:sha256:2",
-			"logged_in_at": "N:1795449600253", "refresh_expires_at": "N:1795449600254", "user": "S:u",
-			"status": "S:failing", "failures": "N:2", "retry_at": "N:1795449600255", "last_error": "S:RateLimited",
-			"last_error_message": "S:retry after 1 s", "checked_at": "N:1795449600256", "reissued_at": "N:1795449600257",
-			"relogin": "S:due", "repeated_until": "N:1795449600258", "early_asked_at": "N:1795449600259",
-			"tried_at": "N:1795449600260", "warned_at": "N:1795449600261", "unpublished": "SS:Recovered",
-			"due_shard": "S:due", "due_at": "N:1795449600262", "ttl": "N:1795449660",
-		}
+	g := grant.Grant{
+		Connection: "acme", AccessToken: reltioauth.NewSecret(canary), Fingerprint: "sha256:1", TokenType: "bearer",
+		Scope: "a b", IssuedAt: at(1), ExpiresAt: at(2), ExpiresInMissing: true, Version: 41, Epoch: 7, Owner: "o7",
+		Identity: "id", Aliases: []string{"team-a", "team-b"}, RefreshMode: grant.Overlap, LoginMode: grant.AtEnd,
+		SecretVersion: "sv", ConnectionVersion: "cv", RefreshFingerprint: "sha256:2", LoggedInAt: at(3),
+		RefreshExpiresAt: at(4), User: "u", Status: grant.StatusFailing, Failures: 2, RetryAt: at(5),
+		LastError: fault.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), ReissuedAt: at(7),
+		Relogin: grant.ReloginDue, RepeatedUntil: at(8), EarlyAskedAt: at(9), TriedAt: at(10), WarnedAt: at(11),
+		Unpublished: []string{"Recovered"}, Shard: grant.ShardDue, DueAt: at(12), TTL: now().Add(time.Minute),
+	}
+	return g, plain{
+		"access_token": "S:" + canary, "fingerprint": "S:sha256:1", "token_type": "S:bearer", "scope": "S:a b",
+		"issued_at": "N:1795449600251", "expires_at": "N:1795449600252", "expires_in_missing": "BOOL:true",
+		"version": "N:41", "epoch": "N:7", "owner": "S:o7", "identity": "S:id", "aliases": "SS:team-a,team-b",
+		"refresh_mode": "S:overlap", "login_mode": "S:at_end", "grant_secret_version": "S:sv",
+		"connection_secret_version": "S:cv", "refresh_fingerprint": "S:sha256:2",
+		"logged_in_at": "N:1795449600253", "refresh_expires_at": "N:1795449600254", "user": "S:u",
+		"status": "S:failing", "failures": "N:2", "retry_at": "N:1795449600255", "last_error": "S:RateLimited",
+		"last_error_message": "S:retry after 1 s", "checked_at": "N:1795449600256", "reissued_at": "N:1795449600257",
+		"relogin": "S:due", "repeated_until": "N:1795449600258", "early_asked_at": "N:1795449600259",
+		"tried_at": "N:1795449600260", "warned_at": "N:1795449600261", "unpublished": "SS:Recovered",
+		"due_shard": "S:due", "due_at": "N:1795449600262", "ttl": "N:1795449660",
+	}
 }
 
 func held(g grant.Grant) lease.Lease {
@@ -328,29 +330,35 @@ func TestItemsOfAWrongType(t *testing.T) {
 		want string
 	}{
 		"a lease's end": {
-			"lease#acme", plain{"until": "S:" + canary},
+			"lease#acme",
+			plain{"until": "S:" + canary},
 			func() error { return err2(table.TakeLease(t.Context(), request("o"))) }, "attribute until has a wrong type",
 		},
 		"a lease's owner": {
-			"lease#acme", plain{"until": "N:1795449600251", "owner": "N:7"},
+			"lease#acme",
+			plain{"until": "N:1795449600251", "owner": "N:7"},
 			func() error { return err2(table.TakeLease(t.Context(), request("o"))) }, "attribute owner has a wrong type",
 		},
 		"a budget's next instant": {
-			"budget#h:1", plain{"tat": "S:" + canary},
+			"budget#h:1",
+			plain{"tat": "S:" + canary},
 			func() error { return err2(table.Reserve(t.Context(), "h:1", window())) }, "attribute tat has a wrong type",
 		},
 		"a budget's pause": {
-			"budget#h:1", plain{"paused_until": "S:" + canary},
+			"budget#h:1",
+			plain{"paused_until": "S:" + canary},
 			func() error { return err2(table.Reserve(t.Context(), "h:1", window())) }, "attribute paused_until has a wrong type",
 		},
 		"a budget's length of pause": {
-			"budget#h:1", plain{"pause_ms": "S:" + canary},
+			"budget#h:1",
+			plain{"pause_ms": "S:" + canary},
 			func() error {
 				return err2(table.Throttled(t.Context(), "h:1", budget.Throttle{Client: "c", Now: now()}))
 			}, "attribute pause_ms has a wrong type",
 		},
 		"an account's count": {
-			"account#a", plain{"credentials": "S:c", "attempts": "S:" + canary},
+			"account#a",
+			plain{"credentials": "S:c", "attempts": "S:" + canary},
 			func() error { return err2(table.CountLogin(t.Context(), try())) }, "attribute attempts has a wrong type",
 		},
 	} {
@@ -484,6 +492,10 @@ func TestCreateTableTwice(t *testing.T) {
 	}
 	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:1", "owner": "S:o"})
 	out, err := table.Client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(table.Name)})
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException" {
+		t.Skip("this engine never deletes by time")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

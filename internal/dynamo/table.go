@@ -60,7 +60,7 @@ func (t *Table) get(ctx context.Context, key string, strong bool) (item, error) 
 		ConsistentRead: aws.Bool(strong),
 	})
 	if err != nil {
-		return nil, failure(err)
+		return nil, failure(ctx, err)
 	}
 	return out.Item, nil
 }
@@ -89,7 +89,7 @@ func (t *Table) update(ctx context.Context, w *write, options ...func(*dynamodb.
 	}
 	var refused *types.ConditionalCheckFailedException
 	if !errors.As(err, &refused) {
-		return nil, false, failure(err)
+		return nil, false, failure(ctx, err)
 	}
 	if w.showRefusing && len(refused.Item) == 0 {
 		// There is no item, or this is an engine in DynamoDB's place that does
@@ -114,5 +114,5 @@ func (t *Table) remove(ctx context.Context, w *write) error {
 	if err == nil || errors.As(err, &refused) {
 		return nil
 	}
-	return failure(err)
+	return failure(ctx, err)
 }

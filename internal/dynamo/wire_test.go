@@ -205,6 +205,9 @@ func TestADeadlineEndsEverything(t *testing.T) {
 					defer cancel()
 					err := call(ctx)
 					wantUnavailable(t, err)
+					if !errors.Is(err, context.DeadlineExceeded) {
+						t.Error("the deadline is not found in the error")
+					}
 					if want := "StoreUnavailable: DynamoDB: no answer in time"; err.Error() != want {
 						t.Errorf("error %v, want %s", err, want)
 					}

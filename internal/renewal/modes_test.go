@@ -267,8 +267,10 @@ func TestSameTokenWithNothingLeft(t *testing.T) {
 							if r.At.After(end) {
 								return reltioauthtest.Fault{}
 							}
-							return reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200,
-								Body: `{"access_token":"` + g.AccessToken.Reveal() + `","expires_in":0}`}
+							return reltioauthtest.Fault{
+								Kind: reltioauthtest.FaultStatus, Status: 200,
+								Body: `{"access_token":"` + g.AccessToken.Reveal() + `","expires_in":0}`,
+							}
 						}
 					})
 					time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))

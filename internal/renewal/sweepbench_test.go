@@ -49,7 +49,7 @@ func benchmarkSweep(b *testing.B, table store) {
 	server := reltioauthtest.New(reltioauthtest.Config{
 		RateLimit: -1, KeepRequests: -1,
 		Behaviour: reltioauthtest.Behaviour{Login: reltioauthtest.NewTokenOldDies},
-		Clients: []reltioauthtest.Client{{ID: "client-1", Secret: reltioauth.NewSecret("client-secret-1")}},
+		Clients:   []reltioauthtest.Client{{ID: "client-1", Secret: reltioauth.NewSecret("client-secret-1")}},
 	})
 	secrets := &memory.Secrets{}
 	r := &renewal.Renewer{

@@ -40,8 +40,10 @@ func anyRequest() map[string]verdictCase {
 		"invalid_request":        waitingCase(says(400, "invalid_request"), grant.StatusInvalidConnection, fault.InvalidConnection, "server: invalid_request"),
 		"invalid_scope":          waitingCase(says(400, "invalid_scope"), grant.StatusInvalidConnection, fault.InvalidConnection, "server: invalid_scope"),
 		"unsupported_grant_type": waitingCase(says(400, "unsupported_grant_type"), grant.StatusInvalidConnection, fault.InvalidConnection, "server: unsupported_grant_type"),
-		"state token": waitingCase(reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200,
-			Body: `{"expires_in":599,"state_token":{"token":"t"}}`}, grant.StatusMFARequired, fault.MFARequired,
+		"state token": waitingCase(reltioauthtest.Fault{
+			Kind: reltioauthtest.FaultStatus, Status: 200,
+			Body: `{"expires_in":599,"state_token":{"token":"t"}}`,
+		}, grant.StatusMFARequired, fault.MFARequired,
 			"the user needs a second factor; use client credentials or the authorization code flow"),
 		"429":               failingCase(f(reltioauthtest.FaultRateLimit, 0), fault.RateLimited, "retry after 30 s"),
 		"500":               failingCase(f(reltioauthtest.FaultStatus, 500), fault.ReltioUnavailable, "Reltio answered with status 500"),

@@ -116,17 +116,20 @@ func pausesByRule(t *testing.T, s Store) {
 	}{
 		{0, "a", 0},
 		{100 * time.Millisecond, "a", 0},
-		{100 * time.Millisecond, "b", 0},         // in force: lengthened, not grown
-		{-100 * time.Millisecond, "b", 0},        // by a clock behind: nothing new
-		{2 * time.Second, "a", 0},                // over: grown
-		{3 * time.Second, "c", 0},                // and again
-		{time.Second, "c", 90 * time.Second},     // what the server asks for
-		{time.Second, "c", time.Second},          // less than that changes nothing
-		{10 * time.Minute, "a", time.Hour},       // bounded
-		{6 * time.Minute, "a", -time.Second},     // nonsense
-		{time.Hour, "a", 0}, {time.Hour, "b", 0}, // grown
-		{time.Hour, "a", 0}, {time.Hour, "d", 0}, // grown to the longest
-		{-24 * time.Hour, "e", 0}, {time.Second, "e", 0}, // the record lies in the future
+		{100 * time.Millisecond, "b", 0},     // in force: lengthened, not grown
+		{-100 * time.Millisecond, "b", 0},    // by a clock behind: nothing new
+		{2 * time.Second, "a", 0},            // over: grown
+		{3 * time.Second, "c", 0},            // and again
+		{time.Second, "c", 90 * time.Second}, // what the server asks for
+		{time.Second, "c", time.Second},      // less than that changes nothing
+		{10 * time.Minute, "a", time.Hour},   // bounded
+		{6 * time.Minute, "a", -time.Second}, // nonsense
+		{time.Hour, "a", 0},
+		{time.Hour, "b", 0}, // grown
+		{time.Hour, "a", 0},
+		{time.Hour, "d", 0}, // grown to the longest
+		{-24 * time.Hour, "e", 0},
+		{time.Second, "e", 0}, // the record lies in the future
 	} {
 		now = now.Add(step.later)
 		th := budget.Throttle{Client: step.client, RetryAfter: step.retryAfter, Now: now}

@@ -91,8 +91,10 @@ func invalidClient() error {
 }
 
 func unauthorized() error {
-	return &refusal{status: http.StatusUnauthorized, code: "unauthorized",
-		text: "Full authentication is required to access this resource", header: challenge()}
+	return &refusal{
+		status: http.StatusUnauthorized, code: "unauthorized",
+		text: "Full authentication is required to access this resource", header: challenge(),
+	}
 }
 
 func challenge() http.Header {

@@ -39,6 +39,9 @@ type Behaviour struct {
 	CodeReuseRevokes bool
 	// IgnorePKCE makes the server overlook challenges and verifiers.
 	IgnorePKCE bool
+	// SingleSignOn makes the login page remember a browser that has logged in,
+	// in a cookie, and send it back from then on without asking again.
+	SingleSignOn bool
 	// Issuer, if not empty, is sent as iss with every redirect (RFC 9207).
 	Issuer string
 

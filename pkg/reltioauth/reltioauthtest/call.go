@@ -31,6 +31,7 @@ type call struct {
 
 	hasBasic            bool
 	basicID, basicValue string
+	session             string // fingerprint of the cookie of a browser that is logged in
 
 	req     Request
 	number  int       // in the record
@@ -46,6 +47,7 @@ func newCall(set *settings, r *http.Request) *call {
 	if err := c.read(r); err != nil {
 		c.bad = err.Error()
 	}
+	c.session = sessionOf(r)
 	c.hasBasic = strings.HasPrefix(r.Header.Get("Authorization"), "Basic ")
 	c.basicID, c.basicValue, _ = r.BasicAuth()
 	c.name()
@@ -148,8 +150,10 @@ func (c *call) readable() error {
 	}
 	switch {
 	case c.method != method:
-		return &refusal{status: http.StatusMethodNotAllowed, code: "method_not_allowed",
-			text: "Request method not supported", header: http.Header{"Allow": {method}}}
+		return &refusal{
+			status: http.StatusMethodNotAllowed, code: "method_not_allowed",
+			text: "Request method not supported", header: http.Header{"Allow": {method}},
+		}
 	case c.bad != "":
 		return invalidRequest(c.bad)
 	case c.req.Op == OpToken && len(c.query) > 0:

@@ -21,8 +21,10 @@ func (s *Server) checkToken(c *call) (answer, error) {
 	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(text))
 	t := s.vault.access[c.req.Presented]
 	if t == nil || !t.alive(c.now) {
-		return answer{}, &refusal{status: orStatus(c.how.DeadTokenStatus, http.StatusBadRequest),
-			code: "invalid_token", text: "Token is invalid: " + text}
+		return answer{}, &refusal{
+			status: orStatus(c.how.DeadTokenStatus, http.StatusBadRequest),
+			code:   "invalid_token", text: "Token is invalid: " + text,
+		}
 	}
 	c.req.User = t.grant.key.user
 	return answer{status: http.StatusOK, contentType: contentJSON, body: c.tokenInfo(t), outcome: OutcomeOK}, nil

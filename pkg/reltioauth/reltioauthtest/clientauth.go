@@ -54,8 +54,10 @@ func (c *call) authorizeGrantType() error {
 		return &refusal{status: http.StatusBadRequest, code: "unsupported_grant_type", text: "Unsupported grant type"}
 	}
 	if len(c.client.GrantTypes) > 0 && !slices.Contains(c.client.GrantTypes, c.req.GrantType) {
-		return &refusal{status: http.StatusBadRequest, code: "unauthorized_client",
-			text: "Unauthorized grant type: " + c.req.GrantType}
+		return &refusal{
+			status: http.StatusBadRequest, code: "unauthorized_client",
+			text: "Unauthorized grant type: " + c.req.GrantType,
+		}
 	}
 	return nil
 }

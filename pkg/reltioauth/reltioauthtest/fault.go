@@ -123,8 +123,10 @@ func (f Fault) acts() bool {
 func (f Fault) answer() answer {
 	switch f.Kind {
 	case FaultHTML:
-		return answer{status: orStatus(f.Status, http.StatusOK), contentType: contentHTML,
-			body: []byte(outagePage), header: f.Header, outcome: OutcomeFault}
+		return answer{
+			status: orStatus(f.Status, http.StatusOK), contentType: contentHTML,
+			body: []byte(outagePage), header: f.Header, outcome: OutcomeFault,
+		}
 	case FaultEmpty:
 		return answer{status: orStatus(f.Status, http.StatusOK), header: f.Header, outcome: OutcomeFault}
 	case FaultStatus:
@@ -132,8 +134,10 @@ func (f Fault) answer() answer {
 		if body == "" {
 			body = `{"error":"server_error","error_description":"out of order"}`
 		}
-		return answer{status: orStatus(f.Status, http.StatusServiceUnavailable), contentType: contentJSON,
-			body: []byte(body), header: f.Header, outcome: OutcomeFault}
+		return answer{
+			status: orStatus(f.Status, http.StatusServiceUnavailable), contentType: contentJSON,
+			body: []byte(body), header: f.Header, outcome: OutcomeFault,
+		}
 	default:
 		return answer{cut: true, outcome: OutcomeCut}
 	}

@@ -37,30 +37,66 @@ func TestOutages(t *testing.T) {
 		outcome reltioauthtest.Outcome
 		acted   bool
 	}{
-		"cut": {reltioauthtest.Fault{Kind: reltioauthtest.FaultCut},
-			seen{reltioauth.ErrUnavailable, 0, true}, reltioauthtest.OutcomeCut, false},
-		"cut after acting": {reltioauthtest.Fault{Kind: reltioauthtest.FaultCut, Acted: true},
-			seen{reltioauth.ErrUnavailable, 0, true}, reltioauthtest.OutcomeCut, true},
-		"truncated": {reltioauthtest.Fault{Kind: reltioauthtest.FaultTruncate},
-			seen{reltioauth.ErrUnavailable, 200, true}, reltioauthtest.OutcomeCut, true},
-		"503": {reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus},
-			seen{reltioauth.ErrUnavailable, 503, true}, reltioauthtest.OutcomeFault, false},
-		"504 after acting": {reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 504, Acted: true},
-			seen{reltioauth.ErrUnavailable, 504, true}, reltioauthtest.OutcomeFault, true},
-		"400 of one's own": {reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 400, Body: `{"error":"invalid_scope"}`},
-			seen{reltioauth.ErrInvalidScope, 400, true}, reltioauthtest.OutcomeFault, false},
-		"HTML page": {reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML},
-			seen{reltioauth.ErrUnavailable, 200, true}, reltioauthtest.OutcomeFault, false},
-		"HTML page with 400": {reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 400},
-			seen{reltioauth.ErrUnavailable, 400, true}, reltioauthtest.OutcomeFault, false},
-		"empty body": {reltioauthtest.Fault{Kind: reltioauthtest.FaultEmpty},
-			seen{reltioauth.ErrInvalidResponse, 200, true}, reltioauthtest.OutcomeFault, false},
-		"invalid_grant": {reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidGrant},
-			seen{reltioauth.ErrInvalidGrant, 400, true}, "invalid_grant", false},
-		"invalid_client": {reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient},
-			seen{reltioauth.ErrInvalidClient, 401, true}, "invalid_client", false},
-		"rate limit": {reltioauthtest.Fault{Kind: reltioauthtest.FaultRateLimit},
-			seen{reltioauth.ErrRateLimited, 429, true}, reltioauthtest.OutcomeRateLimited, false},
+		"cut": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultCut},
+			seen{reltioauth.ErrUnavailable, 0, true},
+			reltioauthtest.OutcomeCut, false,
+		},
+		"cut after acting": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultCut, Acted: true},
+			seen{reltioauth.ErrUnavailable, 0, true},
+			reltioauthtest.OutcomeCut, true,
+		},
+		"truncated": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultTruncate},
+			seen{reltioauth.ErrUnavailable, 200, true},
+			reltioauthtest.OutcomeCut, true,
+		},
+		"503": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus},
+			seen{reltioauth.ErrUnavailable, 503, true},
+			reltioauthtest.OutcomeFault, false,
+		},
+		"504 after acting": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 504, Acted: true},
+			seen{reltioauth.ErrUnavailable, 504, true},
+			reltioauthtest.OutcomeFault, true,
+		},
+		"400 of one's own": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 400, Body: `{"error":"invalid_scope"}`},
+			seen{reltioauth.ErrInvalidScope, 400, true},
+			reltioauthtest.OutcomeFault, false,
+		},
+		"HTML page": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML},
+			seen{reltioauth.ErrUnavailable, 200, true},
+			reltioauthtest.OutcomeFault, false,
+		},
+		"HTML page with 400": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 400},
+			seen{reltioauth.ErrUnavailable, 400, true},
+			reltioauthtest.OutcomeFault, false,
+		},
+		"empty body": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultEmpty},
+			seen{reltioauth.ErrInvalidResponse, 200, true},
+			reltioauthtest.OutcomeFault, false,
+		},
+		"invalid_grant": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidGrant},
+			seen{reltioauth.ErrInvalidGrant, 400, true},
+			"invalid_grant", false,
+		},
+		"invalid_client": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient},
+			seen{reltioauth.ErrInvalidClient, 401, true},
+			"invalid_client", false,
+		},
+		"rate limit": {
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultRateLimit},
+			seen{reltioauth.ErrRateLimited, 429, true},
+			reltioauthtest.OutcomeRateLimited, false,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -155,8 +191,10 @@ func TestFaultHook(t *testing.T) {
 		t.Errorf("password: got %v", err)
 	}
 	f.clientCredentials()
-	want := reltioauthtest.Request{At: epoch, Op: reltioauthtest.OpToken, GrantType: "password", ClientID: "acme", User: "ann",
-		Outcome: reltioauthtest.OutcomePending}
+	want := reltioauthtest.Request{
+		At: epoch, Op: reltioauthtest.OpToken, GrantType: "password", ClientID: "acme", User: "ann",
+		Outcome: reltioauthtest.OutcomePending,
+	}
 	if diff := cmp.Diff(want, asked[0]); diff != "" {
 		t.Errorf("asked about (-want +got):\n%s", diff)
 	}

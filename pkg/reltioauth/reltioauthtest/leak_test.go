@@ -41,8 +41,10 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 func TestMemoryStaysFlat(t *testing.T) {
 	f := setup(t, func(cfg *reltioauthtest.Config) {
 		cfg.RateLimit, cfg.RateLimitPerClient, cfg.KeepRequests = 10, true, 10
-		cfg.Behaviour = reltioauthtest.Behaviour{Login: reltioauthtest.NewToken, Refresh: reltioauthtest.NewToken, Code: reltioauthtest.NewToken,
-			LoginRefreshToken: reltioauthtest.NewToken, RefreshTokens: reltioauthtest.Rotate, ReuseRevokes: true}
+		cfg.Behaviour = reltioauthtest.Behaviour{
+			Login: reltioauthtest.NewToken, Refresh: reltioauthtest.NewToken, Code: reltioauthtest.NewToken,
+			LoginRefreshToken: reltioauthtest.NewToken, RefreshTokens: reltioauthtest.Rotate, ReuseRevokes: true,
+		}
 		cfg.Clients[0].RefreshTokenTTL = 12 * time.Hour
 	})
 	most := 0

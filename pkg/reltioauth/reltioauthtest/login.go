@@ -103,7 +103,8 @@ func (s *Server) askSecondFactor(c *call, scope string) (answer, error) {
 	}
 	ttl := c.set.StateTokenTTL
 	s.states[reltioauth.Fingerprint(token)] = &pendingLogin{
-		client: c.client.ID, user: c.req.User, scope: scope, ends: c.now.Add(ttl)}
+		client: c.client.ID, user: c.req.User, scope: scope, ends: c.now.Add(ttl),
+	}
 	seconds := strconv.FormatInt(int64(ttl/time.Second), 10)
 	state := object(nil).addText("mfaType", "AUTHENTICATOR").addText("expires_in", seconds).
 		addText("status", "ENROLL").addText("token", token.Reveal()).end()

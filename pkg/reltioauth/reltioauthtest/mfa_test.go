@@ -30,8 +30,10 @@ func TestSecondFactor(t *testing.T) {
 		fields := got.json(t)
 		state, _ := fields["state_token"].(map[string]any)
 		delete(state, "token")
-		want := map[string]any{"expires_in": 600.0,
-			"state_token": map[string]any{"mfaType": "AUTHENTICATOR", "expires_in": "600", "status": "ENROLL"}}
+		want := map[string]any{
+			"expires_in":  600.0,
+			"state_token": map[string]any{"mfaType": "AUTHENTICATOR", "expires_in": "600", "status": "ENROLL"},
+		}
 		if diff := cmp.Diff(want, fields); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}

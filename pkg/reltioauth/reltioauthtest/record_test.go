@@ -24,13 +24,19 @@ func TestRequests(t *testing.T) {
 	access, refresh := token.Fingerprint(), reltioauth.Fingerprint(token.RefreshToken)
 	later := epoch.Add(time.Minute)
 	want := []reltioauthtest.Request{
-		{At: epoch, Op: "token", GrantType: "password", ClientID: "acme", User: "ann", Outcome: "ok", Acted: true, Status: 200,
-			AccessToken: access, RefreshToken: refresh},
-		{At: later, Op: "token", GrantType: "refresh_token", ClientID: "acme", User: "ann", Presented: refresh, Outcome: "ok",
-			Acted: true, Status: 200, AccessToken: access, RefreshToken: refresh},
+		{
+			At: epoch, Op: "token", GrantType: "password", ClientID: "acme", User: "ann", Outcome: "ok", Acted: true, Status: 200,
+			AccessToken: access, RefreshToken: refresh,
+		},
+		{
+			At: later, Op: "token", GrantType: "refresh_token", ClientID: "acme", User: "ann", Presented: refresh, Outcome: "ok",
+			Acted: true, Status: 200, AccessToken: access, RefreshToken: refresh,
+		},
 		{At: later, Op: "checkToken", ClientID: "acme", User: "ann", Presented: access, Outcome: "ok", Acted: true, Status: 200},
-		{At: later, Op: "token", GrantType: "refresh_token", ClientID: "acme", Presented: reltioauth.Fingerprint(secret("x")),
-			Outcome: "invalid_grant", Status: 400},
+		{
+			At: later, Op: "token", GrantType: "refresh_token", ClientID: "acme", Presented: reltioauth.Fingerprint(secret("x")),
+			Outcome: "invalid_grant", Status: 400,
+		},
 	}
 	if diff := cmp.Diff(want, f.Requests()); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)

@@ -109,8 +109,10 @@ func TestLoginsOfOthersAreNotTheSame(t *testing.T) {
 }
 
 func TestRefreshSparesOtherLogins(t *testing.T) {
-	f := like(t, reltioauthtest.Behaviour{Login: reltioauthtest.NewToken, Refresh: reltioauthtest.NewTokenOldDies,
-		LoginRefreshToken: reltioauthtest.NewToken})
+	f := like(t, reltioauthtest.Behaviour{
+		Login: reltioauthtest.NewToken, Refresh: reltioauthtest.NewTokenOldDies,
+		LoginRefreshToken: reltioauthtest.NewToken,
+	})
 	one, two := f.login(), f.login()
 	f.refresh(two)
 	f.alive("the other login's token", one.AccessToken, true)

@@ -30,6 +30,7 @@ type Server struct {
 	vault  vault
 	logins map[string]*loginState   // by userKey
 	codes  map[string]*code         // by fingerprint
+	signed map[string]string        // users who stay logged in, by their cookie's fingerprint
 	states map[string]*pendingLogin // by the state token's fingerprint
 	limits map[string]*slidingCount // by client, or all under ""
 	record record
@@ -43,6 +44,7 @@ func New(cfg Config) *Server {
 		vault:  newVault(),
 		logins: make(map[string]*loginState),
 		codes:  make(map[string]*code),
+		signed: make(map[string]string),
 		states: make(map[string]*pendingLogin),
 		limits: make(map[string]*slidingCount),
 		record: newRecord(cfg.KeepRequests),

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // authorizationRequest is a valid one (RFC 6749, section 4.1.1).
@@ -21,8 +23,10 @@ type authorizationRequest struct {
 
 // carried are the parameters that the login page takes along.
 func carried() []string {
-	return []string{"tenant_id", "response_type", "client_id", "redirect_uri", "state",
-		"code_challenge", "code_challenge_method"}
+	return []string{
+		"tenant_id", "response_type", "client_id", "redirect_uri", "state",
+		"code_challenge", "code_challenge_method",
+	}
 }
 
 // ssoPage shows the login page.
@@ -30,6 +34,10 @@ func (s *Server) ssoPage(c *call) (answer, error) {
 	r, a := c.authorizationRequest(c.query)
 	if r == nil {
 		return a, nil
+	}
+	if user := s.signed[c.session]; user != "" && c.how.SingleSignOn {
+		c.req.User = user
+		return s.sendBack(c, r)
 	}
 	return s.showPage(c.query, http.StatusOK, "", OutcomeOK)
 }
@@ -42,8 +50,10 @@ func (s *Server) ssoLogin(c *call) (answer, error) {
 		return a, nil
 	}
 	if c.form.Get("action") == "cancel" {
-		return r.redirect(c, url.Values{"error": {"access_denied"},
-			"error_description": {"The user has cancelled"}}, "access_denied"), nil
+		return r.redirect(c, url.Values{
+			"error":             {"access_denied"},
+			"error_description": {"The user has cancelled"},
+		}, "access_denied"), nil
 	}
 	if _, err := s.checkPassword(c); err != nil {
 		var refused *refusal
@@ -53,6 +63,15 @@ func (s *Server) ssoLogin(c *call) (answer, error) {
 		return s.showPage(c.form, http.StatusUnauthorized, refused.text, Outcome(refused.code))
 	}
 	s.login(c.req.User).bad = 0
+	a, err := s.sendBack(c, r)
+	if err != nil || !c.how.SingleSignOn {
+		return a, err
+	}
+	return a, s.stayLoggedIn(c, a)
+}
+
+// sendBack sends the browser of a user who is logged in back with a code.
+func (s *Server) sendBack(c *call, r *authorizationRequest) (answer, error) {
 	code, err := s.newCode(c, r)
 	if err != nil {
 		return answer{}, err
@@ -60,12 +79,40 @@ func (s *Server) ssoLogin(c *call) (answer, error) {
 	return r.redirect(c, url.Values{"code": {code.Reveal()}}, OutcomeOK), nil
 }
 
+// sessionCookie names the cookie of a browser that stays logged in.
+const sessionCookie = "sandbox-session"
+
+// stayLoggedIn gives the browser a cookie by which it is known the next time.
+func (s *Server) stayLoggedIn(c *call, a answer) error {
+	session, err := c.mint()
+	if err != nil {
+		return err
+	}
+	s.signed[reltioauth.Fingerprint(session)] = c.req.User
+	cookie := http.Cookie{
+		Name: sessionCookie, Value: session.Reveal(), Path: pathSSO, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+	a.header.Set("Set-Cookie", cookie.String())
+	return nil
+}
+
+// sessionOf is the fingerprint of the session that a browser brings.
+func sessionOf(r *http.Request) string {
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return ""
+	}
+	return reltioauth.Fingerprint(reltioauth.NewSecret(cookie.Value))
+}
+
 // authorizationRequest reads the parameters. If they are no good it gives nil
 // and the answer: a page as long as it is not known where the browser may be
 // sent, else a redirect.
 func (c *call) authorizationRequest(from url.Values) (*authorizationRequest, answer) {
-	r := &authorizationRequest{client: c.set.clients[from.Get("client_id")],
-		redirectURI: from.Get("redirect_uri"), state: from.Get("state")}
+	r := &authorizationRequest{
+		client:      c.set.clients[from.Get("client_id")],
+		redirectURI: from.Get("redirect_uri"), state: from.Get("state"),
+	}
 	switch {
 	case r.client == nil:
 		return nil, badRequestPage("unknown client")
@@ -126,8 +173,10 @@ func (r *authorizationRequest) redirect(c *call, values url.Values, outcome Outc
 	if c.method == http.MethodPost {
 		status = http.StatusSeeOther
 	}
-	return answer{status: status, outcome: outcome,
-		header: http.Header{"Location": {r.redirectURI + join + values.Encode()}}}
+	return answer{
+		status: status, outcome: outcome,
+		header: http.Header{"Location": {r.redirectURI + join + values.Encode()}},
+	}
 }
 
 // Authorize does what a person with a browser does: opens the authorization
@@ -180,8 +229,8 @@ func (s *Server) showPage(from url.Values, status int, message string, outcome O
 }
 
 func badRequestPage(text string) answer {
-	page := "<!DOCTYPE html><html lang=\"en\"><head><title>Bad request</title></head><body><h1>Bad request</h1><p>" +
-		text + "</p></body></html>"
+	page := "<!DOCTYPE html><html lang=\"en\"><head><title>Bad request</title></head><body><main><h1>Bad request</h1><p>" +
+		text + "</p></main></body></html>"
 	return htmlAnswer(http.StatusBadRequest, []byte(page), "invalid_request")
 }
 
@@ -201,30 +250,41 @@ const loginPage = `<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Log in (sandbox)</title>
 <style>
-body { font: 1rem/1.5 system-ui, sans-serif; margin: 10vh auto; max-width: 22rem; padding: 0 1rem; }
+:root { color-scheme: light dark; --ground: #fff; --text: #1d2430; --line: #5b6474; --go: #0b5c8f; --on-go: #fff; --bad: #a3161f; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #15181e; --text: #e6eaf1; --line: #97a1b3; --go: #7cc4f0; --on-go: #08202f; --bad: #ff9a9a; }
+}
+body { font: 1rem/1.5 system-ui, "DejaVu Sans", sans-serif; margin: 0; padding: 8vh 1.25rem; background: var(--ground); color: var(--text); }
+main { max-width: 22rem; margin: 0 auto; }
+h1 { font-size: 1.6rem; margin: 0 0 .75rem; }
 label, input { display: block; width: 100%; box-sizing: border-box; }
-input { font: inherit; margin-bottom: 1rem; padding: .4rem; }
-button { font: inherit; padding: .4rem 1.2rem; }
-[role=alert] { color: #a00; }
+input { font: inherit; color: inherit; background: transparent; margin: .2rem 0 1rem; padding: .5rem; border: 1px solid var(--line); border-radius: .3rem; }
+button { font: inherit; padding: .5rem 1.4rem; margin-right: .5rem; border: 1px solid var(--line); border-radius: .3rem; background: transparent; color: inherit; }
+button[value=login] { background: var(--go); border-color: var(--go); color: var(--on-go); }
+:focus-visible { outline: 3px solid var(--go); outline-offset: 2px; }
+[role=alert] { color: var(--bad); }
 </style>
 </head>
 <body>
+<main>
 <h1>Log in</h1>
-<p>This is a sandbox, not Reltio. The client <b>{{.Client}}</b> asks for access.</p>
+<p>This is a sandbox, not Reltio. The client <b>{{.Client}}</b> asks for access in your name.</p>
 {{with .Message}}<p role="alert">{{.}}</p>
 {{end -}}
 <form method="post" action="{{.Action}}">
 {{range .Fields}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
 {{end -}}
 <label for="username">User name</label>
-<input id="username" name="username" autocomplete="username" autofocus>
+<input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck="false" autofocus>
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password">
 <button name="action" value="login">Log in</button>
 <button name="action" value="cancel">Cancel</button>
 </form>
+</main>
 </body>
 </html>
 `

@@ -2,6 +2,7 @@ package reltioauthtest_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -108,8 +109,10 @@ func TestLoginPage(t *testing.T) {
 	query := f.pageForm("state", `"><script>`)
 	got := f.send(http.MethodGet, "/oauth/sso?"+query.Encode(), nil, http.Header{})
 	equal(t, "status", got.status, 200)
-	for _, want := range []string{`action="/oauth/sso/login"`, `name="username"`, `name="password"`, `value="cancel"`,
-		`name="state" value="&#34;&gt;&lt;script&gt;"`, `name="client_id" value="acme"`} {
+	for _, want := range []string{
+		`action="/oauth/sso/login"`, `name="username"`, `name="password"`, `value="cancel"`,
+		`name="state" value="&#34;&gt;&lt;script&gt;"`, `name="client_id" value="acme"`,
+	} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("page: no %s", want)
 		}
@@ -129,11 +132,17 @@ func TestLoginPageSent(t *testing.T) {
 		redirect url.Values
 		outcome  reltioauthtest.Outcome
 	}{
-		"right": {[]string{"username", "Ann", "password", "ann-password"}, 303,
-			form("state", "state-of-the-browser"), reltioauthtest.OutcomeOK},
+		"right": {
+			[]string{"username", "Ann", "password", "ann-password"},
+			303,
+			form("state", "state-of-the-browser"), reltioauthtest.OutcomeOK,
+		},
 		"wrong": {[]string{"username", "ann", "password", "wrong"}, 401, nil, "invalid_grant"},
-		"cancelled": {[]string{"action", "cancel"}, 303,
-			form("state", "state-of-the-browser", "error", "access_denied"), "access_denied"},
+		"cancelled": {
+			[]string{"action", "cancel"},
+			303,
+			form("state", "state-of-the-browser", "error", "access_denied"), "access_denied",
+		},
 		"nothing typed": {nil, 401, nil, "invalid_grant"},
 	}
 	for name, test := range tests {
@@ -284,4 +293,38 @@ func TestCodeWithoutRandomNumbers(t *testing.T) {
 	f := setup(t, func(cfg *reltioauthtest.Config) { cfg.Rand = &dry{} })
 	got := f.send(http.MethodPost, "/oauth/sso/login", f.pageForm("username", "ann", "password", "ann-password"), http.Header{})
 	equal(t, "status", got.status, 500)
+}
+
+func TestSingleSignOn(t *testing.T) {
+	f := like(t, reltioauthtest.Behaviour{SingleSignOn: true})
+	target, err := f.AuthorizationURL(authorization())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(method, path, body string, cookies ...*http.Cookie) *http.Response {
+		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, r)
+		return w.Result()
+	}
+	page := "/oauth/sso?" + u.RawQuery
+	equal(t, "nobody is logged in", open(http.MethodGet, page, "").StatusCode, http.StatusOK)
+	in := open(http.MethodPost, "/oauth/sso/login", u.RawQuery+"&username=ann&password=ann-password")
+	equal(t, "logged in", in.StatusCode, http.StatusSeeOther)
+	again := open(http.MethodGet, page, "", in.Cookies()...)
+	equal(t, "not asked again", again.StatusCode, http.StatusFound)
+	back, err := again.Location()
+	if err != nil || !back.Query().Has("code") {
+		t.Errorf("no code comes back: %v", err)
+	}
+	stranger := open(http.MethodGet, page, "", &http.Cookie{Name: in.Cookies()[0].Name, Value: "another"})
+	equal(t, "another browser", stranger.StatusCode, http.StatusOK)
 }

@@ -1,0 +1,86 @@
+package storetest
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+)
+
+// instants collects what many get.
+type instants struct {
+	mu    sync.Mutex // guards given
+	given []time.Time
+}
+
+func (i *instants) add(at time.Time) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.given = append(i.given, at)
+}
+
+func instantsAtOnce(t *testing.T, s Store) {
+	var got instants
+	w := windowAt(start())
+	w.Interval = 20 * time.Millisecond
+	race(func(int) {
+		at, err := s.Reserve(t.Context(), host, w)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		got.add(at)
+	})
+	if len(got.given) != many {
+		t.Fatalf("%d of %d got an instant", len(got.given), many)
+	}
+	wantSpaced(t, got.given, w.Interval)
+	wantBudget(t, s, host, budget.Record{Next: start().Add(many * w.Interval)})
+}
+
+func windowAtOnce(t *testing.T, s Store) {
+	var got instants
+	w := windowAt(start())
+	w.Latest = start().Add(10 * interval)
+	race(func(int) {
+		at, err := s.Reserve(t.Context(), host, w)
+		switch {
+		case err == nil:
+			got.add(at)
+		case busyOf(err) == nil:
+			t.Error(err)
+		}
+	})
+	if len(got.given) != 11 {
+		t.Errorf("%d got an instant, want 11", len(got.given))
+	}
+	wantSpaced(t, got.given, interval)
+}
+
+func pausedWhileReserving(t *testing.T, s Store) {
+	var got instants
+	race(func(i int) {
+		if i == many/2 {
+			if _, err := s.Throttled(t.Context(), host, budget.Throttle{Client: "c", Now: start()}); err != nil {
+				t.Error(err)
+			}
+			// Whoever begins after this gets no instant.
+			wantBusy(t, s, windowAt(start()), budget.BusyError{Until: start().Add(time.Second), Paused: true})
+			return
+		}
+		for range 3 {
+			at, err := s.Reserve(t.Context(), host, windowAt(start()))
+			switch busy := busyOf(err); {
+			case err == nil:
+				got.add(at)
+			case busy == nil:
+				t.Error(err)
+			case busy.Paused:
+				return
+			}
+		}
+	})
+	wantSpaced(t, append(got.given, start().Add(time.Hour)), interval)
+	wantBusy(t, s, windowAt(start()), budget.BusyError{Until: start().Add(time.Second), Paused: true})
+}

@@ -1,0 +1,134 @@
+package renewal_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// onEngine is a world whose table is a DynamoDB engine across the network.
+func onEngine(t *testing.T) (*dynamo.Table, *reltioauthtest.Server, *renewal.Renewer) {
+	t.Helper()
+	table := &dynamo.Table{Client: enginetest.DynamoDB(t), Name: enginetest.TableName(t)}
+	if err := table.CreateTable(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	secrets := &memory.Secrets{}
+	text := reltioauth.NewSecret(`{"grant_type":"client_credentials","client_id":"client-1","client_secret":"client-secret-1"}`)
+	if _, err := secrets.PutConnection(t.Context(), "acme", text); err != nil {
+		t.Fatal(err)
+	}
+	server := reltioauthtest.New(reltioauthtest.Config{
+		Clients:   []reltioauthtest.Client{{ID: "client-1", Secret: reltioauth.NewSecret("client-secret-1")}},
+		Behaviour: reltioauthtest.Behaviour{Login: reltioauthtest.NewToken},
+	})
+	return table, server, &renewal.Renewer{
+		Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: secrets, Vault: secrets,
+		Hosts: connection.Hosts{host}, Now: time.Now, Connect: server.Connector(),
+	}
+}
+
+// take takes the lease as a caller does that hands it over in an event.
+func take(t *testing.T, table *dynamo.Table) *rotation.Lease {
+	t.Helper()
+	now := time.Now()
+	l, err := table.TakeLease(t.Context(), lease.Request{
+		Connection: "acme", Owner: lease.NewOwner(), Now: now, Until: now.Add(lease.AsyncTerm),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rotation.Lease{Owner: l.Owner, Epoch: l.Epoch}
+}
+
+func TestTheSameEventTwiceSendsOneRequestOnAnEngine(t *testing.T) {
+	table, server, r := onEngine(t)
+	event := rotation.Request{Connection: "acme", Lease: take(t, table)}
+	outcomes := map[rotation.Outcome]int{}
+	var mu sync.Mutex // guards outcomes
+	var deliveries sync.WaitGroup
+	for range 2 {
+		deliveries.Go(func() {
+			outcome := r.Renew(t.Context(), event).Outcome
+			mu.Lock()
+			defer mu.Unlock()
+			outcomes[outcome]++
+		})
+	}
+	deliveries.Wait()
+	outcomes[r.Renew(t.Context(), event).Outcome]++ // and once more, late
+	want := map[rotation.Outcome]int{rotation.Renewed: 1, rotation.Contended: 2}
+	if diff := cmp.Diff(want, outcomes); diff != "" {
+		t.Error(diff)
+	}
+	if n := server.TokenRequests(time.Time{}, time.Now().Add(time.Minute)); n != 1 {
+		t.Errorf("%d token requests, want 1", n)
+	}
+}
+
+// A writer that stalls between Reltio's answer and its store, while another
+// takes its lease over and renews, changes nothing.
+func TestAStalledWriterChangesNothingOnAnEngine(t *testing.T) {
+	table, _, r := onEngine(t)
+	stalled := *r
+	var after grant.Grant
+	stalled.Grants = &stalling{Store: table, before: func(ctx context.Context) {
+		now := time.Now()
+		if _, err := table.SeizeLease(ctx, lease.Request{
+			Connection: "acme", Owner: "other", Now: now, Until: now.Add(lease.Term),
+		}); err != nil {
+			t.Error(err)
+		}
+		l, err := table.SeizeLease(ctx, lease.Request{Connection: "acme", Owner: "third", Now: now, Until: now})
+		if err != nil {
+			t.Error(err)
+		}
+		if report := r.Renew(t.Context(), rotation.Request{
+			Connection: "acme", Force: true, Lease: &rotation.Lease{Owner: l.Owner, Epoch: l.Epoch},
+		}); report.Outcome != rotation.Renewed {
+			t.Errorf("the other one: %s (%v)", report.Outcome, report.Err)
+		}
+		if after, err = table.Grant(ctx, "acme", grant.Strong); err != nil {
+			t.Error(err)
+		}
+	}}
+	if report := stalled.Renew(t.Context(), rotation.Request{Connection: "acme"}); report.Outcome != rotation.Contended {
+		t.Errorf("the stalled one: %s (%v), want contended", report.Outcome, report.Err)
+	}
+	got, err := table.Grant(t.Context(), "acme", grant.Strong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(after, got); diff != "" {
+		t.Errorf("the stalled one changed the grant:\n%s", diff)
+	}
+}
+
+// stalling is a store that lets something happen before the first write of a
+// token.
+type stalling struct {
+	grant.Store
+	before func(context.Context)
+}
+
+func (s *stalling) PutGrant(ctx context.Context, held lease.Lease, g grant.Grant) error {
+	if before := s.before; g.HasToken() && before != nil {
+		s.before = nil
+		before(ctx)
+	}
+	return s.Store.PutGrant(ctx, held, g)
+}

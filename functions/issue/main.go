@@ -14,6 +14,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
 	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
@@ -29,6 +30,19 @@ func main() {
 	lambda.Start(h)
 }
 
+// warmFor bounds the warming call: Lambda gives init ten seconds.
+const warmFor = 2 * time.Second
+
+// warm makes one real call while the environment starts, when it has a whole
+// processor: name look-up, TLS, root certificates and the SDK's first use cost
+// many times as much on the share of a small function. Whatever it answers,
+// even that the table does not, is for the first caller to hear.
+func warm(ctx context.Context, table *dynamo.Table) {
+	ctx, cancel := context.WithTimeout(ctx, warmFor)
+	defer cancel()
+	_, _ = table.Grant(ctx, "", grant.Eventual) // no connection has this name
+}
+
 // wire lists what is plugged into what.
 func wire(ctx context.Context) (lambda.Handler, error) {
 	c, err := config.Issue(os.Getenv)
@@ -40,6 +54,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 		return nil, err
 	}
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
+	warm(ctx, table)
 	return &handler.Issue{
 		Vendor: &vend.Vendor{
 			Grants: table,

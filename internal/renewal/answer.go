@@ -27,6 +27,7 @@ func (p *path) answered(ctx context.Context, s step, token *reltioauth.Token, er
 	default:
 		again, err = p.answeredToken(storing, s, token, err)
 	}
+	p.hostAccepts(ctx)
 	if again || err != nil {
 		p.onward = again && !p.repeating
 		return again, err
@@ -42,6 +43,7 @@ func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Toke
 	}
 	kept, keepErr := p.keep(ctx, s, token, err)
 	v := judge(s.kind, err)
+	p.granted = v == accepted
 	p.tally(v, err)
 	p.settleLogin(ctx, v, err)
 	if v != accepted {
@@ -94,7 +96,6 @@ func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
 // accepted stores a new access token, or the same one again.
 func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, kept grant.RefreshToken, keepErr error) (bool, error) {
 	p.old, p.oldRefresh = p.g, s.kind == refresh
-	p.hostAccepts(ctx)
 	next := p.g.Accept(token)
 	if p.g.Stuck(next, token.IssuedAt) {
 		e := fault.New(fault.ReltioUnavailable, "Reltio gives a token again that has ended")

@@ -61,6 +61,9 @@ type path struct {
 	loggedIn bool
 	// probing: the host refuses everybody and this is the one try.
 	probing bool
+	// granted: the last answer was a token, of which the host's record does not
+	// know yet.
+	granted bool
 	// counted is the login's count while its answer is open.
 	counted int
 

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
@@ -96,16 +98,20 @@ func (p *path) hostRefuses(ctx context.Context) error {
 	return p.everybodyRefused()
 }
 
-// hostAccepts forgets what was held against the host, and lets those come back
-// whom it had refused wrongly.
+// hostAccepts forgets, once a token is stored, what was held against its host,
+// and lets those come back whom it had refused wrongly.
 func (p *path) hostAccepts(ctx context.Context) {
-	if !p.host.Troubled() {
+	if !p.granted || !p.host.Troubled() {
 		return
 	}
+	p.granted = false
+	ctx, cancel := p.storing(ctx)
+	defer cancel()
 	// What is not forgotten now is forgotten by the next success.
 	_ = p.Budgets.Succeeded(ctx, p.c.Host())
 	if p.host.Refusing() {
 		p.exonerate(ctx, p.host.Refused)
+		p.forgive(ctx, p.host.Refused)
 	}
 }
 
@@ -119,6 +125,22 @@ func (p *path) exonerate(ctx context.Context, names []string) {
 		}
 		if g, err := p.Grants.Grant(ctx, name, grant.Eventual); err == nil && marked(g) {
 			_ = p.unmark(ctx, g)
+		}
+	}
+}
+
+// forgive clears the refusals of clients without a user: nobody is locked by
+// them, and they say nothing. A user's stay counted.
+func (p *path) forgive(ctx context.Context, names []string) {
+	for _, name := range names {
+		source, err := p.Connections.Connection(ctx, name)
+		if err != nil {
+			continue
+		}
+		if c, err := connection.Parse(name, source, p.Hosts); err == nil && !c.HasUser() {
+			_ = p.Accounts.ClearLogins(ctx, account.Try{
+				Account: c.Account(), Credentials: c.Credentials(), Connection: name,
+			})
 		}
 	}
 }

@@ -18,6 +18,7 @@ run: ## start everything on this machine, until Ctrl-C; ARGS='-h' lists flags
 
 test: ## run all tests, with the race detector; the first time this fetches the engines
 	@scripts/engines
+	@scripts/browser
 	RELTIO_TOKENS_ENGINES=required go test -race -timeout 10m ./...
 
 test-short: ## run the tests that need nothing but Go

@@ -116,12 +116,9 @@ type Invitation struct {
 
 // Invite makes an invitation for a connection that lives for so long.
 func (f *Flow) Invite(ctx context.Context, name string, life time.Duration, replaceUser bool) (Invitation, error) {
-	text := authorization.NewText()
-	ends := f.Now().Add(life).Truncate(time.Second)
-	err := f.Authorizations.PutInvitation(ctx, authorization.Invitation{
-		Hash: authorization.HashOf(text), Connection: name, ReplaceUser: replaceUser, Ends: ends,
-	})
-	return Invitation{Text: text, Ends: ends}, err
+	i, text := authorization.NewInvitation(name, life, replaceUser, f.Now())
+	err := f.Authorizations.PutInvitation(ctx, i)
+	return Invitation{Text: text, Ends: i.Ends}, err
 }
 
 // Preview is what a person is told before leaving for Reltio.
@@ -189,7 +186,7 @@ func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation,
 	client := c.Client()
 	var err error
 	d.URL, err = client.AuthorizationURL(reltioauth.AuthorizationRequest{
-		TenantID: c.TenantID, RedirectURI: redirectURI, State: d.State, Verifier: r.Verifier,
+		TenantID: c.TenantID, RedirectURI: redirectURI, Scope: c.Scope, State: d.State, Verifier: r.Verifier,
 	})
 	if err != nil {
 		return Departure{}, Broken, fault.Wrap(fault.Internal, "", err)

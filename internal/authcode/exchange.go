@@ -71,8 +71,9 @@ func (v *visit) until(ctx context.Context, at time.Time) (err error) {
 	}
 }
 
-// useInvitation uses the invitation up. A second way through the login page
-// does so too: the first one has given it back.
+// useInvitation uses the invitation up. The first of two ways through the login
+// page gives it back, so that the person may also begin again; the second goes
+// on without it, if it is used or has ended meanwhile.
 func (v *visit) useInvitation(ctx context.Context) (Arrival, bool) {
 	var err error
 	v.invitation, err = v.Authorizations.Invitation(ctx, v.request.Invitation)
@@ -82,6 +83,9 @@ func (v *visit) useInvitation(ctx context.Context) (Arrival, bool) {
 	}
 	switch {
 	case err == nil:
+		return Arrival{}, false
+	case errors.Is(err, authorization.ErrUsed) && v.request.Second:
+		v.usedAt = time.Time{} // by somebody else: not ours to give back
 		return Arrival{}, false
 	case errors.Is(err, authorization.ErrUsed), errors.Is(err, authorization.ErrNotFound):
 		return Arrival{Outcome: InvitationGone}, true
@@ -101,6 +105,9 @@ func (v *visit) giveBack(ctx context.Context) {
 
 // reinvite gives the invitation back, so that the person can begin again.
 func (v *visit) reinvite(ctx context.Context) {
+	if v.usedAt.IsZero() {
+		return
+	}
 	_ = v.Authorizations.ReturnInvitation(ctx, v.request.Invitation, v.usedAt)
 }
 
@@ -158,9 +165,10 @@ func (v *visit) withdrawn(ctx context.Context, a Arrival) Arrival {
 }
 
 // discard revokes the tokens of an answer that is not stored; the refresh token
-// takes its access token with it.
+// takes its access token with it. A refresh token that the grant has anyway is
+// stored, and stays.
 func (v *visit) discard(ctx context.Context) {
-	if v.token == nil {
+	if v.token == nil || v.stored(v.token.RefreshToken) {
 		return
 	}
 	ctx, cancel := v.storing(ctx, revokeTime)
@@ -172,6 +180,12 @@ func (v *visit) discard(ctx context.Context) {
 	if !text.IsZero() {
 		_ = v.client().Revoke(ctx, text, hint) // they end by themselves otherwise
 	}
+}
+
+// stored reports whether the refresh token is the one that the grant had before
+// this visit.
+func (v *visit) stored(t reltioauth.Secret) bool {
+	return !t.IsZero() && v.g.Identity == v.c.Identity() && v.g.RefreshFingerprint == reltioauth.Fingerprint(t)
 }
 
 // checkUser finds out who has logged in, before anything is stored: another

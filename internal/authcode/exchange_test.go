@@ -174,7 +174,7 @@ func TestTheSameRefreshTokenIsReplaced(t *testing.T) {
 		}
 		w.expect(w.complete(w.login(a.Departure, "ann")), authcode.Done)
 		g := w.grant()
-		if g.RefreshFingerprint == old.RefreshFingerprint || g.RefreshExpiresAt.Sub(time.Now()) < 27*24*time.Hour {
+		if g.RefreshFingerprint == old.RefreshFingerprint || time.Until(g.RefreshExpiresAt) < 27*24*time.Hour {
 			t.Errorf("refresh token %s until %s, want a new one", g.RefreshFingerprint, g.RefreshExpiresAt)
 		}
 		if !w.server.Alive(w.vault().Token) || g.SecretVersion != w.vault().Version {

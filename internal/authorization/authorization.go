@@ -76,6 +76,24 @@ type Invitation struct {
 	Ends time.Time
 }
 
+// NewInvitation draws an invitation that lives for so long. Its text belongs into
+// a link and into no store.
+func NewInvitation(connection string, life time.Duration, replaceUser bool, now time.Time) (Invitation, reltioauth.Secret) {
+	text := NewText()
+	return Invitation{
+		Hash:        HashOf(text),
+		Connection:  connection,
+		ReplaceUser: replaceUser,
+		Ends:        now.Add(life).Truncate(time.Second),
+	}, text
+}
+
+// Link is where a person uses an invitation: base is where the callback function
+// answers, without a slash at its end.
+func Link(base string, text reltioauth.Secret) string {
+	return base + "/authorize?invitation=" + text.Reveal()
+}
+
 // Usable reports whether the invitation can still be used at now.
 func (i Invitation) Usable(now time.Time) bool { return i.UsedAt.IsZero() && now.Before(i.Ends) }
 

@@ -3,8 +3,6 @@ package handler
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,11 +10,9 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // Callback answers the browser of a person who connects Reltio. It implements
@@ -72,8 +68,8 @@ type reply struct {
 // ServeHTTP implements http.Handler.
 func (h *Callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.Now()
-	v := &visit{Callback: h, request: r, reference: newReference()}
 	ctx := r.Context()
+	v := &visit{Callback: h, request: r, at: gatewayOf(ctx), reference: newReference()}
 	a := reply{}
 	err := guard(ctx, h.Log, func() (err error) {
 		a, err = v.answer(ctx)
@@ -117,54 +113,6 @@ func (h *Callback) send(w http.ResponseWriter, a reply) {
 // wholeSeconds rounds up, to at least one.
 func wholeSeconds(d time.Duration) int64 { return max(1, int64((d+time.Second-1)/time.Second)) }
 
-// log writes the one line of a visit.
-func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) {
-	attrs := []slog.Attr{
-		slog.String("connection", a.connection),
-		slog.String("route", v.route()),
-		slog.Int("status", a.status),
-		slog.String("reference", v.reference),
-	}
-	if a.code != "" {
-		attrs = append(attrs, slog.String("error_code", a.code))
-	}
-	attrs = append(attrs, attrsOfVisit(a.err)...)
-	h.Log.Invocation(ctx, telemetry.Line{
-		Level: visitLevel(a), Message: "callback", Attrs: append(attrs, since(start, h.Now())),
-		Outcome: a.outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Callbacks, 1)},
-	})
-}
-
-// attrsOfVisit is attrsOf with what Reltio has answered.
-func attrsOfVisit(err error) []slog.Attr {
-	var refused *reltioauth.Error
-	var busy *budget.BusyError
-	switch {
-	case errors.As(err, &refused):
-		return []slog.Attr{
-			slog.String("error", string(fault.ReltioUnavailable)),
-			slog.String("reltio_error", string(refused.Code)), slog.Int("reltio_status", refused.StatusCode),
-		}
-	case errors.As(err, &busy):
-		return attrsOf(fault.New(fault.RateLimited, busy.Error()))
-	default:
-		return attrsOf(err)
-	}
-}
-
-// visitLevel is how loud a visit is: what a person can do wrong is no warning
-// that wakes anybody.
-func visitLevel(a reply) slog.Level {
-	switch {
-	case a.status == http.StatusInternalServerError:
-		return slog.LevelError
-	case a.status >= http.StatusBadRequest:
-		return slog.LevelWarn
-	default:
-		return slog.LevelInfo
-	}
-}
-
 // newReference draws the number that a page and its log line share.
 func newReference() string {
 	text := rand.Text()
@@ -174,7 +122,9 @@ func newReference() string {
 // visit is one request on its way to a reply.
 type visit struct {
 	*Callback
-	request   *http.Request
+	request *http.Request
+	// at is where API Gateway says that this is.
+	at        gateway
 	reference string
 }
 
@@ -211,7 +161,7 @@ func (v *visit) answer(ctx context.Context) (reply, error) {
 // there is no such page.
 func (v *visit) route() string {
 	path := v.request.URL.Path
-	for _, before := range []string{"", v.stage(), pathOf(v.BaseURL)} {
+	for _, before := range []string{"", v.at.stagePath(), pathOf(v.BaseURL)} {
 		rest, ok := strings.CutPrefix(path, before)
 		if !ok {
 			continue
@@ -224,20 +174,15 @@ func (v *visit) route() string {
 	return ""
 }
 
-// stage is API Gateway's, as a path; empty for $default, and where there is
-// none.
-func (v *visit) stage() string { return gatewayOf(v.request.Context()).stagePath() }
-
 // base is where this is reached: scheme, host and path.
 func (v *visit) base() (string, error) {
 	if v.BaseURL != "" {
 		return v.BaseURL, nil
 	}
-	domain := gatewayOf(v.request.Context()).domain
-	if domain == "" {
+	if v.at.domain == "" {
 		return "", fault.New(fault.Internal, "")
 	}
-	return "https://" + domain + v.stage(), nil
+	return "https://" + v.at.domain + v.at.stagePath(), nil
 }
 
 // here is the path of a page of ours, as a browser asks for it.
@@ -245,7 +190,7 @@ func (v *visit) here(path string) string {
 	if v.BaseURL != "" {
 		return pathOf(v.BaseURL) + path
 	}
-	return v.stage() + path
+	return v.at.stagePath() + path
 }
 
 // pathOf is the path of a base URL, which config has checked.
@@ -272,7 +217,7 @@ func (v *visit) preview(ctx context.Context, q url.Values) (reply, error) {
 		link = v.BaseURL + pathGo // the cookie has to be set where the browser comes back to
 	}
 	page, err := v.Pages.Leaving(pages.Leaving{
-		Connection: p.Connection, Host: p.Host, Ends: p.Ends,
+		Connection: p.Connection, Host: p.Host, Scope: p.Scope, Ends: p.Ends,
 		Link: link + "?invitation=" + text, Reference: v.reference,
 	})
 	return reply{status: http.StatusOK, page: page, outcome: outcomePreviewed, connection: p.Connection}, err

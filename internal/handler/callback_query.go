@@ -104,5 +104,5 @@ func untilOf(q url.Values) (time.Time, bool) {
 	if err != nil || seconds == 0 || len(text) > maxUntil {
 		return time.Time{}, false
 	}
-	return time.Unix(int64(seconds), 0), true //nolint:gosec // it has 63 bits
+	return time.Unix(int64(seconds), 0), true
 }

@@ -42,7 +42,8 @@ func gatewayOf(ctx context.Context) gateway {
 	return g
 }
 
-// stagePath is the stage as the beginning of a path.
+// stagePath is the stage as the beginning of a path; empty for $default, and
+// where there is none.
 func (g gateway) stagePath() string {
 	if g.stage == "" || g.stage == "$default" {
 		return ""

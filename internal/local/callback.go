@@ -83,7 +83,7 @@ func (s *Stack) Invite(ctx context.Context, connection string, replaceUser bool)
 	if err != nil {
 		return "", fmt.Errorf("inviting to %s: %w", connection, err)
 	}
-	return s.CallbackURL + "/authorize?invitation=" + i.Text.Reveal(), nil
+	return authorization.Link(s.CallbackURL, i.Text), nil
 }
 
 // Sandbox is the authorization server, for tests that change how it behaves.

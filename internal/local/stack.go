@@ -137,6 +137,9 @@ func (s *Stack) functions(table *memory.Table) map[string]function {
 			Hosts:       s.hosts(),
 			Events:      s.events,
 			Now:         time.Now,
+
+			Authorizations: table,
+			CallbackURL:    s.CallbackURL,
 		},
 		Log: log,
 		Now: time.Now,

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -74,24 +73,23 @@ func (t *Table) reindex(old, g grant.Grant) {
 		return
 	}
 	if entry, ok := indexEntry(old); ok {
-		if at, found := slices.BinarySearchFunc(t.due[old.Shard], entry, byUrgency); found {
-			t.due[old.Shard] = slices.Delete(t.due[old.Shard], at, at+1)
-		}
+		t.shard(old.Shard).remove(entry)
 	}
 	if entry, ok := indexEntry(g); ok {
-		at, _ := slices.BinarySearchFunc(t.due[g.Shard], entry, byUrgency)
-		t.due[g.Shard] = slices.Insert(t.due[g.Shard], at, entry)
+		t.shard(g.Shard).insert(entry)
 	}
+}
+
+// shard returns the index of a shard; mu is held.
+func (t *Table) shard(s grant.Shard) *index {
+	if t.due[s] == nil {
+		t.due[s] = &index{}
+	}
+	return t.due[s]
 }
 
 func indexEntry(g grant.Grant) (grant.Due, bool) {
 	return grant.Due{Connection: g.Connection, DueAt: g.DueAt}, g.Shard != "" && !g.DueAt.IsZero()
-}
-
-// byUrgency orders the index. The name makes the order total, so that a page
-// ends at a definite place.
-func byUrgency(a, b grant.Due) int {
-	return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.Connection, b.Connection))
 }
 
 // DueGrants implements grant.Store.
@@ -101,19 +99,5 @@ func (t *Table) DueGrants(ctx context.Context, s grant.Shard, now time.Time, aft
 		return nil, err
 	}
 	defer leave()
-	entries := t.due[s]
-	if after != nil {
-		at, found := slices.BinarySearchFunc(entries, *after, byUrgency)
-		if found {
-			at++
-		}
-		entries = entries[at:]
-	}
-	due, _ := slices.BinarySearchFunc(entries, now, func(d grant.Due, now time.Time) int {
-		if d.DueAt.After(now) {
-			return 1
-		}
-		return -1
-	})
-	return slices.Clone(entries[:min(due, max(limit, 0))]), nil
+	return t.shard(s).due(now, after, limit), nil
 }

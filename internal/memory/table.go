@@ -42,8 +42,8 @@ type Table struct {
 	// invitations and requests by hash.
 	invitations map[string]authorization.Invitation
 	requests    map[string]authorization.Request
-	// due is the index: the entries of each shard, the most urgent first.
-	due map[grant.Shard][]grant.Due
+	// due is the index of due grants, by shard.
+	due map[grant.Shard]*index
 }
 
 var (
@@ -66,7 +66,7 @@ func (t *Table) enter(ctx context.Context) (leave func(), err error) {
 		t.budgets = make(map[string]budget.Record)
 		t.invitations = make(map[string]authorization.Invitation)
 		t.requests = make(map[string]authorization.Request)
-		t.due = make(map[grant.Shard][]grant.Due)
+		t.due = make(map[grant.Shard]*index)
 	}
 	return t.mu.Unlock, nil
 }

@@ -74,6 +74,7 @@ a:focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; }
 .after, footer { color: var(--soft); font-size: 0.925rem; }
 footer { margin-top: 1.75rem; padding-top: 0.9rem; border-top: 1px solid var(--line); }
 footer p { margin: 0; }
+dl + footer { margin-top: -0.35rem; border-top: 0; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.95em; color: var(--text); }
 @media (max-width: 30rem) {
   body { padding: 0; place-items: stretch; }

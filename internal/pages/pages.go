@@ -22,6 +22,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"strings"
 	"time"
 )
 
@@ -47,8 +48,10 @@ func (s *Set) Policy() string { return s.policy }
 // Leaving is the page before Reltio's login page.
 type Leaving struct {
 	Connection string
-	// Host of the login page.
+	// Host of the login page; HTTPS's own port is not shown.
 	Host string
+	// Scope that is asked for; empty if none is named.
+	Scope string
 	// Ends is when the link stops working.
 	Ends time.Time
 	// Link starts the login. It holds the invitation.
@@ -67,8 +70,8 @@ func (s *Set) Leaving(p Leaving) ([]byte, error) {
 		},
 		Facts: []fact{
 			{"Connection", p.Connection},
-			{"You log in at", p.Host},
-			{"What is granted", "Access to Reltio with the rights of the user who logs in, until the grant ends or is revoked"},
+			{"You log in at", strings.TrimSuffix(p.Host, ":443")},
+			{"What is granted", granted(p.Scope)},
 			{"Link works until", moment(p.Ends)},
 		},
 		Link:      p.Link,
@@ -76,6 +79,15 @@ func (s *Set) Leaving(p Leaving) ([]byte, error) {
 		After:     "Go on only if you expected this link. Otherwise close this page: nothing has happened.",
 		Reference: p.Reference,
 	})
+}
+
+// granted says what a login grants.
+func granted(scope string) string {
+	const rights = "Access to Reltio with the rights of the user who logs in, until the grant ends or is revoked"
+	if scope == "" {
+		return rights
+	}
+	return rights + "; asked for: " + scope
 }
 
 // Done writes the page for a login that is stored.
@@ -101,7 +113,7 @@ func (s *Set) DoneUntil(until time.Time, reference string) ([]byte, error) {
 			"The login was stored, and the connection can work with Reltio. But Reltio has given the grant that there was before, which ends when it would have ended anyway.",
 			"Nothing is left to do today: whoever looks after this connection is reminded in time, and sends you another link.",
 		},
-		Facts:     []fact{{"The grant holds until", moment(until)}},
+		Facts:     []fact{{"It holds until", moment(until)}},
 		Reference: reference,
 	})
 }

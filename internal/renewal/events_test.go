@@ -2,15 +2,18 @@ package renewal_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -44,6 +47,32 @@ func (p *told) want(w *world, types ...event.Type) {
 	if diff := cmp.Diff(types, got); diff != "" {
 		w.t.Fatalf("events (-want +got):\n%s", diff)
 	}
+}
+
+// An event that asks for a person carries a link that works, and no other does.
+func TestEventsCarryALink(t *testing.T) {
+	bubble(t, func(w *world) {
+		p := w.listen()
+		w.renewer.Authorizations, w.renewer.CallbackURL = w.table, "https://callback.example"
+		w.connect("acme", authorizationCode())
+		w.connect("bad", wrongPassword())
+		w.acme()
+		for range 2 {
+			w.renew(rotation.Request{Connection: "bad", Force: true})
+		}
+		p.want(w, event.ReauthorizationRequired, event.CredentialsRejected)
+		text, ok := strings.CutPrefix(p.events[0].Link, "https://callback.example/authorize?invitation=")
+		if !ok || !authorization.ValidText(text) {
+			t.Fatalf("the link does not lead to the callback")
+		}
+		i, err := w.table.Invitation(t.Context(), authorization.HashOf(reltioauth.NewSecret(text)))
+		if err != nil || i.Connection != "acme" || i.ReplaceUser || (time.Until(i.Ends) - authorization.InvitationFromEvent).Abs() > time.Minute {
+			t.Errorf("invitation %+v (%v), want one for acme that lives for a week", i, err)
+		}
+		if p.events[1].Link != "" {
+			t.Error("an event that no person can answer has a link")
+		}
+	})
 }
 
 // Said at once, daily while it lasts, and when it is over.

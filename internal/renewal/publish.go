@@ -3,6 +3,9 @@ package renewal
 import (
 	"context"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/event"
 )
 
 // publishTime bounds the sending of one event.
@@ -16,14 +19,26 @@ func (p *path) publish(ctx context.Context) error {
 		return nil
 	}
 	for _, e := range p.stored.Events() {
-		ctx, cancel := context.WithTimeout(ctx, publishTime)
-		err := p.Events.Publish(ctx, e)
-		cancel()
-		if err != nil {
-			return nil //nolint:nilerr // it is remembered, and the renewal goes on
+		if p.send(ctx, e) != nil {
+			return nil // it is remembered, and the renewal goes on
 		}
 	}
 	g := p.stored
 	g.Unpublished = nil
 	return p.put(ctx, g)
+}
+
+// send sends one event, with a fresh link if a person is to follow it.
+func (p *path) send(ctx context.Context, e event.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTime)
+	defer cancel()
+	person := e.Type == event.ReauthorizationSoon || e.Type == event.ReauthorizationRequired
+	if person && p.CallbackURL != "" {
+		i, text := authorization.NewInvitation(e.Connection, authorization.InvitationFromEvent, false, p.Now())
+		if err := p.Authorizations.PutInvitation(ctx, i); err != nil {
+			return err
+		}
+		e.Link = authorization.Link(p.CallbackURL, text)
+	}
+	return p.Events.Publish(ctx, e)
 }

@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
@@ -70,6 +71,11 @@ type Renewer struct {
 	Hosts connection.Hosts
 	// Events tells operators; nil: nobody is told.
 	Events event.Publisher
+	// Authorizations keeps the invitations whose links go out with events, and
+	// CallbackURL is where they lead, without a slash at its end; empty: events
+	// carry no link.
+	Authorizations authorization.Store
+	CallbackURL    string
 	// Now is the clock.
 	Now func() time.Time
 	// PerSecond is the rate of token requests; 0 means budget.MaxPerSecond.

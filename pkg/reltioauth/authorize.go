@@ -19,6 +19,10 @@ type AuthorizationRequest struct {
 	// absolute and without a fragment (RFC 6749, section 3.1.2). Required.
 	RedirectURI string
 
+	// Scope that is asked for, space separated (RFC 6749, section 3.3); empty:
+	// what the server grants by itself, as Reltio documents it.
+	Scope string
+
 	// State binds the answer to the browser (RFC 6749, section 10.12). Make it
 	// of at least 16 random bytes and use it once. Required: Reltio refuses a
 	// blank one (documented).
@@ -51,6 +55,9 @@ func (c *Client) AuthorizationURL(p AuthorizationRequest) (string, error) {
 		"client_id":     {c.ClientID},
 		"redirect_uri":  {p.RedirectURI},
 		"state":         {p.State.Reveal()},
+	}
+	if p.Scope != "" {
+		query.Set("scope", p.Scope)
 	}
 	if !p.Verifier.IsZero() {
 		query.Set("code_challenge", oauth2.S256ChallengeFromVerifier(p.Verifier.Reveal()))

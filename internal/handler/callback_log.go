@@ -1,0 +1,62 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// log writes the one line of a visit.
+func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) {
+	attrs := []slog.Attr{
+		slog.String("connection", a.connection),
+		slog.String("route", v.route()),
+		slog.Int("status", a.status),
+		slog.String("reference", v.reference),
+	}
+	if a.code != "" {
+		attrs = append(attrs, slog.String("error_code", a.code))
+	}
+	attrs = append(attrs, attrsOfVisit(a.err)...)
+	h.Log.Invocation(ctx, telemetry.Line{
+		Level: visitLevel(a), Message: "callback", Attrs: append(attrs, since(start, h.Now())),
+		Outcome: a.outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Callbacks, 1)},
+	})
+}
+
+// attrsOfVisit is attrsOf with what Reltio has answered.
+func attrsOfVisit(err error) []slog.Attr {
+	var refused *reltioauth.Error
+	var busy *budget.BusyError
+	switch {
+	case errors.As(err, &refused):
+		return []slog.Attr{
+			slog.String("error", string(fault.ReltioUnavailable)),
+			slog.String("reltio_error", string(refused.Code)), slog.Int("reltio_status", refused.StatusCode),
+		}
+	case errors.As(err, &busy):
+		return attrsOf(fault.New(fault.RateLimited, busy.Error()))
+	default:
+		return attrsOf(err)
+	}
+}
+
+// visitLevel is how loud a visit is: what a person can do wrong is no warning
+// that wakes anybody.
+func visitLevel(a reply) slog.Level {
+	switch {
+	case a.status == http.StatusInternalServerError:
+		return slog.LevelError
+	case a.status >= http.StatusBadRequest:
+		return slog.LevelWarn
+	default:
+		return slog.LevelInfo
+	}
+}

@@ -66,7 +66,7 @@ func TestEventsCarryALink(t *testing.T) {
 			t.Fatalf("the link does not lead to the callback")
 		}
 		i, err := w.table.Invitation(t.Context(), authorization.HashOf(reltioauth.NewSecret(text)))
-		if err != nil || i.Connection != "acme" || i.ReplaceUser || (time.Until(i.Ends) - authorization.InvitationFromEvent).Abs() > time.Minute {
+		if err != nil || i.Connection != "acme" || i.ReplaceUser || (time.Until(i.Ends)-authorization.InvitationFromEvent).Abs() > time.Minute {
 			t.Errorf("invitation %+v (%v), want one for acme that lives for a week", i, err)
 		}
 		if p.events[1].Link != "" {

@@ -39,7 +39,7 @@ func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 			g.WarnedAt = now
 			return g.WithEvent(g.needed())
 		}
-	case before.NeedsSomebody() && g.Status == StatusOK:
+	case before.NeedsSomebody() && g.Status == StatusOK && g.HasToken():
 		g.WarnedAt = time.Time{}
 		return g.WithEvent(event.Recovered)
 	case person && g.soonAgain(now):

@@ -33,6 +33,8 @@ type path struct {
 	// what it was before the answer.
 	stored, g, old grant.Grant
 	c              *connection.Connection
+	// knownVersion is the connection's secret that the grant knew at first.
+	knownVersion string
 	host           budget.Record
 	// tokens are the refresh tokens to try, the most promising first.
 	tokens []grant.RefreshToken
@@ -252,12 +254,13 @@ func unwritten(err error) *done {
 // stillWaiting keeps the news of a grant that waits for somebody: that it could
 // not be tried just now is none.
 func (p *path) stillWaiting(d *done) {
-	if d.write == nil || d.err == nil || !p.stored.Waiting() || p.stored.ConnectionVersion != p.g.ConnectionVersion {
+	if d.write == nil || d.err == nil || !p.stored.Waiting() {
 		return
 	}
 	switch d.err.Type {
 	case fault.RateLimited, fault.ReltioUnavailable, fault.StoreUnavailable:
 		g := p.stored.Looked(p.Now())
+		g.ConnectionVersion = p.knownVersion // a new one was not tried yet
 		if d.outcome == rotation.LeftOver {
 			g.RetryAt = d.write.RetryAt
 		}
@@ -278,7 +281,8 @@ func (p *path) postponed(until time.Time) *done {
 func (p *path) failed(e *fault.Error) *done {
 	d := &done{outcome: rotation.Failed, err: e}
 	p.report.Unstored = p.g.Connection == "" && e.Type == fault.StoreUnavailable
-	if p.g.Connection != "" && e.Type == fault.StoreUnavailable {
+	onlyReported := p.g.Connection != "" && p.reported() && !p.dead // no renewal has failed
+	if p.g.Connection != "" && e.Type == fault.StoreUnavailable && !onlyReported {
 		g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
 		d.write = &g
 	}

@@ -35,6 +35,9 @@ func (p *path) readGrant(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	if p.stored.Connection == "" {
+		p.knownVersion = g.ConnectionVersion
+	}
 	p.took(g)
 	if g.Owner != p.held.Owner && g.Epoch >= p.held.Epoch {
 		if err := p.hold(ctx, g.Epoch+1, p.held.Until); err != nil {

@@ -80,6 +80,9 @@ func (p *path) deadRefreshToken(ctx context.Context, s step) (bool, error) {
 	}
 	g := p.g
 	g.TriedAt = p.Now()
+	if g.Waiting() {
+		g.ConnectionVersion = p.knownVersion // a new one was not tried to the end yet
+	}
 	return true, p.write(ctx, g)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,9 +18,11 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
@@ -164,6 +167,41 @@ func TestOnAWS(t *testing.T) {
 	shown := a.command.run("issue", "good", "--show-token").out
 	if text := strings.TrimSuffix(c.seen.String(), shown); strings.Contains(text, strings.TrimSpace(shown)) {
 		t.Error("the token was printed unasked")
+	}
+}
+
+// A connection's whole life, from adding it to what is left afterwards.
+func TestAddAndDisconnectOnAWS(t *testing.T) {
+	a := onAWS(t)
+	c := a.command
+	c.in = canary + "-client\n" + canary + "-right\n"
+	c.expect(0, `^user: added\n`, "", "add", "user", "--auth-url="+a.authURL, "--grant-type=password", "--client-id=client-1", "--username=ann")
+	c.expect(0, `outcome      renewed\n`, "", "issue", "user")
+	c.expect(1, "", `exists already`, "add", "user", "--from-file=-")
+	token := reltioauth.NewSecret(strings.TrimSpace(command{t: t, env: c.env}.run("issue", "user", "--show-token").out))
+	if !a.reltio.Alive(token) {
+		t.Fatal("the token is dead")
+	}
+	c.expect(0, `^user: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  secret       deleted; `, "", "disconnect", "user", "--delete-secret", "-y")
+	if access, refresh := a.reltio.Tokens(); a.reltio.Alive(token) || access+refresh != 0 {
+		t.Errorf("%d access and %d refresh tokens live", access, refresh)
+	}
+	c.expect(1, "", `^reltio-tokens: UnknownConnection: `, "status", "user")
+	c.expect(1, "", `^reltio-tokens: UnknownConnection: `, "disconnect", "user", "-y")
+	if _, err := a.vault.Current(t.Context(), "user"); !errors.Is(err, grant.ErrNotFound) {
+		t.Errorf("the grant's secret: %v, want none", err)
+	}
+
+	c.in = canary + "-client\n"
+	c.expect(0, `^person: added\n`, "", "add", "person", "--auth-url="+a.authURL, "--grant-type=authorization_code", "--client-id=client-1", "--tenant-id=t")
+	got := c.expect(0, `\nlink        https://example.com/base/authorize\?invitation=\S{43}\n`, "", "connect", "person", "--callback-url=https://example.com/base/")
+	_, text, _ := strings.Cut(strings.Fields(got.out)[3], "invitation=")
+	i, err := a.table.Invitation(t.Context(), authorization.HashOf(reltioauth.NewSecret(text)))
+	if err != nil || i.Connection != "person" {
+		t.Errorf("the invitation is for %q (%v)", i.Connection, err)
+	}
+	if strings.Contains(c.seen.String(), canary) || strings.Contains(c.seen.String(), token.Reveal()) {
+		t.Error("something secret was printed")
 	}
 }
 

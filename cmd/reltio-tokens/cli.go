@@ -4,13 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 )
 
-const description = `Operates Reltio tokens: shows the health of connections, checks secrets, takes connections
-out of the service or back into it.
+const description = `Operates Reltio tokens: adds, connects and disconnects connections, shows their health, checks
+secrets, takes connections out of the service or back into it.
 
 It uses the AWS credentials and the region of the environment, as the AWS CLI does, or with
 --local the stack that "make run" starts on this machine.
@@ -29,6 +32,10 @@ type cli struct {
 	Resume  resumeCommand  `cmd:"" help:"Forget refused logins and failures, so that the next tick tries again."`
 	Pause   pauseCommand   `cmd:"" help:"Take a connection out of the service; its living token is still handed out."`
 	Unpause unpauseCommand `cmd:"" help:"Take a paused connection back into the service, due now."`
+
+	Add        addCommand        `cmd:"" help:"Add a connection: ask for what it needs, validate it, write its secret."`
+	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects an authorization_code connection."`
+	Disconnect disconnectCommand `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
 }
 
 // globals are the flags that every command takes.
@@ -38,6 +45,7 @@ type globals struct {
 	AuthHosts      string        `env:"AUTH_HOSTS" placeholder:"HOST,…" default:"auth.reltio.com" help:"The authorization servers that a connection may name, as the functions have them (${default})."`
 	IssueFunction  string        `env:"ISSUE_FUNCTION" placeholder:"NAME" default:"issue" help:"Name or ARN of the issue function, with an alias or without (${default})."`
 	RotateFunction string        `env:"ROTATE_FUNCTION" placeholder:"NAME" default:"rotate" help:"Name or ARN of the rotate function (${default})."`
+	CallbackURL    string        `name:"callback-url" env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Where the callback function answers, for links; --local has its own."`
 	Region         string        `placeholder:"REGION" help:"The AWS region, if not the environment's."`
 	EndpointURL    string        `placeholder:"URL" help:"Where all AWS services are, if not at AWS."`
 	Local          localURL      `help:"Talk to the local stack at http://127.0.0.1:3001, or at --local=URL."`
@@ -48,6 +56,23 @@ type globals struct {
 func (g *globals) Validate() error {
 	if g.Timeout <= 0 {
 		return errors.New("--timeout must be more than 0")
+	}
+	return nil
+}
+
+// callback makes sure that links lead somewhere. The local stack knows its own
+// address.
+func (g *globals) callback() error {
+	if g.Local != "" {
+		return nil
+	}
+	u, err := url.Parse(g.CallbackURL)
+	switch {
+	case g.CallbackURL == "":
+		return &usageError{"--callback-url (CALLBACK_BASE_URL) is needed: where the callback function answers"}
+	case err != nil, u.Host == "", u.User != nil, strings.ContainsAny(g.CallbackURL, "?#"),
+		u.Scheme != "https" && (u.Scheme != "http" || !connection.Loopback(u.Hostname())):
+		return &usageError{"--callback-url must be an https URL without query (http is for loopback alone)"}
 	}
 	return nil
 }

@@ -1,14 +1,16 @@
-// Command reltio-tokens is what operators use: it shows the health of
-// connections, checks secrets, and takes connections out of the service or back
-// into it.
+// Command reltio-tokens is what operators use: it adds, connects and disconnects
+// connections, shows their health, checks secrets, and takes connections out of
+// the service or back into it.
 //
+//	reltio-tokens add acme-prod
 //	reltio-tokens status
 //	reltio-tokens issue acme-prod
 //	reltio-tokens --local check demo-password
 //
 // It works on AWS with the operator's credentials, on any endpoint, and with
 // --local on the stack that `make run` starts. What it prints never holds a
-// secret, but for the token that issue --show-token is asked for.
+// secret, but for the token that issue --show-token is asked for and the link
+// that connect makes.
 package main
 
 import (
@@ -84,11 +86,19 @@ func perform(ctx context.Context, args []string, s *screen) error {
 	if err != nil {
 		return &usageError{err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, line.Timeout)
-	defer cancel()
+	w := &wiring{globals: line.globals, now: time.Now}
+	if _, ok := command.Selected().Target.Addr().Interface().(talking); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = w.bounded(ctx)
+		defer cancel()
+	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	return command.Run(&wiring{globals: line.globals, now: time.Now}, s)
+	return command.Run(w, s, askerOn(os.Stdin, os.Stderr))
 }
+
+// talking is a command that talks with a person, who may take as long as it
+// takes: it bounds its calls itself.
+type talking interface{ talks() }
 
 // exitCode says what went wrong, and what to do about it.
 func exitCode(s *screen, err error) int {

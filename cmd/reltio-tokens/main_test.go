@@ -51,6 +51,8 @@ type command struct {
 	t     *testing.T
 	flags []string
 	env   []string
+	// in is its standard input.
+	in string
 	// seen is everything that it ever printed.
 	seen *strings.Builder
 }
@@ -63,7 +65,7 @@ func (c command) run(args ...string) ran {
 	process := exec.CommandContext(ctx, binary, slices.Concat(c.flags, args)...)
 	process.Env = append([]string{"PATH=/nowhere", "HOME=/nowhere", "AWS_EC2_METADATA_DISABLED=true"}, c.env...)
 	var out, err bytes.Buffer
-	process.Stdout, process.Stderr = &out, &err
+	process.Stdin, process.Stdout, process.Stderr = strings.NewReader(c.in), &out, &err
 	code := 0
 	if failure := process.Run(); failure != nil {
 		var exit *exec.ExitError
@@ -207,13 +209,14 @@ func TestJSON(t *testing.T) {
 func TestHelp(t *testing.T) {
 	c := command{t: t}
 	for _, args := range [][]string{
-		{}, {"status"}, {"issue"}, {"rotate"}, {"check"}, {"resume"}, {"pause"}, {"unpause"},
+		{}, {"status"}, {"issue"}, {"rotate"}, {"check"}, {"resume"}, {"pause"}, {"unpause"}, {"add"}, {"connect"}, {"disconnect"},
 	} {
 		c.expect(0, `^Usage: reltio-tokens `, "", append(args, "--help")...)
 	}
 	got := c.run("--help")
 	for _, want := range []string{
-		"status", "issue", "rotate", "check", "resume", "pause", "unpause", "Exit codes:",
+		"status", "issue", "rotate", "check", "resume", "pause", "unpause", "add", "connect", "disconnect", "Exit codes:",
+		"--callback-url", "$CALLBACK_BASE_URL",
 		"--table", "$TABLE_NAME", "--secret-prefix", "$SECRET_PREFIX", "--auth-hosts", "$AUTH_HOSTS", "--issue-function",
 		"--rotate-function", "$ROTATE_FUNCTION", "--region", "--endpoint-url", "--local", "--timeout",
 	} {
@@ -244,6 +247,15 @@ func TestUsage(t *testing.T) {
 		"no table":          {[]string{"status", "--secret-prefix=p"}, `--table \(TABLE_NAME\)`},
 		"no prefix":         {[]string{"status", "--table=t"}, `--secret-prefix \(SECRET_PREFIX\)`},
 		"no hosts":          {append(slices.Clone(stores), "status", "--auth-hosts=https://a/b"), "--auth-hosts"},
+		"add everything":    {[]string{"add", "a", "--from-file=-", "--client-id=b"}, "--from-file holds the whole secret"},
+		"add of no type":    {[]string{"add", "a", "--grant-type=implicit"}, "--grant-type must be"},
+		"a secret as flag":  {[]string{"add", "a", "--client-secret=b"}, "unknown flag --client-secret"},
+		"a password as one": {[]string{"add", "a", "--password=b"}, "unknown flag --password"},
+		"add nowhere":       {[]string{"add", "a", "--table=t"}, `--secret-prefix \(SECRET_PREFIX\)`},
+		"nowhere to come":   {append(slices.Clone(stores), "connect", "a"), `--callback-url \(CALLBACK_BASE_URL\)`},
+		"come in the clear": {append(slices.Clone(stores), "connect", "a", "--callback-url=http://example.com"), "--callback-url must be an https URL"},
+		"come with a query": {append(slices.Clone(stores), "connect", "a", "--callback-url=https://example.com/?a"), "--callback-url must be an https URL"},
+		"nobody to ask":     {append(slices.Clone(stores), "disconnect", "a"), "--yes"},
 		"local is no URL":   {[]string{"--local=3001", "status"}, "http://127.0.0.1:3001"},
 		"a name is no flag": {[]string{"--local", "http://127.0.0.1:1", "status"}, "unexpected argument"},
 	} {

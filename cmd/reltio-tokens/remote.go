@@ -82,3 +82,21 @@ func (r remote) Resume(ctx context.Context, name string) (operate.Change, error)
 func (r remote) ResumeAll(ctx context.Context) ([]operate.Change, error) {
 	return call[[]operate.Change](ctx, r, operate.Call{Verb: operate.VerbResumeAll})
 }
+
+// Add implements operator.
+func (r remote) Add(ctx context.Context, request operate.AddRequest) (operate.Added, error) {
+	return call[operate.Added](ctx, r, operate.Call{
+		Verb: operate.VerbAdd, Connection: request.Connection,
+		Secret: operate.ClearText{Secret: request.Secret}, Force: request.Force,
+	})
+}
+
+// Connect implements operator.
+func (r remote) Connect(ctx context.Context, name string, replaceUser bool) (operate.Invited, error) {
+	return call[operate.Invited](ctx, r, operate.Call{Verb: operate.VerbConnect, Connection: name, ReplaceUser: replaceUser})
+}
+
+// Disconnect implements operator.
+func (r remote) Disconnect(ctx context.Context, name string, deleteSecret bool) (operate.Disconnected, error) {
+	return call[operate.Disconnected](ctx, r, operate.Call{Verb: operate.VerbDisconnect, Connection: name, DeleteSecret: deleteSecret})
+}

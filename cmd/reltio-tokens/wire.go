@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,6 +31,9 @@ type operator interface {
 	Unpause(ctx context.Context, name string) (operate.Change, error)
 	Resume(ctx context.Context, name string) (operate.Change, error)
 	ResumeAll(ctx context.Context) ([]operate.Change, error)
+	Add(ctx context.Context, r operate.AddRequest) (operate.Added, error)
+	Connect(ctx context.Context, name string, replaceUser bool) (operate.Invited, error)
+	Disconnect(ctx context.Context, name string, deleteSecret bool) (operate.Disconnected, error)
 }
 
 var (
@@ -41,6 +45,14 @@ var (
 type wiring struct {
 	globals globals
 	now     func() time.Time
+	// kmsKeyID is the key of secrets that are created; empty: the account's.
+	kmsKeyID string
+}
+
+// bounded is a context for the calls of a command that talks with a person: the
+// others get one that is bounded already.
+func (w *wiring) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, w.globals.Timeout)
 }
 
 // functions is an operator for the commands that invoke a function and touch no
@@ -76,11 +88,13 @@ func (w *wiring) stores(ctx context.Context) (operator, error) {
 	table := &dynamo.Table{Name: w.globals.Table, Client: dynamodb.NewFromConfig(config, func(o *dynamodb.Options) {
 		endpoint(&o.BaseEndpoint)
 	})}
-	vault := secrets.Manager{Prefix: w.globals.SecretPrefix, Client: secretsmanager.NewFromConfig(config, func(o *secretsmanager.Options) {
+	vault := secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.kmsKeyID, Client: secretsmanager.NewFromConfig(config, func(o *secretsmanager.Options) {
 		endpoint(&o.BaseEndpoint)
 	})}
 	o := w.invoking(config)
 	o.Grants, o.Leases, o.Accounts, o.Connections, o.Hosts = table, table, table, vault, hosts
+	o.Authorizations, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
+	o.Secrets, o.Vault, o.Budgets = vault, vault, table
 	return o, nil
 }
 

@@ -26,10 +26,17 @@ func (s *Stack) operator(table *memory.Table) *operate.Operator {
 		Rotations:   rotator{s},
 		Hosts:       s.hosts(),
 		Now:         time.Now,
+
+		Authorizations: table,
+		CallbackURL:    s.CallbackURL,
+		Secrets:        s.secrets,
+		Vault:          s.secrets,
+		Budgets:        table,
 	}
 }
 
 // operatorAPI answers POST /local/operate: one operate.Call in, its Reply out.
+// A call may hold a connection's secret, a reply a link: neither is logged.
 // It is for programs on this machine and for no page in a browser, so it takes
 // only what a page cannot send: JSON, to a loopback address by that name,
 // without an Origin.

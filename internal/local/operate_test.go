@@ -54,6 +54,11 @@ func TestOperate(t *testing.T) {
 		{`{"verb":"resume_all"}`, `"result":[],"error":null`},
 		{`{"verb":"pause","connection":"nope"}`, `"type":"UnknownConnection"`},
 		{`{"verb":"dance"}`, `"type":"InvalidRequest"`},
+		{`{"verb":"connect","connection":"demo-authorization-code"}`, `"link":"` + stack.CallbackURL + `/authorize?invitation=`},
+		{`{"verb":"connect","connection":"demo-password"}`, `"type":"InvalidRequest"`},
+		{`{"verb":"disconnect","connection":"demo-password","delete_secret":true}`, `"revoked":"refresh_token","not_revoked":null,"ends_at":null,"secret_deleted":true`},
+		{`{"verb":"add","connection":"mine","secret":"{\"grant_type\":\"client_credentials\",\"client_id\":\"a\",\"client_secret\":\"b\",\"auth_url\":\"` + stack.ReltioURL + `\"}"}`, `"replaced":false`},
+		{`{"verb":"add","connection":"mine","secret":"demo-secret"}`, `"type":"InvalidRequest"`},
 	}
 	for _, step := range steps {
 		status, body := operate(t, stack, step.call, nil)

@@ -2,9 +2,12 @@ package operate
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // Verb names what an operator can ask for from another process.
@@ -20,6 +23,10 @@ const (
 	VerbUnpause   Verb = "unpause"
 	VerbResume    Verb = "resume"
 	VerbResumeAll Verb = "resume_all"
+
+	VerbAdd        Verb = "add"
+	VerbConnect    Verb = "connect"
+	VerbDisconnect Verb = "disconnect"
 )
 
 // Call is one request to an Operator in another process.
@@ -29,6 +36,29 @@ type Call struct {
 	Connection  string   `json:"connection,omitempty"`
 	Connections []string `json:"connections,omitempty"`
 	Force       bool     `json:"force,omitempty"`
+	// Secret is what VerbAdd writes.
+	Secret ClearText `json:"secret,omitzero"`
+	// ReplaceUser is for VerbConnect, DeleteSecret for VerbDisconnect.
+	ReplaceUser  bool `json:"replace_user,omitempty"`
+	DeleteSecret bool `json:"delete_secret,omitempty"`
+}
+
+// ClearText is a secret that JSON shows: one that is shown to whoever asked for
+// it, or goes from one process of a machine to another. Nothing else that prints
+// shows it.
+type ClearText struct{ reltioauth.Secret }
+
+// MarshalJSON implements json.Marshaler.
+func (c ClearText) MarshalJSON() ([]byte, error) { return json.Marshal(c.Reveal()) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *ClearText) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return errors.New("must be a string") // without the text
+	}
+	c.Secret = reltioauth.NewSecret(text)
+	return nil
 }
 
 // Reply is the answer to a Call: what the method of that verb returns.
@@ -70,7 +100,16 @@ func (o *Operator) do(ctx context.Context, c Call) (any, error) {
 		return o.Resume(ctx, c.Connection)
 	case VerbResumeAll:
 		return o.ResumeAll(ctx)
+	case VerbAdd:
+		return o.Add(ctx, AddRequest{Connection: c.Connection, Secret: c.Secret.Secret, Force: c.Force})
+	case VerbConnect:
+		return o.Connect(ctx, c.Connection, c.ReplaceUser)
+	case VerbDisconnect:
+		return o.Disconnect(ctx, c.Connection, c.DeleteSecret)
 	default:
-		return nil, fault.New(fault.InvalidRequest, "verb: must be status, check, rotate, pause, unpause, resume or resume_all")
+		return nil, fault.New(fault.InvalidRequest,
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, add, connect or disconnect")
 	}
 }
+
+func clearText(text string) ClearText { return ClearText{reltioauth.NewSecret(text)} }

@@ -143,13 +143,18 @@ func (o *Operator) change(ctx context.Context, name string, v verb) (Change, err
 	if err := named(name); err != nil {
 		return Change{}, err
 	}
+	return again(func() (Change, error) { return o.changeOnce(ctx, name, v) })
+}
+
+// again tries once more if somebody else took the lease over our head.
+func again[T any](try func() (T, error)) (result T, err error) {
 	for range changeTries {
-		c, err := o.changeOnce(ctx, name, v)
+		result, err = try()
 		if !errors.Is(err, lease.ErrLost) && !errors.Is(err, grant.ErrFenced) {
-			return c, err
+			return result, err
 		}
 	}
-	return Change{}, fault.New(fault.StoreUnavailable, "others change this connection at the same time; try again")
+	return result, fault.New(fault.StoreUnavailable, "others change this connection at the same time; try again")
 }
 
 func (o *Operator) changeOnce(ctx context.Context, name string, v verb) (Change, error) {
@@ -193,11 +198,7 @@ func (o *Operator) known(ctx context.Context, name string) (grant.Grant, error) 
 
 // write is lease, read again, decide again, store, release.
 func (o *Operator) write(ctx context.Context, seen grant.Grant, v verb) (Change, error) {
-	now := o.Now()
-	held, err := o.Leases.SeizeLease(ctx, lease.Request{
-		Connection: seen.Connection, Owner: lease.NewOwner(), Floor: seen.Epoch,
-		Now: now, Until: now.Add(lease.Term),
-	})
+	held, err := o.seize(ctx, seen)
 	if err != nil {
 		return Change{}, err
 	}
@@ -206,10 +207,8 @@ func (o *Operator) write(ctx context.Context, seen grant.Grant, v verb) (Change,
 	if err != nil {
 		return Change{}, err
 	}
-	if g.Epoch >= held.Epoch { // the lease's own record had been deleted
-		if held, err = o.Leases.ExtendLease(ctx, held, g.Epoch+1, held.Until); err != nil {
-			return Change{}, err
-		}
+	if held, err = o.raise(ctx, held, g); err != nil {
+		return Change{}, err
 	}
 	next, changes, err := v.apply(g, o.Now())
 	if err != nil || !changes {
@@ -224,6 +223,24 @@ func (o *Operator) write(ctx context.Context, seen grant.Grant, v verb) (Change,
 		return Change{}, err
 	}
 	return o.changed(next, g.Status, true), nil
+}
+
+// seize takes the grant's lease over anyone's head.
+func (o *Operator) seize(ctx context.Context, seen grant.Grant) (lease.Lease, error) {
+	now := o.Now()
+	return o.Leases.SeizeLease(ctx, lease.Request{
+		Connection: seen.Connection, Owner: lease.NewOwner(), Floor: seen.Epoch,
+		Now: now, Until: now.Add(lease.Term),
+	})
+}
+
+// raise gives the lease a higher epoch than the grant's, if it has none: the
+// lease's own record had been deleted.
+func (o *Operator) raise(ctx context.Context, held lease.Lease, g grant.Grant) (lease.Lease, error) {
+	if g.Epoch < held.Epoch {
+		return held, nil
+	}
+	return o.Leases.ExtendLease(ctx, held, g.Epoch+1, held.Until)
 }
 
 // release gives the lease back, whatever became of the caller's context. One

@@ -1,25 +1,30 @@
-// Package operate is what operators do: see the health of connections, check a
-// secret before it is used, and take a connection out of the service or back
-// into it.
+// Package operate is what operators do: add a connection, have a person connect
+// it, see the health of connections, check a secret before it is used, take a
+// connection out of the service or back into it, and disconnect it for good.
 //
 //	o := &operate.Operator{Grants: table, Leases: table, Accounts: table, Connections: secrets, ...}
+//	added, err := o.Add(ctx, operate.AddRequest{Connection: "acme", Secret: text})
+//	invited, err := o.Connect(ctx, "acme", false) // a link for a person
 //	report, err := o.Status(ctx)             // all connections
 //	checked, err := o.Check(ctx, "acme")     // its secret, without a login
 //	change, err := o.Pause(ctx, "acme")      // its living token is still served
 //	change, err = o.Unpause(ctx, "acme")     // due now
 //	change, err = o.Resume(ctx, "acme")      // refused logins forgotten, tried at the next tick
 //	result, err := o.Rotate(ctx, "acme", true)
+//	gone, err := o.Disconnect(ctx, "acme", true) // tokens revoked, secrets deleted
 //
-// Nothing here asks Reltio for anything: a renewal is an invocation of the
-// rotate function, a token one of the issue function. What changes a grant is
-// written under a lease taken over anyone's head, so that a renewal under way
-// cannot undo it; all changes can be repeated without harm.
+// A renewal is an invocation of the rotate function, a token one of the issue
+// function; the one thing that is asked of Reltio here is to revoke what
+// Disconnect takes away. What changes a grant is written under a lease taken
+// over anyone's head, so that a renewal under way cannot undo it; all changes
+// can be repeated without harm.
 //
 // Every method blocks on the stores and ends with its context. A failure is a
 // fault.Error: UnknownConnection if neither a secret nor a grant has the name,
 // InvalidRequest if none could, ConnectionPaused if it has to be unpaused
 // first, StoreUnavailable if a store does not answer. Nothing that is returned
-// holds a secret, but for the token that Issue asks for.
+// holds a secret, but for the token that Issue asks for and the link that
+// Connect makes.
 package operate
 
 import (
@@ -28,6 +33,8 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
@@ -52,6 +59,33 @@ type Operator struct {
 	// secret that they refuse passes here.
 	Hosts connection.Hosts
 	Now   func() time.Time
+
+	// Authorizations keep what Connect makes. CallbackURL is where the callback
+	// function answers, without a slash at its end.
+	Authorizations authorization.Store
+	CallbackURL    string
+	// Secrets are written by Add, and deleted by Disconnect.
+	Secrets SecretWriter
+	// Vault has the refresh tokens that Disconnect revokes, Budgets the pauses
+	// that it waits for; Connector opens connections to authorization servers,
+	// nil means TCP and TLS.
+	Vault     grant.Vault
+	Budgets   budget.Store
+	Connector reltioauth.Connector
+}
+
+// SecretWriter writes and deletes secrets, which no function of the service may
+// do with those of connections. All methods are safe for concurrent use; a
+// failure is a fault.Error of type StoreUnavailable.
+type SecretWriter interface {
+	// PutConnection writes the connection's secret and returns its new version.
+	PutConnection(ctx context.Context, name string, text reltioauth.Secret) (string, error)
+	// DeleteConnection deletes it so that it can be restored for a while:
+	// connection.ErrNotFound if it is not there.
+	DeleteConnection(ctx context.Context, name string) error
+	// DeleteGrant deletes the grant's secret for good. One that is not there is
+	// no error.
+	DeleteGrant(ctx context.Context, name string) error
 }
 
 // Connections are the secrets, and their names.

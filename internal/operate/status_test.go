@@ -372,6 +372,7 @@ func TestCheckSaysEveryProblem(t *testing.T) {
 func TestCalls(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())
+		w.connect("person", authorizationCode())
 		for _, test := range []struct {
 			call operate.Call
 			want any
@@ -383,6 +384,9 @@ func TestCalls(t *testing.T) {
 			{operate.Call{Verb: operate.VerbUnpause, Connection: "acme"}, operate.Change{}},
 			{operate.Call{Verb: operate.VerbResume, Connection: "acme"}, operate.Change{}},
 			{operate.Call{Verb: operate.VerbResumeAll}, []operate.Change{}},
+			{operate.Call{Verb: operate.VerbDisconnect, Connection: "acme", DeleteSecret: true}, operate.Disconnected{}},
+			{operate.Call{Verb: operate.VerbAdd, Connection: "acme", Secret: operate.ClearText{Secret: reltioauth.NewSecret(passwordSecret)}}, operate.Added{}},
+			{operate.Call{Verb: operate.VerbConnect, Connection: "person"}, operate.Invited{}},
 		} {
 			reply := w.operator.Do(t.Context(), test.call)
 			if got, want := fmt.Sprintf("%T", reply.Result), fmt.Sprintf("%T", test.want); reply.Error != nil || got != want {
@@ -412,9 +416,12 @@ func TestNothingSecretComesBack(t *testing.T) {
 		var seen strings.Builder
 		for _, verb := range []operate.Verb{
 			operate.VerbRotate, operate.VerbStatus, operate.VerbCheck, operate.VerbPause, operate.VerbUnpause, operate.VerbResume, operate.VerbResumeAll, "c4n4ry",
+			operate.VerbAdd, operate.VerbConnect,
 		} {
 			for _, name := range []string{"acme", "wrong", "malformed", "C4N4RY", "c4n4ry"} {
-				reply := w.operator.Do(t.Context(), operate.Call{Verb: verb, Connection: name})
+				reply := w.operator.Do(t.Context(), operate.Call{
+					Verb: verb, Connection: name, Secret: operate.ClearText{Secret: reltioauth.NewSecret(`{"password":"c4n4ry-password"`)},
+				})
 				text, err := json.Marshal(reply)
 				if err != nil {
 					t.Fatal(err)
@@ -426,7 +433,16 @@ func TestNothingSecretComesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, held := range []string{w.grant().AccessToken.Reveal(), current.Token.Reveal(), "client-secret-1", "password-1", "c4n4ry-password", "c4n4ry_field", "client_secret\":"} {
+		token := w.grant().AccessToken.Reveal()
+		for _, name := range []string{"acme", "wrong", "malformed"} {
+			reply := w.operator.Do(t.Context(), operate.Call{Verb: operate.VerbDisconnect, Connection: name, DeleteSecret: true})
+			text, err := json.Marshal(reply)
+			if err != nil || reply.Error != nil {
+				t.Fatal(err, reply.Error)
+			}
+			fmt.Fprintf(&seen, "%s %+v\n", text, reply)
+		}
+		for _, held := range []string{token, current.Token.Reveal(), "client-secret-1", "password-1", "c4n4ry-password", "c4n4ry_field", "client_secret\":"} {
 			if held == "" || strings.Contains(seen.String(), held) {
 				t.Errorf("%q comes back in:\n%s", held, seen.String())
 			}

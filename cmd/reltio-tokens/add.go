@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+type addCommand struct {
+	Name     string `arg:"" help:"The connection."`
+	FromFile string `placeholder:"FILE" help:"Take the whole secret, as JSON, from a file, or from standard input (-)."`
+	Force    bool   `help:"Replace the secret of a connection that exists."`
+	KMSKeyID string `name:"kms-key-id" env:"KMS_KEY_ID" placeholder:"KEY" help:"The key of a new secret, if not the account's own for Secrets Manager."`
+
+	fields `embed:""`
+}
+
+// fields are those of a secret that may be seen.
+type fields struct {
+	GrantType        string   `placeholder:"TYPE" help:"client_credentials, password or authorization_code."`
+	ClientID         string   `name:"client-id" placeholder:"ID" help:"The client's name at Reltio."`
+	Username         string   `placeholder:"NAME" help:"The user who logs in (password)."`
+	TenantID         string   `name:"tenant-id" placeholder:"ID" help:"The tenant (authorization_code)."`
+	AuthURL          string   `name:"auth-url" placeholder:"URL" help:"The authorization server, if not https://auth.reltio.com."`
+	ClientAuth       string   `placeholder:"STYLE" help:"basic or post."`
+	Scope            string   `placeholder:"SCOPE" help:"Sent with logins."`
+	ExpectedUser     string   `placeholder:"NAME" help:"The one user who may connect it (authorization_code)."`
+	Aliases          []string `placeholder:"ALIAS" help:"The aliases of the issue function that may have its tokens."`
+	RefreshTokenDays float64  `placeholder:"DAYS" help:"How long refresh tokens live, if not 28 days."`
+	PKCE             bool     `name:"pkce" help:"Use PKCE (authorization_code)."`
+	TokenInQuery     bool     `help:"For servers whose revoke and checkToken read only the query."`
+}
+
+// object is what was given, as the secret's fields.
+func (f *fields) object() map[string]any {
+	object := map[string]any{}
+	for field, value := range map[string]string{
+		"grant_type": f.GrantType, "client_id": f.ClientID, "username": f.Username, "tenant_id": f.TenantID,
+		"auth_url": f.AuthURL, "client_auth": f.ClientAuth, "scope": f.Scope, "expected_user": f.ExpectedUser,
+	} {
+		if value != "" {
+			object[field] = value
+		}
+	}
+	for field, given := range map[string]bool{"pkce": f.PKCE, "token_in_query": f.TokenInQuery} {
+		if given {
+			object[field] = true
+		}
+	}
+	if len(f.Aliases) > 0 {
+		object["aliases"] = f.Aliases
+	}
+	if f.RefreshTokenDays != 0 {
+		object["refresh_token_days"] = f.RefreshTokenDays
+	}
+	return object
+}
+
+// Validate wants a known grant type, and one source of the fields.
+func (c *addCommand) Validate() error {
+	if c.FromFile != "" && len(c.object()) > 0 {
+		return errors.New("--from-file holds the whole secret: give no field beside it")
+	}
+	if c.GrantType == "" {
+		return nil
+	}
+	return validGrantType(c.GrantType)
+}
+
+func validGrantType(text string) error {
+	known := []connection.GrantType{connection.ClientCredentials, connection.Password, connection.AuthorizationCode}
+	if slices.Contains(known, connection.GrantType(text)) {
+		return nil
+	}
+	return errors.New("--grant-type must be client_credentials, password or authorization_code")
+}
+
+// talks implements talking.
+func (*addCommand) talks() {}
+
+// Run adds a connection.
+func (c *addCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) error {
+	w.kmsKeyID = c.KMSKeyID
+	if err := c.free(ctx, w); err != nil {
+		return err
+	}
+	secret, err := c.secret(ctx, a)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := w.bounded(ctx)
+	defer cancel()
+	o, err := w.stores(ctx)
+	if err != nil {
+		return err
+	}
+	added, err := o.Add(ctx, operate.AddRequest{Connection: c.Name, Secret: secret, Force: c.Force})
+	if f := fault.Of(err); err != nil && f.Type == fault.InvalidConnection {
+		s.notAdded(c.Name, strings.Split(f.Message, "; "))
+		return errSaid
+	}
+	if err == nil {
+		s.added(added)
+	}
+	return err
+}
+
+// free makes sure, before anything is asked, that the name can be taken.
+func (c *addCommand) free(ctx context.Context, w *wiring) error {
+	ctx, cancel := w.bounded(ctx)
+	defer cancel()
+	o, err := w.stores(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = o.Check(ctx, c.Name)
+	switch {
+	case err == nil && !c.Force:
+		return fmt.Errorf("%s exists already; --force replaces its secret", c.Name)
+	case err == nil, fault.Of(err).Type == fault.UnknownConnection:
+		return nil
+	default:
+		return err
+	}
+}
+
+// secret is the text to be written: read, or made of flags and answers.
+func (c *addCommand) secret(ctx context.Context, a *asker) (reltioauth.Secret, error) {
+	switch c.FromFile {
+	case "":
+		return c.asked(ctx, a)
+	case "-":
+		text, err := a.wait(ctx, func() (string, error) { return readAll(a.in) })
+		return reltioauth.NewSecret(text), err
+	}
+	file, err := os.Open(c.FromFile)
+	if err != nil {
+		return reltioauth.Secret{}, fmt.Errorf("--from-file: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	text, err := readAll(file)
+	if err != nil {
+		return reltioauth.Secret{}, fmt.Errorf("--from-file: %w", err)
+	}
+	return reltioauth.NewSecret(text), nil
+}
+
+// readAll reads a secret to its end.
+func readAll(r io.Reader) (string, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
+	if err == nil && len(text) > maxAnswer {
+		err = errors.New("it is larger than 64 KiB")
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// question is one that has to be answered where no flag says it.
+type question struct {
+	field, text string
+	hidden      bool
+}
+
+// questions are what a grant type needs.
+func questions(t connection.GrantType) []question {
+	all := []question{{"client_id", "Client ID", false}, {"client_secret", "Client secret", true}}
+	switch t {
+	case connection.Password:
+		return append(all, question{"username", "User name", false}, question{"password", "Password", true})
+	case connection.AuthorizationCode:
+		return append(all, question{"tenant_id", "Tenant ID", false})
+	default:
+		return all
+	}
+}
+
+// asked asks for what the grant type needs and no flag has said.
+func (c *addCommand) asked(ctx context.Context, a *asker) (none reltioauth.Secret, err error) {
+	object := c.object()
+	if c.GrantType == "" {
+		if c.GrantType, err = a.ask(ctx, "Grant type (client_credentials, password, authorization_code)"); err != nil {
+			return none, unanswered("Grant type", err)
+		}
+		if err := validGrantType(c.GrantType); err != nil {
+			return none, err
+		}
+		object["grant_type"] = c.GrantType
+	}
+	for _, q := range questions(connection.GrantType(c.GrantType)) {
+		if _, given := object[q.field]; given {
+			continue
+		}
+		var answer string
+		if q.hidden {
+			var secret reltioauth.Secret
+			secret, err = a.askSecret(ctx, q.text)
+			answer = secret.Reveal()
+		} else {
+			answer, err = a.ask(ctx, q.text)
+		}
+		if err != nil {
+			return none, unanswered(q.text, err)
+		}
+		object[q.field] = answer
+	}
+	return encoded(object)
+}
+
+func unanswered(what string, err error) error {
+	if errors.Is(err, errInterrupted) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", strings.ToLower(what), err)
+}
+
+// encoded is the secret as it is stored.
+func encoded(object map[string]any) (reltioauth.Secret, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(object); err != nil {
+		return reltioauth.Secret{}, errors.New("the fields are no JSON")
+	}
+	return reltioauth.NewSecret(strings.TrimSpace(text.String())), nil
+}
+
+// added prints what was written, and what comes next.
+func (s *screen) added(a operate.Added) {
+	what := "added"
+	if a.Replaced {
+		what = "its secret was replaced"
+	}
+	fmt.Fprintf(&s.out, "%s: %s\n  grant type  %s\n  host        %s\n", a.Connection, what, a.GrantType, a.Host)
+	for _, problem := range a.Problems {
+		fmt.Fprintf(&s.out, "  problem     %s\n", problem)
+	}
+	next := "reltio-tokens issue " + a.Connection
+	switch {
+	case len(a.Problems) > 0:
+		next = "reltio-tokens check " + a.Connection
+	case a.GrantType == connection.AuthorizationCode:
+		next = "reltio-tokens connect " + a.Connection
+	case a.Replaced:
+		next = "reltio-tokens rotate --force " + a.Connection
+	}
+	fmt.Fprintf(&s.out, "  next        %s\n", next)
+}
+
+// notAdded prints why nothing was written.
+func (s *screen) notAdded(name string, problems []string) {
+	fmt.Fprintf(&s.err, "%s: not added\n", name)
+	for _, problem := range problems {
+		fmt.Fprintf(&s.err, "  problem     %s\n", problem)
+	}
+}

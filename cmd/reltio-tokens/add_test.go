@@ -1,0 +1,173 @@
+package main
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// reltio is the address of the local stack's sandbox, as a connection says it.
+func (c command) reltio() string {
+	c.t.Helper()
+	got := c.expect(0, `"host"`, "", "check", "demo-password", "--json")
+	var checked struct{ Host string }
+	if err := json.Unmarshal([]byte(got.out), &checked); err != nil {
+		c.t.Fatal(err)
+	}
+	return "http://" + checked.Host
+}
+
+// What is asked for comes from standard input, one line each; what flags say is
+// not asked for.
+func TestAddAsksForWhatIsMissing(t *testing.T) {
+	c := onLocalStack(t)
+	server := "--auth-url=" + c.reltio()
+	c.in = "client_credentials\ndemo-client\ndemo-secret-of-client\n"
+	c.expect(0, `^mine: added\n  grant type  client_credentials\n  host        127.0.0.1:\d+\n  next        reltio-tokens issue mine\n$`, "", "add", "mine", server)
+	c.expect(0, `outcome      renewed\n`, "", "issue", "mine")
+
+	c.in = "demo-secret-of-client\ndemo-secret-of-user\n"
+	c.expect(0, `^user: added\n  grant type  password\n(.*\n)*  next        reltio-tokens issue user\n$`, "",
+		"add", "user", server, "--grant-type=password", "--client-id=demo-client", "--username=demo-user")
+	c.expect(0, `outcome      renewed\n`, "", "issue", "user")
+
+	c.in = "demo-client\r\ndemo-secret-of-client\r\ntenant-1" // another system's lines, and no end
+	c.expect(0, `  next        reltio-tokens connect person\n$`, "", "add", "person", server,
+		"--grant-type=authorization_code", "--pkce", "--expected-user=ann", "--refresh-token-days=1.5", "--aliases=team-a,team-b")
+	c.expect(0, `^person: ok\n`, "", "check", "person")
+
+	c.in = "demo-secret-of-client\nwhatever\n"
+	c.expect(0, `  problem     username: its account belongs to connection user\n  next        reltio-tokens check second\n`, "",
+		"add", "second", server, "--grant-type=password", "--client-id=demo-client", "--username=DEMO-USER")
+	if strings.Contains(c.seen.String(), "demo-secret") {
+		t.Errorf("a secret was printed:\n%s", c.seen)
+	}
+}
+
+func TestAddFromAFile(t *testing.T) {
+	c := onLocalStack(t)
+	secret := `{"grant_type":"client_credentials","client_id":"demo-client","client_secret":"demo-secret-of-client","auth_url":"` + c.reltio() + `"}`
+	file := filepath.Join(t.TempDir(), "secret.json")
+	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(0, `^mine: added\n`, "", "add", "mine", "--from-file", file)
+	c.in = secret
+	c.expect(1, "", `^reltio-tokens: mine exists already; --force replaces its secret\n$`, "add", "mine", "--from-file=-")
+	c.expect(0, `^mine: its secret was replaced\n(.*\n)*  next        reltio-tokens rotate --force mine\n$`, "", "add", "mine", "--from-file=-", "--force")
+	c.expect(0, `outcome      renewed\n`, "", "issue", "mine")
+	if strings.Contains(c.seen.String(), "demo-secret") {
+		t.Errorf("a secret was printed:\n%s", c.seen)
+	}
+}
+
+// Nothing is written of what cannot be used.
+func TestAddRefuses(t *testing.T) {
+	c := onLocalStack(t)
+	for name, test := range map[string]struct {
+		in   string
+		args []string
+		code int
+		want string
+	}{
+		"no JSON":           {canary, []string{"--from-file=-"}, 1, `^mine: not added\n  problem     secret: must be one JSON object\n$`},
+		"nothing":           {"", []string{"--from-file=-"}, 1, `^mine: not added\n  problem     secret: must be one JSON object\n$`},
+		"several problems":  {`{"grant_type":"password","client_id":"` + canary + `","password":7}`, []string{"--from-file=-"}, 1, `problem     client_secret: is required\n  problem     password: must be a string\n  problem     username: is required\n`},
+		"too much":          {strings.Repeat(canary, 20_000), []string{"--from-file=-"}, 1, `larger than 64 KiB`},
+		"no such file":      {"", []string{"--from-file=/nowhere/secret"}, 1, `--from-file: open /nowhere/secret`},
+		"another host":      {canary + "\n" + canary + "\n", []string{"--grant-type=client_credentials"}, 1, `problem     auth_url: its host is not in AUTH_HOSTS\n`},
+		"no answer":         {"", nil, 1, `^reltio-tokens: grant type: standard input has ended\n$`},
+		"no second answer":  {canary + "\n", []string{"--grant-type=password"}, 1, `^reltio-tokens: client secret: standard input has ended\n$`},
+		"an empty answer":   {"\n" + canary + "\n", []string{"--grant-type=client_credentials"}, 1, `problem     client_id: must be a text that is not empty\n`},
+		"another type":      {"implicit\n", nil, 1, `must be client_credentials, password or authorization_code`},
+		"an endless answer": {strings.Repeat("x", 70_000), []string{"--grant-type=password"}, 1, `client id: the answer is too long`},
+		"a field too many":  {canary + "\n" + canary + "\n", []string{"--grant-type=client_credentials", "--tenant-id=" + canary}, 1, `problem     tenant_id: is not used by client_credentials\n`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.t, c.in = t, test.in
+			got := c.expect(test.code, "", test.want, append([]string{"add", "mine"}, test.args...)...)
+			if strings.Contains(got.out+got.err, canary) {
+				t.Error("a secret was printed")
+			}
+			c.expect(1, "", `UnknownConnection`, "check", "mine")
+		})
+	}
+	c.t = t
+	c.expect(1, "", `InvalidRequest: connection: must be a name`, "add", "No!")
+}
+
+func TestConnect(t *testing.T) {
+	c := onLocalStack(t)
+	got := c.expect(0, `^connection  demo-authorization-code\nlink        http://127.0.0.1:\d+/authorize\?invitation=[A-Za-z0-9_-]{43}\nexpires     \S+Z \(in 24h00m\); it works once\n$`, "", "connect", "demo-authorization-code")
+	if strings.Count(got.out, "invitation=") != 1 {
+		t.Errorf("out: %s", got.out)
+	}
+	got = c.expect(0, `^\{\n`, "", "connect", "demo-authorization-code", "--json", "--replace-user")
+	var fields map[string]string
+	if err := json.Unmarshal([]byte(got.out), &fields); err != nil {
+		t.Fatal(err)
+	}
+	link, err := url.Parse(fields["link"])
+	if err != nil || link.Path != "/authorize" || len(link.Query().Get("invitation")) != 43 {
+		t.Errorf("link: %v, path %s", err, link.Path)
+	}
+	if want := map[string]string{"connection": "demo-authorization-code", "link": fields["link"], "expires_at": fields["expires_at"]}; !cmp.Equal(fields, want) {
+		t.Errorf("%s", cmp.Diff(want, fields))
+	}
+	if !regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`).MatchString(fields["expires_at"]) {
+		t.Errorf("expires at %s", fields["expires_at"])
+	}
+	c.expect(1, "", `InvalidRequest: grant_type: is password, which needs no person`, "connect", "demo-password")
+	c.expect(1, "", `UnknownConnection: `, "connect", "nope")
+	c.run("pause", "demo-authorization-code")
+	c.expect(1, "", `ConnectionPaused: .*\n  reltio-tokens unpause NAME`, "connect", "demo-authorization-code")
+}
+
+// The browser gets the link, and none is a warning: the link is printed anyway.
+func TestConnectOpensABrowser(t *testing.T) {
+	c := onLocalStack(t)
+	c.expect(0, `link +http://`, `^warning: no browser could be opened \(xdg-open cannot be started\): open the link yourself\n$`, "connect", "demo-authorization-code", "--open")
+	folder := t.TempDir()
+	script := "#!/bin/sh\nprintf %s \"$1\" > " + folder + "/link\n"
+	if err := os.WriteFile(folder+"/xdg-open", []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c.env = []string{"PATH=" + folder} // the last one counts
+	got := c.expect(0, `link +http://`, "", "connect", "demo-authorization-code", "--open")
+	opened, err := os.ReadFile(folder + "/link")
+	if err != nil || len(opened) == 0 || !strings.Contains(got.out, string(opened)) {
+		t.Errorf("%d bytes were opened (%v)", len(opened), err)
+	}
+	if err := os.WriteFile(folder+"/xdg-open", []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(0, `link +http://`, `xdg-open ended with 3`, "connect", "demo-authorization-code", "--open")
+}
+
+func TestDisconnect(t *testing.T) {
+	c := onLocalStack(t)
+	c.run("issue", "demo-password")
+	c.in = "n\n"
+	c.expect(1, "", `^demo-password: not disconnected\n$`, "disconnect", "demo-password")
+	c.in = ""
+	c.expect(2, "", `--yes`, "disconnect", "demo-password")
+	c.expect(0, `outcome      cached`, "", "issue", "demo-password")
+	c.in = "y\n"
+	c.expect(0, `^demo-password: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that\n$`, "", "disconnect", "demo-password")
+	c.in = ""
+	c.expect(0, `^demo-password: disconnected \(was unknown\)\n  revoked      nothing: there was no token\n  secret       deleted; it can be restored for seven days\n$`, "", "disconnect", "demo-password", "--yes", "--delete-secret")
+	c.expect(1, "", `UnknownConnection`, "disconnect", "demo-password", "-y")
+	c.expect(0, `^CONNECTION[^\n]*\ndemo-authorization-code [^\n]*\ndemo-client-credentials [^\n]*\n$`, "", "status")
+	c.expect(0, `secret       kept: reltio-tokens connect demo-authorization-code begins anew\n$`, "", "disconnect", "demo-authorization-code", "-y")
+	c.run("issue", "demo-client-credentials")
+	c.expect(0, `revoked      the access token\n`, "", "disconnect", "demo-client-credentials", "-y")
+	if strings.Contains(c.seen.String(), "demo-secret") {
+		t.Errorf("a secret of the stack was printed:\n%s", c.seen)
+	}
+}

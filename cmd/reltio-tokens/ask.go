@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// maxAnswer bounds an answer, and a secret that is read: 64 KiB, as much as
+// Secrets Manager takes.
+const maxAnswer = 64 << 10
+
+var (
+	// errInterrupted ends a command while it waits for an answer.
+	errInterrupted = errors.New("interrupted")
+	// errNoAnswer says that standard input has ended.
+	errNoAnswer = errors.New("standard input has ended")
+)
+
+// asker asks the operator. On a terminal it shows what it asks for, and not the
+// answer if that is a secret; elsewhere answers are lines of standard input, so
+// that a script can give them.
+type asker struct {
+	in io.Reader
+	// terminal is nil if there is none. It shows what is typed, or not, by
+	// itself: from before a question is shown, the system shows nothing.
+	terminal *term.Terminal
+	// quiet makes the system show nothing, and restore show again.
+	quiet   func() error
+	restore func()
+}
+
+// askerOn asks on the files: standard input and standard error.
+func askerOn(in, out *os.File) *asker {
+	a := &asker{in: in}
+	fd := int(in.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return a
+	}
+	a.terminal = term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, out}, "")
+	if width, height, err := term.GetSize(fd); err == nil && width > 0 {
+		_ = a.terminal.SetSize(width, height) // a guess will do
+	}
+	a.quiet = func() error {
+		_, err := term.MakeRaw(fd)
+		return err
+	}
+	a.restore = func() { _ = term.Restore(fd, state) } // there is nothing else to be done
+	return a
+}
+
+// ask waits for one answer, for as long as it takes.
+func (a *asker) ask(ctx context.Context, question string) (string, error) {
+	answer, err := a.wait(ctx, func() (string, error) {
+		if a.terminal == nil {
+			return a.readLine()
+		}
+		if err := a.quiet(); err != nil {
+			return "", err
+		}
+		a.terminal.SetPrompt(question + ": ")
+		return a.terminal.ReadLine()
+	})
+	return strings.TrimSpace(answer), err
+}
+
+// askSecret waits for one that is not shown.
+func (a *asker) askSecret(ctx context.Context, question string) (reltioauth.Secret, error) {
+	answer, err := a.wait(ctx, func() (string, error) {
+		if a.terminal == nil {
+			return a.readLine()
+		}
+		if err := a.quiet(); err != nil {
+			return "", err
+		}
+		return a.terminal.ReadPassword(question + " (not shown): ")
+	})
+	return reltioauth.NewSecret(answer), err
+}
+
+// wait reads, unless the command is interrupted meanwhile.
+func (a *asker) wait(ctx context.Context, read func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		answers <- answer{text, err}
+	}()
+	if a.restore != nil {
+		defer a.restore()
+	}
+	select {
+	case given := <-answers:
+		switch {
+		case !errors.Is(given.err, io.EOF):
+		case a.terminal != nil: // Ctrl-C, or Ctrl-D
+			given.err = errInterrupted
+		default:
+			given.err = errNoAnswer
+		}
+		return given.text, given.err
+	case <-ctx.Done():
+		return "", errInterrupted
+	}
+}
+
+// readLine reads a line byte by byte, so that nothing is taken from what is
+// asked for next.
+func (a *asker) readLine() (string, error) {
+	var line []byte
+	one := make([]byte, 1)
+	for len(line) < maxAnswer {
+		n, err := a.in.Read(one)
+		switch {
+		case n == 1 && one[0] == '\n':
+			return strings.TrimSuffix(string(line), "\r"), nil
+		case n == 1:
+			line = append(line, one[0])
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return string(line), nil
+		case err != nil:
+			return "", err
+		}
+	}
+	return "", errors.New("the answer is too long")
+}

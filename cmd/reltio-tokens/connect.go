@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+)
+
+// browserTime is how long a browser's start is watched for a failure.
+const browserTime = 2 * time.Second
+
+type connectCommand struct {
+	Name        string `arg:"" help:"The connection."`
+	Open        bool   `help:"Open the link in the browser of this machine."`
+	ReplaceUser bool   `help:"Let another user than the first one connect it."`
+	JSON        bool   `name:"json" help:"Print JSON."`
+}
+
+// Run makes the link for a person.
+func (c *connectCommand) Run(ctx context.Context, w *wiring, s *screen) error {
+	if err := w.globals.callback(); err != nil {
+		return err
+	}
+	o, err := w.stores(ctx)
+	if err != nil {
+		return err
+	}
+	invited, err := o.Connect(ctx, c.Name, c.ReplaceUser)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = s.json(invited)
+	} else {
+		s.invited(invited, w.now())
+	}
+	if err != nil || !c.Open {
+		return err
+	}
+	if err := openBrowser(ctx, runtime.GOOS, invited.Link.Reveal()); err != nil {
+		fmt.Fprintf(&s.err, "warning: no browser could be opened (%v): open the link yourself\n", err)
+	}
+	return nil
+}
+
+// openBrowser hands a link to the system's browser, which lives on when the
+// command ends. While it starts, other programs of this user can see the link
+// among its arguments.
+func openBrowser(ctx context.Context, system, link string) error {
+	name, args := "xdg-open", []string{link}
+	switch system {
+	case "darwin":
+		name = "open"
+	case "windows":
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", link}
+	}
+	browser := exec.CommandContext(context.WithoutCancel(ctx), name, args...) //nolint:gosec // our own link, after a fixed name
+	if err := browser.Start(); err != nil {
+		return fmt.Errorf("%s cannot be started", name) // without the link
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- browser.Wait() }()
+	timer := time.NewTimer(browserTime)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		if failure := (*exec.ExitError)(nil); errors.As(err, &failure) {
+			return fmt.Errorf("%s ended with %d", name, failure.ExitCode())
+		}
+		return err
+	case <-timer.C:
+		return nil
+	}
+}
+
+// invited prints a link and its deadline.
+func (s *screen) invited(i operate.Invited, now time.Time) {
+	fmt.Fprintf(&s.out, "connection  %s\nlink        %s\nexpires     %s (in %s); it works once\n",
+		i.Connection, i.Link.Reveal(), i.ExpiresAt.Format(time.RFC3339), span(i.ExpiresAt.Sub(now).Round(time.Minute)))
+}

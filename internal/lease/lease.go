@@ -97,6 +97,11 @@ type Request struct {
 	Until time.Time
 }
 
+// Stale reports whether a lease taken by this request is not to be used: the
+// process was frozen while it took it. What the store was told to be now was
+// long past, and a living lease may have looked like one of a broken clock.
+func (r Request) Stale(now time.Time) bool { return now.Sub(r.Now) > Skew }
+
 // Store keeps one record per connection. All methods are atomic and safe for
 // concurrent use by any number of processes. A network failure is a
 // fault.Error of type StoreUnavailable: the caller holds nothing then.

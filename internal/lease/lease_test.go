@@ -29,6 +29,17 @@ func TestEnded(t *testing.T) {
 	}
 }
 
+func TestALeaseTakenWhileFrozenIsStale(t *testing.T) {
+	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+	r := lease.Request{Now: now}
+	if r.Stale(now.Add(lease.Skew)) {
+		t.Error("a slow answer is stale")
+	}
+	if !r.Stale(now.Add(lease.Skew + 1)) {
+		t.Error("an answer after a freeze is not stale")
+	}
+}
+
 func TestNothingBeginsInTheLastSkew(t *testing.T) {
 	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 	l := lease.Lease{Until: now.Add(lease.Term)}

@@ -308,3 +308,23 @@ func TestAnswerIsStoredThoughTheCallerIsGone(t *testing.T) {
 		}
 	})
 }
+
+// A process that froze while it took the lease does nothing with it: what it
+// took may be another's that only looked ended.
+func TestFrozenWhileTakingTheLease(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", clientCredentials())
+		w.renewer.Leases = frozenLeases{w.renewer.Leases}
+		w.expect(w.acme(), rotation.Contended, "")
+		w.wantRequests(0)
+	})
+}
+
+// frozenLeases answers after a minute.
+type frozenLeases struct{ lease.Store }
+
+func (f frozenLeases) TakeLease(ctx context.Context, r lease.Request) (lease.Lease, error) {
+	l, err := f.Store.TakeLease(ctx, r)
+	time.Sleep(time.Minute)
+	return l, err
+}

@@ -35,7 +35,7 @@ type path struct {
 	c              *connection.Connection
 	// knownVersion is the connection's secret that the grant knew at first.
 	knownVersion string
-	host           budget.Record
+	host         budget.Record
 	// tokens are the refresh tokens to try, the most promising first.
 	tokens []grant.RefreshToken
 	// highest is the highest epoch seen in the vault.
@@ -133,6 +133,10 @@ func (p *path) lease(ctx context.Context) (err error) {
 		return err
 	}
 	p.held, err = p.Leases.TakeLease(ctx, r)
+	if err == nil && r.Stale(p.Now()) {
+		p.release(ctx)
+		return lease.ErrHeld
+	}
 	return err
 }
 

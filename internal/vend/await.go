@@ -20,7 +20,7 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 	tryAt := c.start // when the lease may be free
 	for {
 		if !c.now().Before(tryAt) {
-			held, err := c.Leases.TakeLease(ctx, c.leaseRequest(c.now(), c.now().Add(lease.SyncTerm)))
+			held, err := c.take(ctx, c.now().Add(lease.SyncTerm))
 			switch {
 			case err == nil:
 				if ended, err := c.won(ctx, held); ended {

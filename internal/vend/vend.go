@@ -239,7 +239,7 @@ func (c *call) renewAhead(ctx context.Context) {
 	if c.g.ExpiresAt.Before(until) {
 		until = c.g.ExpiresAt
 	}
-	held, err := c.Leases.TakeLease(ctx, c.leaseRequest(now, until))
+	held, err := c.take(ctx, until)
 	if errors.Is(err, lease.ErrHeld) {
 		return
 	}
@@ -253,11 +253,18 @@ func (c *call) renewAhead(ctx context.Context) {
 	c.trouble = c.trouble || err != nil
 }
 
-func (c *call) leaseRequest(now, until time.Time) lease.Request {
-	return lease.Request{
+// take takes the grant's lease, unless the process was frozen meanwhile.
+func (c *call) take(ctx context.Context, until time.Time) (lease.Lease, error) {
+	r := lease.Request{
 		Connection: c.request.Connection, Owner: lease.NewOwner(),
-		Floor: c.g.Epoch, Now: now, Until: until,
+		Floor: c.g.Epoch, Now: c.now(), Until: until,
 	}
+	held, err := c.Leases.TakeLease(ctx, r)
+	if err == nil && r.Stale(c.now()) {
+		c.giveBack(ctx, held)
+		return held, lease.ErrHeld
+	}
+	return held, err
 }
 
 func (c *call) rotation(held lease.Lease) rotation.Request {

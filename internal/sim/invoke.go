@@ -1,0 +1,112 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+)
+
+// renewer is rotate's verb in the process.
+func (i *Instance) renewer() *renewal.Renewer {
+	p := i.ports()
+	return &renewal.Renewer{
+		Grants: p.Grants, Leases: p.Leases, Accounts: p.Accounts, Budgets: p.Budgets,
+		Connections: p.Connections, Vault: p.Vault, Events: p.Events, Connect: p.Connect,
+		Hosts: i.w.allowed, Now: p.Now, Chance: i.Chance,
+		PerSecond: i.w.cfg.PerSecond, Concurrency: i.w.cfg.Concurrency,
+	}
+}
+
+// rotate is one invocation of rotate for a connection, in a process of its own.
+// It returns when the process ends, one way or another, or when the caller's
+// context does; the process goes on then.
+func (w *World) rotate(ctx context.Context, r rotation.Request, forced bool) (rotation.Result, error) {
+	i := w.spawn("rotate")
+	i.request, i.forced = &r, forced
+	done := make(chan renewal.Report, 1)
+	w.running.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateTimeout)
+		defer cancel()
+		report := i.renewer().Renew(ctx, r)
+		w.judgeRenewed(i, report)
+		done <- report
+	})
+	select {
+	case report := <-done:
+		if report.Unstored {
+			return rotation.Result{}, report.Err
+		}
+		return rotation.Single(report.Outcome, report.Err), nil
+	case <-i.died:
+		return rotation.Result{}, fault.New(fault.StoreUnavailable, "rotate died")
+	case <-ctx.Done():
+		return rotation.Result{}, fault.Wrap(fault.StoreUnavailable, "rotate did not answer", ctx.Err())
+	}
+}
+
+// sweep is one tick.
+func (w *World) sweep() {
+	i := w.spawn("sweep")
+	ctx, cancel := context.WithTimeout(w.ctx, rotateTimeout)
+	defer cancel()
+	swept, err := i.renewer().Sweep(ctx)
+	if err == nil {
+		w.judgeSweep(swept.Result)
+	}
+}
+
+// invoker is rotate as the issue function reaches it.
+type invoker struct{ i *Instance }
+
+// Rotate implements rotation.Function.
+func (v *invoker) Rotate(ctx context.Context, r rotation.Request) (rotation.Result, error) {
+	return perform(ctx, v.i, OpInvoke, r.Connection, func(ctx context.Context) (rotation.Result, error) {
+		return v.i.w.rotate(ctx, r, false)
+	})
+}
+
+// The asynchronous queue's manners.
+const (
+	twice  = 0.05 // of the events are delivered a second time
+	often  = 0.5  // in a stormy world
+	late   = 0.01 // of them wait for minutes
+	latest = 6 * time.Minute
+)
+
+// RotateLater implements rotation.Function: the step is delivered soon or
+// late, once or twice.
+func (v *invoker) RotateLater(ctx context.Context, r rotation.Request) error {
+	w := v.i.w
+	return do(ctx, v.i, OpLater, r.Connection, func(ctx context.Context) error {
+		ctx = context.WithoutCancel(ctx)
+		c := w.draw("delivery", r.Connection)
+		wait := c.between(20*time.Millisecond, 200*time.Millisecond)
+		if !w.cfg.Calm && c.is(late) {
+			wait = c.between(time.Second, latest)
+			w.disturb(r.Connection, w.now().Add(wait))
+		}
+		w.deliver(ctx, wait, r)
+		again := twice
+		if w.cfg.Stormy {
+			again = often
+		}
+		if !w.cfg.Calm && c.is(again) {
+			most := latest
+			if c.is(0.5) {
+				most = time.Second // both at once
+			}
+			w.deliver(ctx, c.between(20*time.Millisecond, most), r)
+		}
+		return nil
+	})
+}
+
+func (w *World) deliver(ctx context.Context, wait time.Duration, r rotation.Request) {
+	w.running.Go(func() {
+		w.sleep(wait)
+		_, _ = w.rotate(ctx, r, false)
+	})
+}

@@ -1,0 +1,347 @@
+package sim
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// judgeToken looks at a token request: I2, I3, I4, I8 and I9.
+func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
+	w.figures.Requests++
+	if w.onToken != nil {
+		w.onToken(s.request)
+	}
+	w.judgeRate(h, c)
+	if i.kind != callbackKind {
+		w.judgeProbe(h, c)
+		w.judgeReason(i, c)
+		w.judgeRepetition(i, c)
+		w.judgeDelay(c)
+		w.judgeKept(i, c)
+	}
+	number := 1
+	if c.last.by == i {
+		number = c.last.number + 1
+	}
+	c.last = attempt{at: w.now(), by: i, number: number}
+	if i.kind != callbackKind { // what a person types is the person's matter
+		w.judgeRefused(i, c, s, w.refusedBy(h, c, s))
+	}
+	w.judgeGiven(i, c, s)
+}
+
+// judgeRate is I4: at most 10 token requests in any one-second window at the
+// server, all functions together. Two that are exactly a second apart are in
+// different windows. Where clocks differ by more than 50 ms it is not judged.
+func (w *World) judgeRate(h *host, c *conn) {
+	const limit = 10
+	now := w.now().UnixNano()
+	for len(h.window) > 0 && h.window[0] <= now-int64(time.Second) {
+		h.window = h.window[1:]
+	}
+	h.window = append(h.window, now)
+	w.figures.Window = max(w.figures.Window, len(h.window))
+	if len(h.window) > limit && !w.cfg.Loose {
+		w.broken("I4", c, "%d token requests in a second at %s", len(h.window), h.name)
+	}
+}
+
+// judgeProbe: a host that refuses everybody gets one probe per tick, but for
+// what was on its way when it turned out to (4.5; it is part of I3, since each
+// probe may cost somebody a login). Frozen processes are not on time.
+func (w *World) judgeProbe(h *host, c *conn) {
+	const onTheWay = 30 * time.Second
+	now := w.now()
+	if !h.refusing || now.Sub(h.refusingSince) < onTheWay {
+		return
+	}
+	if gap := now.Sub(h.probed); gap < tickEvery-w.tolerance()-onTheWay/2 && now.After(w.global) && now.After(c.disturbed) {
+		w.broken("I3", c, "%s refuses everybody and was probed %s ago", h.name, gap)
+	}
+	h.probed = now
+}
+
+// judgeReason is the first half of I2: a token request has a reason. The grant
+// in the table is due (which a failure's retry_at defers), or an operator
+// forced it, or a caller needs more life and the server's tokens overlap, or a
+// reported token was just found dead, or it is a further pass of a renewal that
+// had a reason: 4.3 and 4.4 add two, a refused refresh token the other version
+// and a login.
+func (w *World) judgeReason(i *Instance, c *conn) {
+	const passes = 4
+	g, now := c.stored, w.now()
+	switch {
+	case c.last.by == i && c.last.number < passes:
+	case i.forced || c.storedAt.IsZero():
+	case !g.Due().After(now.Add(w.cfg.skew() + time.Millisecond)):
+	case now.Sub(c.seized) < time.Minute:
+	case c.host.refusing: // the one probe; judgeProbe counts them
+	case c.storedBy == i && !c.dueFrom.IsZero(): // it had been left over by the same sweep
+	case c.storedBy != i && c.storedBy.spoilt(c.name, now.Add(-lease.Term)):
+		// One that was frozen has written in between: a lower epoch, which is
+		// let in for as long as the higher one has not stored.
+	case reasonOfCaller(i, g, now.Add(w.cfg.skew())):
+	default:
+		w.broken("I2", c, "a token request without a reason: due %s, request %+v", g.Due().Sub(now), i.request)
+	}
+}
+
+// reasonOfCaller: what a caller says may be a reason for a living token's
+// renewal.
+func reasonOfCaller(i *Instance, g grant.Grant, now time.Time) bool {
+	const checked = time.Minute
+	r := i.request
+	switch {
+	case r == nil:
+		return false
+	case r.RejectedFingerprint != "" && r.RejectedFingerprint == g.Fingerprint:
+		return now.Sub(g.CheckedAt) < checked
+	}
+	left := g.ExpiresAt.Sub(now)
+	return r.MinTTLSeconds > 0 && g.Mode() == grant.Overlap && left < g.Life()/2 &&
+		left < time.Duration(r.MinTTLSeconds)*time.Second
+}
+
+// judgeRepetition is the other half of I2: the renewal before has written what
+// became of its request, or something happened to its process (a death, a
+// freeze, a store that failed it), or its lease was taken over anyone's head.
+// And after a failure there is none before the back-off's least time, counted
+// from what the server said and not from what was stored. New credentials, an
+// operator, a host that refused everybody and further passes of one renewal are
+// no repetition.
+func (w *World) judgeRepetition(i *Instance, c *conn) {
+	before, now := c.last, w.now()
+	if before.by == nil || before.by == i {
+		return
+	}
+	excused := before.by.spoilt(c.name, before.at.Add(-time.Minute)) || c.seized.After(before.at.Add(-time.Minute))
+	if !before.recorded && !excused {
+		w.broken("I2", c, "a second token request by %s-%d while that of %s-%d, %s ago, is open",
+			i.kind, i.id, before.by.kind, before.by.id, now.Sub(before.at))
+	}
+	if !before.recorded {
+		c.failures = max(0, c.failures-1) // that one was forgotten with its process
+	}
+	if now.Add(w.tolerance()).Before(c.notBefore) && !excused && !i.forced && !w.troubled(c.host) {
+		w.broken("I2", c, "a token request %s after %d failures, %s too early", now.Sub(before.at), c.failures, c.notBefore.Sub(now))
+	}
+}
+
+// judgeKept is I5 for answers: a refresh token that the client heard is stored
+// before anybody asks again, unless something happened to its process.
+func (w *World) judgeKept(i *Instance, c *conn) {
+	r := c.refresh
+	if r.fingerprint == "" || r.stored || r.by == i || r.by.spoilt(c.name, r.at.Add(-time.Minute)) || c.seized.After(r.at) {
+		return
+	}
+	w.broken("I5", c, "the refresh token %s was answered %s ago and not stored", short(r.fingerprint), w.now().Sub(r.at))
+}
+
+// refusedBy reports whether the server refused the credentials of user or
+// client, whether or not anybody heard it.
+func (w *World) refusedBy(h *host, c *conn, s sent) bool {
+	r := s.request
+	if r.GrantType == string(connection.Password) {
+		return h.server.RefusedLogins(r.User, r.At, time.Time{}) > 0
+	}
+	return h.server.RefusedClients(c.client, r.At, time.Time{}) > 0
+}
+
+// logins is what the server has refused with the same credentials.
+type logins struct {
+	refused int
+	last    time.Time
+}
+
+// accountOf names what the server locks: a user, else a client.
+func accountOf(h *host, r reltioauthtest.Request) string {
+	if r.User == "" {
+		return h.name + " " + r.ClientID
+	}
+	return h.name + "/" + r.User
+}
+
+// refusalsOf finds or makes the count of an account and credentials.
+func (w *World) refusalsOf(h *host, s sent) *logins {
+	whose := accountOf(h, s.request)
+	if w.refusals[whose] == nil {
+		w.refusals[whose] = map[uint64]*logins{}
+	}
+	l := w.refusals[whose][s.login]
+	if l == nil {
+		l = &logins{}
+		w.refusals[whose][s.login] = l
+	}
+	return l
+}
+
+// judgeRefused is I3: of one account and credentials never more than two
+// refused logins, heard or not, whatever crashes, until one succeeds or an
+// operator resumes; for a client without a user, which locks nobody, two that
+// were heard, then one an hour.
+func (w *World) judgeRefused(i *Instance, c *conn, s sent, refused bool) {
+	h := c.host
+	r := s.request
+	if s.login == 0 { // a refresh risks nobody, but its client may be refused
+		switch {
+		case refused:
+			c.clientRefused++
+		case r.Acted && s.heard:
+			c.clientRefused = 0
+		}
+		return
+	}
+	w.settled(i, c)
+	if r.Acted {
+		delete(w.refusals, accountOf(h, r))
+		if s.heard {
+			c.unseen[r.User], c.clientRefused = 0, 0
+		} else if c.Type == connection.Password {
+			c.unseen[r.User]++
+		}
+		return
+	}
+	if refused || !s.heard && c.Type == connection.Password {
+		c.unseen[r.User]++
+	}
+	if !refused || !s.heard && c.Type != connection.Password {
+		return
+	}
+	l := w.refusalsOf(h, s)
+	l.refused++
+	w.figures.Refused++
+	early := w.now().Sub(l.last) < account.TryAgain-w.tolerance()
+	if l.refused > account.MaxAttempts && (c.Type == connection.Password || early) {
+		w.broken("I3", c, "the %d. refused login with the same credentials at %s, %s after the one before", l.refused, h.name, w.now().Sub(l.last))
+	}
+	l.last = w.now()
+}
+
+// judgeCounted notes a login that is counted: until it is on its way, or taken
+// off again, it counts like one whose answer nobody saw.
+func (w *World) judgeCounted(i *Instance, name string, n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noteLocked(i, numbered(OpCount, name, err, int64(n)))
+	if c := w.conns[name]; err == nil {
+		i.open[name] = c.account()
+		c.unseen[c.account()]++
+	}
+}
+
+// judgeSettled notes that it is so no more.
+func (w *World) judgeSettled(i *Instance, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled(i, w.conns[name])
+}
+
+func (w *World) settled(i *Instance, c *conn) {
+	if user, open := i.open[c.name]; open {
+		c.unseen[user]--
+		delete(i.open, c.name)
+	}
+}
+
+// judgeLost notes a login that was lost on its way: its process cannot know, so
+// it counts like one whose answer nobody saw.
+func (w *World) judgeLost(i *Instance, r *http.Request) {
+	client, _, _ := r.BasicAuth()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.byClient[client]; c != nil && credentialsOf(r) != 0 {
+		w.settled(i, c)
+		if c.Type == connection.Password {
+			c.unseen[c.account()]++
+		}
+	}
+}
+
+// judgeGiven notes what the server gave or refused.
+func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
+	r, now := s.request, w.now()
+	usable := s.heard && r.Outcome == reltioauthtest.OutcomeOK
+	if s.heard && r.RefreshToken != "" && r.RefreshToken != c.stored.RefreshFingerprint {
+		current, err := w.secrets.Current(w.ctx, c.name)
+		known := err == nil && current.Fingerprint() == r.RefreshToken
+		c.refresh = heardRefresh{fingerprint: r.RefreshToken, at: now, by: i, stored: known}
+	}
+	if r.Acted && r.AccessToken != "" {
+		w.figures.Granted++
+		w.judgeAnswers(c, r, usable)
+	}
+	switch {
+	case usable:
+		c.failures, c.notBefore, c.refusedAt = 0, time.Time{}, time.Time{}
+		if r.GrantType != "refresh_token" {
+			c.loggedIn = now
+		}
+	case r.Outcome == reltioauthtest.OutcomeRateLimited || r.Outcome == reltioauthtest.OutcomeTokenLimit:
+		w.figures.Throttled++
+		fallthrough
+	default:
+		dead := s.heard && r.GrantType == "refresh_token" && deadRefresh(r)
+		if dead && c.Type == connection.AuthorizationCode {
+			w.judgeDead(i, c, r)
+		}
+		if dead || w.troubled(c.host) {
+			break // there is another way; and a probe's refusal is nobody's failure
+		}
+		c.failures++
+		c.notBefore = now.Add(grant.BackOff(c.failures, c.stored.Life(), 1))
+		if version, _ := w.secrets.ConnectionVersion(w.ctx, c.name); c.stored.Waiting() && version == c.stored.ConnectionVersion {
+			c.failures = 0 // one that waits is looked at, whatever came before
+			c.notBefore = now.Add(grant.LookEvery)
+		}
+	}
+}
+
+// judgeDead notes that the server refused all that a person once gave. That is
+// asked again at the next look at the earliest.
+func (w *World) judgeDead(i *Instance, c *conn, r reltioauthtest.Request) {
+	now := w.now()
+	c.refusedAt = now
+	early := c.dead.token == r.Presented && c.dead.by != i && now.Sub(c.dead.at) < grant.LookEvery-w.tolerance()
+	if early && !w.troubled(c.host) && !c.dead.by.spoilt(c.name, c.dead.at.Add(-time.Minute)) && !i.forced {
+		w.broken("I2", c, "the dead refresh token %s is tried again after %s", short(r.Presented), now.Sub(c.dead.at))
+	}
+	c.dead = deadToken{token: r.Presented, at: now, by: i}
+}
+
+func deadRefresh(r reltioauthtest.Request) bool {
+	return r.Outcome == "invalid_grant" || r.Outcome == "invalid_token"
+}
+
+// judgeAnswers is I9: in mode at_end, at most two answered token requests per
+// token, and the weekly early one. Requests of the time before the mode was
+// learned count as early ones. A report of the token adds two (4.4), and what
+// happened to a process that had the answer is no fault of the client.
+func (w *World) judgeAnswers(c *conn, r reltioauthtest.Request, heard bool) {
+	t, now := c.given[r.AccessToken], w.now()
+	if t == nil {
+		t = &given{at: now, ends: now.Add(c.ttl()), identity: c.client}
+		if c.Type == connection.Password {
+			t.identity = c.client + "/" + r.User
+		}
+		c.given[r.AccessToken] = t
+		for fingerprint, old := range c.given {
+			if now.Sub(old.ends) > 2*time.Hour {
+				delete(c.given, fingerprint)
+			}
+		}
+	}
+	if !heard {
+		return
+	}
+	t.answers++
+	const limit, early = 2, 1
+	if c.stored.Mode() == grant.AtEnd && t.answers > limit+early+t.allowed && !c.disturbed.After(t.at) {
+		w.broken("I9", c, "token %s was answered %d times", short(r.AccessToken), t.answers)
+	}
+}

@@ -266,7 +266,7 @@ func (w *World) judgeLost(i *Instance, r *http.Request) {
 // judgeGiven notes what the server gave or refused.
 func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 	r, now := s.request, w.now()
-	usable := s.heard && r.Outcome == reltioauthtest.OutcomeOK
+	usable := s.heard && !s.spoilt && r.Outcome == reltioauthtest.OutcomeOK
 	if s.heard && r.RefreshToken != "" && r.RefreshToken != c.stored.RefreshFingerprint {
 		current, err := w.secrets.Current(w.ctx, c.name)
 		known := err == nil && current.Fingerprint() == r.RefreshToken

@@ -100,8 +100,9 @@ type sent struct {
 	err      error
 	// login says whose credentials a login presents, as a hash.
 	login uint64
-	// heard: the client gets a whole answer.
-	heard bool
+	// heard: the client gets a whole answer; spoilt: no usable access token is
+	// in it.
+	heard, spoilt bool
 }
 
 // exchange lets the server act, in one moment.
@@ -129,6 +130,7 @@ func (l *line) exchange(r *http.Request, op Op, f Fault) sent {
 	}
 	if f.Kind == Unusable && s.response != nil {
 		unusable(s.response)
+		s.spoilt = true
 	}
 	l.i.w.judgeSent(l.i, l.h, s)
 	return s

@@ -49,7 +49,7 @@ func seedFrom(name string, otherwise uint64) uint64 {
 
 // The same seeds in every run.
 func TestFixedSeeds(t *testing.T) {
-	last := uint64(8)
+	last := uint64(6)
 	if testing.Short() || raceEnabled {
 		last = 2
 	}

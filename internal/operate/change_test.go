@@ -287,6 +287,43 @@ func TestResumeAfterTheServerMendedThePassword(t *testing.T) {
 	})
 }
 
+// What the operator asked for is not done because Reltio had no time for the
+// login that follows a dead refresh token: the next look goes on with it.
+func TestResumeOutlivesAThrottle(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.server.Configure(func(c *reltioauthtest.Config) { c.Behaviour.Login = reltioauthtest.NewToken })
+		w.connect("acme", password())
+		w.rotate(false)
+		w.server.SetPassword("ann", secret("other"))
+		w.server.KillUserTokens("ann")
+		w.rotate(true)
+		time.Sleep(time.Minute)
+		w.rotate(true)
+		if g := w.grant(); g.Status != grant.StatusCredentialsRejected || g.RefreshFingerprint == "" {
+			t.Fatalf("status %s, refresh token %q", g.Status, g.RefreshFingerprint)
+		}
+		time.Sleep(time.Hour)
+		w.server.SetPassword("ann", secret("password-1"))
+		w.server.Configure(func(c *reltioauthtest.Config) {
+			c.Fault = func(r reltioauthtest.Request) (f reltioauthtest.Fault) {
+				if r.GrantType == "password" {
+					f.Kind = reltioauthtest.FaultRateLimit
+				}
+				return f
+			}
+		})
+		w.resume()
+		if swept := w.tick(); swept.Renewed != 0 {
+			t.Fatalf("renewed while the server was busy: %+v", swept)
+		}
+		w.server.Configure(func(c *reltioauthtest.Config) { c.Fault = nil })
+		time.Sleep(grant.LookEvery)
+		if swept := w.tick(); swept.Renewed != 1 {
+			t.Errorf("the next look: %+v, want one renewed", swept)
+		}
+	})
+}
+
 func TestResumeOfAClientThatIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", with(clientCredentials(), "client_secret", "wrong"))

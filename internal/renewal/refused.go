@@ -79,9 +79,11 @@ func (p *path) deadRefreshToken(ctx context.Context, s step) (bool, error) {
 		return false, p.reauthorize()
 	}
 	g := p.g
-	g.TriedAt = p.Now()
 	if g.Waiting() {
 		g.ConnectionVersion = p.knownVersion // a new one was not tried to the end yet
+	}
+	if !g.Waiting() || other {
+		g.TriedAt = p.Now() // else the login decides, now or when the host lets it through
 	}
 	return true, p.write(ctx, g)
 }

@@ -17,7 +17,7 @@ LAMBDA_BUILD := CGO_ENABLED=0 GOOS=linux GOARCH=arm64 GOARM64=v8.0 GOFLAGS=-mod=
 ENV := default
 SAM := .cache/verify/bin/sam
 
-.PHONY: help run test test-short lint fmt cover fuzz soak verify build validate deploy delete logs invoke \
+.PHONY: help run test test-short lint fmt cover fuzz sim soak verify build validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction FORCE
 
 FUNCTION := issue
@@ -54,6 +54,9 @@ cover: ## print the coverage of the packages that decide; less than 90 % is an e
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz
+
+sim: ## let simulated fleets live: fixed and fresh seeds, planted mistakes, thousands (1-2 minutes)
+	go test -count 1 -timeout 15m ./internal/sim
 
 soak: ## let simulated fleets live, a fresh seed each, until stopped (SOAK_FOR, SOAK_SEED)
 	@scripts/soak

@@ -96,9 +96,15 @@ func (w *World) spec(n int) Spec {
 	default:
 		s.Type = connection.AuthorizationCode
 	}
-	lives := []time.Duration{5 * time.Minute, 20 * time.Minute, 2 * time.Hour, 12 * time.Hour}
-	if p := r.IntN(10); p < len(lives) {
-		s.TTL = lives[p]
+	switch p := r.IntN(40); { // the shortest are renewed often enough as it is
+	case p < 1:
+		s.TTL = 5 * time.Minute
+	case p < 5:
+		s.TTL = 20 * time.Minute
+	case p < 9:
+		s.TTL = 2 * time.Hour
+	case p < 13:
+		s.TTL = 12 * time.Hour
 	}
 	if r.IntN(4) == 0 {
 		s.RefreshTTL = time.Duration(1+r.IntN(6)) * Day
@@ -110,6 +116,9 @@ func (w *World) spec(n int) Spec {
 		s.Aliases = []string{"blue", "green"}[:1+r.IntN(2)]
 	}
 	s.Behaviour = w.behaviour()
+	if s.TTL < time.Hour {
+		s.Behaviour.ReuseRevokes = false // the sandbox would remember thousands of tokens
+	}
 	return s
 }
 
@@ -198,7 +207,7 @@ func (w *World) newConn(s Spec) *conn {
 		user: s.User, password: "password-1", takes: "password-1",
 	}
 	if c.user == "" {
-		c.user = "user-" + s.Name
+		c.user = c.first()
 	}
 	if s.Wrong {
 		c.password = "wrong"
@@ -212,7 +221,9 @@ func (w *World) newConn(s Spec) *conn {
 	return c
 }
 
-// other is the user to whom an operator may give the connection.
+// first and other are the users to whom an operator gives the connection in
+// turn.
+func (c *conn) first() string { return "user-" + c.name }
 func (c *conn) other() string { return "other-" + c.name }
 
 func (c *conn) registration() reltioauthtest.Client {
@@ -226,12 +237,11 @@ func (c *conn) registration() reltioauthtest.Client {
 // writeSecret is what an operator does; mu is not held.
 func (w *World) writeSecret(c *conn) {
 	w.mu.Lock()
-	text := c.secretText()
+	defer w.mu.Unlock()
 	c.made++
 	c.wrote(w.now(), c.identity())
 	w.noteLocked(nil, step{op: "operator", about: c.name, text: "writes the secret"})
-	w.mu.Unlock()
-	_, _ = w.secrets.PutConnection(w.ctx, c.name, reltioauth.NewSecret(text)) // it never fails
+	_, _ = w.secrets.PutConnection(w.ctx, c.name, reltioauth.NewSecret(c.secretText())) // it never fails
 }
 
 // identity is whose tokens the secret asks for; empty for a secret that cannot

@@ -173,6 +173,7 @@ func (i *Instance) enter(ctx context.Context, op Op, about string) (Fault, chanc
 	i.mu.Unlock()
 	busy := about
 	switch {
+	case i.w.cfg.Calm:
 	case op == OpTake || op == OpAdopt || op == OpSeize:
 		i.w.nowBusyWith(about)
 	case thawing && i.w.conns[about] == nil:

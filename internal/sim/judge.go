@@ -222,15 +222,31 @@ func (w *World) judgeReauthorize(c *conn) {
 func (c *conn) clientRight() bool   { return c.clientSecret == c.takesClient }
 func (c *conn) passwordRight() bool { return c.password == c.takes }
 
-// judgeVault notes a refresh token that was stored.
-func (w *World) judgeVault(i *Instance, name string, r grant.RefreshToken, version string) {
+// judgeVault notes a refresh token that was stored instead of the one before.
+// One that the server takes is not thrown away (I5), unless the secret has asked
+// for another identity since the login, or has been missing.
+func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToken, version string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.conns[name]
+	if r.Token.IsZero() && c.host.server.Alive(before.Token) && !c.askedForAnother(before.LoggedInAt) {
+		w.broken("I5", c, "the refresh token %s is thrown away, and the server takes it", short(before.Fingerprint()))
+	}
 	w.noteLocked(i, step{op: OpVaultPut, about: name, n: r.Epoch, text: short(r.Fingerprint()) + " as " + version})
 	if c.refresh.fingerprint == r.Fingerprint() || c.refresh.by == i {
 		c.refresh.stored = true
 	}
+}
+
+// askedForAnother reports whether the secret has changed its identity since a
+// moment.
+func (j *judged) askedForAnother(since time.Time) bool {
+	for n, a := range j.secrets {
+		if n > 0 && !a.from.Before(since) && a.identity != j.secrets[n-1].identity {
+			return true
+		}
+	}
+	return false
 }
 
 // judgeSeized notes a lease taken over anyone's head.

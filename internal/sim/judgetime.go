@@ -30,7 +30,10 @@ func (w *World) judgeDelay(c *conn) {
 	}
 	delay := w.now().Sub(since)
 	w.figures.Latest = max(w.figures.Latest, delay)
-	if allowed := w.allowance(c); delay > allowed && !w.cfg.Loose {
+	if delay <= tickEvery+work || w.cfg.Loose {
+		return
+	}
+	if allowed := w.allowance(c); delay > allowed {
 		w.broken("I8", c, "renewed %s after it was due; with the backlog it may be %s", delay, allowed)
 	}
 }
@@ -40,6 +43,9 @@ func (w *World) overdueSince(c *conn) (time.Time, bool) {
 	g := c.stored
 	if c.storedAt.IsZero() || g.Status == grant.StatusPaused || g.Status == grant.StatusUnknown || w.troubled(c.host) {
 		return time.Time{}, false
+	}
+	if c.dueFrom.IsZero() && g.DueAt.After(w.now()) {
+		return time.Time{}, false // the index is never later than it is due
 	}
 	due := g.Due()
 	switch {
@@ -55,17 +61,7 @@ func (w *World) overdueSince(c *conn) (time.Time, bool) {
 // allowance is a tick and the backlog's time: of the largest one that somebody
 // who is served now may have seen.
 func (w *World) allowance(c *conn) time.Duration {
-	const counted = 10 * time.Second
 	h, now := c.host, w.now()
-	if n := len(h.backlogs); n == 0 || now.Sub(h.backlogs[n-1].at) > counted {
-		b := backlog{at: now}
-		for _, other := range w.connList {
-			if _, ok := w.overdueSince(other); ok && other.host == h {
-				b.n++
-			}
-		}
-		h.backlogs = append(h.backlogs, b)
-	}
 	largest := 0
 	h.backlogs = slices.DeleteFunc(h.backlogs, func(b backlog) bool {
 		seen := now.Sub(b.at) <= 2*tickEvery+time.Duration(b.n)*w.each()
@@ -81,6 +77,20 @@ func (w *World) allowance(c *conn) time.Duration {
 type backlog struct {
 	at time.Time
 	n  int
+}
+
+// countBacklogs notes how many are overdue, for each host; mu is held.
+func (w *World) countBacklogs() {
+	now := w.now()
+	overdue := make(map[*host]int, len(w.hostList))
+	for _, c := range w.connList {
+		if _, ok := w.overdueSince(c); ok {
+			overdue[c.host]++
+		}
+	}
+	for h, n := range overdue {
+		h.backlogs = append(h.backlogs, backlog{at: now, n: n})
+	}
 }
 
 // each is what one renewal of a backlog takes: the budget's interval, with room
@@ -103,6 +113,7 @@ func (w *World) each() time.Duration {
 func (w *World) inspect() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.countBacklogs()
 	for _, c := range w.connList {
 		now, calm := w.now(), w.disturbance(c)
 		overdue := func(since time.Time, d time.Duration) bool {

@@ -207,6 +207,9 @@ func (w *World) judgeRefused(i *Instance, c *conn, s sent, refused bool) {
 		}
 		return
 	}
+	if refused {
+		c.mended = time.Time{} // it was not, or is no more
+	}
 	if refused || !s.heard && c.Type == connection.Password {
 		c.unseen[r.User]++
 	}
@@ -224,7 +227,9 @@ func (w *World) judgeRefused(i *Instance, c *conn, s sent, refused bool) {
 }
 
 // judgeCounted notes a login that is counted: until it is on its way, or taken
-// off again, it counts like one whose answer nobody saw.
+// off again, it counts like one whose answer nobody saw. What was put right may
+// take the second try; when that comes to nothing as well, somebody has to say
+// so again.
 func (w *World) judgeCounted(i *Instance, name string, n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -232,6 +237,13 @@ func (w *World) judgeCounted(i *Instance, name string, n int, err error) {
 	if c := w.conns[name]; err == nil {
 		i.open[name] = c.account()
 		c.unseen[c.account()]++
+		switch {
+		case c.mended.IsZero():
+		case n < account.MaxAttempts:
+			c.mended = w.now()
+		default:
+			c.mended = time.Time{}
+		}
 	}
 }
 
@@ -293,13 +305,25 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 		if dead || w.troubled(c.host) {
 			break // there is another way; and a probe's refusal is nobody's failure
 		}
-		c.failures++
-		c.notBefore = now.Add(grant.BackOff(c.failures, c.stored.Life(), 1))
-		if version, _ := w.secrets.ConnectionVersion(w.ctx, c.name); c.stored.Waiting() && version == c.stored.ConnectionVersion {
-			c.failures = 0 // one that waits is looked at, whatever came before
-			c.notBefore = now.Add(grant.LookEvery)
-		}
+		w.judgeFailure(c, s)
 	}
+}
+
+// judgeFailure notes until when there has to be peace. One that waits is looked
+// at every five minutes, whatever came before; new credentials, and a login that
+// may be tried again, are a new beginning.
+func (w *World) judgeFailure(c *conn, s sent) {
+	version, _ := w.secrets.ConnectionVersion(w.ctx, c.name)
+	waiting := c.stored.Waiting()
+	if waiting && s.login == 0 && version == c.stored.ConnectionVersion {
+		c.failures, c.notBefore = 0, w.now().Add(grant.LookEvery)
+		return
+	}
+	if waiting {
+		c.failures = 0
+	}
+	c.failures++
+	c.notBefore = w.now().Add(grant.BackOff(c.failures, c.stored.Life(), 1))
 }
 
 // judgeDead notes that the server refused all that a person once gave. That is

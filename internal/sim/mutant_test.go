@@ -503,6 +503,7 @@ func deletedAfterError(p *Ports) {
 				return err
 			}
 			g.RefreshFingerprint, g.SecretVersion = "", ""
+			g = g.Indexed(p.Now()) // what it forgot changes when it is due
 		}
 		return s.PutGrant(ctx, held, g)
 	}}

@@ -2,19 +2,22 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// resume is the operator's word that the credentials are right.
+// resume is the operator's word that the credentials are right; whoever says it
+// has looked whether the user is locked at the server.
 func (w *World) resume(c *conn) {
+	c.host.server.UnlockUser(c.account())
 	w.mu.Lock()
 	delete(w.refusals, c.host.name+"/"+c.user)
 	delete(w.refusals, c.host.name+" "+c.client)
@@ -23,57 +26,55 @@ func (w *World) resume(c *conn) {
 	if c.stored.Waiting() {
 		c.mended = w.now()
 	}
+	mended := c.mended
 	w.mu.Unlock()
-	w.operate(c, true, func(g grant.Grant, now time.Time) grant.Grant {
-		g.Status, g.RetryAt, g.TriedAt = grant.StatusFailing, now, time.Time{}
-		return g
-	})
+	if w.operate(c, (*operate.Operator).Resume) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.mended.Equal(mended) {
+		c.mended = time.Time{} // the operator gives up, and comes again when told again
+	}
 }
 
-// operate is a write of an operator, under a lease taken over anyone's head;
-// with forget, the account's count begins anew.
-func (w *World) operate(c *conn, forget bool, change func(grant.Grant, time.Time) grant.Grant) {
-	i := w.spawn(operatorKind)
+// operate is a command of an operator, given again until it works, ten times at
+// most.
+func (w *World) operate(c *conn, verb func(*operate.Operator, context.Context, string) (operate.Change, error)) bool {
+	s := w.spawn(operatorKind).ports()
+	o := &operate.Operator{
+		Grants: s.Grants, Leases: s.Leases, Hosts: w.allowed, Now: s.Now,
+		Accounts: seenAccounts{s.Accounts, &w.table}, Connections: seenConnections{s.Connections, &w.secrets},
+	}
 	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
 	for range 10 {
-		err := func() error {
-			s := i.ports()
-			held, err := s.Leases.SeizeLease(ctx, lease.Request{
-				Connection: c.name, Owner: lease.NewOwner(), Now: i.Now(), Until: i.Now().Add(lease.Term),
-			})
-			if err != nil {
-				return err
-			}
-			defer func() { _ = s.Leases.ReleaseLease(ctx, held) }()
-			g, err := s.Grants.Grant(ctx, c.name, grant.Strong)
-			if errors.Is(err, grant.ErrNotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if parsed, err := w.parsed(ctx, c); err == nil && forget {
-				if err := s.Accounts.DropClaim(ctx, parsed.Account(), c.name); err != nil {
-					return err
-				}
-			}
-			return s.Grants.PutGrant(ctx, held, change(g, i.Now()).Indexed(i.Now()))
-		}()
-		if err == nil {
-			return
+		_, err := verb(o, ctx, c.name)
+		if err == nil || fault.Of(err).Type != fault.StoreUnavailable {
+			return true
 		}
 		w.sleep(3 * time.Second)
 	}
+	return false
 }
 
-func (w *World) parsed(ctx context.Context, c *conn) (*connection.Connection, error) {
-	source, err := w.secrets.Connection(ctx, c.name)
-	if err != nil {
-		return nil, err
+// seenAccounts and seenConnections are what an operator can look at besides.
+type (
+	seenAccounts struct {
+		account.Store
+		table *memory.Table
 	}
-	return connection.Parse(c.name, source, w.allowed)
+	seenConnections struct {
+		connection.Secrets
+		vault *memory.Secrets
+	}
+)
+
+func (s seenAccounts) Account(ctx context.Context, hash string) (account.Record, error) {
+	return s.table.Account(ctx, hash)
 }
+
+func (s seenConnections) List(ctx context.Context) ([]string, error) { return s.vault.List(ctx) }
 
 // accident is what operators and people do to a connection.
 func (w *World) accident() {
@@ -105,8 +106,7 @@ func (w *World) accident() {
 		w.changeSecret(c, func() { c.broken = true })
 		w.after(wait, func() { w.running.Go(func() { w.putRight(c) }) })
 	case 7:
-		w.pauseConnection(c)
-		w.after(wait, func() { w.running.Go(func() { w.putRight(c) }) })
+		w.pauseConnection(c, wait)
 	case 8:
 		w.running.Go(func() { _, _ = w.rotate(w.ctx, rotation.Request{Connection: c.name, Force: true}, true) })
 	case 9:
@@ -125,8 +125,9 @@ func (w *World) changePassword(c *conn) {
 	c.takes = fmt.Sprintf("password-%d", c.made+1)
 	w.noteLocked(nil, step{op: "user", about: c.name, text: "changes the password"})
 	w.mu.Unlock()
-	c.host.server.SetPassword(c.user, reltioauth.NewSecret(c.takes))
-	c.host.server.SetPassword(c.other(), reltioauth.NewSecret(c.takes))
+	for _, user := range []string{c.first(), c.other()} {
+		c.host.server.SetPassword(user, reltioauth.NewSecret(c.takes))
+	}
 }
 
 func (w *World) changeClientSecret(c *conn) {
@@ -155,16 +156,27 @@ func (w *World) changeSecret(c *conn, change func()) {
 	w.writeSecret(c)
 }
 
-func (w *World) pauseConnection(c *conn) {
+// pauseConnection pauses it for a while.
+func (w *World) pauseConnection(c *conn, wait time.Duration) {
 	w.mu.Lock()
 	c.paused, c.mending = true, true
 	w.mu.Unlock()
 	w.running.Go(func() {
-		w.operate(c, false, func(g grant.Grant, _ time.Time) grant.Grant {
-			g.Status = grant.StatusPaused
-			return g
-		})
+		w.operate(c, (*operate.Operator).Pause)
+		_ = w.pause(w.patience, wait)
+		w.putRight(c)
 	})
+}
+
+// unpause takes it back into the service, however long that takes: nobody else
+// would.
+func (w *World) unpause(c *conn) {
+	for !w.operate(c, (*operate.Operator).Unpause) && !w.stopped.Load() {
+		w.sleep(time.Minute)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.failures, c.notBefore = 0, time.Time{}
 }
 
 // anotherUser gives the connection to somebody else, or back.
@@ -174,10 +186,18 @@ func (w *World) anotherUser(c *conn) {
 	}
 	w.mu.Lock()
 	if c.user == c.other() {
-		c.user = "user-" + c.name
+		c.user = c.first()
 	} else {
 		c.user = c.other()
 	}
 	w.mu.Unlock()
 	w.writeSecret(c)
+}
+
+func (w *World) parsed(ctx context.Context, c *conn) (*connection.Connection, error) {
+	source, err := w.secrets.Connection(ctx, c.name)
+	if err != nil {
+		return nil, err
+	}
+	return connection.Parse(c.name, source, w.allowed)
 }

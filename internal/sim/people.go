@@ -89,10 +89,7 @@ func (w *World) putRight(c *conn) {
 	}
 	switch {
 	case paused:
-		w.operate(c, false, func(g grant.Grant, now time.Time) grant.Grant {
-			g.Status, g.RetryAt = grant.StatusOK, now
-			return g
-		})
+		w.unpause(c)
 	case status == grant.StatusReauthorize: // with a secret that is right again
 		w.authorize(c)
 	case wrong:

@@ -4,11 +4,18 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// A world makes much garbage and holds little.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // live lets a world live in a bubble and returns it.
 func live(t *testing.T, cfg Config) *World {
@@ -92,7 +99,7 @@ func TestNinetyDays(t *testing.T) {
 	if os.Getenv("SIM_LONG") == "" {
 		t.Skip("long: SIM_LONG=1")
 	}
-	mustHold(t, Config{Seed: seedFrom("SIM_SEED", 90), Connections: 200, For: 90 * Day, Calls: 12, Hosts: 3})
+	mustHold(t, Config{Seed: seedFrom("SIM_SEED", 90), Connections: 100, For: 90 * Day, Calls: 12, Hosts: 3})
 }
 
 // Soak runs fresh seeds until it is stopped, or SIM_SOAK has passed.

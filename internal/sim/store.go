@@ -213,8 +213,9 @@ func (s *stores) Version(ctx context.Context, name, version string) (grant.Refre
 
 func (s *stores) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	return perform(ctx, s.i, OpVaultPut, name, func(ctx context.Context) (string, error) {
+		before, _ := s.i.w.secrets.Current(ctx, name) // none: the zero one
 		version, err := s.i.w.secrets.Put(ctx, name, r)
-		s.i.w.judgeVault(s.i, name, r, version)
+		s.i.w.judgeVault(s.i, name, before, r, version)
 		return version, err
 	})
 }

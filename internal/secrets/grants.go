@@ -56,8 +56,20 @@ func (m Manager) Version(ctx context.Context, name, version string) (grant.Refre
 // second version, and does not push aside what was written since.
 func (m Manager) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	id := m.grantID(name)
-	version, err := m.write(ctx, id, encode(r), aws.String(versionID(id, r)))
+	version, err := m.write(ctx, id, encode(r), aws.String(versionID(id, r)), func() (string, error) {
+		return m.keyOf(ctx, name)
+	})
 	return version, grantError(err)
+}
+
+// keyOf names the key of a connection's secret. One that is gone has none: what
+// the server gave is stored all the same, under the account's own key.
+func (m Manager) keyOf(ctx context.Context, name string) (string, error) {
+	d, err := m.describe(ctx, m.connectionID(name))
+	if errors.Is(err, errMissing) || errors.Is(err, errScheduled) {
+		return d.key, nil
+	}
+	return d.key, err
 }
 
 // grantError is an error of a grant's secret as grant.Vault names it; nil stays

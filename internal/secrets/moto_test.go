@@ -242,19 +242,58 @@ func TestDeletedConnectionCanBeRestored(t *testing.T) {
 	}
 }
 
-func TestSecretsAreCreatedUnderTheKey(t *testing.T) {
+// One key for both secrets of a connection, whoever creates them.
+func TestAGrantHasTheKeyOfItsConnection(t *testing.T) {
+	for name, key := range map[string]string{"the stack's key": "alias/reltio-tokens", "the account's own key": ""} {
+		t.Run(name, func(t *testing.T) {
+			operator := newManager(enginetest.Moto(t))
+			operator.KMSKeyID = key
+			if _, err := operator.PutConnection(t.Context(), "acme", reltioauth.NewSecret(canary)); err != nil {
+				t.Fatal(err)
+			}
+			function := operator
+			function.KMSKeyID = "" // it is told of no key
+			for range 2 {
+				if _, err := function.Put(t.Context(), "acme", someToken()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, id := range []string{"/connections/acme", "/grants/acme"} {
+				if got := keyOf(t, operator, id); got != key {
+					t.Errorf("%s: key %q, want %q", id, got, key)
+				}
+			}
+		})
+	}
+}
+
+// What the server gave for a connection that is being deleted is still stored.
+func TestAGrantOfADeletedConnectionIsStored(t *testing.T) {
 	m := newManager(enginetest.Moto(t))
 	m.KMSKeyID = "alias/reltio-tokens"
-	if _, err := m.Put(t.Context(), "acme", grant.RefreshToken{}); err != nil {
+	if _, err := m.PutConnection(t.Context(), "scheduled", reltioauth.NewSecret(canary)); err != nil {
 		t.Fatal(err)
 	}
-	out, err := m.Client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(m.Prefix + "/grants/acme")})
+	if err := m.DeleteConnection(t.Context(), "scheduled"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"scheduled": m.KMSKeyID, "never-there": ""} {
+		if _, err := m.Put(t.Context(), name, someToken()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got := keyOf(t, m, "/grants/"+name); got != want {
+			t.Errorf("%s: key %q, want %q", name, got, want)
+		}
+	}
+}
+
+// keyOf is the key that a secret says it has.
+func keyOf(t *testing.T, m secrets.Manager, id string) string {
+	t.Helper()
+	out, err := m.Client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(m.Prefix + id)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := aws.ToString(out.KmsKeyId); got != m.KMSKeyID {
-		t.Errorf("key %q, want %q", got, m.KMSKeyID)
-	}
+	return aws.ToString(out.KmsKeyId)
 }
 
 func TestListShowsConnectionsAlone(t *testing.T) {

@@ -31,11 +31,22 @@ func (m Manager) PutConnection(ctx context.Context, name string, text reltioauth
 			return "", unavailable(err)
 		}
 	}
-	version, err := m.write(ctx, id, text.Reveal(), nil)
+	version, err := m.write(ctx, id, text.Reveal(), nil, func() (string, error) { return m.KMSKeyID, nil })
 	if err != nil {
 		return "", unavailable(err)
 	}
 	return version, nil
+}
+
+// ConnectionKey names the key that the connection's secret is encrypted with, as
+// its creator named it; "" for the AWS account's own key for Secrets Manager.
+// One that is not there is connection.ErrNotFound.
+func (m Manager) ConnectionKey(ctx context.Context, name string) (string, error) {
+	described, err := m.describe(ctx, m.connectionID(name))
+	if err != nil {
+		return "", connectionError(err)
+	}
+	return described.key, nil
 }
 
 // DeleteConnection schedules the connection's secret for deletion, seven days

@@ -145,6 +145,7 @@ func operations(m secrets.Manager) map[string]func(context.Context) error {
 			_, err := m.PutConnection(ctx, "acme", reltioauth.NewSecret(canary))
 			return err
 		},
+		"ConnectionKey":    func(ctx context.Context) error { _, err := m.ConnectionKey(ctx, "acme"); return err },
 		"DeleteConnection": func(ctx context.Context) error { return m.DeleteConnection(ctx, "acme") },
 		"DeleteGrant":      func(ctx context.Context) error { return m.DeleteGrant(ctx, "acme") },
 		"List":             func(ctx context.Context) error { _, err := m.List(ctx); return err },

@@ -13,6 +13,10 @@
 //	token, err := m.Current(ctx, "acme-prod")      // grant.ErrNotFound
 //	version, err := m.Put(ctx, "acme-prod", token) // a new version, the newest
 //
+// A grant's secret is created under the key of its connection's secret, so that
+// who may read the one may read the other, and nothing has to be told which key
+// that is.
+//
 // Every method blocks on the network, retries as the client is configured to,
 // and ends with its context. Everything that is not one of the two sentinels is
 // a fault.Error of type StoreUnavailable: its message is made of fixed words and
@@ -49,8 +53,9 @@ type Manager struct {
 	Client *secretsmanager.Client
 	// Prefix stands before every secret's name. Required.
 	Prefix string
-	// KMSKeyID names the key of secrets that the Manager creates; empty: the
-	// AWS account's own key for Secrets Manager.
+	// KMSKeyID names the key of connections' secrets that the Manager creates;
+	// empty: the AWS account's own key for Secrets Manager. A grant's secret has
+	// the key of its connection's.
 	KMSKeyID string
 }
 
@@ -75,14 +80,14 @@ func (m Manager) Connection(ctx context.Context, name string) (connection.Source
 
 // ConnectionVersion implements connection.Secrets.
 func (m Manager) ConnectionVersion(ctx context.Context, name string) (string, error) {
-	version, err := m.describe(ctx, m.connectionID(name))
+	described, err := m.describe(ctx, m.connectionID(name))
 	if err != nil {
 		return "", connectionError(err)
 	}
-	if version == "" {
+	if described.version == "" {
 		return "", connection.ErrNotFound
 	}
-	return version, nil
+	return described.version, nil
 }
 
 func connectionError(err error) error {
@@ -111,22 +116,32 @@ func (m Manager) read(ctx context.Context, in *secretsmanager.GetSecretValueInpu
 	return value{text: reltioauth.NewSecret(text), version: aws.ToString(out.VersionId)}, nil
 }
 
-// describe returns the version that is labelled current, "" if none is:
-// errMissing, errScheduled or the client's error.
-func (m Manager) describe(ctx context.Context, id string) (string, error) {
+// description is what Secrets Manager says of a secret without showing it.
+type description struct {
+	// version is the one that is labelled current; "" if none is.
+	version string
+	// key is what the secret is encrypted with; "" for the AWS account's own
+	// key for Secrets Manager.
+	key string
+}
+
+// describe asks about a secret: errMissing, errScheduled (and the description
+// all the same) or the client's error.
+func (m Manager) describe(ctx context.Context, id string) (description, error) {
 	out, err := m.Client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(id)})
 	if err != nil {
-		return "", missing(err)
+		return description{}, missing(err)
 	}
-	if out.DeletedDate != nil {
-		return "", errScheduled
-	}
+	d := description{key: aws.ToString(out.KmsKeyId)}
 	for version, stages := range out.VersionIdsToStages {
 		if slices.Contains(stages, stageCurrent) {
-			return version, nil
+			d.version = version
 		}
 	}
-	return "", nil
+	if out.DeletedDate != nil {
+		return d, errScheduled
+	}
+	return d, nil
 }
 
 // state turns the error of a call on a secret into errMissing or errScheduled,

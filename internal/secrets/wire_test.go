@@ -119,15 +119,20 @@ func TestPut(t *testing.T) {
 		err     string
 	}{
 		"there is a secret": {map[string][]answer{put: {written}}, []string{put}, ""},
-		"there is none":     {map[string][]answer{put: {missing}, create: {written}}, []string{put, create}, ""},
+		"there is none":     {map[string][]answer{put: {missing}, describe: {living}, create: {written}}, []string{put, describe, create}, ""},
+		"there is none, and nobody says which key": {
+			map[string][]answer{put: {missing}, describe: {refused("ThrottlingException")}},
+			[]string{put, describe},
+			"StoreUnavailable: Secrets Manager: ThrottlingException",
+		},
 		"somebody else creates it meanwhile": {
-			map[string][]answer{put: {missing, written}, create: {exists}},
-			[]string{put, create, put},
+			map[string][]answer{put: {missing, written}, describe: {living}, create: {exists}},
+			[]string{put, describe, create, put},
 			"",
 		},
 		"somebody else creates and deletes it meanwhile": {
-			map[string][]answer{put: {missing}, create: {exists}},
-			[]string{put, create, put},
+			map[string][]answer{put: {missing}, describe: {living}, create: {exists}},
+			[]string{put, describe, create, put},
 			"StoreUnavailable: Secrets Manager: the version of the grant's secret that holds the refresh token is not there",
 		},
 		"it is scheduled for deletion": {
@@ -136,8 +141,8 @@ func TestPut(t *testing.T) {
 			scheduled,
 		},
 		"it is deleted in this moment": {
-			map[string][]answer{put: {missing}, create: {invalid}, describe: {deletedAlready}},
-			[]string{put, create, describe},
+			map[string][]answer{put: {missing}, create: {invalid}, describe: {living, deletedAlready}},
+			[]string{put, describe, create, describe},
 			scheduled,
 		},
 		"the version holds something else": {
@@ -146,8 +151,8 @@ func TestPut(t *testing.T) {
 			"StoreUnavailable: Secrets Manager: ResourceExistsException",
 		},
 		"it may not be created": {
-			map[string][]answer{put: {missing}, create: {refused("AccessDeniedException")}},
-			[]string{put, create},
+			map[string][]answer{put: {missing}, describe: {living}, create: {refused("AccessDeniedException")}},
+			[]string{put, describe, create},
 			"StoreUnavailable: Secrets Manager: AccessDeniedException",
 		},
 	} {

@@ -9,18 +9,23 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-// description is what an operator sees next to a secret in the console.
-const description = "Reltio tokens"
+// label is what an operator sees next to a secret in the console.
+const label = "Reltio tokens"
 
 // write adds a version, makes it the current one and returns its name; a secret
-// that does not exist is created. token names the version; nil: a random name.
-// If somebody else creates the secret meanwhile, the version is added to theirs.
-func (m Manager) write(ctx context.Context, id, text string, token *string) (string, error) {
+// that does not exist is created, under the key that is asked for then. token
+// names the version; nil: a random name. If somebody else creates the secret
+// meanwhile, the version is added to theirs.
+func (m Manager) write(ctx context.Context, id, text string, token *string, key func() (string, error)) (string, error) {
 	version, err := m.add(ctx, id, text, token)
 	if !errors.Is(err, errMissing) {
 		return version, err
 	}
-	version, err = m.create(ctx, id, text, token)
+	kmsKeyID, err := key()
+	if err != nil {
+		return "", err
+	}
+	version, err = m.create(ctx, id, text, token, kmsKeyID)
 	if exists := (*types.ResourceExistsException)(nil); errors.As(err, &exists) {
 		return m.add(ctx, id, text, token)
 	}
@@ -40,15 +45,15 @@ func (m Manager) add(ctx context.Context, id, text string, token *string) (strin
 	return aws.ToString(out.VersionId), nil
 }
 
-func (m Manager) create(ctx context.Context, id, text string, token *string) (string, error) {
+func (m Manager) create(ctx context.Context, id, text string, token *string, kmsKeyID string) (string, error) {
 	in := &secretsmanager.CreateSecretInput{
 		Name:               aws.String(id),
-		Description:        aws.String(description),
+		Description:        aws.String(label),
 		SecretString:       aws.String(text),
 		ClientRequestToken: token,
 	}
-	if m.KMSKeyID != "" {
-		in.KmsKeyId = aws.String(m.KMSKeyID)
+	if kmsKeyID != "" {
+		in.KmsKeyId = aws.String(kmsKeyID)
 	}
 	out, err := m.Client.CreateSecret(ctx, in)
 	if err != nil {

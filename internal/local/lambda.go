@@ -150,12 +150,25 @@ func (r rotator) Rotate(ctx context.Context, request rotation.Request) (rotation
 	if err != nil {
 		return rotation.Result{}, fault.Wrap(fault.Internal, "", err)
 	}
+	a := r.stack.lambda
+	answers := make(chan []byte, 1)
+	a.events.Go(func() { // with a deadline of its own, whatever becomes of its caller
+		data, failed := a.invoke(context.WithoutCancel(ctx), "rotate", "", payload)
+		if failed {
+			data = nil
+		}
+		answers <- data
+	})
 	var result rotation.Result
-	data, failed := r.stack.lambda.invoke(ctx, "rotate", "", payload)
-	if failed || json.Unmarshal(data, &result) != nil || result.Outcome == nil {
+	select {
+	case data := <-answers:
+		if json.Unmarshal(data, &result) == nil && result.Outcome != nil {
+			return result, nil
+		}
 		return rotation.Result{}, fault.New(fault.StoreUnavailable, "rotate failed")
+	case <-ctx.Done():
+		return rotation.Result{}, fault.Wrap(fault.StoreUnavailable, "rotate did not answer in time", ctx.Err())
 	}
-	return result, nil
 }
 
 // RotateLater implements rotation.Function.

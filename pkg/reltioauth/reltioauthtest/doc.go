@@ -1,8 +1,9 @@
 // Package reltioauthtest is a sandbox of Reltio's authorization server: the
 // token endpoint with all its grant types, the browser leg with a login page,
-// revocation and token inspection. It is made for tests, for simulations in
-// virtual time and for trying things on one machine. It is no security
-// product: nothing real belongs into it.
+// revocation and token inspection; and a stand-in for the function that hands
+// tokens out. It is made for tests, for simulations in virtual time and for
+// trying things on one machine. It is no security product: nothing real belongs
+// into it.
 //
 //	server := reltioauthtest.NewServer(t, reltioauthtest.Config{
 //		Clients: []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("s3cret")}},
@@ -13,6 +14,22 @@
 //	server.Kill(token.Fingerprint())                   // dies before its hour
 //	server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML}})
 //	server.MaxTokenRequests(time.Second)               // never more than ten, is it?
+//
+// For integrations that never see that server, because they ask the Lambda
+// function issue for their tokens, there is [Vendor]: the function behind
+// Lambda's Invoke API, and a tenant API that answers 401 to dead tokens. A test
+// needs neither Reltio nor AWS:
+//
+//	vendor := &reltioauthtest.Vendor{}
+//	lambdaAPI, tenant := httptest.NewServer(vendor), httptest.NewServer(vendor.Tenant(nil))
+//	defer lambdaAPI.Close()
+//	defer tenant.Close()
+//	t.Setenv("AWS_ENDPOINT_URL_LAMBDA", lambdaAPI.URL) // any AWS SDK finds it
+//	sync(tenant.URL)                                   // the code under test
+//	vendor.Kill("acme-prod")                           // Reltio refuses the token from now on
+//	sync(tenant.URL)                                   // reports it, gets another one, goes on
+//
+// What follows is about the authorization server.
 //
 // # What differs between real servers
 //

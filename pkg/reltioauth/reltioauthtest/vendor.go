@@ -1,0 +1,157 @@
+package reltioauthtest
+
+import (
+	"crypto/rand"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// Vendor stands in for the Lambda function issue, for the tests of integrations
+// that call Reltio with the tokens it hands out. It is the Invoke API of Lambda
+// as an http.Handler, so every AWS SDK reaches it, and it knows which tokens a
+// tenant API must refuse:
+//
+//	vendor := &reltioauthtest.Vendor{}
+//	lambdaAPI := httptest.NewServer(vendor)            // AWS_ENDPOINT_URL_LAMBDA
+//	tenant := httptest.NewServer(vendor.Tenant(myAPI)) // 401 for dead tokens
+//	vendor.Kill("acme-prod")                           // a 401 on demand
+//
+// It answers POST /2015-03-31/functions/NAME/invocations, any name, alias or
+// ARN, as the function does, letter by letter: the answers' members, the
+// errorTypes, what it refuses to read. It has no Reltio behind it: tokens are
+// made here, a connection exists as soon as it is asked for, and a failure is
+// what a test asks for.
+//
+// The zero value is ready. It is safe for concurrent use; its fields must not be
+// changed after the first call.
+type Vendor struct {
+	// Connections are those that exist. Empty means any name that could be one.
+	Connections []string
+	// Life is that of each token. Zero means an hour.
+	Life time.Duration
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
+
+	mu        sync.Mutex // guards the rest
+	vended    map[string]*vendedToken
+	tokens    map[string]*vendedToken // by fingerprint
+	failures  map[string]functionError
+	throttled int
+	asked     map[string]int
+}
+
+// vendedToken is a token, with what is known of it.
+type vendedToken struct {
+	secret  reltioauth.Secret
+	version int64
+	born    time.Time
+	ends    time.Time
+	killed  bool
+}
+
+// functionError is the payload of a function that failed.
+type functionError struct {
+	Message string `json:"errorMessage"`
+	Type    string `json:"errorType"`
+}
+
+// Kill lets the connection's token die before its time: Tenant refuses it from
+// now on, and the function does not know. It returns its fingerprint, "" if
+// there is none.
+func (v *Vendor) Kill(connection string) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.vended[connection]
+	if t == nil {
+		return ""
+	}
+	t.killed = true
+	return reltioauth.Fingerprint(t.secret)
+}
+
+// Renew gives the connection a new token, as the schedule does. The one before it
+// lives on to its own end.
+func (v *Vendor) Renew(connection string) {
+	now := v.now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.renew(connection, now)
+}
+
+// Fail lets the function fail for the connection from now on, with an errorType
+// of its own ("ReauthorizationRequired") and its message ("a person must log
+// in"; "retry after 3 s" for RateLimited). An empty errorType ends it.
+func (v *Vendor) Fail(connection, errorType, message string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.failures == nil {
+		v.failures = map[string]functionError{}
+	}
+	v.failures[connection] = functionError{Message: message, Type: errorType}
+}
+
+// Throttle answers the next n invocations with Lambda's own 429.
+func (v *Vendor) Throttle(n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.throttled = n
+}
+
+// Asked is how often the function was invoked for the connection, throttled
+// invocations not counted.
+func (v *Vendor) Asked(connection string) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.asked[connection]
+}
+
+// Alive reports whether Tenant would let the token through.
+func (v *Vendor) Alive(token reltioauth.Secret) bool {
+	now := v.now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.tokens[reltioauth.Fingerprint(token)]
+	return t != nil && t.alive(now)
+}
+
+func (t *vendedToken) alive(now time.Time) bool { return !t.killed && now.Before(t.ends) }
+
+// left is what a token has left, in whole seconds that have not begun; 0 for
+// none at all.
+func (t *vendedToken) left(now time.Time) int64 {
+	if t == nil {
+		return 0
+	}
+	return int64(t.ends.Sub(now) / time.Second)
+}
+
+// renew makes a token. The caller holds mu.
+func (v *Vendor) renew(connection string, now time.Time) *vendedToken {
+	life := v.Life
+	orDefault(&life, DefaultAccessTokenTTL)
+	t := &vendedToken{secret: reltioauth.NewSecret(strings.ToLower(rand.Text())), version: 1, born: now, ends: now.Add(life)}
+	if last := v.vended[connection]; last != nil {
+		t.version = last.version + 1
+	}
+	if v.vended == nil {
+		v.vended, v.tokens = map[string]*vendedToken{}, map[string]*vendedToken{}
+	}
+	v.vended[connection] = t
+	v.tokens[reltioauth.Fingerprint(t.secret)] = t
+	return t
+}
+
+func (v *Vendor) exists(connection string) bool {
+	return len(v.Connections) == 0 || slices.Contains(v.Connections, connection)
+}
+
+func (v *Vendor) now() time.Time {
+	if v.Now == nil {
+		return time.Now().Round(0) //nolint:forbidigo // the documented default
+	}
+	return v.Now().Round(0)
+}

@@ -1,0 +1,192 @@
+package reltioauthtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+const (
+	// maxPayload is what Lambda takes synchronously.
+	maxPayload = 6 << 20
+	// maxMinTTL is the longest life that can be asked for, in seconds.
+	maxMinTTL = 86400
+)
+
+// ServeHTTP implements http.Handler: the Invoke API of Lambda.
+func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path, versioned := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
+	name, invoked := strings.CutSuffix(path, "/invocations")
+	if r.Method != http.MethodPost || !versioned || !invoked || name == "" {
+		refuseInvoke(w, http.StatusNotFound, "ResourceNotFoundException", "only the Invoke API is here")
+		return
+	}
+	payload, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
+	if len(payload) == 0 {
+		payload = []byte("{}") // as Lambda does
+	}
+	switch {
+	case err != nil || len(payload) > maxPayload:
+		refuseInvoke(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "the payload is larger than 6 MB, or was cut off")
+	case v.throttle():
+		refuseInvoke(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
+	case !json.Valid(payload):
+		refuseInvoke(w, http.StatusBadRequest, "InvalidRequestContentException", "the payload is not JSON")
+	default:
+		v.invoke(w, payload)
+	}
+}
+
+func refuseInvoke(w http.ResponseWriter, status int, kind, message string) {
+	body := object(nil).addText("Type", "User").addText("Message", message).end()
+	header := http.Header{"X-Amzn-Errortype": {kind}}
+	answer{status: status, contentType: contentJSON, header: header, body: body}.send(w)
+}
+
+// throttle reports whether this invocation is one of those to throttle.
+func (v *Vendor) throttle() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.throttled <= 0 {
+		return false
+	}
+	v.throttled--
+	return true
+}
+
+// invoke runs the function.
+func (v *Vendor) invoke(w http.ResponseWriter, payload []byte) {
+	header := http.Header{"X-Amz-Executed-Version": {"$LATEST"}}
+	body, failed := v.issue(payload)
+	if failed != nil {
+		header.Set("X-Amz-Function-Error", "Unhandled")
+		body, _ = json.Marshal(failed) // two strings always can be
+	}
+	answer{status: http.StatusOK, contentType: "application/json", header: header, body: body}.send(w)
+}
+
+// issueRequest is what the function is asked.
+type issueRequest struct {
+	connection string
+	minTTL     int64
+	rejected   string
+}
+
+// issue is the function.
+func (v *Vendor) issue(payload []byte) ([]byte, *functionError) {
+	r, problem := readIssueRequest(payload)
+	if problem != "" {
+		return nil, &functionError{Type: "InvalidRequest", Message: problem}
+	}
+	now := v.now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.asked == nil {
+		v.asked = map[string]int{}
+	}
+	v.asked[r.connection]++
+	if !v.exists(r.connection) {
+		return nil, &functionError{Type: "UnknownConnection", Message: "no connection has this name"}
+	}
+	if failed := v.failures[r.connection]; failed.Type != "" {
+		return nil, &failed
+	}
+	t, outcome, warnings := v.choose(r, now)
+	return t.issued(r, outcome, warnings, now), nil
+}
+
+// choose finds the token to hand out, or makes it. The caller holds mu.
+func (v *Vendor) choose(r issueRequest, now time.Time) (t *vendedToken, outcome string, warnings []string) {
+	t = v.vended[r.connection]
+	reported := t.left(now) > 0 && r.rejected == reltioauth.Fingerprint(t.secret)
+	switch {
+	case t.left(now) < 1, reported && t.killed, t.left(now) < r.minTTL && now.Sub(t.born) > t.ends.Sub(now):
+		return v.renew(r.connection, now), "renewed", nil
+	case reported:
+		warnings = []string{"rejected_token_is_alive"}
+	}
+	return t, "cached", warnings
+}
+
+// issued is an answer: always these eleven members.
+func (t *vendedToken) issued(r issueRequest, outcome string, warnings []string, now time.Time) []byte {
+	return object(make([]byte, 0, 512)).
+		addText("connection", r.connection).
+		addText("access_token", t.secret.Reveal()).
+		addText("token_type", "bearer").
+		addText("scope", "").
+		addRaw("expires_in", strconv.FormatInt(t.left(now), 10)).
+		addText("expires_at", t.ends.UTC().Truncate(time.Second).Format(time.RFC3339)).
+		addText("fingerprint", reltioauth.Fingerprint(t.secret)).
+		addRaw("version", strconv.FormatInt(t.version, 10)).
+		addText("outcome", outcome).
+		addRaw("min_ttl_met", strconv.FormatBool(t.left(now) >= r.minTTL)).
+		addList("warnings", warnings).
+		end()
+}
+
+var (
+	connectionName   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	fingerprintShape = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
+)
+
+// readIssueRequest is as strict as the function: a test should hear of what
+// would be refused later. problem is empty if nothing is wrong.
+func readIssueRequest(payload []byte) (r issueRequest, problem string) {
+	members, err := strictMembers(payload)
+	if err != nil {
+		return r, "payload: " + err.Error()
+	}
+	var problems []string
+	read := func(name string, value any, valid func() bool) {
+		raw, found := members[name]
+		delete(members, name)
+		if found && (string(raw) == "null" || json.Unmarshal(raw, value) != nil || !valid()) {
+			problems = append(problems, name+": must be another value")
+		}
+	}
+	if members["connection"] == nil {
+		problems = append(problems, "connection: is required")
+	}
+	read("connection", &r.connection, func() bool { return connectionName.MatchString(r.connection) })
+	read("min_ttl_seconds", &r.minTTL, func() bool { return r.minTTL >= 0 && r.minTTL <= maxMinTTL })
+	read("rejected_fingerprint", &r.rejected, func() bool { return fingerprintShape.MatchString(r.rejected) })
+	if len(members) > 0 {
+		problems = append(problems, "a field: is not known here")
+	}
+	slices.Sort(problems)
+	return r, strings.Join(problems, "; ")
+}
+
+// strictMembers reads one object, in which no member occurs twice.
+func strictMembers(data []byte) (map[string]json.RawMessage, error) {
+	errShape := errors.New("must be one JSON object")
+	d := json.NewDecoder(bytes.NewReader(data))
+	if first, err := d.Token(); err != nil || first != json.Delim('{') || !utf8.Valid(data) {
+		return nil, errShape
+	}
+	members := map[string]json.RawMessage{}
+	for d.More() {
+		name, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return nil, errShape
+		}
+		key, _ := name.(string) // a member's name is nothing else
+		if members[key] != nil {
+			return nil, errors.New("a field is repeated")
+		}
+		members[key] = value
+	}
+	return members, nil // its end is there, and nothing after it: the API takes valid JSON only
+}

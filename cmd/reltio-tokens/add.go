@@ -21,7 +21,6 @@ type addCommand struct {
 	Name     string `arg:"" help:"The connection."`
 	FromFile string `placeholder:"FILE" help:"Take the whole secret, as JSON, from a file, or from standard input (-)."`
 	Force    bool   `help:"Replace the secret of a connection that exists."`
-	KMSKeyID string `name:"kms-key-id" env:"KMS_KEY_ID" placeholder:"KEY" help:"The key of a new secret, if not the account's own for Secrets Manager."`
 
 	fields `embed:""`
 }
@@ -91,7 +90,6 @@ func (*addCommand) talks() {}
 
 // Run adds a connection.
 func (c *addCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) error {
-	w.kmsKeyID = c.KMSKeyID
 	if err := c.free(ctx, w); err != nil {
 		return err
 	}

@@ -13,10 +13,13 @@ import (
 )
 
 const description = `Operates Reltio tokens: adds, connects and disconnects connections, shows their health, checks
-secrets, takes connections out of the service or back into it.
+secrets, takes connections out of the service or back into it, and examines an installation.
 
 It uses the AWS credentials and the region of the environment, as the AWS CLI does, or with
 --local the stack that "make run" starts on this machine.
+
+--stack NAME takes everything from the outputs of a deployed stack. A flag counts more than the
+stack, the stack more than the environment.
 
 Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 status --check found a
 connection that needs somebody.`
@@ -36,24 +39,32 @@ type cli struct {
 	Add        addCommand        `cmd:"" help:"Add a connection: ask for what it needs, validate it, write its secret."`
 	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects an authorization_code connection."`
 	Disconnect disconnectCommand `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
+
+	Doctor doctorCommand `cmd:"" help:"Look whether the installation can work: stack, table, permissions, functions, hosts, clock, schedule, connections."`
 }
 
 // globals are the flags that every command takes.
 type globals struct {
-	Table          string        `env:"TABLE_NAME" placeholder:"NAME" help:"The DynamoDB table."`
-	SecretPrefix   string        `env:"SECRET_PREFIX" placeholder:"PREFIX" help:"What the names of all secrets begin with."`
-	AuthHosts      string        `env:"AUTH_HOSTS" placeholder:"HOST,…" default:"auth.reltio.com" help:"The authorization servers that a connection may name, as the functions have them (${default})."`
-	IssueFunction  string        `env:"ISSUE_FUNCTION" placeholder:"NAME" default:"issue" help:"Name or ARN of the issue function, with an alias or without (${default})."`
-	RotateFunction string        `env:"ROTATE_FUNCTION" placeholder:"NAME" default:"rotate" help:"Name or ARN of the rotate function (${default})."`
-	CallbackURL    string        `name:"callback-url" env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Where the callback function answers, for links; --local has its own."`
-	Region         string        `placeholder:"REGION" help:"The AWS region, if not the environment's."`
-	EndpointURL    string        `placeholder:"URL" help:"Where all AWS services are, if not at AWS."`
-	Local          localURL      `help:"Talk to the local stack at http://127.0.0.1:3001, or at --local=URL."`
-	Timeout        time.Duration `placeholder:"TIME" default:"100s" help:"How long to wait (${default}); a renewal may take 90s."`
+	Stack            string        `placeholder:"NAME" help:"Take table, secrets, functions, callback and key from the outputs of this CloudFormation stack."`
+	Table            string        `env:"TABLE_NAME" placeholder:"NAME" help:"The DynamoDB table."`
+	SecretPrefix     string        `env:"SECRET_PREFIX" placeholder:"PREFIX" help:"What the names of all secrets begin with."`
+	AuthHosts        string        `env:"AUTH_HOSTS" placeholder:"HOST,…" default:"auth.reltio.com" help:"The authorization servers that a connection may name, as the functions have them (${default})."`
+	IssueFunction    string        `env:"ISSUE_FUNCTION" placeholder:"NAME" default:"issue" help:"Name or ARN of the issue function, with an alias or without (${default})."`
+	RotateFunction   string        `env:"ROTATE_FUNCTION" placeholder:"NAME" default:"rotate" help:"Name or ARN of the rotate function (${default})."`
+	CallbackFunction string        `env:"CALLBACK_FUNCTION" placeholder:"NAME" help:"Name or ARN of the callback function, for doctor."`
+	CallbackURL      string        `name:"callback-url" env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Where the callback function answers, for links; --local has its own."`
+	KMSKeyID         string        `name:"kms-key-id" env:"KMS_KEY_ID" placeholder:"KEY" help:"The key of a secret that add creates, if not the account's own for Secrets Manager."`
+	Region           string        `placeholder:"REGION" help:"The AWS region, if not the environment's."`
+	EndpointURL      string        `placeholder:"URL" help:"Where all AWS services are, if not at AWS."`
+	Local            localURL      `help:"Talk to the local stack at http://127.0.0.1:3001, or at --local=URL."`
+	Timeout          time.Duration `placeholder:"TIME" default:"100s" help:"How long to wait (${default}); a renewal may take 90s."`
 }
 
-// Validate refuses times that have passed.
+// Validate refuses times that have passed, and two answers to where.
 func (g *globals) Validate() error {
+	if g.Stack != "" && g.Local != "" {
+		return errors.New("--stack is on AWS, --local on this machine: give one of them")
+	}
 	if g.Timeout <= 0 {
 		return errors.New("--timeout must be more than 0")
 	}
@@ -69,7 +80,7 @@ func (g *globals) callback() error {
 	u, err := url.Parse(g.CallbackURL)
 	switch {
 	case g.CallbackURL == "":
-		return &usageError{"--callback-url (CALLBACK_BASE_URL) is needed: where the callback function answers"}
+		return &usageError{"--stack, or --callback-url (CALLBACK_BASE_URL), is needed: where the callback function answers"}
 	case err != nil, u.Host == "", u.User != nil, strings.ContainsAny(g.CallbackURL, "?#"),
 		u.Scheme != "https" && (u.Scheme != "http" || !connection.Loopback(u.Hostname())):
 		return &usageError{"--callback-url must be an https URL without query (http is for loopback alone)"}

@@ -15,24 +15,29 @@ var errNoCredentials = errors.New("there are no AWS credentials")
 
 // hint says what to do about an error: a line, or nothing.
 func hint(err error) string {
-	var api smithy.APIError
-	text := ""
-	switch {
-	case errors.Is(err, errNoCredentials):
-		text = "log in (aws sso login), set AWS_PROFILE, or use --local"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		text = `nothing listens there: start the local stack with "make run", or look at --local and --endpoint-url`
-	case errors.Is(err, context.DeadlineExceeded):
-		text = "look at --region and --endpoint-url, or give it more time with --timeout"
-	case errors.As(err, &api):
-		text = hintOfAWS(err, api.ErrorCode())
-	default:
-		text = hintOfType(fault.Of(err).Type)
-	}
+	text := hintText(err)
 	if text == "" {
 		return ""
 	}
 	return "  " + text + "\n"
+}
+
+func hintText(err error) string {
+	var api smithy.APIError
+	switch {
+	case noStack(err):
+		return "there is no such stack: look at --stack and --region"
+	case errors.Is(err, errNoCredentials):
+		return "log in (aws sso login), set AWS_PROFILE, or use --local"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return `nothing listens there: start the local stack with "make run", or look at --local and --endpoint-url`
+	case errors.Is(err, context.DeadlineExceeded):
+		return "look at --region and --endpoint-url, or give it more time with --timeout"
+	case errors.As(err, &api):
+		return hintOfAWS(err, api.ErrorCode())
+	default:
+		return hintOfType(fault.Of(err).Type)
+	}
 }
 
 // hintOfAWS is for what AWS refused, by its error code.

@@ -1,11 +1,12 @@
 // Command reltio-tokens is what operators use: it adds, connects and disconnects
-// connections, shows their health, checks secrets, and takes connections out of
-// the service or back into it.
+// connections, shows their health, checks secrets, takes connections out of the
+// service or back into it, and examines an installation.
 //
 //	reltio-tokens add acme-prod
 //	reltio-tokens status
 //	reltio-tokens issue acme-prod
 //	reltio-tokens --local check demo-password
+//	reltio-tokens --stack reltio-tokens doctor
 //
 // It works on AWS with the operator's credentials, on any endpoint, and with
 // --local on the stack that `make run` starts. What it prints never holds a
@@ -87,10 +88,15 @@ func perform(ctx context.Context, args []string, s *screen) error {
 		return &usageError{err.Error()}
 	}
 	w := &wiring{globals: line.globals, now: time.Now}
-	if _, ok := command.Selected().Target.Addr().Interface().(talking); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = w.bounded(ctx)
-		defer cancel()
+	selected := command.Selected().Target.Addr().Interface()
+	discovery, cancel := w.bounded(ctx)
+	defer cancel()
+	w.stackErr = w.discover(discovery, given(command))
+	if _, ok := selected.(discovering); w.stackErr != nil && !ok {
+		return w.stackErr
+	}
+	if _, ok := selected.(talking); !ok {
+		ctx = discovery
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	return command.Run(w, s, askerOn(os.Stdin, os.Stderr))
@@ -99,6 +105,9 @@ func perform(ctx context.Context, args []string, s *screen) error {
 // talking is a command that talks with a person, who may take as long as it
 // takes: it bounds its calls itself.
 type talking interface{ talks() }
+
+// discovering is a command that says by itself what is wrong with --stack.
+type discovering interface{ discovers() }
 
 // exitCode says what went wrong, and what to do about it.
 func exitCode(s *screen, err error) int {

@@ -43,6 +43,11 @@ func call[T any](ctx context.Context, r remote, c operate.Call) (result T, err e
 	return reply.Unpack()
 }
 
+// About implements operator.
+func (r remote) About(ctx context.Context) (operate.About, error) {
+	return call[operate.About](ctx, r, operate.Call{Verb: operate.VerbAbout})
+}
+
 // Status implements operator.
 func (r remote) Status(ctx context.Context, names ...string) (operate.Report, error) {
 	return call[operate.Report](ctx, r, operate.Call{Verb: operate.VerbStatus, Connections: names})

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
@@ -23,6 +24,7 @@ import (
 
 // operator is operate.Operator, here or in the local stack.
 type operator interface {
+	About(ctx context.Context) (operate.About, error)
 	Status(ctx context.Context, names ...string) (operate.Report, error)
 	Check(ctx context.Context, name string) (operate.Checked, error)
 	Issue(ctx context.Context, r operate.IssueRequest) (operate.Issued, error)
@@ -45,8 +47,10 @@ var (
 type wiring struct {
 	globals globals
 	now     func() time.Time
-	// kmsKeyID is the key of secrets that are created; empty: the account's.
-	kmsKeyID string
+	// stack is what --stack named; nil without it, or if it could not be
+	// described, for the reason in stackErr.
+	stack    *doctor.Stack
+	stackErr error
 }
 
 // bounded is a context for the calls of a command that talks with a person: the
@@ -74,7 +78,7 @@ func (w *wiring) stores(ctx context.Context) (operator, error) {
 		return w.local(), nil
 	}
 	if w.globals.Table == "" || w.globals.SecretPrefix == "" {
-		return nil, &usageError{"--table (TABLE_NAME) and --secret-prefix (SECRET_PREFIX) are needed, or --local"}
+		return nil, &usageError{"--stack is needed, or --table (TABLE_NAME) and --secret-prefix (SECRET_PREFIX), or --local"}
 	}
 	hosts, err := connection.ParseHosts(w.globals.AuthHosts)
 	if err != nil {
@@ -88,14 +92,18 @@ func (w *wiring) stores(ctx context.Context) (operator, error) {
 	table := &dynamo.Table{Name: w.globals.Table, Client: dynamodb.NewFromConfig(config, func(o *dynamodb.Options) {
 		endpoint(&o.BaseEndpoint)
 	})}
-	vault := secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.kmsKeyID, Client: secretsmanager.NewFromConfig(config, func(o *secretsmanager.Options) {
-		endpoint(&o.BaseEndpoint)
-	})}
+	vault := w.vault(config)
 	o := w.invoking(config)
 	o.Grants, o.Leases, o.Accounts, o.Connections, o.Hosts = table, table, table, vault, hosts
 	o.Authorizations, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
 	o.Secrets, o.Vault, o.Budgets = vault, vault, table
 	return o, nil
+}
+
+func (w *wiring) vault(config aws.Config) secrets.Manager {
+	endpoint := w.endpoint()
+	client := secretsmanager.NewFromConfig(config, func(o *secretsmanager.Options) { endpoint(&o.BaseEndpoint) })
+	return secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.globals.KMSKeyID, Client: client}
 }
 
 func (w *wiring) invoking(config aws.Config) *operate.Operator {
@@ -111,15 +119,18 @@ func (w *wiring) invoking(config aws.Config) *operate.Operator {
 // local is the operator in the local stack; its functions are invoked as on
 // AWS.
 func (w *wiring) local() operator {
-	client := lambda.New(lambda.Options{
+	return remote{
+		url:    string(w.globals.Local),
+		issues: issueFunction{client: w.localLambda(), name: w.globals.IssueFunction},
+	}
+}
+
+func (w *wiring) localLambda() *lambda.Client {
+	return lambda.New(lambda.Options{
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String(string(w.globals.Local)),
 		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
 	})
-	return remote{
-		url:    string(w.globals.Local),
-		issues: issueFunction{client: client, name: w.globals.IssueFunction},
-	}
 }
 
 // endpoint sets a service's endpoint if one is given for all.

@@ -23,6 +23,7 @@ const (
 	VerbUnpause   Verb = "unpause"
 	VerbResume    Verb = "resume"
 	VerbResumeAll Verb = "resume_all"
+	VerbAbout     Verb = "about"
 
 	VerbAdd        Verb = "add"
 	VerbConnect    Verb = "connect"
@@ -100,6 +101,8 @@ func (o *Operator) do(ctx context.Context, c Call) (any, error) {
 		return o.Resume(ctx, c.Connection)
 	case VerbResumeAll:
 		return o.ResumeAll(ctx)
+	case VerbAbout:
+		return o.About(ctx)
 	case VerbAdd:
 		return o.Add(ctx, AddRequest{Connection: c.Connection, Secret: c.Secret.Secret, Force: c.Force})
 	case VerbConnect:
@@ -108,7 +111,7 @@ func (o *Operator) do(ctx context.Context, c Call) (any, error) {
 		return o.Disconnect(ctx, c.Connection, c.DeleteSecret)
 	default:
 		return nil, fault.New(fault.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, add, connect or disconnect")
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect or disconnect")
 	}
 }
 

@@ -377,6 +377,7 @@ func TestCalls(t *testing.T) {
 			call operate.Call
 			want any
 		}{
+			{operate.Call{Verb: operate.VerbAbout}, operate.About{}},
 			{operate.Call{Verb: operate.VerbStatus}, operate.Report{}},
 			{operate.Call{Verb: operate.VerbCheck, Connection: "acme"}, operate.Checked{}},
 			{operate.Call{Verb: operate.VerbRotate, Connection: "acme", Force: true}, rotation.Result{}},
@@ -416,7 +417,7 @@ func TestNothingSecretComesBack(t *testing.T) {
 		var seen strings.Builder
 		for _, verb := range []operate.Verb{
 			operate.VerbRotate, operate.VerbStatus, operate.VerbCheck, operate.VerbPause, operate.VerbUnpause, operate.VerbResume, operate.VerbResumeAll, "c4n4ry",
-			operate.VerbAdd, operate.VerbConnect,
+			operate.VerbAdd, operate.VerbConnect, operate.VerbAbout,
 		} {
 			for _, name := range []string{"acme", "wrong", "malformed", "C4N4RY", "c4n4ry"} {
 				reply := w.operator.Do(t.Context(), operate.Call{

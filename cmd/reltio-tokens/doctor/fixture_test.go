@@ -1,0 +1,255 @@
+package doctor_test
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+const (
+	canary = "c4n4ry"
+	keyARN = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+)
+
+// page is a server in the place of an authorization server or of the callback;
+// date is what it takes for the time, nil for the truth.
+type page struct {
+	status int
+	header http.Header
+	date   *time.Time
+}
+
+func (p page) start(t *testing.T) (address string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" || r.URL.RawQuery != "" {
+			t.Errorf("%s was sent credentials", r.URL.Path)
+		}
+		maps.Copy(w.Header(), p.header)
+		if p.date != nil {
+			w.Header().Set("Date", p.date.UTC().Format(http.TimeFormat))
+		}
+		w.WriteHeader(p.status)
+		_, _ = io.WriteString(w, canary)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// sound is the callback function's header.
+func sound() http.Header {
+	return http.Header{
+		"Cache-Control": {"no-store"}, "Content-Security-Policy": {"default-src 'none'; base-uri 'none'"},
+		"Referrer-Policy": {"no-referrer"}, "X-Content-Type-Options": {"nosniff"}, "X-Robots-Tag": {"noindex, nofollow"},
+	}
+}
+
+// lambdaAPI answers the calls of Lambda's API that a doctor makes.
+type lambdaAPI struct {
+	// environments are the functions, by name; refused are the actions that
+	// are not allowed.
+	environments map[string]map[string]string
+	reserved     *int
+	refused      map[string]bool
+	dryRuns      int
+}
+
+func (l *lambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, rest, _ := strings.Cut(r.URL.Path, "/functions/")
+	name, action, _ := strings.Cut(rest, "/")
+	short := name[strings.LastIndex(name, "function:")+len("function:"):]
+	short, alias, _ := strings.Cut(short, ":")
+	environment, known := l.environments[short]
+	answer := func(status int, code string, body any) {
+		if code != "" {
+			w.Header().Set("X-Amzn-Errortype", code)
+		}
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body)
+	}
+	switch {
+	case l.refused[action]:
+		answer(403, "AccessDeniedException", map[string]string{"Message": canary})
+	case !known, action != "concurrency" && alias != "live", action == "concurrency" && alias != "":
+		answer(404, "ResourceNotFoundException", map[string]string{"Message": canary})
+	case action == "invocations" && r.Header.Get("X-Amz-Invocation-Type") == "DryRun":
+		l.dryRuns++
+		w.WriteHeader(204)
+	case action == "configuration":
+		answer(200, "", map[string]any{"State": "Active", "LastUpdateStatus": "Successful", "Environment": map[string]any{"Variables": environment}})
+	case action == "concurrency":
+		answer(200, "", map[string]any{"ReservedConcurrentExecutions": l.reserved})
+	default:
+		answer(400, canary, nil)
+	}
+}
+
+// installation is one in which everything is well, made of moto, a server in
+// Lambda's place, and pages.
+type installation struct {
+	t      *testing.T
+	name   string
+	config aws.Config
+	// host and callback are the addresses of the pages.
+	host, callback string
+	lambda         *lambdaAPI
+	vault          secrets.Manager
+	operator       *operate.Operator
+	doctor         *doctor.Doctor
+}
+
+func install(t *testing.T) *installation {
+	t.Helper()
+	i := &installation{t: t, name: enginetest.TableName(t), config: aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(enginetest.Moto(t)),
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", canary, ""),
+		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
+	}}
+	i.name = i.name[max(0, len(i.name)-40):] // a schedule group's name is short
+	i.host, i.callback = page{status: 404}.start(t), page{status: 200, header: sound()}.start(t)
+	i.createTable(nil)
+	i.createSchedule(schedulertypes.ScheduleStateEnabled)
+	i.vault = secrets.Manager{Client: secretsmanager.NewFromConfig(i.config), Prefix: i.name, KMSKeyID: keyARN}
+	i.wire()
+	i.connect("machine", `"grant_type":"client_credentials"`)
+	i.connect("person", `"grant_type":"authorization_code","tenant_id":"t"`)
+	return i
+}
+
+func (i *installation) database() *dynamodb.Client { return dynamodb.NewFromConfig(i.config) }
+
+// createTable makes the table as template.yaml does; change may make it worse.
+func (i *installation) createTable(change func(*dynamodb.CreateTableInput)) {
+	i.t.Helper()
+	in := &dynamodb.CreateTableInput{
+		TableName: aws.String(i.name), BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String("due_shard"), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String("due_at"), AttributeType: types.ScalarAttributeTypeN},
+		},
+		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
+			IndexName: aws.String("due"), Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+			KeySchema: []types.KeySchemaElement{
+				{AttributeName: aws.String("due_shard"), KeyType: types.KeyTypeHash},
+				{AttributeName: aws.String("due_at"), KeyType: types.KeyTypeRange},
+			},
+		}},
+		SSESpecification: &types.SSESpecification{Enabled: aws.Bool(true), SSEType: types.SSETypeKms, KMSMasterKeyId: aws.String(keyARN)},
+	}
+	if change != nil {
+		if _, err := i.database().DeleteTable(i.t.Context(), &dynamodb.DeleteTableInput{TableName: in.TableName}); err != nil {
+			i.t.Fatal(err)
+		}
+		change(in)
+	}
+	if _, err := i.database().CreateTable(i.t.Context(), in); err != nil {
+		i.t.Fatal(err)
+	}
+	i.setTTL(true)
+	i.setBackups(true)
+}
+
+func (i *installation) setTTL(on bool) {
+	i.t.Helper()
+	_, err := i.database().UpdateTimeToLive(i.t.Context(), &dynamodb.UpdateTimeToLiveInput{
+		TableName: aws.String(i.name), TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("ttl"), Enabled: aws.Bool(on)},
+	})
+	if err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+func (i *installation) setBackups(on bool) {
+	i.t.Helper()
+	_, err := i.database().UpdateContinuousBackups(i.t.Context(), &dynamodb.UpdateContinuousBackupsInput{
+		TableName: aws.String(i.name), PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(on)},
+	})
+	if err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+func (i *installation) createSchedule(state schedulertypes.ScheduleState) {
+	i.t.Helper()
+	client := scheduler.NewFromConfig(i.config)
+	_, _ = client.DeleteScheduleGroup(i.t.Context(), &scheduler.DeleteScheduleGroupInput{Name: aws.String(i.name)}) // it may not be there yet
+	if _, err := client.CreateScheduleGroup(i.t.Context(), &scheduler.CreateScheduleGroupInput{Name: aws.String(i.name)}); err != nil {
+		i.t.Fatal(err)
+	}
+	_, err := client.CreateSchedule(i.t.Context(), &scheduler.CreateScheduleInput{
+		Name: aws.String("tick"), GroupName: aws.String(i.name), ScheduleExpression: aws.String("rate(1 minute)"), State: state,
+		FlexibleTimeWindow: &schedulertypes.FlexibleTimeWindow{Mode: schedulertypes.FlexibleTimeWindowModeOff},
+		Target:             &schedulertypes.Target{Arn: aws.String(i.function("rotate")), RoleArn: aws.String("arn:aws:iam::123456789012:role/tick")},
+	})
+	if err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+func (i *installation) function(name string) string {
+	return "arn:aws:lambda:us-east-1:123456789012:function:" + i.name + "-" + name + ":live"
+}
+
+// wire makes the operator and the doctor.
+func (i *installation) wire() {
+	i.t.Helper()
+	host := strings.TrimPrefix(i.host, "http://")
+	both := map[string]string{"TABLE_NAME": i.name, "SECRET_PREFIX": i.name, "AUTH_HOSTS": host}
+	rotate := maps.Clone(both)
+	rotate["CALLBACK_BASE_URL"] = "https://example.com"
+	i.lambda = &lambdaAPI{refused: map[string]bool{}, environments: map[string]map[string]string{
+		i.name + "-issue":  {"TABLE_NAME": i.name, "ROTATE_FUNCTION": i.function("rotate")},
+		i.name + "-rotate": rotate, i.name + "-callback": both,
+	}}
+	functions := httptest.NewServer(i.lambda)
+	i.t.Cleanup(functions.Close)
+	table := &dynamo.Table{Client: i.database(), Name: i.name}
+	i.operator = &operate.Operator{
+		Grants: table, Leases: table, Accounts: table, Connections: i.vault, Now: time.Now,
+		Hosts: connection.Hosts{host}, CallbackURL: i.callback,
+	}
+	onLambda := i.config.Copy()
+	onLambda.BaseEndpoint = aws.String(functions.URL)
+	i.doctor = &doctor.Doctor{
+		Operator: i.operator, Now: time.Now, Lambda: lambda.NewFromConfig(onLambda),
+		IssueFunction: i.function("issue"), RotateFunction: i.function("rotate"),
+		AWS: &doctor.AWS{
+			Database: i.database(), Table: i.name, Secrets: i.vault, SecretPrefix: i.name,
+			Scheduler: scheduler.NewFromConfig(i.config), CallbackFunction: i.function("callback"),
+			Stack: &doctor.Stack{Name: i.name, Status: "UPDATE_COMPLETE", Outputs: map[string]string{"KeyArn": keyARN}},
+		},
+	}
+}
+
+// connect writes a connection's secret; fields is JSON without braces.
+func (i *installation) connect(name, fields string) {
+	i.t.Helper()
+	text := `{"client_id":"c","client_secret":"` + canary + `","auth_url":"` + i.host + `",` + fields + `}`
+	if _, err := i.vault.PutConnection(i.t.Context(), name, reltioauth.NewSecret(text)); err != nil {
+		i.t.Fatal(err)
+	}
+}

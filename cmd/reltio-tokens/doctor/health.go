@@ -1,0 +1,151 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+)
+
+// How long something may be due before that says that no sweep renews it.
+const (
+	warnOverdue = 2 * time.Minute
+	failOverdue = 5 * time.Minute
+)
+
+// reading reads all connections: it lists and reads secrets, queries the index
+// and gets items, so what it does not find it may not read.
+func (e *examination) reading(ctx context.Context) {
+	about, err := e.Operator.About(ctx)
+	if err != nil {
+		e.refused("reading", "the stack", err)
+		return
+	}
+	e.about = about
+	report, err := e.Operator.Status(ctx)
+	if err != nil {
+		e.refused("reading", "connections", err)
+		return
+	}
+	e.connections = &report
+	e.found("reading", OK, fmt.Sprintf("table and secrets can be read; %s", count(len(report.Connections), "connection")), "")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// schedule looks whether sweeps are asked for.
+func (e *examination) schedule(ctx context.Context) {
+	switch {
+	case e.AWS == nil:
+		e.found("schedule", Skipped, "the local stack ticks by itself", "")
+		return
+	case e.AWS.Stack == nil:
+		e.found("schedule", Skipped, "which one it is, a stack says", "give --stack")
+		return
+	}
+	out, err := e.AWS.Scheduler.ListSchedules(ctx, &scheduler.ListSchedulesInput{GroupName: aws.String(e.AWS.Stack.Name)})
+	if err != nil {
+		e.refused("schedule", "EventBridge Scheduler ListSchedules", err)
+		return
+	}
+	for _, s := range out.Schedules {
+		if s.State == types.ScheduleStateEnabled {
+			e.found("schedule", OK, "is enabled", "")
+			return
+		}
+	}
+	e.found("schedule", Failed, "no schedule of the group "+e.AWS.Stack.Name+" is enabled: nothing is renewed ahead of time",
+		"enable it in the console, or deploy the stack again")
+}
+
+// sweeps looks whether anything has been due for longer than sweeps leave it.
+func (e *examination) sweeps(context.Context) {
+	if e.connections == nil {
+		e.found("sweeps", Skipped, "the connections could not be read", "")
+		return
+	}
+	var oldest time.Duration
+	for _, s := range e.connections.Connections {
+		if s.NextDueAt != nil {
+			oldest = max(oldest, e.connections.At.Sub(*s.NextDueAt))
+		}
+	}
+	what := fmt.Sprintf("a renewal has been due for %s", oldest.Round(time.Second))
+	switch {
+	case oldest > failOverdue:
+		e.found("sweeps", Failed, what, "docs/operations.md, sweep-stopped and overdue")
+	case oldest > warnOverdue:
+		e.found("sweeps", Warning, what, "docs/operations.md, sweep-stopped and overdue, if it goes on")
+	default:
+		e.found("sweeps", OK, "nothing is overdue", "")
+	}
+}
+
+// eachConnection has a finding for every connection.
+func (e *examination) eachConnection(ctx context.Context) {
+	if e.connections == nil {
+		e.found("connections", Skipped, "they could not be read", "")
+		return
+	}
+	for _, s := range e.connections.Connections {
+		e.connection(ctx, s)
+	}
+}
+
+func (e *examination) connection(ctx context.Context, s operate.State) {
+	check := "connection " + s.Connection
+	checked, err := e.Operator.Check(ctx, s.Connection)
+	switch {
+	case err != nil && fault.Of(err).Type == fault.UnknownConnection:
+		e.found(check, Warning, "its secret is missing", "reltio-tokens disconnect "+s.Connection+", or restore the secret")
+		return
+	case err != nil:
+		e.refused(check, "its secret", err)
+		return
+	case !checked.OK:
+		e.found(check, Failed, strings.Join(checked.Problems, "; "), "reltio-tokens add "+s.Connection+" --force writes another secret")
+		return
+	case s.NeedsSomebody:
+		do := "docs/operations.md, waiting"
+		if s.Status == grant.StatusReauthorize {
+			do = "reltio-tokens connect " + s.Connection + " makes a link for the person"
+		}
+		e.found(check, Warning, "waits for somebody: "+string(s.Status), do)
+		return
+	}
+	if other, err := e.otherKey(ctx, s.Connection); err != nil {
+		e.refused(check, "its secret's key", err)
+		return
+	} else if other {
+		e.found(check, Warning, "its secret is encrypted with another key than the stack's",
+			"docs/operations.md, A secret under another key")
+		return
+	}
+	e.found(check, OK, fmt.Sprintf("%s, %s", s.GrantType, s.Status), "")
+}
+
+// otherKey reports whether a connection's secret is not encrypted with the
+// stack's key, which can be named by its ARN, its id, or the stack's alias.
+func (e *examination) otherKey(ctx context.Context, name string) (bool, error) {
+	if e.AWS == nil || e.AWS.Stack == nil {
+		return false, nil
+	}
+	key, err := e.AWS.Secrets.ConnectionKey(ctx, name)
+	alias := "alias/" + e.AWS.Stack.Name
+	ours := key != "" && (key == e.AWS.Stack.KeyARN() || strings.HasSuffix(e.AWS.Stack.KeyARN(), ":key/"+key) ||
+		key == alias || strings.HasSuffix(key, ":"+alias))
+	return err == nil && !ours, err
+}

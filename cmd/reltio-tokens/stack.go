@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/alecthomas/kong"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/smithy-go"
+
+	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
+)
+
+// fromStack are the flags that --stack answers, with the outputs of
+// template.yaml that they are taken from.
+func (g *globals) fromStack() []struct {
+	flag, output string
+	value        *string
+} {
+	return []struct {
+		flag, output string
+		value        *string
+	}{
+		{"table", "TableName", &g.Table},
+		{"secret-prefix", "SecretPrefix", &g.SecretPrefix},
+		{"auth-hosts", "AuthorizationHosts", &g.AuthHosts},
+		{"issue-function", "IssueAliasArn", &g.IssueFunction},
+		{"rotate-function", "RotateAliasArn", &g.RotateFunction},
+		{"callback-function", "CallbackAliasArn", &g.CallbackFunction},
+		{"callback-url", "CallbackBaseUrl", &g.CallbackURL},
+		{"kms-key-id", "KeyArn", &g.KMSKeyID},
+	}
+}
+
+// given are the names of the flags on the command line: not of those that the
+// environment sets.
+func given(command *kong.Context) []string {
+	var names []string
+	for _, element := range command.Path {
+		if element.Flag != nil {
+			names = append(names, element.Flag.Name)
+		}
+	}
+	return names
+}
+
+// discover takes what --stack answers from its outputs. A flag on the command
+// line counts more, the environment less: it may speak of another stack.
+func (w *wiring) discover(ctx context.Context, given []string) error {
+	if w.globals.Stack == "" {
+		return nil
+	}
+	config, err := w.aws(ctx)
+	if err != nil {
+		return err
+	}
+	endpoint := w.endpoint()
+	client := cloudformation.NewFromConfig(config, func(o *cloudformation.Options) { endpoint(&o.BaseEndpoint) })
+	found, err := doctor.Describe(ctx, client, w.globals.Stack)
+	if err != nil {
+		return err
+	}
+	for _, wanted := range w.globals.fromStack() {
+		value := found.Outputs[wanted.output]
+		if value == "" {
+			found.Missing = append(found.Missing, wanted.output)
+		}
+		if !slices.Contains(given, wanted.flag) {
+			*wanted.value = value
+		}
+	}
+	w.stack = found
+	return nil
+}
+
+// noStack reports whether CloudFormation knows no stack of that name.
+func noStack(err error) bool {
+	var operation *smithy.OperationError
+	var api smithy.APIError
+	return errors.As(err, &operation) && operation.Service() == "CloudFormation" &&
+		errors.As(err, &api) && api.ErrorCode() == "ValidationError"
+}

@@ -24,6 +24,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"regexp"
 	"strings"
@@ -33,6 +34,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/engine"
 )
 
 // Variables of the environment.
@@ -46,13 +49,8 @@ const region = "us-east-1"
 
 // Each engine is started at most once.
 var (
-	startDynamoDB = sync.OnceValues(func() (string, error) {
-		// What stands second shows less, and is there only without the first.
-		return start("/", "dynoxide", "dynalite")
-	})
-	startMoto = sync.OnceValues(func() (string, error) {
-		return start("/moto-api/", "moto_server")
-	})
+	startDynamoDB = sync.OnceValues(func() (*engine.Engine, error) { return engine.DynamoDB(context.Background()) })
+	startMoto     = sync.OnceValues(func() (*engine.Engine, error) { return engine.Moto(context.Background()) })
 )
 
 // DynamoDB returns a client of a DynamoDB for tests. Others use the same one:
@@ -79,6 +77,16 @@ func DynamoDB(t testing.TB) *dynamodb.Client {
 	})
 }
 
+// DynamoDBEndpoint returns the endpoint of the engine that DynamoDB is a client
+// of, for those who make their own. It takes any credentials.
+func DynamoDBEndpoint(t testing.TB) (endpoint string) {
+	t.Helper()
+	if os.Getenv(envDynamoDB) != "" {
+		t.Skip("this test starts an engine of its own; " + envDynamoDB + " names another")
+	}
+	return running(t, startDynamoDB)
+}
+
 // Moto returns the endpoint of moto's server, "http://127.0.0.1:<port>". It
 // takes any credentials.
 func Moto(t testing.TB) (endpoint string) {
@@ -100,18 +108,18 @@ func credentials(context.Context) (aws.Credentials, error) {
 }
 
 // running returns the engine's endpoint, or ends the test.
-func running(t testing.TB, start func() (string, error)) string {
+func running(t testing.TB, start func() (*engine.Engine, error)) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: this test needs an engine")
 	}
-	endpoint, err := start()
-	switch missing := (*missingError)(nil); {
+	e, err := start()
+	switch missing := (*engine.MissingError)(nil); {
 	case err == nil:
-	case asMissing(err, &missing) && os.Getenv(envEngines) != "required":
+	case errors.As(err, &missing) && os.Getenv(envEngines) != "required":
 		t.Skip(missing)
 	default:
 		t.Fatal(err)
 	}
-	return endpoint
+	return e.Endpoint
 }

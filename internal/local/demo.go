@@ -34,8 +34,9 @@ func Connections() []string {
 	return []string{demoClientCredentials, demoPassword, demoAuthorizationCode}
 }
 
-// sandbox is the authorization server of the demonstration.
-func sandbox(life time.Duration) reltioauthtest.Config {
+// Sandbox is the authorization server of the demonstration; its access tokens
+// live for so long.
+func Sandbox(life time.Duration) reltioauthtest.Config {
 	return reltioauthtest.Config{
 		Clients: []reltioauthtest.Client{{
 			ID: demoClient, Secret: demoSecret("client"), AccessTokenTTL: life,
@@ -53,19 +54,24 @@ func sandbox(life time.Duration) reltioauthtest.Config {
 // sandbox and to nobody else.
 func demoSecret(of string) reltioauth.Secret { return reltioauth.NewSecret("demo-secret-of-" + of) }
 
-// addConnections writes the secrets that an operator would write.
-func (s *Stack) addConnections(ctx context.Context) error {
-	base := map[string]string{
-		"auth_url": s.ReltioURL, "client_id": demoClient, "client_secret": demoSecret("client").Reveal(),
-	}
-	for name, fields := range map[string]map[string]string{
+// Secrets are the connections of the demonstration, without auth_url: what an
+// operator would write.
+func Secrets() map[string]map[string]any {
+	all := map[string]map[string]any{
 		demoClientCredentials: {"grant_type": "client_credentials"},
 		demoPassword:          {"grant_type": "password", "username": demoUser, "password": demoSecret("user").Reveal()},
 		demoAuthorizationCode: {"grant_type": "authorization_code", "tenant_id": demoTenant},
-	} {
-		for key, value := range base {
-			fields[key] = value
-		}
+	}
+	for _, fields := range all {
+		fields["client_id"], fields["client_secret"] = demoClient, demoSecret("client").Reveal()
+	}
+	return all
+}
+
+// addConnections writes their secrets.
+func (s *Stack) addConnections(ctx context.Context) error {
+	for name, fields := range Secrets() {
+		fields["auth_url"] = s.ReltioURL
 		text, err := json.Marshal(fields)
 		if err != nil {
 			return fmt.Errorf("connection %s: %w", name, err)
@@ -77,16 +83,34 @@ func (s *Stack) addConnections(ctx context.Context) error {
 	return nil
 }
 
-// Demo vends a token for each connection, twice, and prints what came and how
+// Demo is the demonstration, on a stack that has its connections.
+type Demo struct {
+	// LambdaURL, CallbackURL and ReltioURL are where the stack listens.
+	LambdaURL, CallbackURL, ReltioURL string
+	// Invite makes the link with which a person authorizes a connection.
+	Invite func(ctx context.Context, connection string, replaceUser bool) (string, error)
+	// Operator is a command line that shows the connections' health.
+	Operator string
+}
+
+// Demo shows the demonstration.
+func (s *Stack) Demo(ctx context.Context, w io.Writer) error {
+	return Demo{
+		LambdaURL: s.LambdaURL, CallbackURL: s.CallbackURL, ReltioURL: s.ReltioURL, Invite: s.Invite,
+		Operator: "go run ./cmd/reltio-tokens --local=" + s.LambdaURL + " status",
+	}.Show(ctx, w)
+}
+
+// Show vends a token for each connection, twice, and prints what came and how
 // to do it again. demo-authorization-code has none before a person has logged
 // in: its link is printed instead.
-func (s *Stack) Demo(ctx context.Context, w io.Writer) error {
+func (d Demo) Show(ctx context.Context, w io.Writer) error {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "Reltio's sandbox   %s\nLambda Invoke API  %s   (functions issue, rotate and callback)\nBrowsers           %s   (function callback)\n\n",
-		s.ReltioURL, s.LambdaURL, s.CallbackURL)
+		d.ReltioURL, d.LambdaURL, d.CallbackURL)
 	fmt.Fprintf(&text, "%-24s %-40s %8s  %-8s %s\n", "CONNECTION", "FINGERPRINT", "LIFE", "OUTCOME", "AGAIN, FROM MEMORY")
 	for _, name := range Connections() {
-		first, _, err := s.issue(ctx, name)
+		first, _, err := d.issue(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -94,19 +118,19 @@ func (s *Stack) Demo(ctx context.Context, w io.Writer) error {
 			fmt.Fprintf(&text, "%-24s %s: see below\n", name, first.ErrorType)
 			continue
 		}
-		again, took, err := s.issue(ctx, name)
+		again, took, err := d.issue(ctx, name)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(&text, "%-24s %-40s %6d s  %-8s %s in %s\n", name, first.Fingerprint, first.ExpiresIn,
 			first.Outcome, again.Outcome, took.Round(10*time.Microsecond))
 	}
-	link, err := s.Invite(ctx, demoAuthorizationCode, false)
+	link, err := d.Invite(ctx, demoAuthorizationCode, false)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(&text, byBrowser, demoAuthorizationCode, link, demoPerson, demoSecret("person").Reveal())
-	fmt.Fprintf(&text, byHand, s.LambdaURL)
+	fmt.Fprintf(&text, byHand, d.LambdaURL, d.Operator)
 	_, err = w.Write(text.Bytes())
 	return err
 }
@@ -135,7 +159,7 @@ or with curl:
 
 or, as an operator:
 
-  go run ./cmd/reltio-tokens --local=%[1]s status
+  %[2]s
 
 ready (Ctrl-C ends it)
 `
@@ -150,9 +174,9 @@ type vended struct {
 }
 
 // issue invokes the issue function over the network, as anybody would.
-func (s *Stack) issue(ctx context.Context, name string) (v vended, took time.Duration, err error) {
+func (d Demo) issue(ctx context.Context, name string) (v vended, took time.Duration, err error) {
 	body := fmt.Sprintf(`{"connection":%q}`, name)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.LambdaURL+"/2015-03-31/functions/issue/invocations", strings.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.LambdaURL+"/2015-03-31/functions/issue/invocations", strings.NewReader(body))
 	if err != nil {
 		return v, 0, fmt.Errorf("invoking issue: %w", err)
 	}

@@ -70,7 +70,7 @@ type Stack struct {
 // Start starts everything and returns when it listens. A port that is taken is
 // an error that says which.
 func Start(ctx context.Context, c Config) (*Stack, error) {
-	s := &Stack{config: c, reltio: reltioauthtest.New(sandbox(c.TokenLife)), secrets: &memory.Secrets{}}
+	s := &Stack{config: c, reltio: reltioauthtest.New(Sandbox(c.TokenLife)), secrets: &memory.Secrets{}}
 	var err error
 	if s.ReltioURL, err = s.reltio.Start(address(c.ReltioPort, DefaultReltioPort)); err != nil { //nolint:contextcheck // Close ends it
 		return nil, taken("the sandbox", "-reltio-port", address(c.ReltioPort, DefaultReltioPort), err)

@@ -1,4 +1,4 @@
-package enginetest
+package engine
 
 import (
 	"context"
@@ -34,16 +34,6 @@ exec 3<&-
 wait "$engine"
 `
 
-// missingError says that an engine is not there.
-type missingError struct{ looked string }
-
-// Error implements error.
-func (e *missingError) Error() string {
-	return fmt.Sprintf("there is no engine at %s: fetch it with scripts/engines", e.looked)
-}
-
-func asMissing(err error, target **missingError) bool { return errors.As(err, target) }
-
 // find returns the first engine of the names that is there.
 func find(names []string) (string, error) {
 	var looked []string
@@ -56,15 +46,16 @@ func find(names []string) (string, error) {
 			}
 			path = filepath.Join(root, ".cache", "engines", "bin", name)
 		}
-		if _, err := os.Stat(path); err == nil {
+		if _, err := os.Stat(path); err == nil { //nolint:gosec // whoever runs this says where the engine is
 			return path, nil
 		}
 		looked = append(looked, path)
 	}
-	return "", &missingError{looked: strings.Join(looked, " or ")}
+	return "", &MissingError{Looked: strings.Join(looked, " or ")}
 }
 
-// repository is the folder that holds go.mod; tests run somewhere below it.
+// repository is the folder that holds go.mod; programs that need an engine run
+// somewhere below it.
 func repository() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -85,52 +76,56 @@ func repository() (string, error) {
 // start runs the first engine of the names that is there, and returns its
 // endpoint when it answers at the path. A port that is free now may be taken a
 // moment later, and then the engine ends at once: so more than one is tried.
-func start(path string, names ...string) (endpoint string, err error) {
+func start(ctx context.Context, path string, names ...string) (e *Engine, err error) {
 	binary, err := find(names)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for range portsTried {
-		if endpoint, err = startOnce(binary, path); err == nil {
-			return endpoint, nil
+		if e, err = startOnce(ctx, binary, path); err == nil || ctx.Err() != nil {
+			return e, err
 		}
 	}
-	return "", err
+	return nil, err
 }
 
-func startOnce(binary, path string) (string, error) {
-	port, err := freePort()
+func startOnce(ctx context.Context, binary, path string) (*Engine, error) {
+	port, err := freePort(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	output, err := os.CreateTemp("", "engine-*.log")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer func() { _ = output.Close() }()
 	defer func() { _ = os.Remove(output.Name()) }() // the engine writes on, to a file without a name
-	engine := exec.Command("/bin/sh", "-c", watch, "sh", binary, "--host", "127.0.0.1", "--port", port)
+	// It outlives the context: Close ends it.
+	engine := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", watch, "sh", binary, "--host", "127.0.0.1", "--port", port) //nolint:gosec // as above
 	engine.Stdout, engine.Stderr = output, output
 	alive, err := engine.StdinPipe()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := engine.Start(); err != nil {
-		return "", err
+		return nil, err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- engine.Wait() }()
-	endpoint := "http://" + net.JoinHostPort("127.0.0.1", port)
-	if err := answers(endpoint+path, ended); err != nil {
-		_ = alive.Close()
-		return "", fmt.Errorf("%s: %w\n%s", binary, err, tail(output))
+	go func() {
+		defer close(ended)
+		ended <- engine.Wait()
+	}()
+	e := &Engine{Endpoint: "http://" + net.JoinHostPort("127.0.0.1", port), alive: alive, ended: ended}
+	if err := answers(ctx, e.Endpoint+path, ended); err != nil {
+		_ = alive.Close() // it ends
+		return nil, fmt.Errorf("%s: %w\n%s", binary, err, tail(output))
 	}
-	return endpoint, nil
+	return e, nil
 }
 
 // answers waits until the address answers 200.
-func answers(address string, ended <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func answers(ctx context.Context, address string, ended <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ask := time.NewTicker(askEvery)
 	defer ask.Stop()
@@ -142,7 +137,7 @@ func answers(address string, ended <-chan error) error {
 		case err := <-ended:
 			return fmt.Errorf("it ended before it answered: %w", err)
 		case <-ctx.Done():
-			return fmt.Errorf("no answer within %v", patience)
+			return fmt.Errorf("no answer within %v: %w", patience, ctx.Err())
 		case <-ask.C:
 		}
 	}
@@ -163,8 +158,8 @@ func get(ctx context.Context, address string) bool {
 }
 
 // freePort returns a port that nobody listens on.
-func freePort() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

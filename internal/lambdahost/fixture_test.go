@@ -1,0 +1,166 @@
+package lambdahost_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
+)
+
+// newHost runs until the test ends.
+func newHost(t *testing.T) *lambdahost.Host {
+	t.Helper()
+	h, err := lambdahost.Start(t.Context(), lambdahost.Config{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// child is this test binary as a function, changed as the test wants it.
+func child(change func(*lambdahost.Function)) lambdahost.Function {
+	f := lambdahost.Function{
+		Name:    "f",
+		Command: []string{os.Args[0]},
+		Env:     map[string]string{envChild: "function", "GORACE": "atexit_sleep_ms=0"},
+		Timeout: 20 * time.Second,
+	}
+	if change != nil {
+		change(&f)
+	}
+	return f
+}
+
+func deploy(t *testing.T, h *lambdahost.Host, change func(*lambdahost.Function)) {
+	t.Helper()
+	if err := h.Deploy(child(change)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// invoke gives f an order.
+func invoke(t *testing.T, h *lambdahost.Host, o order) lambdahost.Result {
+	t.Helper()
+	payload, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := h.Invoke(t.Context(), lambdahost.Invocation{Function: "f", Payload: payload, LogTail: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// ask gives f an order that it carries out.
+func ask(t *testing.T, h *lambdahost.Host, o order) said {
+	t.Helper()
+	r := invoke(t, h, o)
+	if r.FunctionError != "" {
+		t.Fatalf("%+v failed: %s\n%s", o, r.Payload, r.LogTail)
+	}
+	return decode[said](t, r.Payload)
+}
+
+// wrong is a function's error.
+type wrong struct {
+	ErrorType    string `json:"errorType"`
+	ErrorMessage string `json:"errorMessage"`
+}
+
+// wantError compares a failed invocation. In the message, ID stands for the
+// request's id.
+func wantError(t *testing.T, r lambdahost.Result, kind, message string) {
+	t.Helper()
+	got := decode[wrong](t, r.Payload)
+	want := wrong{kind, strings.ReplaceAll(message, "ID", r.RequestID)}
+	if r.FunctionError != "Unhandled" || got != want {
+		t.Errorf("%q %+v, want Unhandled %+v\n%s", r.FunctionError, got, want, r.LogTail)
+	}
+}
+
+func wantRefused(t *testing.T, err error, code string) {
+	t.Helper()
+	var refused *lambdahost.Error
+	if !errors.As(err, &refused) || refused.Code != code {
+		t.Errorf("error %v, want %s", err, code)
+	}
+}
+
+// sdk is AWS's own client, which does not try again.
+func sdk(h *lambdahost.Host) *lambda.Client {
+	return lambda.New(lambda.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String(h.URL()),
+		Credentials:  credentials.NewStaticCredentialsProvider("a", "b", ""),
+		Retryer:      aws.NopRetryer{},
+	})
+}
+
+// only is the one environment that there is.
+func only(t *testing.T, h *lambdahost.Host) *lambdahost.Environment {
+	t.Helper()
+	all := h.Environments("f")
+	if len(all) != 1 {
+		t.Fatalf("%d environments, want 1", len(all))
+	}
+	return all[0]
+}
+
+// eventually waits until ok, and not for ever.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
+			t.Fatalf("not in 10 s: %s", what)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// state is what the system says of a process: R, S, T (stopped), or empty.
+func state(pid int) string {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return ""
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return after[:1]
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

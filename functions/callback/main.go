@@ -42,6 +42,8 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	log := telemetry.New(os.Stdout, c.LogLevel, time.Now)
+	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
 	return handler.Gateway{Handler: &handler.Callback{
@@ -58,7 +60,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			PerSecond:      c.TokenRequestsPerSecond,
 		},
 		Pages:   pages.New(),
-		Log:     telemetry.New(os.Stdout, c.LogLevel, time.Now),
+		Log:     log,
 		Now:     time.Now,
 		BaseURL: c.CallbackBaseURL,
 	}}, nil

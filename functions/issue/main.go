@@ -53,6 +53,8 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	log := telemetry.New(os.Stdout, c.LogLevel, time.Now)
+	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	warm(ctx, table)
 	return &handler.Issue{
@@ -62,7 +64,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Rotate: invoke.Function{Client: awslambda.NewFromConfig(aws), Name: c.RotateFunction},
 			Now:    time.Now,
 		},
-		Log: telemetry.New(os.Stdout, c.LogLevel, time.Now),
+		Log: log,
 		Now: time.Now,
 	}, nil
 }

@@ -41,6 +41,8 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	log := telemetry.New(os.Stdout, c.LogLevel, time.Now)
+	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
 	return &handler.Rotate{
@@ -60,7 +62,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			LoginAttempts:  c.LoginAttempts,
 			Concurrency:    c.RotateConcurrency,
 		},
-		Log: telemetry.New(os.Stdout, c.LogLevel, time.Now),
+		Log: log,
 		Now: time.Now,
 	}, nil
 }

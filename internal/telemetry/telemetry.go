@@ -14,9 +14,12 @@
 package telemetry
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"log"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -111,6 +114,25 @@ func (l *Log) Write(ctx context.Context, level slog.Level, message string, attrs
 		return
 	}
 	l.Invocation(ctx, Line{Level: level, Message: message, Attrs: attrs})
+}
+
+// Capture lets what the runtime client writes with package log come through l: as
+// JSON, at the level ERROR. That it was told of a function error is left out:
+// the invocation has its line.
+func (l *Log) Capture() {
+	log.SetFlags(0)
+	log.SetOutput(captured{l})
+}
+
+// captured is the runtime client's log.
+type captured struct{ log *Log }
+
+// Write implements io.Writer: one call is one message.
+func (c captured) Write(text []byte) (int, error) {
+	if !bytes.HasPrefix(text, []byte(`{"errorMessage":`)) {
+		c.log.Write(context.Background(), slog.LevelError, strings.TrimSpace(string(text)))
+	}
+	return len(text), nil
 }
 
 // directive says which members of the line are metrics.

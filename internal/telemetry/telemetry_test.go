@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"strings"
 	"sync"
@@ -163,5 +164,18 @@ func TestALogIsSafeForConcurrentUse(t *testing.T) {
 	all.Wait()
 	if out.n != 400 {
 		t.Errorf("%d lines, want 400", out.n)
+	}
+}
+
+func TestTheRuntimeClientsLog(t *testing.T) {
+	flags, out := stdlog.Flags(), stdlog.Writer()
+	defer func() { stdlog.SetFlags(flags); stdlog.SetOutput(out) }()
+	var written bytes.Buffer
+	telemetry.New(&written, slog.LevelInfo, clock).Capture()
+	stdlog.Printf("%s", `{"errorMessage":"no connection has this name","errorType":"UnknownConnection"}`)
+	stdlog.Printf("runtime API client failed to close %s", "next")
+	got := parse(t, written.String())
+	if len(got) != 1 || got[0]["level"] != "ERROR" || got[0]["message"] != "runtime API client failed to close next" {
+		t.Errorf("got %v, want one line, of what is no invocation's", got)
 	}
 }

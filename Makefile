@@ -4,21 +4,25 @@
 .DEFAULT_GOAL := help
 
 FUNCTIONS := issue rotate callback
-GO_FOLDERS := $(wildcard cmd functions internal pkg)
+# Of the extension's layers, in Lambda's words.
+ARCHITECTURES := arm64 x86_64
+GO_FOLDERS := $(wildcard cmd docs functions internal pkg)
 TOOL := go tool -modfile=tools/go.mod
 
 # The flags of a deployed binary: without the RPC of Lambda's old Go runtime, and with nothing of
 # the machine, the folder or the state of git in it. The same source and the same Go give the
 # same bytes; `make verify` builds twice to see that.
-LAMBDA_BUILD := CGO_ENABLED=0 GOOS=linux GOARCH=arm64 GOARM64=v8.0 GOFLAGS=-mod=readonly \
+lambda_build = CGO_ENABLED=0 GOOS=linux GOARCH=$(1) GOARM64=v8.0 GOAMD64=v1 GOFLAGS=-mod=readonly \
 	go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags '-s -w'
+LAMBDA_BUILD := $(call lambda_build,arm64)
 
 # Of samconfig.toml: default is the development stack.
 ENV := default
 SAM := .cache/verify/bin/sam
 
-.PHONY: help run test test-short lint fmt cover fuzz sim soak verify build validate deploy delete logs invoke \
-	clean build-IssueFunction build-RotateFunction build-CallbackFunction FORCE
+.PHONY: help run run-binaries test test-short lint fmt cover fuzz sim soak verify build layers validate deploy delete logs invoke \
+	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
+	build-ExtensionLayerArm64 build-ExtensionLayerX86 FORCE
 
 FUNCTION := issue
 EVENT := issue-first
@@ -26,13 +30,17 @@ EVENT := issue-first
 resource = $(patsubst issue,Issue,$(patsubst rotate,Rotate,$(patsubst callback,Callback,$(1))))Function
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Not `go run`, which makes an error of Ctrl-C.
 run: ## start everything on this machine, until Ctrl-C; ARGS='-h' lists flags
 	@go build -o bin/local ./cmd/local && exec bin/local $(ARGS)
 
-test: ## run all tests, with the race detector; the first time this fetches the engines
+run-binaries: ## the same with the real binaries and engines, as on AWS; fetches the engines first (minutes)
+	@scripts/engines
+	@go build -o bin/lambdahost ./cmd/lambdahost && exec bin/lambdahost $(ARGS)
+
+test: ## run all tests, with the race detector; the first time this fetches engines and clients (minutes)
 	@scripts/engines
 	@scripts/browser
 	RELTIO_TOKENS_ENGINES=required go test -race -timeout 10m ./...
@@ -71,6 +79,21 @@ out/%/bootstrap: FORCE
 build-IssueFunction build-RotateFunction build-CallbackFunction: build-%Function:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(shell echo $* | tr '[:upper:]' '[:lower:]')
 	chmod 755 "$(ARTIFACTS_DIR)/bootstrap"
+
+layers: $(ARCHITECTURES:%=out/layers/%/extensions/reltio-tokens) ## build the extension's layers, into out/layers/<architecture>
+
+# Lambda's word for an architecture, in Go's.
+goarch = $(patsubst x86_64,amd64,$(1))
+
+# Lambda starts what is in the folder extensions of a layer.
+out/layers/%/extensions/reltio-tokens: FORCE
+	$(call lambda_build,$(call goarch,$*)) -o $@ ./cmd/extension
+
+build-ExtensionLayerArm64: ARCHITECTURE := arm64
+build-ExtensionLayerX86: ARCHITECTURE := x86_64
+build-ExtensionLayerArm64 build-ExtensionLayerX86:
+	$(call lambda_build,$(call goarch,$(ARCHITECTURE))) -o "$(ARTIFACTS_DIR)/extensions/reltio-tokens" ./cmd/extension
+	chmod -R 755 "$(ARTIFACTS_DIR)/extensions"
 
 verify: ## check the template and the built functions; the first time this fetches the tools (minutes)
 	@scripts/verify

@@ -7,6 +7,7 @@ import (
 // checks are all rules, by name. Each is a function of the template alone.
 var checks = map[string]func(testing.TB, template) problems{
 	"functions":   checkFunctions,
+	"layers":      checkLayers,
 	"environment": checkEnvironment,
 	"events":      checkEvents,
 	"schedule":    checkSchedule,
@@ -16,6 +17,8 @@ var checks = map[string]func(testing.TB, template) problems{
 	"trust":       checkTrust,
 	"parity":      checkParity,
 	"keys":        checkKeys,
+	"operator":    checkOperator,
+	"key":         checkKey,
 	"alarms":      checkAlarms,
 	"dashboard":   checkDashboard,
 	"parameters":  checkParameters,

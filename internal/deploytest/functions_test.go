@@ -95,6 +95,18 @@ var notSet = map[string]string{
 	"callback CALLBACK_BASE_URL": "the API needs the function, so the function cannot need the API",
 }
 
+// forGo are variables that Go itself reads: on al2023 it parses every root
+// certificate twice if it may look into the directories, and finds none if it is
+// told of one bundle that is not there.
+var forGo = map[string]string{"SSL_CERT_DIR": "/nonexistent"}
+
+// environment is what a function is given: with what all are given.
+func (t template) environment(id string) object {
+	set := maps.Clone(objectAt(t.doc, "Globals", "Function", "Environment", "Variables"))
+	maps.Copy(set, objectAt(t.get(id).properties(), "Environment", "Variables"))
+	return set
+}
+
 // checkEnvironment compares the names that a function is given with those that
 // its configuration reads, both ways, and has it read the values.
 func checkEnvironment(_ testing.TB, t template) (found problems) {
@@ -104,7 +116,7 @@ func checkEnvironment(_ testing.TB, t template) (found problems) {
 		"callback": func(getenv func(string) string) error { _, err := config.Callback(getenv); return err },
 	}
 	for function, id := range functions {
-		set := objectAt(t.setting(id, "Environment", "Variables"))
+		set := t.environment(id)
 		var asked []string
 		err := read[function](func(name string) string {
 			asked = append(asked, name)
@@ -128,8 +140,13 @@ func checkEnvironment(_ testing.TB, t template) (found problems) {
 				found.addf("%s is set for %s: %s", name, function, notSet[function+" "+name])
 			}
 		}
+		for name, want := range forGo {
+			if set[name] != want {
+				found.addf("%s: %s is %v, want %s", function, name, set[name], want)
+			}
+		}
 		for name := range set {
-			if !slices.Contains(asked, name) {
+			if _, ok := forGo[name]; !ok && !slices.Contains(asked, name) {
 				found.addf("%s is given %s, which it does not read", function, name)
 			}
 		}

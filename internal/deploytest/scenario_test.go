@@ -19,14 +19,12 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/vend"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // connect writes a connection's secret; fields is JSON without braces.
 func (d *deployed) connect(name, fields string) {
 	d.t.Helper()
-	text := fmt.Sprintf(`{"auth_url":%q,"client_id":"client","client_secret":%q,%s}`, d.authURL, clientSecret, fields)
-	if _, err := d.operator.PutConnection(d.t.Context(), name, reltioauth.NewSecret(text)); err != nil {
+	if _, err := d.operator.PutConnection(d.t.Context(), name, d.secret(fields)); err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -47,6 +47,17 @@ func (t template) statementOf(role, sid string) []any {
 	return append(path, i)
 }
 
+// operatorStatement is the path of a statement in the operators' policy.
+func (t template) operatorStatement(sid string) []any {
+	path := property("OperatorPolicy", "PolicyDocument", "Statement")
+	var list any = t.doc
+	for _, step := range path {
+		list = inside(list, step)
+	}
+	i := slices.IndexFunc(listOf(list), func(s any) bool { return at(s, "Sid") == sid })
+	return append(path, i)
+}
+
 // property is the path of a resource's property.
 func property(id string, path ...any) []any {
 	return append([]any{"Resources", id, "Properties"}, path...)
@@ -104,6 +115,32 @@ var seeded = map[string]struct {
 		t.put(object{"Fn::Sub": "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-rotate"},
 			append(t.statementOf("IssueRole", "AskForRenewals"), "Resource")...)
 	}},
+	"secrets that cannot be made with the key": {"key", func(t template) {
+		t.put([]any{"kms:Decrypt"}, append(t.statementOf("CallbackRole", "SecretsKey"), "Action")...)
+	}},
+	"the key for secrets in issue's hands": {"key", func(t template) {
+		t.put(object{"StringEquals": object{"kms:ViaService": object{"Fn::Sub": "secretsmanager.${AWS::Region}.amazonaws.com"}}},
+			append(t.statementOf("IssueRole", "TableKey"), "Condition")...)
+	}},
+	"operators read logins under way": {"operator", func(t template) {
+		t.put([]any{"grant#*", "request#*"}, append(t.operatorStatement("ReadItems"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
+	}},
+	"operators delete anything": {"operator", func(t template) {
+		t.put([]any{"account#*", "grant#*"}, append(t.operatorStatement("DropClaims"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
+	}},
+	"operators write refresh tokens": {"operator", func(t template) {
+		t.put([]any{"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}, append(t.operatorStatement("ForgetGrants"), "Action")...)
+	}},
+	"an operator who cannot restore a connection": {"operator", func(t template) {
+		t.put([]any{"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret", "secretsmanager:DeleteSecret"},
+			append(t.operatorStatement("WriteConnections"), "Action")...)
+	}},
+	"a doctor who cannot see the schedule": {"operator", func(t template) {
+		t.put([]any{"secretsmanager:ListSecrets", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"}, append(t.operatorStatement("LookAround"), "Action")...)
+	}},
+	"an action that no operator needs": {"operator", func(t template) {
+		t.put([]any{"sqs:ReceiveMessage", "sqs:PurgeQueue", "sqs:SendMessage"}, append(t.operatorStatement("ReadFailures"), "Action")...)
+	}},
 	"a confused deputy": {"trust", func(t template) {
 		t.put(nil, property("SchedulerRole", "AssumeRolePolicyDocument", "Statement", 0, "Condition", "ArnEquals")...)
 	}},
@@ -135,6 +172,12 @@ var seeded = map[string]struct {
 		t.put(nil, property("RotateFunction", "Environment", "Variables", "LOGIN_ATTEMPTS")...)
 	}},
 	"a value that the code refuses": {"environment", func(t template) { t.put(9, "Parameters", "TokenRequestsPerSecond", "Default") }},
+	"root certificates parsed twice": {"environment", func(t template) {
+		t.put(nil, "Globals", "Function", "Environment")
+	}},
+	"root certificates looked for in one place": {"environment", func(t template) {
+		t.put("/etc/pki/tls/certs/ca-bundle.crt", property("IssueFunction", "Environment", "Variables", "SSL_CERT_FILE")...)
+	}},
 	"a cycle": {"environment", func(t template) {
 		t.put("https://example.com", property("CallbackFunction", "Environment", "Variables", "CALLBACK_BASE_URL")...)
 	}},
@@ -181,6 +224,13 @@ var seeded = map[string]struct {
 	"an exemption that nobody explains": {"exemptions", func(t template) {
 		t.put([]any{object{"id": "CKV_AWS_28"}}, "Resources", "RotateFunction", "Metadata", "checkov", "skip")
 	}},
+	"a layer built for another architecture": {"layers", func(t template) {
+		t.put("arm64", "Resources", "ExtensionLayerX86", "Metadata", "BuildArchitecture")
+	}},
+	"a layer's version that goes with the next": {"layers", func(t template) {
+		t.put("Delete", property("ExtensionLayerArm64", "RetentionPolicy")...)
+	}},
+	"a layer that nobody finds":          {"layers", func(t template) { t.put(nil, "Outputs", "ExtensionLayerArm64Arn") }},
 	"an output that is missing":          {"outputs", func(t template) { t.put(nil, "Outputs", "RedirectUri") }},
 	"an output that nobody can describe": {"outputs", func(t template) { t.put(nil, "Outputs", "KeyArn", "Description") }},
 }

@@ -180,7 +180,7 @@ func checkParameters(_ testing.TB, t template) (found problems) {
 func checkOutputs(_ testing.TB, t template) (found problems) {
 	outputs := objectAt(t.doc, "Outputs")
 	for _, name := range []string{
-		"IssueAliasArn", "RotateAliasArn", "RedirectUri", "CallbackBaseUrl", "TableName", "SecretPrefix", "AuthorizationHosts", "KeyArn",
+		"IssueAliasArn", "RotateAliasArn", "CallbackAliasArn", "RedirectUri", "CallbackBaseUrl", "TableName", "SecretPrefix", "AuthorizationHosts", "KeyArn",
 		"FailureQueueUrl", "AlarmTopicArn", "DashboardUrl", "CallerPolicyArn", "OperatorPolicyArn",
 	} {
 		if at(outputs, name, "Value") == nil || at(outputs, name, "Description") == nil {

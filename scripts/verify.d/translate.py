@@ -20,6 +20,8 @@ with open(sys.argv[1], encoding="utf-8") as file:
 for resource in template["Resources"].values():
     if resource["Type"] == "AWS::Serverless::Function":
         resource["Properties"]["CodeUri"] = "s3://bucket/key"
+    if resource["Type"] == "AWS::Serverless::LayerVersion":
+        resource["Properties"]["ContentUri"] = "s3://bucket/key"
 template.setdefault("Globals", {}).get("Function", {}).pop("CodeUri", None)
 
 parameters = dict(argument.split("=", 1) for argument in sys.argv[2:])

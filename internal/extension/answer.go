@@ -1,0 +1,148 @@
+package extension
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// Answer is a token with what issue said of it.
+type Answer struct {
+	Connection  string
+	AccessToken reltioauth.Secret
+	TokenType   string
+	Scope       string
+	ExpiresIn   time.Duration
+	ExpiresAt   time.Time
+	Fingerprint string
+	Version     int64
+	Outcome     string
+	MinTTLMet   bool
+	Warnings    []string
+}
+
+// issued is an answer on the wire, the same eleven keys as issue's.
+type issued struct {
+	Connection  string   `json:"connection"`
+	AccessToken string   `json:"access_token"`
+	TokenType   string   `json:"token_type"`
+	Scope       string   `json:"scope"`
+	ExpiresIn   int64    `json:"expires_in"`
+	ExpiresAt   string   `json:"expires_at"`
+	Fingerprint string   `json:"fingerprint"`
+	Version     int64    `json:"version"`
+	Outcome     string   `json:"outcome"`
+	MinTTLMet   bool     `json:"min_ttl_met"`
+	Warnings    []string `json:"warnings"`
+}
+
+// failed is an error on the wire, the same two keys as issue's.
+type failed struct {
+	Type    fault.Type `json:"errorType"`
+	Message string     `json:"errorMessage"`
+}
+
+// wire takes the token out of its Secret: this is where it leaves.
+func (a Answer) wire() issued {
+	warnings := a.Warnings
+	if warnings == nil {
+		warnings = []string{} // a list on the wire, never null
+	}
+	return issued{
+		Connection:  a.Connection,
+		AccessToken: a.AccessToken.Reveal(),
+		TokenType:   a.TokenType,
+		Scope:       a.Scope,
+		ExpiresIn:   int64(a.ExpiresIn / time.Second),
+		ExpiresAt:   a.ExpiresAt.UTC().Format(time.RFC3339),
+		Fingerprint: a.Fingerprint,
+		Version:     a.Version,
+		Outcome:     a.Outcome,
+		MinTTLMet:   a.MinTTLMet,
+		Warnings:    warnings,
+	}
+}
+
+// status is the HTTP status of an errorType. Those that a general HTTP client
+// tries again by itself (429, 502, 503) are those that can succeed so.
+func status(t fault.Type) int {
+	switch t {
+	case fault.InvalidRequest:
+		return http.StatusBadRequest
+	case fault.AccessDenied:
+		return http.StatusForbidden
+	case fault.UnknownConnection:
+		return http.StatusNotFound
+	case fault.InvalidConnection, fault.CredentialsRejected, fault.MFARequired,
+		fault.ReauthorizationRequired, fault.ConnectionPaused:
+		return http.StatusConflict
+	case fault.TokenLimitReached, fault.RateLimited:
+		return http.StatusTooManyRequests
+	case fault.ReltioUnavailable:
+		return http.StatusBadGateway
+	case fault.StoreUnavailable:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// refusal is an error with the status that says it, where the errorType alone
+// does not.
+type refusal struct {
+	status int
+	fault  *fault.Error
+	allow  string // the methods that would do, with 405
+}
+
+// Error implements error.
+func (r refusal) Error() string { return r.fault.Error() }
+
+// Unwrap returns what is said to the caller.
+func (r refusal) Unwrap() error { return r.fault }
+
+func refuse(status int, t fault.Type, message string) refusal {
+	return refusal{status: status, fault: fault.New(t, message)}
+}
+
+// retryAfter is how long issue asks to be left alone; zero if it does not say.
+func retryAfter(e *fault.Error) int {
+	var seconds int
+	if _, err := fmt.Sscanf(e.Message, "retry after %d s", &seconds); e.Type != fault.RateLimited || err != nil {
+		return 0
+	}
+	return max(0, seconds)
+}
+
+// write sends a JSON body that nothing may keep.
+func write(w http.ResponseWriter, status int, body any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return fault.Wrap(fault.Internal, "", err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	if _, err := w.Write(data); err != nil {
+		return fmt.Errorf("the caller is gone: %w", err)
+	}
+	return nil
+}
+
+// attrsOf describes an error for the log. An Internal one shows its cause's
+// type alone, since nobody said that its text is safe.
+func attrsOf(f *fault.Error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("error", string(f.Type)), slog.String("error_message", f.Message)}
+	if cause := f.Unwrap(); cause != nil {
+		attrs = append(attrs, slog.String("cause", fmt.Sprintf("%T", cause)))
+	}
+	return attrs
+}

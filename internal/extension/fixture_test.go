@@ -1,0 +1,133 @@
+package extension_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/extension"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// The canaries: none may be in a log line, the session in no answer either.
+const (
+	session = "kanari-session"
+	token   = "kanari-token"
+)
+
+const print1 = "sha256:0123456789abcdef0123456789abcdef"
+
+var now = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
+
+// answer is what the fake vendor has for acme-prod.
+func answer() extension.Answer {
+	return extension.Answer{
+		Connection: "acme-prod", AccessToken: reltioauth.NewSecret(token), TokenType: "bearer", Scope: "a b",
+		ExpiresIn: 52*time.Minute + 300*time.Millisecond, ExpiresAt: now.Add(52 * time.Minute), Fingerprint: print1, Version: 41,
+		Outcome: "cached", MinTTLMet: true, Warnings: []string{"renewal_failing"},
+	}
+}
+
+// asked is one call of a vendor.
+type asked struct {
+	Connection  string
+	MinTTL      time.Duration
+	Fingerprint string
+}
+
+// vendor answers with what it is told, and remembers the calls.
+type vendor struct {
+	answer func(context.Context, asked) (extension.Answer, error)
+
+	mu    sync.Mutex // guards calls
+	calls []asked
+}
+
+func (v *vendor) call(ctx context.Context, a asked) (extension.Answer, error) {
+	v.mu.Lock()
+	v.calls = append(v.calls, a)
+	v.mu.Unlock()
+	if v.answer == nil {
+		return answer(), nil
+	}
+	return v.answer(ctx, a)
+}
+
+// Token implements extension.Vendor.
+func (v *vendor) Token(ctx context.Context, connection string, minTTL time.Duration) (extension.Answer, error) {
+	return v.call(ctx, asked{Connection: connection, MinTTL: minTTL})
+}
+
+// Rejected implements extension.Vendor.
+func (v *vendor) Rejected(ctx context.Context, connection, fingerprint string) (extension.Answer, error) {
+	return v.call(ctx, asked{Connection: connection, Fingerprint: fingerprint})
+}
+
+// world is a server with its vendor and its log.
+type world struct {
+	vendor *vendor
+	server *extension.Server
+	log    *buffer
+}
+
+func newWorld() *world {
+	w := &world{vendor: &vendor{}, log: &buffer{}}
+	w.server = &extension.Server{
+		Vendor: w.vendor, Session: reltioauth.NewSecret(session),
+		Log: telemetry.New(w.log, slog.LevelDebug, func() time.Time { return now }),
+		Now: func() time.Time { return now },
+	}
+	return w
+}
+
+// ask sends a request with the session, unless it is changed.
+func (w *world) ask(method, target, body string, change ...func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host = "localhost:2775"
+	r.Header.Set(extension.SessionHeader, session)
+	for _, c := range change {
+		c(r)
+	}
+	recorder := httptest.NewRecorder()
+	w.server.ServeHTTP(recorder, r)
+	return recorder
+}
+
+// problem is the errorType and errorMessage of a body.
+func problem(t *testing.T, body *bytes.Buffer) (kind, message string) {
+	t.Helper()
+	var e map[string]string
+	if err := json.Unmarshal(body.Bytes(), &e); err != nil || len(e) != 2 {
+		t.Fatalf("body %s: %v", body, err)
+	}
+	return e["errorType"], e["errorMessage"]
+}
+
+// buffer is safe for concurrent use.
+type buffer struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+var _ io.Writer = (*buffer)(nil)

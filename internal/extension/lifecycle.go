@@ -1,0 +1,131 @@
+package extension
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// The Extensions API's headers.
+const (
+	nameHeader       = "Lambda-Extension-Name"
+	identifierHeader = "Lambda-Extension-Identifier"
+	errorTypeHeader  = "Lambda-Extension-Function-Error-Type"
+)
+
+// reportFor bounds a request to the Extensions API that is answered at once.
+const reportFor = 2 * time.Second
+
+// maxEvent bounds what is read of the Extensions API.
+const maxEvent = 64 << 10
+
+// Lifecycle is Lambda's Extensions API, version 2020-01-01, as one extension
+// sees it. It registers for SHUTDOWN alone. INVOKE would cost each invocation a
+// round trip: Lambda tells of its start and then waits until the extension has
+// asked for the next event; and it would bring nothing, since everything that
+// is done here is done while the function waits for its answer.
+//
+// A Lifecycle is made by Register and is not safe for concurrent use.
+type Lifecycle struct {
+	base   string
+	client *http.Client
+	id     string
+}
+
+// Register makes the extension known to Lambda, which waits for it before it
+// starts the function. name must be the file name of the extension's binary.
+func Register(ctx context.Context, host, name string) (*Lifecycle, error) {
+	l := &Lifecycle{
+		base: "http://" + host + "/2020-01-01/extension",
+		// A transport of its own: what the environment says about proxies is
+		// not about this. No time limit: Lambda answers Next when there is an
+		// event.
+		client: &http.Client{Transport: &http.Transport{}},
+	}
+	ctx, cancel := context.WithTimeout(ctx, reportFor)
+	defer cancel()
+	header := http.Header{nameHeader: {name}}
+	response, _, err := l.do(ctx, http.MethodPost, "/register", header, []byte(`{"events":["SHUTDOWN"]}`))
+	if err != nil {
+		return nil, err
+	}
+	l.id = response.Get(identifierHeader)
+	if l.id == "" {
+		return nil, errors.New("extensions api: register: no identifier")
+	}
+	return l, nil
+}
+
+// AwaitShutdown says that the extension is ready, and returns Lambda's reason
+// when it ends the environment.
+func (l *Lifecycle) AwaitShutdown(ctx context.Context) (reason string, err error) {
+	for {
+		_, body, err := l.do(ctx, http.MethodGet, "/event/next", http.Header{}, nil)
+		if err != nil {
+			return "", err
+		}
+		var event struct {
+			Type   string `json:"eventType"`
+			Reason string `json:"shutdownReason"`
+		}
+		if err := json.Unmarshal(body, &event); err != nil {
+			return "", fmt.Errorf("extensions api: event: %w", err)
+		}
+		if event.Type == "SHUTDOWN" {
+			return event.Reason, nil
+		}
+	}
+}
+
+// InitError tells Lambda that the extension cannot start; message must be safe
+// to show. The process has to exit then.
+func (l *Lifecycle) InitError(ctx context.Context, kind, message string) error {
+	return l.report(ctx, "/init/error", kind, message)
+}
+
+// ExitError tells Lambda that the extension cannot go on; message must be safe
+// to show. The process has to exit then.
+func (l *Lifecycle) ExitError(ctx context.Context, kind, message string) error {
+	return l.report(ctx, "/exit/error", kind, message)
+}
+
+func (l *Lifecycle) report(ctx context.Context, path, kind, message string) error {
+	ctx, cancel := context.WithTimeout(ctx, reportFor)
+	defer cancel()
+	body, err := json.Marshal(map[string]any{"errorType": kind, "errorMessage": message, "stackTrace": []string{}})
+	if err != nil {
+		return fmt.Errorf("extensions api: %w", err)
+	}
+	_, _, err = l.do(ctx, http.MethodPost, path, http.Header{errorTypeHeader: {kind}}, body)
+	return err
+}
+
+// do sends one request; an answer that is no success is an error.
+func (l *Lifecycle) do(ctx context.Context, method, path string, header http.Header, body []byte) (http.Header, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, l.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("extensions api: %w", err)
+	}
+	request.Header = header
+	if l.id != "" {
+		header.Set(identifierHeader, l.id)
+	}
+	response, err := l.client.Do(request)
+	if err != nil {
+		return nil, nil, fmt.Errorf("extensions api: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxEvent))
+	if err != nil {
+		return nil, nil, fmt.Errorf("extensions api: %s: %w", path, err)
+	}
+	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
+		return nil, nil, fmt.Errorf("extensions api: %s: status %d", path, response.StatusCode)
+	}
+	return response.Header, data, nil
+}

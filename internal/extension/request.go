@@ -1,0 +1,134 @@
+package extension
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
+)
+
+// The bounds of what a caller may send.
+const (
+	maxBody   = 4 << 10
+	maxMinTTL = 86400
+)
+
+// What is wrong with a field, in the words of issue.
+const (
+	required       = "is required"
+	notAName       = "must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64"
+	notAPrint      = "must be the fingerprint of an answer: sha256: and 32 hexadecimal digits"
+	repeated       = "is repeated"
+	unknown        = "is not known here"
+	unknownUnnamed = "a parameter: is not known here"
+)
+
+var (
+	fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
+	digits      = regexp.MustCompile(`^[0-9]{1,5}$`)
+	// printable is what the name of an unknown parameter must look like to be
+	// shown.
+	printable = regexp.MustCompile(`^[a-z_]{1,32}$`)
+)
+
+// request is what a caller wants.
+type request struct {
+	connection string
+	minTTL     time.Duration
+	// rejected is the fingerprint of a token that Reltio refused; empty: none.
+	rejected string
+}
+
+// tokenRequest reads GET /token, and says everything that is wrong with it.
+func tokenRequest(r *http.Request) (request, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return request{}, fault.New(fault.InvalidRequest, "query: cannot be read")
+	}
+	var problems []string
+	problem := func(name, what string) { problems = append(problems, name+": "+what) }
+	if r.ContentLength != 0 {
+		problem("body", "is not read here")
+	}
+	unnamed := false
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		switch known := name == "connection" || name == "min_ttl_seconds"; {
+		case !known && !printable.MatchString(name):
+			unnamed = true
+		case !known:
+			problem(name, unknown)
+		case len(query[name]) > 1:
+			problem(name, repeated)
+		}
+	}
+	if unnamed {
+		problems = append(problems, unknownUnnamed)
+	}
+	out := request{connection: query.Get("connection")}
+	if !query.Has("connection") {
+		problem("connection", required)
+	} else if !connection.ValidName(out.connection) {
+		problem("connection", notAName)
+	}
+	if query.Has("min_ttl_seconds") {
+		text := query.Get("min_ttl_seconds")
+		seconds, err := strconv.Atoi(text)
+		if err != nil || !digits.MatchString(text) || seconds > maxMinTTL {
+			problem("min_ttl_seconds", fmt.Sprintf("must be a whole number from 0 to %d", maxMinTTL))
+		}
+		out.minTTL = time.Duration(seconds) * time.Second
+	}
+	return out, asFault(problems)
+}
+
+// rejectedRequest reads POST /rejected, and says everything that is wrong with
+// it.
+func rejectedRequest(w http.ResponseWriter, r *http.Request) (request, error) {
+	if r.URL.RawQuery != "" {
+		return request{}, fault.New(fault.InvalidRequest, "query: is not read here")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return request{}, refuse(http.StatusRequestEntityTooLarge, fault.InvalidRequest, fmt.Sprintf("body: must be at most %d bytes", maxBody))
+	case err != nil:
+		return request{}, fault.New(fault.InvalidRequest, "body: cannot be read")
+	}
+	o, err := strictjson.Parse(body)
+	if err != nil {
+		return request{}, fault.New(fault.InvalidRequest, "body: "+err.Error())
+	}
+	out := request{connection: o.String("connection"), rejected: o.String("fingerprint")}
+	switch {
+	case !o.Has("connection"):
+		o.Problem("connection", required)
+	case !connection.ValidName(out.connection):
+		o.Problem("connection", notAName)
+	}
+	switch {
+	case !o.Has("fingerprint"):
+		o.Problem("fingerprint", required)
+	case !fingerprint.MatchString(out.rejected):
+		o.Problem("fingerprint", notAPrint)
+	}
+	return out, asFault(o.Problems())
+}
+
+// asFault is InvalidRequest with the problems; nil if there is none.
+func asFault(problems []string) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return fault.Fields(fault.InvalidRequest, slices.Compact(slices.Sorted(slices.Values(problems))))
+}

@@ -1,0 +1,175 @@
+package extension
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// SessionHeader proves that a caller belongs to the function: its value is the
+// AWS_SESSION_TOKEN of the execution environment.
+const SessionHeader = "X-Reltio-Tokens-Session"
+
+// What a function can ask for.
+const (
+	tokenPath    = "/token"
+	rejectedPath = "/rejected"
+)
+
+// patience bounds one answer: issue has 25 s, and Lambda some to start it. It
+// is not the invocation's own deadline, which the caller knows and this process
+// does not: a caller that goes away ends its request earlier.
+const patience = 28 * time.Second
+
+// Vendor hands out tokens. It keeps what it has and invokes issue only when it
+// must. Its errors hold a fault.Error; one that holds none is a defect. It is
+// safe for concurrent use.
+type Vendor interface {
+	// Token returns a living token of the connection, with at least minTTL
+	// left if the server lets that be.
+	Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error)
+	// Rejected reports a token that Reltio refused, and returns the one to use
+	// instead.
+	Rejected(ctx context.Context, connection, fingerprint string) (Answer, error)
+}
+
+// Server answers the function over HTTP. All fields are required. It
+// implements http.Handler.
+type Server struct {
+	Vendor Vendor
+	// Session is what callers have to show.
+	Session reltioauth.Secret
+	Log     *telemetry.Log
+	Now     func() time.Time
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := s.Now()
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	var in request
+	var out Answer
+	err := s.guard(ctx, func() error {
+		asked, err := s.read(w, r)
+		if err != nil {
+			return err
+		}
+		in = asked // only now is its text known to be no secret
+		out, err = s.vend(ctx, in)
+		return err
+	})
+	if err == nil {
+		err = write(w, http.StatusOK, out.wire())
+	} else {
+		s.fail(w, err)
+	}
+	s.log(ctx, in, out, err, s.Now().Sub(start))
+}
+
+// read decides who asks and for what, in this order: is it meant for this
+// process, may the caller ask at all, does it make sense.
+func (s *Server) read(w http.ResponseWriter, r *http.Request) (request, error) {
+	if !local(r.Host) {
+		return request{}, refuse(http.StatusMisdirectedRequest, fault.InvalidRequest, "host: must be localhost or 127.0.0.1")
+	}
+	proof := r.Header.Values(SessionHeader)
+	if len(proof) != 1 || !s.Session.Equal(reltioauth.NewSecret(proof[0])) {
+		return request{}, refuse(http.StatusForbidden, fault.AccessDenied, SessionHeader+": must be the function's AWS_SESSION_TOKEN")
+	}
+	method, known := map[string]string{tokenPath: http.MethodGet, rejectedPath: http.MethodPost}[r.URL.Path]
+	switch {
+	case !known:
+		return request{}, refuse(http.StatusNotFound, fault.InvalidRequest, "path: there are GET /token and POST /rejected")
+	case r.Method != method:
+		refused := refuse(http.StatusMethodNotAllowed, fault.InvalidRequest, "method: must be "+method)
+		refused.allow = method
+		return request{}, refused
+	case r.URL.Path == rejectedPath:
+		return rejectedRequest(w, r)
+	default:
+		return tokenRequest(r)
+	}
+}
+
+// local reports whether a Host header names this machine. A page of another
+// origin, whose name has been made to lead here, does not.
+func local(host string) bool {
+	if name, port, err := net.SplitHostPort(host); err == nil && port != "" {
+		host = name
+	}
+	return host == "127.0.0.1" || strings.EqualFold(host, "localhost")
+}
+
+func (s *Server) vend(ctx context.Context, in request) (Answer, error) {
+	if in.rejected != "" {
+		return s.Vendor.Rejected(ctx, in.connection, in.rejected)
+	}
+	return s.Vendor.Token(ctx, in.connection, in.minTTL)
+}
+
+// fail answers an error. Of a defect the caller learns nothing.
+func (s *Server) fail(w http.ResponseWriter, err error) {
+	f := fault.Of(err)
+	code := status(f.Type)
+	var refused refusal
+	if errors.As(err, &refused) {
+		code = refused.status
+		if refused.allow != "" {
+			w.Header().Set("Allow", refused.allow)
+		}
+	}
+	if seconds := retryAfter(f); seconds > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	}
+	_ = write(w, code, failed{Type: f.Type, Message: f.Message}) // two strings always encode; a caller that is gone hears nothing
+}
+
+// guard calls f and turns a panic, or an error that holds no fault, into an
+// Internal error that says a request's id. What was panicked with is not known
+// to be safe to show: the log gets its type and where it happened.
+func (s *Server) guard(ctx context.Context, f func() error) (err error) {
+	id := func() string { return "request " + strings.ToLower(rand.Text()) }
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.New(fault.Internal, id())
+			s.Log.Write(ctx, slog.LevelError, "panic", slog.String("error_message", err.Error()),
+				slog.String("type", fmt.Sprintf("%T", p)), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	if err = f(); err == nil || errors.As(err, new(*fault.Error)) {
+		return err
+	}
+	return fault.Wrap(fault.Internal, id(), err)
+}
+
+// log writes a line for what went wrong, and, on demand, for what did not: a
+// function may ask for its token thousands of times.
+func (s *Server) log(ctx context.Context, in request, out Answer, err error, took time.Duration) {
+	level := slog.LevelDebug
+	attrs := []slog.Attr{slog.String("connection", in.connection)}
+	if err != nil {
+		level = slog.LevelWarn
+		attrs = append(attrs, attrsOf(fault.Of(err))...)
+	} else {
+		attrs = append(attrs, slog.Int64("version", out.Version), slog.String("fingerprint", out.Fingerprint),
+			slog.String("outcome", out.Outcome))
+	}
+	s.Log.Write(ctx, level, "token", append(attrs, milliseconds(took))...)
+}
+
+func milliseconds(d time.Duration) slog.Attr {
+	return slog.Float64("duration_ms", float64(d.Microseconds())/1000)
+}

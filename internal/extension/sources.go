@@ -1,0 +1,201 @@
+package extension
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/vended"
+)
+
+// longestPause is what a caller waits before issue is asked again: enough for
+// a throttled invocation or a lost packet. What lasts longer the caller hears,
+// since the time that it waits is paid for and its own deadline is not known
+// here.
+const longestPause = 2 * time.Second
+
+// shortest is the life below which a token counts as ended.
+const shortest = time.Second
+
+// The outcomes of issue.
+const (
+	cached  = "cached"
+	renewed = "renewed"
+)
+
+// Sources is a Vendor that keeps one vended.Source for each connection that was
+// asked for. The exported fields are required.
+type Sources struct {
+	// Lambda invokes issue. It should keep no connection open.
+	Lambda vended.Invoker
+	// Function is issue's name or ARN.
+	Function string
+	Log      *telemetry.Log
+	Now      func() time.Time
+
+	mu   sync.Mutex // guards kept; not held across the network
+	kept map[string]*source
+}
+
+var _ Vendor = (*Sources)(nil)
+
+// source is the source of one connection, and how many renewals it has seen.
+type source struct {
+	tokens   vended.Source
+	renewals atomic.Int64
+}
+
+// Token implements Vendor.
+func (s *Sources) Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error) {
+	return s.get(ctx, connection, vended.Need{MinLife: max(minTTL, shortest)}, minTTL)
+}
+
+// Rejected implements Vendor.
+func (s *Sources) Rejected(ctx context.Context, connection, fingerprint string) (Answer, error) {
+	return s.get(ctx, connection, vended.Need{MinLife: shortest, Rejected: fingerprint}, 0)
+}
+
+func (s *Sources) get(ctx context.Context, connection string, need vended.Need, minTTL time.Duration) (Answer, error) {
+	from := s.source(connection)
+	before := from.renewals.Load()
+	token, err := from.tokens.Get(ctx, need)
+	if err != nil {
+		return Answer{}, asFaultOf(err)
+	}
+	left := token.ExpiresAt.Sub(s.Now().Round(0))
+	if left < shortest {
+		return Answer{}, fault.New(fault.ReltioUnavailable, "the token has ended")
+	}
+	outcome := cached
+	if from.renewals.Load() > before {
+		outcome = renewed
+	}
+	warnings := make([]string, len(token.Warnings))
+	for i, warning := range token.Warnings {
+		warnings[i] = string(warning)
+	}
+	return Answer{
+		Connection: connection, AccessToken: token.AccessToken, TokenType: token.TokenType, Scope: token.Scope,
+		ExpiresIn: left, ExpiresAt: token.ExpiresAt, Fingerprint: token.Fingerprint, Version: token.Version,
+		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: warnings,
+	}, nil
+}
+
+// source finds the source of a connection, or makes it. What is no connection
+// has one too: it remembers for a while that issue said so.
+func (s *Sources) source(connection string) *source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found, ok := s.kept[connection]; ok {
+		return found
+	}
+	if s.kept == nil {
+		s.kept = map[string]*source{}
+	}
+	made := &source{}
+	made.tokens.Lambda = &observer{to: s, connection: connection, renewals: &made.renewals}
+	made.tokens.Function = s.Function
+	made.tokens.Connection = connection
+	made.tokens.MaxPause = longestPause
+	made.tokens.Now = s.Now
+	s.kept[connection] = made
+	return made
+}
+
+// observer invokes issue for one connection, writes a line for each time, and
+// counts the renewals. It recovers from panics, since nobody else is there to:
+// it is called in a goroutine of its own.
+type observer struct {
+	to         *Sources
+	connection string
+	renewals   *atomic.Int64
+}
+
+// Invoke implements vended.Invoker.
+func (o *observer) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...func(*lambda.Options)) (out *lambda.InvokeOutput, err error) {
+	start := o.to.Now()
+	said := ""
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fmt.Errorf("panic: %T", p)
+		}
+		o.log(ctx, said, err, o.to.Now().Sub(start))
+	}()
+	out, err = o.to.Lambda.Invoke(ctx, in, opts...)
+	if err != nil || out == nil {
+		return out, err
+	}
+	var answer struct {
+		Outcome   string     `json:"outcome"`
+		ErrorType fault.Type `json:"errorType"`
+	}
+	if json.Unmarshal(out.Payload, &answer) != nil {
+		return out, nil // the source says what is wrong with it
+	}
+	switch {
+	case out.FunctionError != nil:
+		said = string(known(answer.ErrorType))
+	case answer.Outcome == renewed:
+		o.renewals.Add(1)
+		said = renewed
+	default:
+		said = cached
+	}
+	return out, nil
+}
+
+func (o *observer) log(ctx context.Context, outcome string, err error, took time.Duration) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{slog.String("connection", o.connection), slog.String("outcome", outcome)}
+	if err != nil {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.String("cause", fmt.Sprintf("%T", err)))
+	}
+	o.to.Log.Write(ctx, level, "issue invoked", append(attrs, milliseconds(took))...)
+}
+
+// asFaultOf says a source's error in the words of issue.
+func asFaultOf(err error) error {
+	var e *vended.Error
+	if !errors.As(err, &e) {
+		return fault.Wrap(fault.StoreUnavailable, "issue: no answer in time", err)
+	}
+	switch t := known(fault.Type(e.Type)); {
+	case e.Type == vended.ErrRateLimited && (e.Err != nil || e.RetryAfter > 0):
+		return fault.Limited(max(e.RetryAfter, time.Second))
+	case t == "" && e.Temporary():
+		return fault.Wrap(fault.StoreUnavailable, "issue: it failed", err)
+	case t == "":
+		return fault.Wrap(fault.Internal, "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run", err)
+	case e.Err == nil:
+		return fault.Wrap(t, e.Message, err)
+	case t == fault.AccessDenied:
+		return fault.Wrap(t, "the function's role may not invoke RELTIO_TOKENS_FUNCTION", err)
+	case t == fault.InvalidRequest:
+		return fault.Wrap(fault.Internal, "RELTIO_TOKENS_FUNCTION: Lambda finds no such function", err)
+	default:
+		return fault.Wrap(t, "issue: it cannot be invoked", err)
+	}
+}
+
+// known is t if it is one of the types that callers are promised, else empty.
+func known(t fault.Type) fault.Type {
+	switch t {
+	case fault.InvalidRequest, fault.UnknownConnection, fault.AccessDenied, fault.InvalidConnection,
+		fault.CredentialsRejected, fault.MFARequired, fault.ReauthorizationRequired,
+		fault.ConnectionPaused, fault.TokenLimitReached, fault.RateLimited,
+		fault.ReltioUnavailable, fault.StoreUnavailable, fault.Internal:
+		return t
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,269 @@
+package extension_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/extension"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+)
+
+const print2 = "sha256:fedcba9876543210fedcba9876543210"
+
+// issue is a stand-in for the SDK's client and the function behind it.
+type issue struct {
+	answer func(ctx context.Context, request map[string]any) (*lambda.InvokeOutput, error)
+	calls  atomic.Int32
+}
+
+// Invoke implements vended.Invoker.
+func (i *issue) Invoke(ctx context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	i.calls.Add(1)
+	var request map[string]any
+	if err := json.Unmarshal(in.Payload, &request); err != nil {
+		return nil, err
+	}
+	return i.answer(ctx, request)
+}
+
+// said is a successful answer.
+func said(fingerprint string, version, life int, outcome string) *lambda.InvokeOutput {
+	return &lambda.InvokeOutput{Payload: fmt.Appendf(nil, `{"connection":"acme-prod","access_token":"%s-%d","token_type":"bearer",`+
+		`"scope":"a b","expires_in":%d,"expires_at":"2026-11-23T17:00:00Z","fingerprint":"%s","version":%d,"outcome":"%s",`+
+		`"min_ttl_met":true,"warnings":["renewal_failing"]}`, token, version, life, fingerprint, version, outcome)}
+}
+
+// failure is a function error.
+func failure(kind, message string) *lambda.InvokeOutput {
+	return &lambda.InvokeOutput{
+		FunctionError: aws.String("Unhandled"),
+		Payload:       fmt.Appendf(nil, `{"errorType":"%s","errorMessage":"%s"}`, kind, message),
+	}
+}
+
+func sources(i *issue) (*extension.Sources, *buffer) {
+	log := &buffer{}
+	return &extension.Sources{
+		Lambda: i, Function: "issue:live", Now: time.Now,
+		Log: telemetry.New(log, slog.LevelDebug, time.Now),
+	}, log
+}
+
+func TestATokenIsKeptUntilItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issue{}
+		i.answer = func(context.Context, map[string]any) (*lambda.InvokeOutput, error) {
+			if i.calls.Load() == 1 {
+				return said(print1, 1, 3600, "renewed"), nil
+			}
+			return said(print2, 2, 3600, "cached"), nil
+		}
+		s, _ := sources(i)
+		first, err := s.Token(t.Context(), "acme-prod", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := time.Now().Add(time.Hour)
+		if first.Outcome != "renewed" || first.ExpiresIn != time.Hour || !first.ExpiresAt.Equal(end) ||
+			first.Fingerprint != print1 || first.Version != 1 || !first.MinTTLMet || first.AccessToken.Reveal() != token+"-1" {
+			t.Errorf("first answer %+v", first)
+		}
+		if diff := cmp.Diff([]string{"renewal_failing"}, first.Warnings); diff != "" {
+			t.Error(diff)
+		}
+		time.Sleep(50 * time.Minute)
+		again, err := s.Token(t.Context(), "acme-prod", 0)
+		if err != nil || again.Outcome != "cached" || again.ExpiresIn != 10*time.Minute || i.calls.Load() != 1 {
+			t.Errorf("after 50 minutes %+v, %v, %d invocations; want the kept one, cached", again, err, i.calls.Load())
+		}
+		time.Sleep(10 * time.Minute)
+		next, err := s.Token(t.Context(), "acme-prod", 0)
+		if err != nil || next.Version != 2 || next.Outcome != "cached" || i.calls.Load() != 2 {
+			t.Errorf("after its end %+v, %v, %d invocations; want the next", next, err, i.calls.Load())
+		}
+	})
+}
+
+func TestAThousandCallersCauseOneInvocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issue{answer: func(context.Context, map[string]any) (*lambda.InvokeOutput, error) {
+			time.Sleep(time.Second)
+			return said(print1, 1, 3600, "renewed"), nil
+		}}
+		s, log := sources(i)
+		var all sync.WaitGroup
+		for range 1000 {
+			all.Go(func() {
+				if a, err := s.Token(t.Context(), "acme-prod", 0); err != nil || a.Outcome != "renewed" {
+					t.Errorf("answer %v, error %v: want one that was awaited", a.Outcome, err)
+				}
+			})
+		}
+		all.Wait()
+		if got := i.calls.Load(); got != 1 {
+			t.Errorf("%d invocations, want 1", got)
+		}
+		if got := strings.Count(log.String(), "issue invoked"); got != 1 || strings.Contains(log.String(), "kanari") {
+			t.Errorf("%d lines, want one without a token: %s", got, log.String())
+		}
+	})
+}
+
+func TestALongerLifeIsAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wanted []any
+		i := &issue{answer: func(_ context.Context, request map[string]any) (*lambda.InvokeOutput, error) {
+			wanted = append(wanted, request["min_ttl_seconds"])
+			return said(print1, 1, 600, "cached"), nil
+		}}
+		s, _ := sources(i)
+		for _, minTTL := range []time.Duration{0, 20 * time.Minute, 20 * time.Minute} {
+			got, err := s.Token(t.Context(), "acme-prod", minTTL)
+			if err != nil || got.MinTTLMet != (minTTL == 0) {
+				t.Errorf("for %v: met %v, error %v", minTTL, got.MinTTLMet, err)
+			}
+		}
+		if diff := cmp.Diff([]any{1.0, 1200.0}, wanted); diff != "" {
+			t.Errorf("asked for (one invocation for the life that issue could not give):\n%s", diff)
+		}
+	})
+}
+
+func TestARejectedTokenIsReplacedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rejected []any
+		i := &issue{}
+		i.answer = func(_ context.Context, request map[string]any) (*lambda.InvokeOutput, error) {
+			rejected = append(rejected, request["rejected_fingerprint"])
+			if request["rejected_fingerprint"] == print1 {
+				return said(print2, 2, 3600, "renewed"), nil
+			}
+			return said(print1, 1, 3600, "cached"), nil
+		}
+		s, _ := sources(i)
+		if _, err := s.Token(t.Context(), "acme-prod", 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"renewed", "cached"} {
+			got, err := s.Rejected(t.Context(), "acme-prod", print1)
+			if err != nil || got.Fingerprint != print2 || got.Outcome != want {
+				t.Errorf("reported: %s, %s, %v, want the new one, %s", got.Fingerprint, got.Outcome, err, want)
+			}
+		}
+		if diff := cmp.Diff([]any{nil, print1}, rejected); diff != "" {
+			t.Errorf("reports (a token that is not in use any more is not reported again):\n%s", diff)
+		}
+	})
+}
+
+// lambdaStatus is Lambda's own answer to an invocation.
+func lambdaStatus(code int) error {
+	return &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: code, Header: http.Header{}}}, Err: errors.New("kanari"),
+	}
+}
+
+func TestErrorsAreSaidInTheWordsOfIssue(t *testing.T) {
+	tests := map[string]struct {
+		out  *lambda.InvokeOutput
+		err  error
+		want *fault.Error
+	}{
+		"of issue":               {failure("ReauthorizationRequired", "a person must log in"), nil, fault.New("ReauthorizationRequired", "a person must log in")},
+		"of issue, a defect":     {failure("Internal", "request 1"), nil, fault.New("Internal", "request 1")},
+		"of issue, for a while":  {failure("RateLimited", "retry after 7 s"), nil, fault.New("RateLimited", "retry after 7 s")},
+		"Lambda throttles":       {nil, &types.TooManyRequestsException{RetryAfterSeconds: aws.String("9")}, fault.New("RateLimited", "retry after 9 s")},
+		"no permission":          {nil, lambdaStatus(403), fault.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
+		"no such function":       {nil, lambdaStatus(404), fault.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda finds no such function")},
+		"Lambda fails":           {nil, lambdaStatus(500), fault.New("StoreUnavailable", "issue: it cannot be invoked")},
+		"the network fails":      {nil, errors.New("kanari"), fault.New("StoreUnavailable", "issue: it cannot be invoked")},
+		"the runtime fails":      {failure("Runtime.ExitError", "kanari"), nil, fault.New("StoreUnavailable", "issue: it failed")},
+		"another function":       {failure("KeyError", "kanari"), nil, fault.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
+		"an answer of another's": {&lambda.InvokeOutput{Payload: []byte(`"kanari"`)}, nil, fault.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, log := sources(&issue{answer: func(context.Context, map[string]any) (*lambda.InvokeOutput, error) { return test.out, test.err }})
+				ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
+				defer cancel()
+				start := time.Now()
+				_, err := s.Token(ctx, "acme-prod", 0)
+				got := fault.Of(err)
+				if got.Type != test.want.Type || got.Message != test.want.Message {
+					t.Errorf("%s: %q, want %s: %q", got.Type, got.Message, test.want.Type, test.want.Message)
+				}
+				if took := time.Since(start); took > 10*time.Second {
+					t.Errorf("the caller waited %v", took)
+				}
+				if strings.Contains(log.String(), "kanari") {
+					t.Errorf("foreign text in %s", log.String())
+				}
+			})
+		})
+	}
+}
+
+func TestABlipIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issue{}
+		i.answer = func(context.Context, map[string]any) (*lambda.InvokeOutput, error) {
+			if i.calls.Load() == 1 {
+				return nil, lambdaStatus(503)
+			}
+			return said(print1, 1, 3600, "cached"), nil
+		}
+		s, _ := sources(i)
+		start := time.Now()
+		if _, err := s.Token(t.Context(), "acme-prod", 0); err != nil {
+			t.Errorf("error %v, want the second answer", err)
+		}
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestAPanicIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issue{}
+		i.answer = func(context.Context, map[string]any) (*lambda.InvokeOutput, error) { panic("kanari") }
+		s, log := sources(i)
+		if _, err := s.Token(t.Context(), "acme-prod", 0); fault.Of(err).Type != fault.StoreUnavailable {
+			t.Errorf("error %v, want StoreUnavailable", err)
+		}
+		if strings.Contains(log.String(), "kanari") {
+			t.Errorf("foreign text in %s", log.String())
+		}
+	})
+}
+
+func TestATokenThatHasEndedIsNoToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issue{answer: func(context.Context, map[string]any) (*lambda.InvokeOutput, error) {
+			time.Sleep(1500 * time.Millisecond) // the answer was long on its way
+			return said(print1, 1, 2, "cached"), nil
+		}}
+		s, _ := sources(i)
+		if a, err := s.Token(t.Context(), "acme-prod", 0); fault.Of(err).Type != fault.ReltioUnavailable {
+			t.Errorf("answer %+v, error %v, want none", a, err)
+		}
+	})
+}

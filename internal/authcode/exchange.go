@@ -8,6 +8,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -165,14 +166,21 @@ func (v *visit) withdrawn(ctx context.Context, a Arrival) Arrival {
 }
 
 // discard revokes the tokens of an answer that is not stored; the refresh token
-// takes its access token with it. A refresh token that the grant has anyway is
-// stored, and stays.
+// takes its access token with it. What the grant has anyway is stored, and
+// stays.
 func (v *visit) discard(ctx context.Context) {
-	if v.token == nil || v.stored(v.token.RefreshToken) {
+	if v.token == nil {
 		return
 	}
 	ctx, cancel := v.storing(ctx, revokeTime)
 	defer cancel()
+	if v.stored(v.g) {
+		return
+	}
+	// Another visit may have overtaken this one, and been given the same.
+	if g, err := v.read(ctx); err == nil && v.stored(g) {
+		return
+	}
 	text, hint := v.token.RefreshToken, reltioauth.HintRefreshToken
 	if text.IsZero() {
 		text, hint = v.token.AccessToken, reltioauth.HintAccessToken
@@ -182,10 +190,16 @@ func (v *visit) discard(ctx context.Context) {
 	}
 }
 
-// stored reports whether the refresh token is the one that the grant had before
-// this visit.
-func (v *visit) stored(t reltioauth.Secret) bool {
-	return !t.IsZero() && v.g.Identity == v.c.Identity() && v.g.RefreshFingerprint == reltioauth.Fingerprint(t)
+// stored reports whether a grant has the token that would be revoked.
+func (v *visit) stored(g grant.Grant) bool {
+	switch t := v.token.RefreshToken; {
+	case g.Identity != v.c.Identity():
+		return false
+	case t.IsZero():
+		return g.HasToken() && g.Fingerprint == v.token.Fingerprint()
+	default:
+		return g.RefreshFingerprint == reltioauth.Fingerprint(t)
+	}
 }
 
 // checkUser finds out who has logged in, before anything is stored: another

@@ -310,3 +310,36 @@ func TestTheVaultsEpochOnlyRises(t *testing.T) {
 		}
 	})
 }
+
+// Two links are used at once, and the server gives both people the same tokens:
+// whoever comes late stores nothing, and takes nothing away.
+func TestWhatAnotherVisitHasStoredIsNotRevoked(t *testing.T) {
+	for name, behave := range map[string]func(*reltioauthtest.Behaviour){
+		"with refresh tokens": func(*reltioauthtest.Behaviour) {},
+		"without":             func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.behave(func(b *reltioauthtest.Behaviour) {
+					b.Code, b.CodeRefreshToken = reltioauthtest.SameToken, reltioauthtest.SameToken
+					behave(b)
+				})
+				late := w.login(w.begin(w.invite()), "ann")
+				w.out.before = func(op string) error {
+					if op == "Current" { // the late one has its tokens, and is about to store them
+						w.out.before = nil
+						w.expect(w.journey(w.invite(), "ann"), authcode.Done)
+					}
+					return nil
+				}
+				w.expect(w.complete(late), authcode.Unstored)
+				if g := w.grant(); !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) {
+					t.Error("the access token that is stored is dead")
+				}
+				if name == "with refresh tokens" && !w.server.Alive(w.vault().Token) {
+					t.Error("the refresh token that is stored is dead")
+				}
+			})
+		})
+	}
+}

@@ -116,7 +116,9 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 	next.Relogin = ""
 	if s.kind == login {
 		p.loggedIn = true
-		next.Relogin = p.reloginAfter(next)
+		if keepErr == nil { // else nobody can say whose refresh token the grant has
+			next.Relogin = p.reloginAfter(next)
+		}
 	}
 	if next.Relogin == grant.ReloginRevoke {
 		p.spare = next

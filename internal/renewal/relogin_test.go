@@ -316,3 +316,24 @@ func TestAuthorizationCodePastItsDeadline(t *testing.T) {
 		w.atEnd()
 	})
 }
+
+// The vault fails when the login's refresh token is to be stored: it is not
+// known to be the same one, so nothing is revoked, and the access token serves.
+func TestReloginThatCannotBeKept(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.behave(func(b *reltioauthtest.Behaviour) { b.LoginRefreshToken = reltioauthtest.NewToken })
+		g := w.started(password())
+		w.toRelogin()
+		w.out.fail(always, vaultPut)
+		began := w.atEnd()
+		w.wantAsked(began, "password")
+		if next := w.status(grant.StatusFailing); !next.Living(time.Now()) || next.Relogin != grant.ReloginDue {
+			t.Errorf("re-login %q, want due; living %t", next.Relogin, next.Living(time.Now()))
+		}
+		w.heal()
+		w.atEnd()
+		if next := w.status(grant.StatusOK); next.RefreshFingerprint == g.RefreshFingerprint {
+			t.Error("the refresh token was not replaced")
+		}
+	})
+}

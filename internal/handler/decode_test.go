@@ -52,6 +52,8 @@ func TestWhatIssueDoesNotAccept(t *testing.T) {
 		"a name that is null":       {`{"connection":null}`, noString},
 		"a name that is a number":   {`{"connection":1}`, noString},
 		"a name that is a list":     {`{"connection":["acme"]}`, noString},
+		"a name cut off":            {`{"connection": "acme}`, notObject},
+		"a name before a line":      {"{\"connection\":\"acme\n\"}", notObject},
 		"a name twice":              {`{"connection":"acme","connection":"acme"}`, "connection: is repeated"},
 		"a name twice, once hidden": {`{"connection":"acme","\u0063onnection":"other"}`, "connection: is repeated"},
 		"a key in another case":     {`{"connection":"acme","Min_TTL_Seconds":1}`, unknownName},
@@ -104,6 +106,7 @@ func TestWhatIssueDoesNotAccept(t *testing.T) {
 func TestWhatIssueAccepts(t *testing.T) {
 	tests := map[string]string{
 		"a name":                 `{"connection":"acme"}`,
+		"a name after a space":   `{"connection": "acme"}`,
 		"white space around":     " \n\t{ \"connection\" :\r \"acme\" } \n",
 		"a key with an escape":   `{"\u0063onnection":"acme"}`,
 		"no life needed":         `{"connection":"acme","min_ttl_seconds":0}`,

@@ -20,7 +20,7 @@ LAMBDA_BUILD := $(call lambda_build,arm64)
 ENV := default
 SAM := .cache/verify/bin/sam
 
-.PHONY: help run run-binaries test test-short lint fmt cover fuzz sim soak verify build layers validate deploy delete logs invoke \
+.PHONY: help run run-binaries test test-short lint fmt cover fuzz sim soak faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
 	build-ExtensionLayerArm64 build-ExtensionLayerX86 FORCE
 
@@ -30,7 +30,7 @@ EVENT := issue-first
 resource = $(patsubst issue,Issue,$(patsubst rotate,Rotate,$(patsubst callback,Callback,$(1))))Function
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Not `go run`, which makes an error of Ctrl-C.
 run: ## start everything on this machine, until Ctrl-C; ARGS='-h' lists flags
@@ -42,6 +42,7 @@ run-binaries: ## the same with the real binaries and engines, as on AWS; fetches
 
 test: ## run all tests, with the race detector; the first time this fetches engines and clients (minutes)
 	@scripts/engines
+	@scripts/clients
 	@scripts/browser
 	RELTIO_TOKENS_ENGINES=required go test -race -timeout 10m ./...
 
@@ -68,6 +69,20 @@ sim: ## let simulated fleets live: fixed and fresh seeds, planted mistakes, thou
 
 soak: ## let simulated fleets live, a fresh seed each, until stopped (SOAK_FOR, SOAK_SEED)
 	@scripts/soak
+
+faults: ## break each operation of the real binaries in every way, and write docs/faults.md (minutes)
+	@scripts/faults
+
+soak-processes: ## break the real binaries by chance, until stopped (SOAK_FOR, SOAK_SEED)
+	@scripts/faults soak
+
+bench: ## measure everything, and write docs/performance.md and docs/performance.json (10 minutes; root)
+	@scripts/engines
+	@go build -o bin/bench ./cmd/bench && exec bin/bench $(ARGS)
+
+bench-check: ## measure what no busy machine disturbs, and compare it with docs/performance.json (1-2 minutes)
+	@scripts/engines
+	@go build -o bin/bench ./cmd/bench && exec bin/bench -check
 
 build: $(FUNCTIONS:%=out/%/bootstrap) ## build the functions for Lambda, into out/<name>/bootstrap
 

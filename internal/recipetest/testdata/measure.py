@@ -1,0 +1,32 @@
+"""A function that does nothing, or gets a token often and says how long that took."""
+
+import json
+import os
+import time
+
+try:
+    from reltio_tokens import Tokens
+
+    tokens = Tokens(os.environ["RELTIO_CONNECTION"])
+except ImportError:
+    tokens = None
+
+
+def handler(event, context):
+    if not event["times"]:
+        return 0
+    if event["how"] == "invoke":
+        import boto3
+
+        client = boto3.client("lambda")
+        payload = json.dumps({"connection": os.environ["RELTIO_CONNECTION"]})
+
+        def get():
+            return json.load(client.invoke(FunctionName="issue", Payload=payload)["Payload"])["access_token"]
+    else:
+        get = tokens.get
+    get()
+    began = time.perf_counter()
+    for _ in range(event["times"]):
+        get()
+    return (time.perf_counter() - began) / event["times"] * 1e6

@@ -35,10 +35,10 @@ const (
 // refuses dead tokens.
 func startOne(t testing.TB, language language, api http.Handler) *integration {
 	t.Helper()
+	f := language(t)
 	if err := built(); err != nil {
 		t.Fatal(err)
 	}
-	f := language(t)
 	host, err := lambdahost.Start(t.Context(), lambdahost.Config{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)

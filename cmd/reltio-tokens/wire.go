@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
@@ -145,7 +146,8 @@ func (w *wiring) endpoint() func(**string) {
 // aws loads the environment's configuration, and makes sure that there are a
 // region and credentials: what is missing is said here, once.
 func (w *wiring) aws(ctx context.Context) (aws.Config, error) {
-	config, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(w.globals.Region))
+	config, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(w.globals.Region),
+		awsconfig.WithLogger(logging.Nop{})) // what it has to say is in its errors
 	if err != nil {
 		return config, fmt.Errorf("the AWS configuration cannot be loaded: %w", err)
 	}

@@ -165,8 +165,10 @@ func (w *World) fault(o Operation, c *chance) Fault {
 	if w.cfg.Calm || !w.stormy() {
 		return Fault{}
 	}
-	now := w.now()
-	for _, s := range w.storms {
+	w.mu.Lock()
+	now, storms := w.now(), w.storms
+	w.mu.Unlock()
+	for _, s := range storms {
 		if now.Before(s.from) || !now.Before(s.until) || !c.is(s.rate) {
 			continue
 		}

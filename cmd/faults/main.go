@@ -1,0 +1,171 @@
+// Command faults breaks each operation of the functions' real binaries in every
+// way that its service can break, and writes what came of it as a document; or
+// breaks what chance chooses, for as long as it is told to.
+//
+//	make faults
+//	make soak-processes SOAK_FOR=10m
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/faults"
+)
+
+func main() {
+	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "faults:", err)
+		os.Exit(1)
+	}
+}
+
+// settings are the flags.
+type settings struct {
+	bench  faults.Bench
+	table  string
+	with   string
+	only   string
+	log    bool
+	soak   time.Duration
+	random int64
+}
+
+func flags(args []string, log io.Writer) (*settings, error) {
+	s := &settings{bench: faults.Bench{Now: time.Now}}
+	set := flag.NewFlagSet("faults", flag.ContinueOnError)
+	set.SetOutput(log)
+	set.IntVar(&s.bench.AtOnce, "at-once", 40*runtime.NumCPU(), "`how many` cases run side by side; they mostly wait")
+	set.StringVar(&s.bench.Binaries, "binaries", "", "`folder` with <function>/bootstrap; they are built otherwise")
+	set.StringVar(&s.table, "table", "", "`file` to write the document to; it is printed too")
+	set.StringVar(&s.with, "with", "", "the engines' `versions`, for the document")
+	set.StringVar(&s.only, "only", "", "`pattern` of the cases: 'password, login . UpdateItem lease# . killed'")
+	set.BoolVar(&s.log, "v", false, "show what the functions wrote where an invariant broke")
+	set.DurationVar(&s.soak, "soak", 0, "instead of all cases, cases by chance for so `long`, or until an invariant breaks")
+	set.Int64Var(&s.random, "seed", 0, "`number` that the choice by chance begins with; 0 chooses one")
+	return s, set.Parse(args)
+}
+
+func run(args []string, out, log io.Writer) (err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s, err := flags(args, log)
+	if err != nil {
+		return err
+	}
+	only, err := regexp.Compile(s.only)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.bench.Close()) }()
+	if err := s.bench.Start(ctx); err != nil {
+		return err
+	}
+	clean, err := s.bench.All(ctx, faults.Flows())
+	if err != nil {
+		return err
+	}
+	var cases []faults.Case
+	for _, c := range clean {
+		for _, each := range c.Cases() {
+			if only.MatchString(each.Title()) {
+				cases = append(cases, each)
+			}
+		}
+	}
+	if s.soak > 0 {
+		return soak(ctx, s, clean, cases, out)
+	}
+	_, _ = fmt.Fprintf(log, "%d cases\n", len(cases))
+	return document(ctx, s, clean, cases, out, log)
+}
+
+// errBroken is the end of a run that found something.
+var errBroken = errors.New("an invariant is broken")
+
+// document runs every case and writes the table.
+func document(ctx context.Context, s *settings, clean []faults.Clean, cases []faults.Case, out, log io.Writer) error {
+	began, done, missed, broken := time.Now(), 0, 0, 0
+	results, err := s.bench.Run(ctx, clean, cases, func(r faults.Result) {
+		done++
+		if r.Missed {
+			missed++
+		}
+		if len(r.Problems) > 0 {
+			broken++
+			_, _ = fmt.Fprintln(log, r.Line())
+		}
+		if s.log {
+			_, _ = io.WriteString(log, r.Log)
+		}
+		if done%100 == 0 {
+			_, _ = fmt.Fprintf(log, "%d of %d cases\n", done, len(cases))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	writers := []io.Writer{out}
+	if s.table != "" {
+		file, err := os.Create(s.table)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }() // what was written last says whether it was
+		writers = append(writers, file)
+	}
+	w := io.MultiWriter(writers...)
+	about := faults.About{Engines: s.with, Took: time.Since(began), AtOnce: s.bench.AtOnce}
+	if err := about.Write(w, len(cases)-missed, broken); err != nil {
+		return err
+	}
+	if err := faults.Write(w, clean, results); err != nil {
+		return err
+	}
+	if broken > 0 {
+		return fmt.Errorf("%w in %d of %d cases", errBroken, broken, len(cases))
+	}
+	return nil
+}
+
+// soak runs cases by chance.
+func soak(ctx context.Context, s *settings, clean []faults.Clean, cases []faults.Case, out io.Writer) error {
+	if s.random == 0 {
+		s.random = time.Now().UnixNano()
+	}
+	chance := rand.New(rand.NewPCG(uint64(s.random), 0)) //nolint:gosec // a choice, no secret
+	_, _ = fmt.Fprintf(out, "seed %d, %d cases to choose from\n", s.random, len(cases))
+	for until := time.Now().Add(s.soak); time.Now().Before(until) && ctx.Err() == nil; {
+		chosen := make([]faults.Case, 2*s.bench.AtOnce)
+		for i := range chosen {
+			chosen[i] = cases[chance.IntN(len(cases))]
+		}
+		broken := 0
+		_, err := s.bench.Run(ctx, clean, chosen, func(r faults.Result) {
+			_, _ = fmt.Fprintln(out, r.Line())
+			if len(r.Problems) > 0 {
+				broken++
+			}
+		})
+		switch {
+		case ctx.Err() != nil:
+			return nil // told to stop
+		case err != nil:
+			return err
+		case broken > 0:
+			return fmt.Errorf("%w in %d cases", errBroken, broken)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package faults
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/stack"
+)
+
+// overhear remembers the secrets in a request to Reltio.
+func (w *wire) overhear(service stack.Service, r *http.Request, body []byte) {
+	if service != stack.Reltio {
+		return
+	}
+	_, secret, _ := r.BasicAuth()
+	w.keep(secret)
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return
+	}
+	for _, name := range []string{"code", "password", "client_secret", "refresh_token", "token", "code_verifier"} {
+		w.keep(form.Get(name))
+	}
+}
+
+// heard remembers the secrets in an answer, and counts events.
+func (w *wire) heard(service stack.Service, status int, body []byte) {
+	switch service {
+	case stack.Reltio:
+		var token struct {
+			Access  string `json:"access_token"`
+			Refresh string `json:"refresh_token"`
+		}
+		if json.Unmarshal(body, &token) == nil {
+			w.keep(token.Access)
+			w.keep(token.Refresh)
+		}
+	case stack.EventBridge:
+		if status == http.StatusOK {
+			w.mu.Lock()
+			w.events++
+			w.mu.Unlock()
+		}
+	}
+}
+
+// published is how many events were taken.
+func (w *wire) published() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events
+}
+
+// keep remembers a secret.
+func (w *wire) keep(secret string) {
+	const shortest = 8 // what is shorter stands in any text
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(secret) >= shortest {
+		w.secrets[secret] = true
+	}
+}
+
+// leaked reports whether a text holds a secret that has come by.
+func (w *wire) leaked(text string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for secret := range w.secrets {
+		if strings.Contains(text, secret) {
+			return true
+		}
+	}
+	return false
+}
+
+// stops waits until a process is stopped, which takes a moment, and reports
+// whether it is.
+func stops(pid int) bool {
+	for range 100 {
+		if stopped(pid) {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// stopped reports whether a process is stopped.
+func stopped(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := bytes.Cut(text, []byte(") "))
+	return bytes.HasPrefix(rest, []byte("T"))
+}
+
+// transcript keeps what functions write.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+// String implements fmt.Stringer.
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}

@@ -120,20 +120,9 @@ func (v *visit) again(ctx context.Context, known grant.RefreshToken) Arrival {
 	if outcome != Done {
 		return v.withdrawn(ctx, Arrival{Outcome: Unstored, Err: err})
 	}
-	if err := v.client().Revoke(storing, known.Token, reltioauth.HintRefreshToken); err != nil {
-		return v.keepSame(ctx, known)
-	}
+	// A revocation whose answer was lost may have happened, so a failed one changes
+	// nothing: a token that still lives comes the same once more, and stays.
+	_ = v.client().Revoke(storing, known.Token, reltioauth.HintRefreshToken)
 	return v.withdrawn(ctx, Arrival{Outcome: Again, Departure: d})
 }
 
-// keepSame stores the refresh token that came again where it cannot be revoked:
-// it holds until its old clock ends.
-func (v *visit) keepSame(ctx context.Context, known grant.RefreshToken) Arrival {
-	ctx, cancel := v.storing(ctx, storeTime)
-	defer cancel()
-	next := v.next(true, known)
-	if err := v.write(ctx, next); err != nil && !v.isStored(ctx) {
-		return v.unstored(ctx, err)
-	}
-	return Arrival{Outcome: DoneSameToken, HoldsUntil: next.RefreshExpiresAt}
-}

@@ -17,12 +17,13 @@ import (
 // which account.Count ends the matter.
 const countTries = 2 + 2*account.MaxAttempts
 
-// CountLogin implements account.Store. An answer that was lost counts twice:
-// the error is on the side of fewer logins.
+// CountLogin implements account.Store. What may have been counted is not sent
+// again: one lost answer would use up both logins of an account. It stays
+// counted, and the login is not sent: the error is on the side of fewer.
 func (t *Table) CountLogin(ctx context.Context, try account.Try) (int, error) {
 	attempt := countMore
 	for range countTries {
-		stored, taken, err := t.update(ctx, attempt(try))
+		stored, taken, err := t.update(ctx, attempt(try), ifNotDone)
 		if err != nil {
 			return 0, err
 		}

@@ -1,0 +1,66 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+// command is the operator's, built once.
+var command = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(folder, "reltio-tokens")
+	out, err := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", path,
+		"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// operate runs the operator's command.
+func (w *world) operate(t *testing.T, args ...string) string {
+	t.Helper()
+	path, err := command()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	cmd.Env = append(w.awsEnvironment(),
+		"TABLE_NAME="+w.Table.Name, "SECRET_PREFIX="+w.Secrets.Prefix, "CALLBACK_BASE_URL="+w.CallbackURL,
+		"AUTH_HOSTS="+w.functions["rotate"].Env["AUTH_HOSTS"],
+		"AWS_ENDPOINT_URL_DYNAMODB="+w.Endpoints["DynamoDB"], "AWS_ENDPOINT_URL_SECRETS_MANAGER="+w.Endpoints["Secrets Manager"],
+	)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("reltio-tokens %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// awsEnvironment is how clients of AWS find Lambda, and nothing of this machine's
+// own configuration.
+func (w *world) awsEnvironment() []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + folder,
+		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_ENDPOINT_URL_LAMBDA=" + w.LambdaURL,
+	}
+}
+
+// deleteSecret takes a secret away, as an operator would.
+func (w *world) deleteSecret(t *testing.T, name string) {
+	t.Helper()
+	_, err := w.SecretsManager.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{
+		SecretId: aws.String(w.Secrets.Prefix + "/" + name),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -4,12 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -25,21 +22,7 @@ import (
 // folder holds the binaries; they are built once.
 var folder string
 
-var build = sync.OnceValue(func() error {
-	return errors.Join(readSources("../../functions", "../../cmd/reltio-tokens", "../../internal", "../../pkg"),
-		stack.Build(context.Background(), folder))
-})
-
-// readSources reads the folders of what is built. go test remembers which folders
-// a test has read: so a result is forgotten when a binary would be another,
-// though this package imports nothing of it.
-func readSources(roots ...string) error {
-	var all error
-	for _, root := range roots {
-		all = errors.Join(all, filepath.WalkDir(root, func(_ string, _ fs.DirEntry, err error) error { return err }))
-	}
-	return all
-}
+var build = sync.OnceValue(func() error { return stack.Build(context.Background(), folder) })
 
 // shared is the stack of all tests but the floods, and flooded theirs.
 var shared, flooded stage

@@ -125,4 +125,3 @@ func (v *visit) again(ctx context.Context, known grant.RefreshToken) Arrival {
 	_ = v.client().Revoke(storing, known.Token, reltioauth.HintRefreshToken)
 	return v.withdrawn(ctx, Arrival{Outcome: Again, Departure: d})
 }
-

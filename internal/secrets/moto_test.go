@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -34,8 +35,9 @@ func newClient(endpoint string, retryer aws.Retryer) *secretsmanager.Client {
 }
 
 // newManager is a Manager of its own in the engine at the endpoint.
+// It repeats, as the functions do, what a busy engine's connection lost.
 func newManager(endpoint string) secrets.Manager {
-	return secrets.Manager{Client: newClient(endpoint, aws.NopRetryer{}), Prefix: "test/" + rand.Text()}
+	return secrets.Manager{Client: newClient(endpoint, retry.NewStandard()), Prefix: "test/" + rand.Text()}
 }
 
 func TestSecretsManager(t *testing.T) {

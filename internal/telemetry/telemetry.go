@@ -17,7 +17,7 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log"
+	"log" //nolint:depguard // what the runtime client writes to
 	"log/slog"
 	"strings"
 	"time"

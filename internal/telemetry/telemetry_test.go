@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	stdlog "log"
+	stdlog "log" //nolint:depguard // what the runtime client writes to
 	"log/slog"
 	"strings"
 	"sync"

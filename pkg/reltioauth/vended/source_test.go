@@ -216,7 +216,8 @@ func TestAnInvocationThatFrozeIsNotWaitedFor(t *testing.T) {
 		f := script(token(1, 3600))
 		s := source(f)
 		s.Lambda = invoker(func(ctx context.Context, in *lambda.InvokeInput) (*lambda.InvokeOutput, error) {
-			if calls++; calls == 1 {
+			calls++
+			if calls == 1 {
 				<-hanging
 				return nil, context.DeadlineExceeded
 			}

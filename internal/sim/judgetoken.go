@@ -326,11 +326,14 @@ func (w *World) judgeFailure(c *conn, s sent) {
 	c.notBefore = w.now().Add(grant.BackOff(c.failures, c.stored.Life(), 1))
 }
 
-// judgeDead notes that the server refused all that a person once gave. That is
-// asked again at the next look at the earliest.
+// judgeDead notes that the server refused all that a person once gave, which a
+// server that refuses everybody does not say. That is asked again at the next
+// look at the earliest.
 func (w *World) judgeDead(i *Instance, c *conn, r reltioauthtest.Request) {
 	now := w.now()
-	c.refusedAt = now
+	if !w.troubled(c.host) {
+		c.refusedAt = now
+	}
 	early := c.dead.token == r.Presented && c.dead.by != i && now.Sub(c.dead.at) < grant.LookEvery-w.tolerance()
 	if early && !w.troubled(c.host) && !c.dead.by.spoilt(c.name, c.dead.at.Add(-time.Minute)) && !i.forced {
 		w.broken("I2", c, "the dead refresh token %s is tried again after %s", short(r.Presented), now.Sub(c.dead.at))

@@ -144,7 +144,7 @@ func TestAFunctionAsksItsExtension(t *testing.T) {
 
 func TestATokenThatEndsWhileTheFunctionIsFrozenIsNotHandedOut(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it waits until a token of 3 s has ended")
+		t.Skip("-short: it waits until a token of 3 s has ended")
 	}
 	host := integration(t, 3*time.Second, io.Discard)
 	first := invoke(t, host, 1)

@@ -140,7 +140,7 @@ func TestAConnectionThatCannotBeWarmedStopsNothing(t *testing.T) {
 
 func TestWarmingHasAnEnd(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it waits for the 4 s that warming may take")
+		t.Skip("-short: it waits for the 4 s that warming may take")
 	}
 	binary := build(t)
 	a := startAWS(t, func(ctx context.Context, _ map[string]any) (int, bool, string) {

@@ -57,12 +57,17 @@ func invitationPromises() promises {
 	}
 }
 
-func requestPromises() promises {
-	ends := start().Add(authorization.RequestLife).Truncate(time.Second)
-	pending := authorization.Request{
+// pendingRequest is one whose person has not come back yet.
+func pendingRequest() authorization.Request {
+	return authorization.Request{
 		Hash: "r1", Connection: "acme", Invitation: "i1", Binding: "b1", Verifier: reltioauth.NewSecret("verifier"),
-		RedirectURI: "https://callback.example/callback", Second: true, Ends: ends,
+		RedirectURI: "https://callback.example/callback", Second: true,
+		Ends: start().Add(authorization.RequestLife).Truncate(time.Second),
 	}
+}
+
+func requestPromises() promises {
+	pending := pendingRequest()
 	return promises{
 		"a request comes back as it was put": func(t *testing.T, s Store) {
 			noError(t, s.PutRequest(t.Context(), pending))
@@ -95,9 +100,15 @@ func requestPromises() promises {
 		},
 		"it ends": func(t *testing.T, s Store) {
 			noError(t, s.PutRequest(t.Context(), pending))
-			wantError(t, s.ConsumeRequest(t.Context(), "r1", ends), authorization.ErrUsed)
-			noError(t, s.ConsumeRequest(t.Context(), "r1", ends.Add(-time.Millisecond)))
+			wantError(t, s.ConsumeRequest(t.Context(), "r1", pending.Ends), authorization.ErrUsed)
+			noError(t, s.ConsumeRequest(t.Context(), "r1", pending.Ends.Add(-time.Millisecond)))
 		},
+	}
+}
+
+func outcomePromises() promises {
+	pending := pendingRequest()
+	return promises{
 		"it is given back until it has an outcome": func(t *testing.T, s Store) {
 			noError(t, s.PutRequest(t.Context(), pending))
 			noError(t, s.ConsumeRequest(t.Context(), "r1", start()))

@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"trouble":  troublePromises(),
 		"invited":  invitationPromises(),
 		"pending":  requestPromises(),
+		"outcome":  outcomePromises(),
 		"contexts": {"a cancelled context changes nothing": cancelled},
 	} {
 		t.Run(noun, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,7 +186,7 @@ func (b *bench) instead(ctx context.Context) (figures.Section, error) {
 		return s, err
 	}
 	for i, w := range all {
-		without = append(without, w.name+": "+list(w.trace.errors))
+		without = append(without, w.name+": "+cmp.Or(list(w.trace.errors), "none"))
 		s.Rows = append(s.Rows, append([]string{w.name, figures.Of(single[i].latency).String()}, w.trace.row()...))
 	}
 	for _, w := range single[1:] {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -36,8 +37,8 @@ type TokenInfo struct {
 // There are three answers. A success with a JSON object: Active is true,
 // unless the object says "active":false as in RFC 7662. A definite refusal:
 // Active is false and the error nil. That is any 4xx, because Reltio does not
-// document which one a dead token gets, but for invalid_client and
-// unauthorized, which refuse the client and not the token, for 429, and for a
+// document which one a dead token gets, but for a 401 with invalid_client or
+// unauthorized, which refuses the client and not the token, for 429, and for a
 // page of HTML. All else is an *Error and says nothing about the token.
 func (c *Conn) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
 	r, err := c.aboutToken(opCheck, token, "")
@@ -54,7 +55,8 @@ func (c *Conn) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
 		return r.tokenInfo(a)
 	}
 	e := r.refusal(a)
-	if a.refused() && e.Code != ErrInvalidClient && e.Code != ErrUnauthorized {
+	aboutClient := a.status == http.StatusUnauthorized && (e.Code == ErrInvalidClient || e.Code == ErrUnauthorized)
+	if a.refused() && !aboutClient {
 		return &TokenInfo{Active: false}, nil
 	}
 	return nil, e

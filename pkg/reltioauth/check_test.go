@@ -76,6 +76,8 @@ func TestCheckHasThreeAnswers(t *testing.T) {
 		{"empty 401", 401, ``, dead},
 		{"text", 410, `gone`, dead},
 		{"client refused", 401, `{"error":"invalid_client"}`, "invalid_client"},
+		{"client refused with another status", 400, `{"error":"invalid_client"}`, dead},
+		{"no credentials with another status", 403, `{"error":"unauthorized"}`, dead},
 		{"no credentials", 401, `{"error":"unauthorized"}`, "unauthorized"},
 		{"rate", 429, `{"error":"invalid_token"}`, "rate_limited"},
 		{"page 404", 404, `<html>`, "unavailable"},

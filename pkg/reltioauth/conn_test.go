@@ -244,8 +244,8 @@ func TestConnectionCutOff(t *testing.T) {
 			if e.Code != reltioauth.ErrUnavailable || !e.Sent || e.StatusCode != test.wantStatus || e.Permanent() {
 				t.Errorf("got %v (sent %t), want %v, sent, status %d", err, e.Sent, reltioauth.ErrUnavailable, test.wantStatus)
 			}
-			if e.Err == nil || e.Answered() != (test.wantStatus != 0) {
-				t.Errorf("got cause %v, answered %t", e.Err, e.Answered())
+			if e.Err == nil || e.Answered() != (test.wantStatus != 0) || e.CutOff() != e.Answered() {
+				t.Errorf("got cause %v, answered %t, cut off %t", e.Err, e.Answered(), e.CutOff())
 			}
 			if token == nil {
 				token = &reltioauth.Token{}

@@ -160,6 +160,11 @@ func (e *Error) Credentials() bool {
 // Answered reports whether the server answered.
 func (e *Error) Answered() bool { return e.StatusCode != 0 }
 
+// CutOff reports whether the server answered and its answer did not come whole:
+// the status is known, and nobody can say what the rest would have been. A 429
+// says all with its status.
+func (e *Error) CutOff() bool { return e.Answered() && e.Code == ErrUnavailable && e.Err != nil }
+
 // constError is an error that is its text.
 type constError string
 

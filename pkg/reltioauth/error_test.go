@@ -59,7 +59,7 @@ func TestRefusalsOfATokenRequest(t *testing.T) {
 			if e.Code != test.code || e.Description != test.description {
 				t.Errorf("got %q, %q; want %q, %q", e.Code, e.Description, test.code, test.description)
 			}
-			if !e.Sent || !e.Answered() || e.StatusCode != test.status || e.GrantType != "password" || e.Op != "token" {
+			if !e.Sent || !e.Answered() || e.CutOff() || e.StatusCode != test.status || e.GrantType != "password" || e.Op != "token" {
 				t.Errorf("got sent %t, status %d, %s (%s)", e.Sent, e.StatusCode, e.Op, e.GrantType)
 			}
 			if !errors.Is(err, test.code) || errors.Is(err, reltioauth.ErrorCode("")) {

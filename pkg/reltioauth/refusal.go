@@ -18,7 +18,10 @@ func (r *request) newError(a *answer) *Error {
 	}
 }
 
-// refusal is the error of an answer that is no success.
+// refusal is the error of an answer that is no success. A code counts with any
+// 4xx but 429, though RFC 6749, section 5.2, gives each its status: invalid_grant
+// on a login is a refusal even with a 403, because one too many that is
+// overlooked locks the user. Check is stricter, where the code would spare a token.
 func (r *request) refusal(a *answer) *Error {
 	e := r.newError(a)
 	var body object

@@ -37,6 +37,11 @@ type Behaviour struct {
 	// CodeReuseRevokes ends the tokens that a code brought when the code is
 	// used again.
 	CodeReuseRevokes bool
+	// CodeReusable lets a code bring tokens again and again until its end.
+	CodeReusable bool
+	// CodeSurvivesFailure leaves a code usable after an attempt with another
+	// redirect URI or code verifier.
+	CodeSurvivesFailure bool
 	// IgnorePKCE makes the server overlook challenges and verifiers.
 	IgnorePKCE bool
 	// SingleSignOn makes the login page remember a browser that has logged in,

@@ -173,13 +173,16 @@ func (c *call) token() string {
 	return c.form.Get("token")
 }
 
-// scope is what the client is given: what it asks for, if it may.
-func (c *call) scope(asked string) (string, error) {
+// scope is what the client that asks is given.
+func (c *call) scope(asked string) (string, error) { return c.client.granted(asked) }
+
+// granted is the scope that a client is given: what it asks for, if it may.
+func (client *Client) granted(asked string) (string, error) {
 	if asked == "" {
-		return strings.Join(c.client.Scopes, " "), nil
+		return strings.Join(client.Scopes, " "), nil
 	}
 	for _, scope := range strings.Fields(asked) {
-		if len(c.client.Scopes) > 0 && !slices.Contains(c.client.Scopes, scope) {
+		if len(client.Scopes) > 0 && !slices.Contains(client.Scopes, scope) {
 			return "", &refusal{status: http.StatusBadRequest, code: "invalid_scope", text: "Invalid scope: " + scope}
 		}
 	}

@@ -14,6 +14,7 @@ type code struct {
 	client      string
 	user        string
 	redirectURI string
+	scope       string // asked for
 	challenge   string // S256; empty without PKCE
 	ends        time.Time
 	used        bool
@@ -28,14 +29,14 @@ func (s *Server) newCode(c *call, r *authorizationRequest) (reltioauth.Secret, e
 		return reltioauth.Secret{}, err
 	}
 	s.codes[reltioauth.Fingerprint(secret)] = &code{
-		client: r.client.ID, user: c.req.User, redirectURI: r.redirectURI,
+		client: r.client.ID, user: c.req.User, redirectURI: r.redirectURI, scope: r.scope,
 		challenge: r.challenge, ends: c.now.Add(c.set.CodeTTL),
 	}
 	return secret, nil
 }
 
 // codeGrant exchanges a code (RFC 6749, section 4.1.3). The first attempt uses
-// it up, right or wrong.
+// it up, right or wrong, unless the server behaves otherwise.
 func (s *Server) codeGrant(c *call) (answer, error) {
 	text := c.form.Get("code")
 	if text == "" {
@@ -47,7 +48,7 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 		return answer{}, invalidGrant("Invalid authorization code: " + text)
 	}
 	c.req.User = found.user
-	if found.used {
+	if found.used && !c.how.CodeReusable {
 		if c.how.CodeReuseRevokes && found.family != 0 {
 			if g := s.vault.grants[found.key]; g != nil {
 				s.vault.dropFamily(g, found.family, c.how)
@@ -55,7 +56,7 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 		}
 		return answer{}, invalidGrant("Invalid authorization code: " + text)
 	}
-	found.used = true
+	found.used = !c.how.CodeSurvivesFailure
 	if found.redirectURI != c.form.Get("redirect_uri") {
 		return answer{}, invalidGrant("Redirect URI mismatch.")
 	}
@@ -67,7 +68,8 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 
 // exchange gives the tokens that the code stands for.
 func (s *Server) exchange(c *call, found *code) (answer, error) {
-	scope, err := c.scope("")
+	found.used = true
+	scope, err := c.client.granted(found.scope)
 	if err != nil {
 		return answer{}, err
 	}

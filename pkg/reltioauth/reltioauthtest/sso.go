@@ -18,6 +18,7 @@ type authorizationRequest struct {
 	client      *Client
 	redirectURI string
 	state       string
+	scope       string
 	challenge   string
 }
 
@@ -25,7 +26,7 @@ type authorizationRequest struct {
 func carried() []string {
 	return []string{
 		"tenant_id", "response_type", "client_id", "redirect_uri", "state",
-		"code_challenge", "code_challenge_method",
+		"scope", "code_challenge", "code_challenge_method",
 	}
 }
 
@@ -111,7 +112,7 @@ func sessionOf(r *http.Request) string {
 func (c *call) authorizationRequest(from url.Values) (*authorizationRequest, answer) {
 	r := &authorizationRequest{
 		client:      c.set.clients[from.Get("client_id")],
-		redirectURI: from.Get("redirect_uri"), state: from.Get("state"),
+		redirectURI: from.Get("redirect_uri"), state: from.Get("state"), scope: from.Get("scope"),
 	}
 	switch {
 	case r.client == nil:
@@ -146,6 +147,9 @@ func (r *authorizationRequest) wrong(from url.Values) (code, text string) {
 		return "invalid_request", "code_challenge_method must be S256"
 	case len(r.client.GrantTypes) > 0 && !slices.Contains(r.client.GrantTypes, grantAuthorizationCode):
 		return "unauthorized_client", "the client may not use this grant type"
+	}
+	if _, err := r.client.granted(r.scope); err != nil {
+		return "invalid_scope", "the client may not have this scope"
 	}
 	return "", ""
 }

@@ -267,6 +267,45 @@ func TestWrongAttemptUsesTheCodeUp(t *testing.T) {
 	f.refused(grant, reltioauth.ErrInvalidGrant)
 }
 
+// Whether a code can be used more than once is not documented.
+func TestOtherKindsOfCode(t *testing.T) {
+	for name, test := range map[string]struct {
+		how                 reltioauthtest.Behaviour
+		afterWrong, another reltioauth.ErrorCode
+	}{
+		"can be used again":         {reltioauthtest.Behaviour{CodeReusable: true}, "", ""},
+		"survives a failed attempt": {reltioauthtest.Behaviour{CodeSurvivesFailure: true}, "", reltioauth.ErrInvalidGrant},
+		"works once":                {reltioauthtest.Behaviour{}, reltioauth.ErrInvalidGrant, reltioauth.ErrInvalidGrant},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := like(t, test.how)
+			grant := f.codeOf(authorization())
+			wrong := grant
+			wrong.RedirectURI += "/x"
+			f.refused(wrong, reltioauth.ErrInvalidGrant)
+			_, err := f.Token(ctx(), grant)
+			equal(t, "after a wrong attempt", code(err), test.afterWrong)
+			grant = f.codeOf(authorization())
+			f.must(grant)
+			_, err = f.Token(ctx(), grant)
+			equal(t, "the second time", code(err), test.another)
+			f.clock.Advance(time.Minute)
+			f.refused(grant, reltioauth.ErrInvalidGrant) // it ends all the same
+		})
+	}
+}
+
+func TestCodeWithAScope(t *testing.T) {
+	f := like(t, reltioauthtest.Behaviour{})
+	request := authorization()
+	request.Scope = "read"
+	equal(t, "scope", f.must(f.codeOf(request)).Scope, "read")
+	page := f.send(http.MethodGet, "/oauth/sso?"+f.pageForm("scope", "read").Encode(), nil, http.Header{})
+	equal(t, "the page carries it", strings.Contains(page.body, `name="scope" value="read"`), true)
+	request.Scope = "read admin"
+	equal(t, "another's", f.authorize(request).Get("error"), "invalid_scope")
+}
+
 func TestIgnorePKCE(t *testing.T) {
 	f := like(t, reltioauthtest.Behaviour{IgnorePKCE: true})
 	request := authorization()

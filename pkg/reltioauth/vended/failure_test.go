@@ -396,3 +396,19 @@ func TestHostileFunctionErrors(t *testing.T) {
 		})
 	}
 }
+
+// All callers leave at the same instant, while the flight ends because of them.
+func TestAThousandCallersWhoseContextEnds(t *testing.T) {
+	s := source(slowly(time.Hour, always(token(1, 3600))))
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	var all sync.WaitGroup
+	for range 1000 {
+		all.Go(func() {
+			if got, err := s.Get(ctx, vended.Need{}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, %v, want the end of the context", got, err)
+			}
+		})
+	}
+	all.Wait()
+}

@@ -12,7 +12,7 @@ type flight struct {
 	began time.Time
 	// waiting is guarded by the Source's mu.
 	waiting int
-	// landed is closed when token or err is set.
+	// landed is closed when token or err is set: one of them always is.
 	landed chan struct{}
 	token  *Token
 	err    *Error
@@ -85,14 +85,15 @@ func (s *Source) land(k key, f *flight, asked time.Time, token *Token, err *Erro
 	if s.flights[k] == f {
 		delete(s.flights, k)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		s.memory.learn(k, token, asked, now, s.margin())
 		f.token = s.memory.kept
-	case f.waiting > 0: // else it failed because everybody had left
-		err.Connection = s.Connection
+		return
+	}
+	err.Connection = s.Connection
+	f.err = err
+	if f.waiting > 0 { // else it failed because everybody had left
 		s.memory.fail(err, now, chance())
-		f.err = err
 	}
 }
 

@@ -1,6 +1,7 @@
 package vended
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -43,18 +44,26 @@ func (t *Transport) trusts(u *url.URL) bool {
 	return false
 }
 
-// matches reports whether the URL's host is the pattern's: with the port that it
-// names, or else the scheme's own.
+// matches reports whether the URL's host is the pattern's, and its port the one
+// that the pattern names. Where either names none, it is the scheme's own.
 func matches(pattern string, u *url.URL) bool {
-	host := strings.ToLower(u.Host)
-	if u.Port() == "443" && u.Scheme == "https" || u.Port() == "80" && u.Scheme == "http" {
-		host = strings.TrimSuffix(host, ":"+u.Port())
+	allowed := url.URL{Scheme: u.Scheme, Host: strings.ToLower(pattern)}
+	if port(&allowed) != port(u) {
+		return false
 	}
-	pattern = strings.ToLower(pattern)
-	if suffix, found := strings.CutPrefix(pattern, "*."); found {
+	host, want := strings.ToLower(u.Hostname()), allowed.Hostname()
+	if suffix, found := strings.CutPrefix(want, "*."); found {
 		return strings.HasSuffix(host, "."+suffix) && len(host) > len(suffix)+1
 	}
-	return host != "" && host == pattern
+	return host != "" && host == want
+}
+
+// port is the one that the URL leads to.
+func port(u *url.URL) string {
+	if u.Scheme == "http" {
+		return cmp.Or(u.Port(), "80")
+	}
+	return cmp.Or(u.Port(), "443")
 }
 
 func loopback(host string) bool {

@@ -13,6 +13,7 @@ import (
 
 func TestWhereATokenMayGo(t *testing.T) {
 	reltio := []string(nil)
+	ported := []string{"Plain.example:443", "*.below.example:443", "other.example:80", "localhost:80", "[::1]:8080"}
 	own := []string{"api.acme.example", "API2.acme.example:8443", "*.tenants.example", "127.0.0.1:9999", "localhost", "*"}
 	for _, test := range []struct {
 		url   string
@@ -47,6 +48,18 @@ func TestWhereATokenMayGo(t *testing.T) {
 		{"http://api.acme.example/x", own, false},
 		{"ftp://api.acme.example/x", own, false},
 		{"https:///x", own, false},
+		{"https://plain.example/x", ported, true},
+		{"https://plain.example:443/x", ported, true},
+		{"https://Plain.example:/x", ported, true},
+		{"https://plain.example:80/x", ported, false},
+		{"https://a.below.example/x", ported, true},
+		{"https://a.below.example:8443/x", ported, false},
+		{"https://below.example/x", ported, false},
+		{"https://other.example/x", ported, false}, // its port 80 is not https's
+		{"http://localhost/x", ported, true},
+		{"https://localhost/x", ported, false},
+		{"http://[::1]:8080/x", ported, true},
+		{"http://[::1]/x", ported, false},
 		{"https://anything.example/x", own, false},
 	} {
 		t.Run(test.url, func(t *testing.T) {

@@ -46,7 +46,8 @@ const (
 	WarnRejectedTokenIsAlive Warning = "rejected_token_is_alive"
 	// WarnRejectedTokenReissued: Reltio gives the reported dead token again.
 	WarnRejectedTokenReissued Warning = "rejected_token_reissued"
-	// WarnRenewalFailing: the token lives, its renewal is in trouble.
+	// WarnRenewalFailing: the token lives, its renewal is in trouble, or the
+	// report of it could not be looked into.
 	WarnRenewalFailing Warning = "renewal_failing"
 )
 

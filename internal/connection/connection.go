@@ -150,6 +150,9 @@ var name = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 // ValidName reports whether a connection can have the name.
 func ValidName(s string) bool { return name.MatchString(s) }
 
+// NameRule is what callers hear of a name that is not valid.
+const NameRule = "must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64"
+
 // ErrNotFound says that there is no secret for the connection, or that it is
 // scheduled for deletion.
 var ErrNotFound = errors.New("connection: not found")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
@@ -133,7 +134,7 @@ func (p parser) bounded(field, text string) {
 }
 
 func (p parser) plain(field, text string) {
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if strings.ContainsFunc(text, unicode.IsControl) {
 		p.o.Problem(field, "must not have control characters")
 	}
 }

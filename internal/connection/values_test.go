@@ -47,7 +47,7 @@ func TestParseRefusesWrongValues(t *testing.T) {
 		{longest, ""},
 		{" ", ""},
 	}
-	controls := []bad{{"a\nb", control}, {"a\x00", control}, {"\x7f", control}, {"a\tb", control}, {"é\u2028", ""}}
+	controls := []bad{{"a\nb", control}, {"a\x00", control}, {"\x7f", control}, {"a\tb", control}, {"\u0080", control}, {"a\u0085b", control}, {"a\u009f", control}, {"é\u2028\u00a0", ""}}
 	bools := []bad{{nil, truth}, {"true", truth}, {1, truth}, {[]bool{true}, truth}, {true, ""}, {false, ""}}
 	for field, test := range map[string]struct {
 		of    connection.GrantType

@@ -55,6 +55,18 @@ const (
 	Internal Type = "Internal"
 )
 
+// Known reports whether t is one of the types above.
+func (t Type) Known() bool {
+	switch t {
+	case InvalidRequest, UnknownConnection, AccessDenied, InvalidConnection, CredentialsRejected,
+		MFARequired, ReauthorizationRequired, ConnectionPaused, TokenLimitReached,
+		RateLimited, ReltioUnavailable, StoreUnavailable, Internal:
+		return true
+	default:
+		return false
+	}
+}
+
 // Error is a failure in the words of the callers.
 type Error struct {
 	Type Type

@@ -26,6 +26,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -35,6 +36,10 @@ var (
 	// ErrTrailing says that something follows the object.
 	ErrTrailing = errors.New("must be one JSON object and nothing after it")
 )
+
+// most is how many problems are named: nobody mends more at once, and the list
+// must not grow with the input.
+const most = 20
 
 // printable is what the name of an unknown field must look like to be shown.
 var printable = regexp.MustCompile(`^[a-z_]{1,32}$`)
@@ -203,19 +208,39 @@ func (o *Object) KnowAll() {
 }
 
 // Problems lists what is wrong, each as "<field>: <what>", sorted by field; at
-// the end whatever was never asked for.
+// the end what has no name to be shown, and how many problems are left out. No
+// more than 20 are named, first those of the fields that were asked for.
 func (o *Object) Problems() []string {
 	for name := range o.fields {
 		if !o.asked[name] {
 			o.Problem(name, "is not known here")
 		}
 	}
-	list := make([]string, 0, len(o.problems)+1)
-	for _, name := range slices.Sorted(maps.Keys(o.problems)) {
+	names := slices.Sorted(maps.Keys(o.problems))
+	more := max(0, len(names)-most)
+	if more > 0 {
+		slices.SortStableFunc(names, o.askedFirst)
+		names = slices.Sorted(slices.Values(names[:most]))
+	}
+	list := make([]string, 0, len(names)+2)
+	for _, name := range names {
 		list = append(list, name+": "+o.problems[name])
 	}
 	if o.unnamed {
 		list = append(list, "a field: is not known here")
 	}
+	if more > 0 {
+		list = append(list, "other fields: "+strconv.Itoa(more)+" more")
+	}
 	return list
+}
+
+func (o *Object) askedFirst(a, b string) int {
+	switch {
+	case o.asked[a] == o.asked[b]:
+		return 0
+	case o.asked[a]:
+		return -1
+	}
+	return 1
 }

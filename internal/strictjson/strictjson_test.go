@@ -2,6 +2,7 @@ package strictjson_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,60 @@ func TestProblems(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is said of an input does not grow with it, and what was asked for comes
+// before what nobody knows.
+func TestManyProblems(t *testing.T) {
+	var input strings.Builder
+	const unknown = 10_000
+	input.WriteString(`{"s":1`)
+	for i := range unknown {
+		input.WriteString(`,"` + word(i) + `":1`)
+	}
+	input.WriteString(`}`)
+	o, err := strictjson.Parse([]byte(input.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.String("s")
+	o.Problem("z", "is required")
+	o.String("z")
+	got := o.Problems()
+	if want := 20 + 1; len(got) != want {
+		t.Fatalf("%d problems, want %d", len(got), want)
+	}
+	if !slices.IsSorted(got[:20]) {
+		t.Errorf("problems %q are not sorted", got)
+	}
+	for _, want := range []string{"s: must be a string", "z: is required", "a_aaaaa: is not known here", "other fields: 9982 more"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%q is not among %q", want, got)
+		}
+	}
+}
+
+func TestTwentyProblemsAreAllNamed(t *testing.T) {
+	var o *strictjson.Object
+	for n, want := range map[int]string{20: word(19) + ": is wrong", 21: "other fields: 1 more"} {
+		o, _ = strictjson.Parse([]byte(`{}`))
+		for i := range n {
+			o.Problem(word(i), "is wrong")
+		}
+		if got := o.Problems(); got[len(got)-1] != want {
+			t.Errorf("the last of %d is %q, want %q", n, got[len(got)-1], want)
+		}
+	}
+}
+
+// word is the nth of many names, in their order.
+func word(n int) string {
+	letters := []byte("a_aaaaa")
+	for i := len(letters) - 1; n > 0; i-- {
+		letters[i] += byte(n % 26)
+		n /= 26
+	}
+	return string(letters)
 }
 
 func FuzzParse(f *testing.F) {

@@ -14,8 +14,8 @@
 package telemetry
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log" //nolint:depguard // what the runtime client writes to
 	"log/slog"
@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 )
 
 // Namespace of all metrics.
@@ -118,7 +120,8 @@ func (l *Log) Write(ctx context.Context, level slog.Level, message string, attrs
 
 // Capture lets what the runtime client writes with package log come through l: as
 // JSON, at the level ERROR. That it was told of a function error is left out:
-// the invocation has its line.
+// the invocation has its line. An error of its own, made before the handler was
+// called, has none but this.
 func (l *Log) Capture() {
 	log.SetFlags(0)
 	log.SetOutput(captured{l})
@@ -129,10 +132,33 @@ type captured struct{ log *Log }
 
 // Write implements io.Writer: one call is one message.
 func (c captured) Write(text []byte) (int, error) {
-	if !bytes.HasPrefix(text, []byte(`{"errorMessage":`)) {
-		c.log.Write(context.Background(), slog.LevelError, strings.TrimSpace(string(text)))
+	message := strings.TrimSpace(string(text))
+	var failed functionError
+	if json.Unmarshal(text, &failed) == nil && (failed.Type != "" || failed.Message != "") {
+		if failed.Type.Known() {
+			return len(text), nil
+		}
+		message = failed.reason()
 	}
+	c.log.Write(context.Background(), slog.LevelError, message)
 	return len(text), nil
+}
+
+// functionError is what the runtime client says of an invocation that failed.
+type functionError struct {
+	Type    fault.Type      `json:"errorType"`
+	Message string          `json:"errorMessage"`
+	Stack   json.RawMessage `json:"stackTrace"`
+}
+
+// reason is the runtime client's own words: up to the colon, behind which the
+// caller's are quoted. Those of a panic are anybody's.
+func (e functionError) reason() string {
+	if len(e.Stack) > 0 {
+		return "a panic outside the handler"
+	}
+	own, _, _ := strings.Cut(e.Message, ":")
+	return "no handler was called: " + own
 }
 
 // directive says which members of the line are metrics.

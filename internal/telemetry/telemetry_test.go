@@ -172,10 +172,26 @@ func TestTheRuntimeClientsLog(t *testing.T) {
 	defer func() { stdlog.SetFlags(flags); stdlog.SetOutput(out) }()
 	var written bytes.Buffer
 	telemetry.New(&written, slog.LevelInfo, clock).Capture()
-	stdlog.Printf("%s", `{"errorMessage":"no connection has this name","errorType":"UnknownConnection"}`)
-	stdlog.Printf("runtime API client failed to close %s", "next")
-	got := parse(t, written.String())
-	if len(got) != 1 || got[0]["level"] != "ERROR" || got[0]["message"] != "runtime API client failed to close next" {
-		t.Errorf("got %v, want one line, of what is no invocation's", got)
+	for name, test := range map[string]struct{ said, want string }{
+		"an error of ours":          {`{"errorMessage":"no connection has this name","errorType":"UnknownConnection"}`, ""},
+		"a message":                 {"runtime API client failed to close next", "runtime API client failed to close next"},
+		"an error before a handler": {`{"errorMessage":"failed to unmarshal client context json: kanari","errorType":"errorString"}`, "no handler was called: failed to unmarshal client context json"},
+		"a panic":                   {`{"errorMessage":"kanari","errorType":"T","stackTrace":[{"path":"p","line":1,"label":"l"}]}`, "a panic outside the handler"},
+		"a panic without a type":    {`{"errorMessage":"kanari","errorType":"","stackTrace":[]}`, "a panic outside the handler"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			written.Reset()
+			stdlog.Print(test.said)
+			if test.want == "" {
+				if written.Len() > 0 {
+					t.Errorf("got %s, want nothing: the invocation has its line", written.String())
+				}
+				return
+			}
+			got := parse(t, written.String())
+			if len(got) != 1 || got[0]["level"] != "ERROR" || got[0]["message"] != test.want {
+				t.Errorf("got %v, want one ERROR, %q", got, test.want)
+			}
+		})
 	}
 }

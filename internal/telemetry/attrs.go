@@ -1,0 +1,46 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+)
+
+// Guard calls f and turns a panic into an Internal error with the message, which
+// may be empty. What was panicked with is not known to be safe to show: the log
+// gets its type and where it happened.
+func (l *Log) Guard(ctx context.Context, message string, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			failed := fault.New(fault.Internal, message)
+			l.Write(ctx, slog.LevelError, "panic", slog.String("error_message", failed.Error()),
+				slog.String("type", fmt.Sprintf("%T", p)), slog.String("stack", string(debug.Stack())))
+			err = failed
+		}
+	}()
+	return f()
+}
+
+// Fault describes an error; nil: no attributes. An Internal one shows its cause's
+// type alone, since nobody said that its text is safe; the others' messages say
+// what there is to say.
+func Fault(err error) []slog.Attr {
+	if err == nil {
+		return nil
+	}
+	f := fault.Of(err)
+	attrs := []slog.Attr{slog.String("error", string(f.Type)), slog.String("error_message", f.Message)}
+	if f.Type == fault.Internal && f.Unwrap() != nil {
+		attrs = append(attrs, slog.String("cause", fmt.Sprintf("%T", f.Unwrap())))
+	}
+	return attrs
+}
+
+// Took is how long something took, in milliseconds.
+func Took(d time.Duration) slog.Attr {
+	return slog.Float64("duration_ms", float64(d.Microseconds())/1000)
+}

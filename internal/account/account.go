@@ -4,7 +4,9 @@
 // is sent, in one conditional write: whatever crashes afterwards, no more than
 // the limit are ever sent with the same credentials without somebody having
 // seen one succeed. An account belongs to one connection, because two that try
-// the same user would spend each other's attempts.
+// the same user would spend each other's attempts. The claim ends, the count
+// does not: whoever claims the account next with the same credentials has the
+// attempts that are left.
 //
 //	n, err := store.CountLogin(ctx, try)      // before the login
 //	errors.Is(err, account.ErrAtLimit)        // send nothing
@@ -39,7 +41,8 @@ type Try struct {
 	Credentials string
 	// Connection is the one that claims the account.
 	Connection string
-	// Limit is how many may be refused: 1 or 2.
+	// Limit is how many may be refused: 1 or 2. At 0 no login is counted, not
+	// even the first with new credentials.
 	Limit int
 	// Now is the moment of the attempt.
 	Now time.Time
@@ -50,6 +53,7 @@ type Try struct {
 
 // Record is what is stored of an account.
 type Record struct {
+	// Connection claims the account; empty if the claim has ended.
 	Connection  string
 	Credentials string
 	Attempts    int
@@ -69,6 +73,9 @@ func (e *ClaimedError) Error() string { return fmt.Sprintf("account: claimed by 
 // Count is the rule: what the record becomes when the try is counted, or why
 // it is not. A record that does not exist is the zero Record.
 func Count(r Record, t Try) (Record, error) {
+	if t.Limit <= 0 {
+		return r, ErrAtLimit
+	}
 	if r.Connection != "" && r.Connection != t.Connection {
 		return r, &ClaimedError{By: r.Connection}
 	}
@@ -93,13 +100,16 @@ type Store interface {
 	// Count says: else ErrAtLimit or a *ClaimedError.
 	CountLogin(ctx context.Context, t Try) (int, error)
 	// UncountLogin takes a counted login off again. Nothing happens if the
-	// credentials or the owner changed meanwhile.
+	// credentials changed meanwhile, or another connection claims the account.
 	UncountLogin(ctx context.Context, t Try) error
-	// ClearLogins sets the count to zero after a success.
+	// ClearLogins sets the count to zero, after a success or when an operator
+	// resumes. Nothing happens if other credentials were counted, or another
+	// connection claims the account.
 	ClearLogins(ctx context.Context, t Try) error
 	// MoveClaim gives the account to another connection if it still belongs
 	// to from. The count stays: it belongs to the credentials.
 	MoveClaim(ctx context.Context, account, from, to string) error
-	// DropClaim forgets the account if it belongs to the connection.
+	// DropClaim ends the connection's claim to the account; another connection
+	// may claim it then. The count stays, as in MoveClaim.
 	DropClaim(ctx context.Context, account, connection string) error
 }

@@ -83,7 +83,7 @@ func (t template) notForOperators() []access {
 	}
 	return []access{
 		item("GetItem"), item("GetItem", "request#1"), item("GetItem", "invitation#1"), item("UpdateItem"), item("UpdateItem", "request#1"),
-		item("UpdateItem", "budget#a:443"), item("DeleteItem"), item("DeleteItem", "grant#a"), item("DeleteItem", "account#1", "grant#a"),
+		item("UpdateItem", "budget#a:443"), item("DeleteItem"), item("DeleteItem", "grant#a"), item("DeleteItem", "account#1"),
 		item("PutItem", "grant#a"), item("Scan", "grant#a"), item("DeleteTable", "grant#a"),
 		secret("GetSecretValue", "other/connections/acme"), secret("PutSecretValue", stack+"/grants/acme"), secret("CreateSecret", stack+"/grants/acme"),
 		{"kms:Decrypt", t.attribute("Key", "Arn"), nil},

@@ -117,8 +117,6 @@ func callOf(who, service, operation string, parameters any) call {
 		c.key = pk(in.Key)
 	case *dynamodb.UpdateItemInput:
 		c.key = pk(in.Key)
-	case *dynamodb.DeleteItemInput:
-		c.key = pk(in.Key)
 	case *dynamodb.QueryInput:
 		c.on = "index/" + aws.ToString(in.IndexName)
 		for _, v := range in.ExpressionAttributeValues {

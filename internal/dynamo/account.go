@@ -88,12 +88,10 @@ func (w *write) ours(try account.Try) string {
 	return either(w.absent(attrConnection), w.is(attrConnection, "=", text(try.Connection)))
 }
 
-// same holds while neither owner nor credentials changed.
+// same holds while nobody else claims the account and the credentials are the
+// try's.
 func (w *write) same(try account.Try) string {
-	return all(
-		w.is(attrConnection, "=", text(try.Connection)),
-		w.is(attrCredentials, "=", text(try.Credentials)),
-	)
+	return all(w.ours(try), w.is(attrCredentials, "=", text(try.Credentials)))
 }
 
 // UncountLogin implements account.Store. A second writing after a lost answer
@@ -137,8 +135,10 @@ func (t *Table) MoveClaim(ctx context.Context, hash, from, to string) error {
 // DropClaim implements account.Store.
 func (t *Table) DropClaim(ctx context.Context, hash, connection string) error {
 	w := newWrite(accountKey(hash))
+	w.set(attrConnection, nil)
 	w.condition = w.is(attrConnection, "=", text(connection))
-	return t.remove(ctx, w)
+	_, _, err := t.update(ctx, w)
+	return err
 }
 
 func readAccount(i item) (account.Record, error) {

@@ -40,9 +40,10 @@ func (t *Table) ClearLogins(ctx context.Context, try account.Try) error {
 	})
 }
 
-// same reports whether neither owner nor credentials changed.
+// same reports whether nobody else claims the account and the credentials are
+// the try's.
 func same(r account.Record, try account.Try) bool {
-	return r.Connection == try.Connection && r.Credentials == try.Credentials
+	return (r.Connection == "" || r.Connection == try.Connection) && r.Credentials == try.Credentials
 }
 
 // MoveClaim implements account.Store.
@@ -70,13 +71,9 @@ func (t *Table) changeAccount(ctx context.Context, hash string, change func(*acc
 
 // DropClaim implements account.Store.
 func (t *Table) DropClaim(ctx context.Context, hash, connection string) error {
-	leave, err := t.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if r, ok := t.accounts[hash]; ok && r.Connection == connection {
-		delete(t.accounts, hash)
-	}
-	return nil
+	return t.changeAccount(ctx, hash, func(r *account.Record) {
+		if r.Connection == connection {
+			r.Connection = ""
+		}
+	})
 }

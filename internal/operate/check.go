@@ -29,7 +29,8 @@ type Checked struct {
 type Claim struct {
 	// ID names the account in the table, as account#ID.
 	ID string `json:"id"`
-	// HeldBy is the connection that it belongs to; empty: nobody logged in yet.
+	// HeldBy is the connection that it belongs to; empty: nobody's, since nobody
+	// logged in yet, or who did was disconnected.
 	HeldBy string `json:"held_by"`
 	// RefusedLogins were counted with the credentials as they stand.
 	RefusedLogins int `json:"refused_logins"`

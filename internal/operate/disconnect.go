@@ -37,8 +37,13 @@ type Disconnected struct {
 
 // Disconnect takes everything away that the connection got: its tokens are
 // revoked at Reltio as far as that can be done, its grant and the grant's secret
-// removed, its claim to a user's account dropped; with deleteSecret its own
-// secret is deleted too. Without, the next token that is asked for begins anew.
+// removed, its claim to a user's account ended; with deleteSecret its own secret
+// is deleted too. Without, the next token that is asked for begins anew. What
+// Reltio refused stays counted, or disconnecting would be a way to lock a user.
+//
+// A secret that cannot be used names no account, so a claim stays with it; it
+// ends when another connection names the account and finds that secret deleted,
+// or mended and naming another one.
 //
 // From the first write on nothing is handed out and nothing renewed; whatever
 // fails afterwards leaves the connection paused and without a token, and
@@ -119,7 +124,7 @@ func closed(g grant.Grant) grant.Grant {
 	return g.Indexed(time.Time{})
 }
 
-// readSecret reads what is needed to revoke tokens and to drop the claim.
+// readSecret reads what is needed to revoke tokens and to end the claim.
 func (d *disconnection) readSecret(ctx context.Context) error {
 	c, err := d.parsed(ctx, d.name)
 	switch {
@@ -156,7 +161,7 @@ func (d *disconnection) delete(ctx context.Context) error {
 	if err := d.Secrets.DeleteGrant(ctx, d.name); err != nil {
 		return err
 	}
-	if d.c != nil {
+	if d.c != nil { // else nobody knows which account it was
 		if err := d.Accounts.DropClaim(ctx, d.c.Account(), d.name); err != nil {
 			return err
 		}

@@ -375,3 +375,77 @@ func TestDisconnectWhatWasLeftBehind(t *testing.T) {
 		}
 	})
 }
+
+// Reltio locks a user after five refused logins, and does not care how often
+// somebody disconnected in between.
+func TestDisconnectForgetsNoRefusedLogin(t *testing.T) {
+	bubble(t, func(_ *testing.T, w *world) {
+		w.connect("acme", wrongPassword())
+		for range 3 {
+			w.wantIssue(fault.CredentialsRejected)
+			time.Sleep(time.Hour)
+			w.wantIssue(fault.CredentialsRejected)
+			w.rotate(true)
+			w.wantRefused(2)
+			w.leave(false)
+			w.wantGone(0)
+			time.Sleep(61 * time.Second)
+		}
+		w.wantIssue(fault.CredentialsRejected)
+		w.wantRefused(2)
+
+		w.resume()
+		time.Sleep(time.Minute)
+		w.wantIssue(fault.CredentialsRejected)
+		w.wantRefused(3)
+
+		w.connect("acme", password())
+		w.rotate(true)
+		w.wantIssue("")
+	})
+}
+
+// With the same credentials another connection gets the attempts that are left.
+func TestDisconnectLeavesTheAccountToOthers(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", wrongPassword())
+		w.wantIssue(fault.CredentialsRejected)
+		w.wantRefused(1)
+		w.leave(true)
+		w.connect("other", wrongPassword())
+		for range 3 {
+			_, err := w.operator.Rotate(t.Context(), "other", true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+		}
+		w.wantRefused(2)
+		w.connect("other", password())
+		r, err := w.operator.Rotate(t.Context(), "other", true)
+		if err != nil || *r.Outcome != rotation.Renewed {
+			t.Errorf("%+v, %v; want a token", r, err)
+		}
+	})
+}
+
+// A secret that cannot be used names no account: the claim stays until it is gone.
+func TestDisconnectWithASecretThatNamesNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", password())
+		w.rotate(false)
+		w.connectText("acme", "{}")
+		w.leave(false)
+		w.connect("other", password())
+		claim := func(want rotation.Outcome) {
+			t.Helper()
+			r, err := w.operator.Rotate(t.Context(), "other", true)
+			if err != nil || *r.Outcome != want {
+				t.Errorf("%+v, %v; want %s", r, err, want)
+			}
+		}
+		claim(rotation.Failed)
+		w.leave(true)
+		claim(rotation.Renewed)
+	})
+}

@@ -153,8 +153,7 @@ func named(name string) error {
 	if connection.ValidName(name) {
 		return nil
 	}
-	return fault.New(fault.InvalidRequest,
-		"connection: must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64")
+	return fault.New(fault.InvalidRequest, "connection: "+connection.NameRule)
 }
 
 // unknown says that nothing has the name.

@@ -15,6 +15,7 @@ func accountPromises() promises {
 	return promises{
 		"a login is counted up to the limit":            countedToLimit,
 		"a limit of one":                                countedToOne,
+		"a limit of none":                               countedToNone,
 		"a limit that was lowered":                      limitLowered,
 		"new credentials begin anew":                    newCredentials,
 		"a success sets the count to zero":              clearedAfterSuccess,
@@ -80,6 +81,20 @@ func countedToOne(t *testing.T, s Store) {
 	wantLimit(t, s, try)
 	try.Limit = 2
 	wantCount(t, s, try, 2)
+}
+
+func countedToNone(t *testing.T, s Store) {
+	none, other := oneTry("a"), oneTry("a")
+	none.Limit = 0
+	wantLimit(t, s, none)
+	wantCount(t, s, other, 1)
+	wantLimit(t, s, none)
+	none.Credentials = "credentials-2"
+	wantLimit(t, s, none)
+	noError(t, s.ClearLogins(t.Context(), other))
+	none.Credentials = other.Credentials
+	wantLimit(t, s, none)
+	wantCount(t, s, other, 1)
 }
 
 func limitLowered(t *testing.T, s Store) {
@@ -254,16 +269,17 @@ func accountsByRule(t *testing.T, s Store) {
 		try.Limit = 1 + chance.IntN(account.MaxAttempts)
 		try.Hourly = chance.IntN(2) == 0
 		ours := record.Connection == try.Connection
+		nobodyElses := ours || record.Connection == ""
 		var want, err error
 		switch chance.IntN(8) {
 		case 0:
 			err = s.UncountLogin(t.Context(), try)
-			if ours && record.Credentials == try.Credentials && record.Attempts > 0 {
+			if nobodyElses && record.Credentials == try.Credentials && record.Attempts > 0 {
 				record.Attempts--
 			}
 		case 1:
 			err = s.ClearLogins(t.Context(), try)
-			if ours && record.Credentials == try.Credentials {
+			if nobodyElses && record.Credentials == try.Credentials {
 				record.Attempts = 0
 			}
 		case 2:
@@ -274,7 +290,7 @@ func accountsByRule(t *testing.T, s Store) {
 		case 3:
 			err = s.DropClaim(t.Context(), try.Account, try.Connection)
 			if ours {
-				record = account.Record{}
+				record.Connection = ""
 			}
 		default:
 			moment := try

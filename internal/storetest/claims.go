@@ -15,7 +15,11 @@ func claimPromises() promises {
 		"others change nothing":                claimedChanges,
 		"a claim moves, the count stays":       claimMoved,
 		"a claim moves only from its owner":    claimMovedByAnother,
-		"a claim that is dropped is forgotten": claimDropped,
+		"a claim ends, the count stays":        claimDropped,
+		"a client's hour outlasts its claim":   claimDroppedWithinTheHour,
+		"an ended claim keeps no new login":    claimDroppedNewCredentials,
+		"who resumes after its claim clears":   claimDroppedCleared,
+		"a login is taken off an ended claim":  claimDroppedUncounted,
 		"a claim is dropped only by its owner": claimDroppedByAnother,
 		"of many that claim one gets it":       claimsAtOnce,
 	}
@@ -65,10 +69,57 @@ func claimDropped(t *testing.T, s Store) {
 	mine, theirs := oneTry("a"), oneTry("a")
 	theirs.Connection = "other"
 	wantCount(t, s, mine, 1)
+	noError(t, s.DropClaim(t.Context(), "a", "acme"))
+	wantCount(t, s, theirs, 2)
+	wantClaimed(t, s, mine, "other")
+	noError(t, s.DropClaim(t.Context(), "a", "other"))
+	wantLimit(t, s, mine)
+	wantLimit(t, s, theirs)
+}
+
+func claimDroppedWithinTheHour(t *testing.T, s Store) {
+	try := oneHourlyTry("a")
+	wantCount(t, s, try, 1)
+	wantCount(t, s, try, 2)
+	noError(t, s.DropClaim(t.Context(), "a", "acme"))
+	wantLimit(t, s, try)
+	try.Now = try.Now.Add(account.TryAgain)
+	wantCount(t, s, try, 3)
+	wantLimit(t, s, try)
+}
+
+func claimDroppedNewCredentials(t *testing.T, s Store) {
+	mine, theirs := oneTry("a"), oneTry("a")
+	theirs.Connection, theirs.Credentials = "other", "credentials-2"
+	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
 	noError(t, s.DropClaim(t.Context(), "a", "acme"))
 	wantCount(t, s, theirs, 1)
 	wantClaimed(t, s, mine, "other")
+}
+
+func claimDroppedCleared(t *testing.T, s Store) {
+	mine, old := oneTry("a"), oneTry("a")
+	old.Credentials = "credentials-0"
+	wantCount(t, s, mine, 1)
+	wantCount(t, s, mine, 2)
+	noError(t, s.DropClaim(t.Context(), "a", "acme"))
+	noError(t, s.ClearLogins(t.Context(), old))
+	wantLimit(t, s, mine)
+	noError(t, s.ClearLogins(t.Context(), mine))
+	wantCount(t, s, mine, 1)
+	wantCount(t, s, mine, 2)
+	wantLimit(t, s, mine)
+}
+
+func claimDroppedUncounted(t *testing.T, s Store) {
+	mine := oneTry("a")
+	wantCount(t, s, mine, 1)
+	wantCount(t, s, mine, 2)
+	noError(t, s.DropClaim(t.Context(), "a", "acme"))
+	noError(t, s.UncountLogin(t.Context(), mine))
+	wantCount(t, s, mine, 2)
+	wantLimit(t, s, mine)
 }
 
 func claimDroppedByAnother(t *testing.T, s Store) {

@@ -76,8 +76,8 @@ func (g Grant) Accept(t *reltioauth.Token) Grant {
 	if !same {
 		g.IssuedAt = t.IssuedAt
 		g.Version = old.Version + 1
-		g.RepeatedUntil, g.ReissuedAt, g.CheckedAt = time.Time{}, time.Time{}, time.Time{}
-		return g
+		g.RepeatedUntil, g.ReissuedAt = time.Time{}, time.Time{}
+		return g.unchecked()
 	}
 	g.RepeatedUntil = g.ExpiresAt
 	if old.ExpiresAt.After(g.ExpiresAt) {
@@ -94,6 +94,14 @@ func (g Grant) Accept(t *reltioauth.Token) Grant {
 func (g Grant) Stuck(next Grant, sent time.Time) bool {
 	return next.Fingerprint == g.Fingerprint && g.HasToken() && !next.Living(sent) &&
 		!g.RepeatedUntil.IsZero() && !sent.Before(g.RepeatedUntil)
+}
+
+// Fleeting reports whether the server's new token ended on its way, and asking
+// again at once gives nothing: the one before it was as short-lived, or lives
+// on. A first one may be another client's in its last second.
+func (g Grant) Fleeting(next Grant, now time.Time) bool {
+	return next.Version != g.Version && !next.Living(now) &&
+		(g.Living(now) || g.HasToken() && g.Life() < fleeting)
 }
 
 // WithoutToken removes the access token; its fingerprint and version stay.

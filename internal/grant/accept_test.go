@@ -85,7 +85,8 @@ func TestAcceptANewToken(t *testing.T) {
 	want.AccessToken, want.Fingerprint = token.AccessToken, reltioauth.Fingerprint(token.AccessToken)
 	want.TokenType, want.Scope, want.ExpiresInMissing = "", "a b", true
 	want.IssuedAt, want.ExpiresAt, want.Version = sent, sent.Add(time.Hour), 42
-	want.CheckedAt, want.ReissuedAt, want.RepeatedUntil = time.Time{}, time.Time{}, time.Time{}
+	want.TriedAt = issued().Add(ms) // the check was one of the token before
+	want.ReissuedAt, want.RepeatedUntil = time.Time{}, time.Time{}
 	if d := diff(want, before.Accept(token)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}

@@ -31,7 +31,8 @@ func (g Grant) NeedsSomebody() bool {
 
 // Announced is the grant with the events that its change calls for: somebody is
 // needed (again every day), somebody is needed soon (only where a person
-// authorized the connection), or nobody any more.
+// authorized the connection), or nobody any more: there is a token, or there
+// was one, from a login that showed that all is well.
 func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 	switch {
 	case g.NeedsSomebody():
@@ -39,7 +40,7 @@ func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 			g.WarnedAt = now
 			return g.WithEvent(g.needed())
 		}
-	case before.NeedsSomebody() && g.Status == StatusOK && g.HasToken():
+	case before.NeedsSomebody() && g.Status == StatusOK && (g.HasToken() || g.Relogin == ReloginRevoke):
 		g.WarnedAt = time.Time{}
 		return g.WithEvent(event.Recovered)
 	case person && g.soonAgain(now):
@@ -70,6 +71,23 @@ func (g Grant) soonAgain(now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// endsNext is the next moment at which a person, if one authorized the
+// connection, has to be told how near the refresh token's end is, or that it has
+// come; zero if there is none.
+func (g Grant) endsNext(now time.Time) time.Time {
+	if !g.HasRefreshToken() {
+		return time.Time{}
+	}
+	next := time.Time{}
+	life := g.RefreshExpiresAt.Sub(g.LoggedInAt)
+	for _, share := range [...]float64{0, soon[0], soon[1], soon[2]} {
+		if at := g.RefreshExpiresAt.Add(-scale(life, share)); at.After(now) {
+			next = at
+		}
+	}
+	return next
 }
 
 // WithEvent remembers an event until it was sent.

@@ -53,6 +53,15 @@ func TestAnnounceThatNobodyIsNeededAnyMore(t *testing.T) {
 		if d := diff(want, after.Announced(before, now, true)); d != "" {
 			t.Errorf("after %s (-want +got):\n%s", s, d)
 		}
+		// The token of a login that is about to be revoked is taken away.
+		after = after.WithoutToken()
+		if got := after.Announced(before, now, false).Unpublished; len(got) != 0 {
+			t.Errorf("after %s, without a token: %v", s, got)
+		}
+		after.Relogin = grant.ReloginRevoke
+		if got := after.Announced(before, now, false).Unpublished; len(got) != 1 {
+			t.Errorf("after %s, before the revocation: %v, want that nobody is needed any more", s, got)
+		}
 	}
 }
 

@@ -118,12 +118,15 @@ type Grant struct {
 	Failures int
 	// RetryAt is when Reltio may be asked again after a failure, or when a
 	// waiting grant is looked at next.
-	RetryAt          time.Time
+	RetryAt time.Time
+	// LastError is what callers get (Error). LastErrorMessage is what the last
+	// failure said; between failures LastError may also be a postponement.
 	LastError        fault.Type
 	LastErrorMessage string
 
-	// CheckedAt is when a reported token was last checked; ReissuedAt when one
-	// that is dead came back.
+	// CheckedAt is when a reported token was last checked, this one or one
+	// before; together with TriedAt it says what came of it (CheckedAs).
+	// ReissuedAt is when one that is dead came back.
 	CheckedAt  time.Time
 	ReissuedAt time.Time
 	Relogin    Relogin

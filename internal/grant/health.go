@@ -35,23 +35,29 @@ func BackOff(failures int, life time.Duration, chance float64) time.Duration {
 	return max(leastBackOff, scale(wait, 1-jitter*chance))
 }
 
-// Healthy is the grant after a success.
+// Healthy is the grant after a success. What a check said of its token stands.
 func (g Grant) Healthy() Grant {
+	if g.Waiting() || g.CheckedAt.IsZero() {
+		g = g.untried()
+	}
 	g.Status = StatusOK
 	g.Failures = 0
-	g.RetryAt, g.TriedAt = time.Time{}, time.Time{}
+	g.RetryAt = time.Time{}
 	g.LastError, g.LastErrorMessage = "", ""
 	return g
 }
 
 // Failed is the grant after a failure. wait is at least how long Reltio wants
 // to be left alone; 0 if it said nothing. A waiting grant is looked at every
-// LookEvery instead.
+// LookEvery instead. Of one that does not wait, what a check just said of its
+// token stands.
 func (g Grant) Failed(s Status, e *fault.Error, now time.Time, wait time.Duration, chance float64) Grant {
 	g.Status = s
 	g.Failures++
 	g.LastError, g.LastErrorMessage = e.Type, e.Message
-	g.TriedAt = now
+	if g.Waiting() || !g.checked(now) {
+		g.TriedAt = now
+	}
 	g.RetryAt = now.Add(max(wait, BackOff(g.Failures, g.Life(), chance)))
 	if g.Waiting() {
 		g.RetryAt = now.Add(LookEvery)
@@ -60,9 +66,12 @@ func (g Grant) Failed(s Status, e *fault.Error, now time.Time, wait time.Duratio
 }
 
 // Postponed is the grant when nothing was sent: no failure, only a later
-// moment.
+// moment. In a row of failures the message stays that of the last one.
 func (g Grant) Postponed(e *fault.Error, until time.Time) Grant {
-	g.LastError, g.LastErrorMessage = e.Type, e.Message
+	g.LastError = e.Type
+	if g.Failures == 0 {
+		g.LastErrorMessage = e.Message
+	}
 	g.RetryAt = until
 	return g
 }
@@ -97,6 +106,10 @@ func (g Grant) Indexed(now time.Time) Grant {
 		return g
 	case g.Waiting():
 		g.Shard = ShardWaiting
+	default:
+		if at := g.endsNext(now); !at.IsZero() && at.Before(g.DueAt) {
+			g.DueAt = at
+		}
 	}
 	if g.DueAt.IsZero() || len(g.Unpublished) > 0 {
 		g.DueAt = now

@@ -117,9 +117,11 @@ func TestFailed(t *testing.T) {
 
 func TestPostponedIsNoFailure(t *testing.T) {
 	until := issued().Add(time.Minute)
-	before := fresh(status(grant.StatusFailing), func(g *grant.Grant) { g.Failures = 2 })
+	before := fresh(status(grant.StatusFailing), func(g *grant.Grant) {
+		g.Failures, g.LastError, g.LastErrorMessage = 2, fault.ReltioUnavailable, "no answer"
+	})
 	want := before
-	want.LastError, want.LastErrorMessage, want.RetryAt = fault.RateLimited, "retry after 7 s", until
+	want.LastError, want.RetryAt = fault.RateLimited, until // the message is the last failure's
 	if d := diff(want, before.Postponed(fault.Limited(7*time.Second), until)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -149,6 +151,13 @@ func TestIndexed(t *testing.T) {
 	now := issued().Add(time.Second)
 	due := expires().Add(-3 * time.Minute)
 	event := func(g *grant.Grant) { g.Unpublished = []string{"e"} }
+	long := life(30 * day)
+	loggedIn := func(before time.Duration) func(*grant.Grant) { // 100 days before the refresh token's end
+		return func(g *grant.Grant) {
+			refreshable(g)
+			g.LoggedInAt, g.RefreshExpiresAt = issued().Add(-before), issued().Add(100*day-before)
+		}
+	}
 	for name, test := range map[string]struct {
 		grant grant.Grant
 		shard grant.Shard
@@ -166,6 +175,13 @@ func TestIndexed(t *testing.T) {
 		"unknown":                        {fresh().Gone(now), "", time.Time{}},
 		"an event to send":               {fresh(event), grant.ShardDue, now},
 		"rejected, with an event":        {fresh(status(grant.StatusReauthorize), retryAt(now.Add(time.Minute)), event), grant.ShardWaiting, now},
+		"a warning before it is due":     {fresh(long, loggedIn(60*day)), grant.ShardDue, issued().Add(15 * day)},
+		"the next warning":               {fresh(long, loggedIn(75*day)), grant.ShardDue, issued().Add(15 * day)},
+		"the last warning":               {fresh(long, loggedIn(90*day)), grant.ShardDue, issued().Add(156 * time.Hour)},
+		"the refresh token's end":        {fresh(long, loggedIn(97*day)), grant.ShardDue, issued().Add(3 * day)},
+		"it has ended":                   {fresh(long, loggedIn(101*day)), grant.ShardDue, issued().Add(30*day - 3*time.Minute)},
+		"it is due before a warning":     {fresh(loggedIn(60 * day)), grant.ShardDue, due},
+		"rejected, before a warning":     {fresh(loggedIn(75*day), status(grant.StatusReauthorize), retryAt(now.Add(20*day))), grant.ShardWaiting, now.Add(20 * day)},
 		"it was in the index, is paused": {fresh(status(grant.StatusPaused), func(g *grant.Grant) { g.Shard, g.DueAt = grant.ShardDue, due }), "", time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {

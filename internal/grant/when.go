@@ -11,6 +11,8 @@ import (
 const (
 	// ended: a token with less left than this is never handed out.
 	ended = time.Second
+	// fleeting: tokens of a shorter life have mostly ended when they come.
+	fleeting = 2 * time.Second
 	// An overlapping token is renewed between these shares before its end, at
 	// a moment fixed by its fingerprint, so that a fleet spreads.
 	overlapEarliest, overlapLatest = 0.25, 0.20
@@ -146,29 +148,11 @@ func (g Grant) EarlyWindow(now time.Time) bool {
 
 // LivesUp reports whether a caller that needs more life than is left may have
 // the token renewed before it is due: only where the old one lives on, and not
-// a token that is still young.
+// a token that is still young, or that came again instead of a new one.
 func (g Grant) LivesUp(now time.Time, need time.Duration) bool {
 	left := g.ExpiresAt.Sub(now)
 	return g.HasToken() && left < need && left < g.Life()/2 && g.Mode() == Overlap && g.Relogin == "" &&
-		!g.Retrying(now) && !g.Waiting() && g.Status != StatusPaused
-}
-
-// Checkable reports whether a reported token may be checked: once per
-// CheckEvery, and not for a while after the server insisted on a dead one.
-func (g Grant) Checkable(now time.Time) bool {
-	return !recently(g.CheckedAt, now, CheckEvery) && !g.Reissued(now)
-}
-
-// Checked reports whether the last check was a moment ago.
-func (g Grant) Checked(now time.Time) bool { return recently(g.CheckedAt, now, CheckEvery) }
-
-// Reissued reports whether the server insisted on a dead token a while ago.
-func (g Grant) Reissued(now time.Time) bool { return recently(g.ReissuedAt, now, ReissuedFor) }
-
-// FoundAlive reports whether the last check found the token alive: nothing was
-// asked of Reltio in vain since.
-func (g Grant) FoundAlive(now time.Time) bool {
-	return g.Checked(now) && !g.Reissued(now) && g.CheckedAt.After(g.TriedAt)
+		g.RepeatedUntil.IsZero() && !g.Retrying(now) && !g.Waiting() && g.Status != StatusPaused
 }
 
 // TryDue reports whether a waiting grant may try Reltio again without new

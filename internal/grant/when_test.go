@@ -205,51 +205,12 @@ func TestLivesUp(t *testing.T) {
 		"rejected":                   {overlap(status(grant.StatusCredentialsRejected)), half.Add(time.Minute), time.Hour, false},
 		"paused":                     {overlap(status(grant.StatusPaused)), half.Add(time.Minute), time.Hour, false},
 		"failing, no retry ahead":    {overlap(status(grant.StatusFailing)), half.Add(time.Minute), time.Hour, true},
+		"it came again":              {overlap(repeatedUntil(expires())), half.Add(time.Minute), time.Hour, false},
 		"more needed than any lives": {overlap(), issued(), day, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.grant.LivesUp(test.now, test.need); got != test.want {
 				t.Errorf("LivesUp = %v, want %v", got, test.want)
-			}
-		})
-	}
-}
-
-func TestChecks(t *testing.T) {
-	now := issued()
-	type verdict struct{ Checkable, Checked, Reissued, FoundAlive bool }
-	for name, test := range map[string]struct {
-		checked, reissued, tried time.Duration // before now; 0: never
-		want                     verdict
-	}{
-		"never checked":                         {0, 0, 0, verdict{true, false, false, false}},
-		"checked just now":                      {1, 0, 0, verdict{false, true, false, true}},
-		"checked not quite 30 s ago":            {30*time.Second - 1, 0, 0, verdict{false, true, false, true}},
-		"checked 30 s ago":                      {30 * time.Second, 0, 0, verdict{true, false, false, false}},
-		"checked by a clock that is fast":       {-30 * time.Second, 0, 0, verdict{false, true, false, true}},
-		"checked by a clock that is broken":     {-30*time.Second - 1, 0, 0, verdict{true, false, false, false}},
-		"asked in vain since":                   {2 * time.Second, 0, time.Second, verdict{false, true, false, false}},
-		"asked in vain at once":                 {time.Second, 0, time.Second, verdict{false, true, false, false}},
-		"asked in vain before":                  {time.Second, 0, 2 * time.Second, verdict{false, true, false, true}},
-		"came back dead just now":               {time.Second, time.Second, 0, verdict{false, true, true, false}},
-		"came back dead not quite 5 min ago":    {time.Minute, 5*time.Minute - 1, 0, verdict{false, false, true, false}},
-		"came back dead 5 min ago":              {time.Minute, 5 * time.Minute, 0, verdict{true, false, false, false}},
-		"came back dead by a fast clock":        {time.Minute, -5 * time.Minute, 0, verdict{false, false, true, false}},
-		"came back dead by a broken clock":      {time.Minute, -5*time.Minute - 1, 0, verdict{true, false, false, false}},
-		"came back dead long ago, checked anew": {time.Second, time.Hour, 0, verdict{false, true, false, true}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			before := func(d time.Duration) time.Time {
-				if d == 0 {
-					return time.Time{}
-				}
-				return now.Add(-d)
-			}
-			g := fresh()
-			g.CheckedAt, g.ReissuedAt, g.TriedAt = before(test.checked), before(test.reissued), before(test.tried)
-			got := verdict{g.Checkable(now), g.Checked(now), g.Reissued(now), g.FoundAlive(now)}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
 	}

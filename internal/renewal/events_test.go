@@ -111,6 +111,103 @@ func TestEventsOfCredentials(t *testing.T) {
 	})
 }
 
+// A refresh token that ends while one access token lives: a person is warned, and
+// called, in time all the same. The access token is handed out to its end, and
+// nothing is asked of Reltio.
+func TestEventsOfARefreshTokenThatEndsFirst(t *testing.T) {
+	bubble(t, func(w *world) {
+		p := w.listen()
+		g := w.started(with(authorizationCode(), "refresh_token_days", 1.0/48))
+		w.connect("alone", with(password(), "refresh_token_days", 1.0/48)) // nobody is told of its moments
+		w.expect(w.renew(rotation.Request{Connection: "alone"}), rotation.Renewed, "")
+		requests := w.requests()
+		want := map[int]event.Type{23: event.ReauthorizationSoon, 27: event.ReauthorizationSoon, 29: event.ReauthorizationSoon, 30: event.ReauthorizationRequired}
+		var all []event.Type
+		w.out.forget()
+		for minute := range 50 {
+			w.sweep()
+			if said, ok := want[minute]; ok {
+				all = append(all, said)
+			}
+			p.want(w, all...)
+			time.Sleep(time.Minute)
+		}
+		if next := w.status(grant.StatusReauthorize); next.Fingerprint != g.Fingerprint || !next.Living(time.Now()) {
+			t.Error("the access token is gone, want it to its end")
+		}
+		w.wantRequests(requests)
+		if n := w.out.count(readSecret); n > 2*4 {
+			t.Errorf("the secrets were read %d times, want once for each moment", n)
+		}
+	})
+}
+
+// The callback died between vault and table: a person has come already.
+func TestEventsOfARefreshTokenThatWasReplaced(t *testing.T) {
+	bubble(t, func(w *world) {
+		p := w.listen()
+		g := w.started(with(authorizationCode(), "refresh_token_days", 1.0/48))
+		time.Sleep(25 * time.Minute)
+		next := grant.RefreshToken{Token: reltioauth.NewSecret("another"), LoggedInAt: time.Now(), Epoch: g.Epoch + 1}
+		if _, err := w.secrets.Put(t.Context(), "acme", next); err != nil {
+			t.Fatal(err)
+		}
+		requests := w.requests()
+		for range 30 {
+			w.sweep()
+			time.Sleep(time.Minute)
+		}
+		w.status(grant.StatusOK)
+		for _, e := range p.events {
+			if e.Type == event.ReauthorizationRequired {
+				t.Error("a person was called")
+			}
+		}
+		w.wantRequests(requests)
+	})
+}
+
+// The login that was to replace the refresh token is refused while that still
+// serves, and is mended: it is said that all is well, though the login gives the
+// same refresh token, which has to be revoked first.
+func TestEventsOfAReloginThatWasRefused(t *testing.T) {
+	for name, hinder := range map[string]func(w *world, p *told){
+		"as it should": func(*world, *told) {},
+		"the revocation fails, and nothing can be sent": func(w *world, p *told) {
+			w.answer(says(503, "server_error"), reltioauthtest.OpRevoke)
+			p.down = true
+		},
+		"a crash before the revocation": func(w *world, _ *told) {
+			w.out.before = func(op string) error {
+				if op == sendRevoke || w.out.count(sendRevoke) > 0 {
+					return errKilled
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				p := w.listen()
+				w.started(password())
+				w.toRelogin()
+				w.server.SetPassword("ann", reltioauth.NewSecret("changed"))
+				w.expect(w.renewAtEnd(), rotation.Renewed, "")
+				p.want(w, event.CredentialsRejected)
+				w.server.SetPassword("ann", reltioauth.NewSecret("password-1"))
+				hinder(w, p)
+				w.renewAtEnd()
+				w.heal()
+				p.down = false
+				time.Sleep(time.Minute)
+				w.renewAtEnd()
+				w.status(grant.StatusOK)
+				p.want(w, event.CredentialsRejected, event.Recovered)
+			})
+		})
+	}
+}
+
 // What cannot be sent is remembered, due at once, and sent by the next sweep:
 // without asking Reltio for anything.
 func TestEventsThatCannotBeSent(t *testing.T) {
@@ -168,16 +265,17 @@ func TestEventsOfARefusingServer(t *testing.T) {
 		}
 		w.expect(w.renew(rotation.Request{Connection: "third", Force: true}), rotation.LeftOver, fault.RateLimited)
 		for _, name := range names[:2] {
-			if g := w.grant(name); g.Status != grant.StatusFailing || g.DueAt.After(time.Now()) {
-				t.Errorf("%s: status %s, due at %v", name, g.Status, g.DueAt)
+			g := w.grant(name)
+			if g.Status != grant.StatusFailing || g.Retrying(time.Now()) || !g.DueAt.Equal(g.Due()) || len(g.Unpublished) > 0 {
+				t.Errorf("%s: status %s, due at %v, %v not sent", name, g.Status, g.DueAt, g.Unpublished)
 			}
 		}
 		count := map[event.Type]int{}
 		for _, e := range p.events {
 			count[e.Type]++
 		}
-		if count[event.ServerRefusing] != 1 {
-			t.Errorf("events %v, want one ServerRefusing", count)
+		if count[event.ServerRefusing] != 1 || count[event.Recovered] != 2 {
+			t.Errorf("events %v, want one ServerRefusing, and that both have recovered", count)
 		}
 		for range 10 {
 			time.Sleep(time.Minute)

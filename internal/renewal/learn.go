@@ -39,9 +39,9 @@ func (p *path) reportedEver() bool { return p.dead || p.request.RejectedFingerpr
 
 // learn asks what became of the old token, if that is worth knowing now: dead
 // only if it is definitely refused while the new one is accepted. Without a
-// definite answer nothing is learned.
+// definite answer, or while the host is paused, nothing is learned.
 func (p *path) learn(ctx context.Context) error {
-	if p.lesson != grant.AskAboutOld || p.fits(ctx, 2*checkTime+storeTime) != nil {
+	if p.lesson != grant.AskAboutOld || p.readHost(ctx) != nil || p.fits(ctx, 2*checkTime+storeTime) != nil {
 		return nil
 	}
 	mode, ok := p.askAboutOld(ctx)

@@ -1,6 +1,7 @@
 package renewal_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -90,7 +91,17 @@ func TestReportedTokenIsReissued(t *testing.T) {
 				w.server.Kill(g.Fingerprint)
 				time.Sleep(time.Minute)
 				began := time.Now()
+				w.out.before = func(op string) error {
+					// As others who report it see it: they wait.
+					if seen := w.grant("acme"); op == sendToken || op == sendRevoke {
+						if !seen.FoundDead(time.Now()) || seen.FoundAlive(time.Now()) {
+							t.Errorf("before %s it does not count as found dead", op)
+						}
+					}
+					return nil
+				}
 				w.expect(w.reject(), c.want, "")
+				w.heal()
 				w.wantAsked(began, "checkToken", "client_credentials", "revoke", "client_credentials")
 				next, now := w.grant("acme"), time.Now()
 				if reissued := c.want == rotation.Unchanged; next.Reissued(now) != reissued {
@@ -112,6 +123,29 @@ func TestReportedTokenIsReissued(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The token was found dead, and its refresh token is dead too: until a login has
+// given another one it counts as dead.
+func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
+	bubble(t, func(w *world) {
+		g := w.started(password())
+		w.server.Kill(g.Fingerprint)
+		w.server.Kill(g.RefreshFingerprint)
+		time.Sleep(time.Minute)
+		began := time.Now()
+		w.out.before = func(op string) error {
+			if op == sendToken {
+				time.Sleep(time.Second)
+				if !w.grant("acme").FoundDead(time.Now()) {
+					t.Error("it does not count as found dead")
+				}
+			}
+			return nil
+		}
+		w.expect(w.reject(), rotation.Renewed, "")
+		w.wantAsked(began, "checkToken", "refresh_token", "password")
+	})
 }
 
 // The revocation gives no definite answer: asking again would give nothing.
@@ -156,8 +190,15 @@ func TestReportedTokenWithoutADefiniteAnswer(t *testing.T) {
 					w.expect(w.reject(), rotation.Unchanged, "")
 				}
 				w.wantAsked(began, "checkToken")
-				if next := w.status(grant.StatusFailing); next.Fingerprint != g.Fingerprint || !next.Living(time.Now()) {
+				next := w.status(grant.StatusOK) // no renewal has failed
+				if next.Fingerprint != g.Fingerprint || !next.Living(time.Now()) {
 					t.Error("the token is gone")
+				}
+				if next.Failures != 0 || next.LastError != fault.ReltioUnavailable || !near(next.RetryAt, next.CheckedAt.Add(30*time.Second)) {
+					t.Errorf("%d failures, last error %s, retry at %v", next.Failures, next.LastError, next.RetryAt)
+				}
+				if !strings.HasPrefix(next.LastErrorMessage, "checkToken: Reltio") {
+					t.Errorf("message %q, want what it was that failed", next.LastErrorMessage)
 				}
 				w.heal()
 				time.Sleep(10 * time.Second)
@@ -165,6 +206,78 @@ func TestReportedTokenWithoutADefiniteAnswer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What came of a check is no news of the renewals: their failures are counted
+// and said as before, and what was said of a check ends with the next one.
+func TestCheckWithoutADefiniteAnswerAndTheRenewals(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(password())
+		w.answer(says(503, "server_error"), reltioauthtest.OpCheckToken)
+		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
+		w.heal()
+		time.Sleep(31 * time.Second)
+		w.expect(w.reject(), rotation.Unchanged, "")
+		if g := w.status(grant.StatusOK); g.LastError != "" || g.LastErrorMessage != "" {
+			t.Errorf("last error %s (%s) of a token that was found alive", g.LastError, g.LastErrorMessage)
+		}
+		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
+		w.expect(w.atDue(), rotation.Failed, fault.ReltioUnavailable)
+		failed := w.status(grant.StatusFailing)
+		w.answer(says(503, "server_error"), reltioauthtest.OpCheckToken)
+		time.Sleep(time.Until(failed.RetryAt))
+		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
+		g := w.status(grant.StatusFailing)
+		if g.Failures != 1 || g.LastErrorMessage != failed.LastErrorMessage {
+			t.Errorf("%d failures, %q, want those of the renewal", g.Failures, g.LastErrorMessage)
+		}
+	})
+}
+
+// A renewal that fails says nothing of the token that a check found alive: it is
+// not taken for a dead one and revoked.
+func TestReportedTokenIsAliveAndARenewalFails(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.renewer.Chance = func() float64 { return 0.99 }
+		g := w.started(clientCredentials())
+		time.Sleep(time.Until(g.Due().Add(-time.Second)))
+		began := time.Now()
+		w.expect(w.reject(), rotation.Unchanged, "")
+		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
+		time.Sleep(time.Second)
+		w.sweep()
+		w.heal()
+		failed := w.status(grant.StatusFailing)
+		if !failed.RetryAt.Before(failed.CheckedAt.Add(grant.CheckEvery)) {
+			t.Fatalf("retry at %v", failed.RetryAt)
+		}
+		time.Sleep(time.Until(failed.RetryAt))
+		w.expect(w.reject(), rotation.Unchanged, "")
+		w.wantAsked(began, "checkToken", "client_credentials")
+		if next := w.grant("acme"); !next.FoundAlive(time.Now()) || !w.server.Alive(g.AccessToken) {
+			t.Errorf("found alive: %t, alive: %t", next.FoundAlive(time.Now()), w.server.Alive(g.AccessToken))
+		}
+	})
+}
+
+// At most one check in 30 s, whichever token it is of.
+func TestTokenOfAMomentAgoIsReported(t *testing.T) {
+	bubble(t, func(w *world) {
+		g := w.started(password())
+		w.server.Kill(g.Fingerprint)
+		began := time.Now().Add(time.Nanosecond)
+		time.Sleep(time.Minute)
+		w.expect(w.reject(), rotation.Renewed, "")
+		w.server.Kill(w.grant("acme").Fingerprint)
+		for range 29 {
+			time.Sleep(time.Second)
+			w.expect(w.reject(), rotation.Unchanged, "")
+		}
+		w.wantAsked(began, "checkToken", "refresh_token")
+		time.Sleep(time.Second)
+		w.expect(w.reject(), rotation.Renewed, "")
+		w.wantAsked(began, "checkToken", "refresh_token", "checkToken", "refresh_token")
+	})
 }
 
 // Found dead, and then Reltio is down: after the back-off it is renewed without

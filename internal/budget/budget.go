@@ -7,11 +7,11 @@
 // remembers when the host asked for a pause, and which connections it has
 // refused since it last accepted one.
 //
-//	at, err := store.Reserve(ctx, host, window)   // *BusyError: when to come back
-//	wait until at                                 // late by more than MaxLate: reserve anew
+//	at, err := turn.Reserve(ctx, earliest)   // *BusyError: when to come back
+//	err = turn.Wait(ctx, at)                 // late by more than MaxLate: reserved anew
 //	send one request
 //
-// The decisions are pure functions over the record; only Store blocks.
+// The decisions are pure functions over the record; only Store and Turn block.
 package budget
 
 import (
@@ -96,6 +96,9 @@ type Window struct {
 	Earliest, Latest time.Time
 	// Interval is the space between two instants.
 	Interval time.Duration
+	// Idle says that the caller has seen Earliest free. It changes no result:
+	// a store that has to guess guesses so.
+	Idle bool
 }
 
 // Interval is the space between two instants at a rate, in whole milliseconds

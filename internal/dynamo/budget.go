@@ -38,12 +38,15 @@ func readBudget(i item) (budget.Record, error) {
 // which ends the matter (three). One more for a record set back by hand.
 const reserveTries = 4
 
-// Reserve implements budget.Store. It guesses that the host is busy: where the
-// guess is wrong nobody minds a second write, and where many share a host each
-// instant costs one.
+// Reserve implements budget.Store. Unless the caller knows better it guesses
+// that the host is busy: where the guess is wrong nobody minds a second write,
+// and where many share a host each instant costs one.
 func (t *Table) Reserve(ctx context.Context, host string, window budget.Window) (time.Time, error) {
 	window = inMillis(window)
 	attempt := reserveNext
+	if window.Idle && !window.Earliest.After(window.Latest) {
+		attempt = reserveEarliest
+	}
 	for range reserveTries {
 		stored, taken, err := t.update(ctx, attempt(host, window))
 		if err != nil {
@@ -77,6 +80,7 @@ func inMillis(w budget.Window) budget.Window {
 		Earliest: moment(w.Earliest.UnixMilli()),
 		Latest:   moment(w.Latest.UnixMilli()),
 		Interval: (w.Interval + time.Millisecond - 1).Truncate(time.Millisecond),
+		Idle:     w.Idle,
 	}
 }
 

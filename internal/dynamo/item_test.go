@@ -222,7 +222,7 @@ func TestAccountItem(t *testing.T) {
 	if err := table.DropClaim(t.Context(), "a", "acme"); err != nil {
 		t.Fatal(err)
 	}
-	wantItem(t, table, "account#a", nil)
+	wantItem(t, table, "account#a", plain{"credentials": "S:c", "attempts": "N:1"})
 }
 
 func TestBudgetItem(t *testing.T) {

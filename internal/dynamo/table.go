@@ -99,20 +99,3 @@ func (t *Table) update(ctx context.Context, w *write, options ...func(*dynamodb.
 	}
 	return refused.Item, false, nil
 }
-
-// remove deletes the item if the write's condition holds; its changes do not
-// count. An item that does not match stays, without an error.
-func (t *Table) remove(ctx context.Context, w *write) error {
-	_, err := t.Client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName:                 aws.String(t.Name),
-		Key:                       item{attrKey: text(w.key)},
-		ConditionExpression:       aws.String(w.condition),
-		ExpressionAttributeNames:  w.names,
-		ExpressionAttributeValues: w.values,
-	})
-	var refused *types.ConditionalCheckFailedException
-	if err == nil || errors.As(err, &refused) {
-		return nil
-	}
-	return failure(ctx, err)
-}

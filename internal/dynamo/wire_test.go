@@ -120,9 +120,6 @@ func TestFailuresOnTheWire(t *testing.T) {
 			t.Parallel()
 			table := wired(t, test.handler)
 			for method, call := range calls(table) {
-				if name == "another shape" && wantsNoBody(method) {
-					continue
-				}
 				t.Run(method, func(t *testing.T) {
 					t.Parallel()
 					err := call(t.Context())
@@ -135,9 +132,6 @@ func TestFailuresOnTheWire(t *testing.T) {
 		})
 	}
 }
-
-// wantsNoBody are the methods that read nothing from an answer but its status.
-func wantsNoBody(method string) bool { return method == "DropClaim" }
 
 func hangUp(w http.ResponseWriter) {
 	if hijacker, ok := w.(http.Hijacker); ok {
@@ -196,9 +190,6 @@ func TestADeadlineEndsEverything(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for method, call := range calls(wired(t, handler)) {
-				if name == "half an answer" && wantsNoBody(method) {
-					continue
-				}
 				t.Run(method, func(t *testing.T) {
 					t.Parallel()
 					ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -375,6 +366,20 @@ func TestOthersThatComeBetween(t *testing.T) {
 			t.Errorf("%v, pause %v, %v; want both, and one pause", r, r.Pause, err)
 		}
 	})
+}
+
+// Who has seen the host idle gets its instant in one write.
+func TestAnIdleHostsInstantIsOneWrite(t *testing.T) {
+	table, _ := interrupted(t, 2, func(*dynamo.Table) error {
+		t.Error("a second request")
+		return nil
+	})
+	w := window()
+	w.Idle = true
+	got, err := table.Reserve(t.Context(), "h:1", w)
+	if err != nil || !got.Equal(now()) {
+		t.Errorf("Reserve = %v, %v; want %v", got, err, now())
+	}
 }
 
 func TestOthersThatComeBeforeAnInstantIsTaken(t *testing.T) {

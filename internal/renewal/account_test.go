@@ -83,6 +83,71 @@ func TestWrongPasswordIsTriedTwiceWhateverIsForced(t *testing.T) {
 	})
 }
 
+// A refresh whose client is refused is sent twice, then once an hour, whatever is
+// forced; what comes between two refusals and says nothing does not count.
+func TestRefusedClientRefreshesTwiceWhateverIsForced(t *testing.T) {
+	for name, fields := range map[string]map[string]any{"user": password(), "person": authorizationCode()} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.started(fields)
+				w.due()
+				began := time.Now()
+				sent := func(want int) {
+					t.Helper()
+					if got := len(w.asked(began)); got != want {
+						t.Fatalf("%d requests, want %d", got, want)
+					}
+				}
+				w.refuseAll()
+				w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+				w.busy(time.Now().Add(8 * time.Second))
+				w.expect(w.force(), rotation.LeftOver, fault.RateLimited)
+				w.status(grant.StatusFailing)
+				time.Sleep(10 * time.Second)
+				w.out.fail(always, vaultCurrent)
+				for range 2 {
+					w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+				}
+				w.heal()
+				w.refuseAll()
+				for range 10 {
+					w.expect(w.force(), rotation.Failed, fault.CredentialsRejected)
+				}
+				w.status(grant.StatusCredentialsRejected)
+				sent(2)
+				time.Sleep(59 * time.Minute)
+				w.force()
+				sent(2)
+				time.Sleep(time.Minute)
+				w.force()
+				w.force()
+				sent(3)
+				w.heal()
+				w.connect("acme", with(fields, "scope", "entities_api")) // a new version
+				w.expect(w.force(), rotation.Renewed, "")
+				w.status(grant.StatusOK)
+			})
+		})
+	}
+}
+
+// A success between two refusals, though it be of no use, ends the row.
+func TestRefusalsOfRefreshesWithASuccessBetweenThem(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(password())
+		w.due()
+		for _, f := range []reltioauthtest.FaultKind{
+			reltioauthtest.FaultInvalidClient, reltioauthtest.FaultTruncate, reltioauthtest.FaultInvalidClient,
+		} {
+			w.answer(reltioauthtest.Fault{Kind: f}, reltioauthtest.OpToken)
+			w.force()
+			w.status(grant.StatusFailing)
+		}
+		w.force()
+		w.status(grant.StatusCredentialsRejected)
+	})
+}
+
 // Nobody forces anything: sweeps for two days leave it at two as well.
 func TestWrongPasswordIsTriedTwiceByTheSchedule(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -137,6 +202,7 @@ func TestLoginCount(t *testing.T) {
 		"unauthorized client":  {says(400, "unauthorized_client"), 1},
 		"cut after it arrived": {f(reltioauthtest.FaultCut), 1},
 		"cut after acting":     {reltioauthtest.Fault{Kind: reltioauthtest.FaultCut, Acted: true}, 1},
+		"success, cut off":     {f(reltioauthtest.FaultTruncate), 0},
 		"no answer in time":    {reltioauthtest.Fault{Delay: time.Minute}, 1},
 		"500":                  {reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 500}, 0},
 		"503":                  {f(reltioauthtest.FaultStatus), 0},
@@ -157,6 +223,22 @@ func TestLoginCount(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A refusal that breaks off may have been one of the user: nobody saw that it
+// was not.
+func TestRefusalCutOffStaysCounted(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", wrongPassword())
+		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultTruncate}, reltioauthtest.OpToken)
+		w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+		w.wantAttempts(1)
+		for range 5 {
+			w.force()
+		}
+		w.wantRefused(2)
+		w.status(grant.StatusCredentialsRejected)
+	})
 }
 
 // A login that is counted and then not sent is taken off again.

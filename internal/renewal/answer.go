@@ -43,6 +43,9 @@ func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Toke
 	}
 	kept, keepErr := p.keep(ctx, s, token, err)
 	v := judge(s.kind, err)
+	if success(err) {
+		p.g.LastErrorMessage = "" // whatever was refused before is not any more
+	}
 	p.granted = v == accepted
 	p.tally(v, err)
 	p.settleLogin(ctx, v, err)
@@ -97,10 +100,11 @@ func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
 func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, kept grant.RefreshToken, keepErr error) (bool, error) {
 	p.old, p.oldRefresh = p.g, s.kind == refresh
 	next := p.g.Accept(token)
-	if p.g.Stuck(next, token.IssuedAt) {
-		e := fault.New(fault.ReltioUnavailable, "Reltio gives a token again that has ended")
-		g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
-		return false, &done{outcome: rotation.Failed, err: e, write: &g}
+	if text := p.useless(next, token.IssuedAt); text != "" {
+		if keepErr == nil {
+			p.g = p.g.WithRefreshToken(kept, p.c.RefreshTokenLife)
+		}
+		return false, p.ended(grant.StatusFailing, fault.New(fault.ReltioUnavailable, text))
 	}
 	next = next.Healthy()
 	if keepErr == nil {
@@ -127,6 +131,18 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 		next.Relogin = grant.ReloginDue
 	}
 	return p.acceptedReported(ctx, next)
+}
+
+// useless says why an accepted token would only be asked for once more, in vain;
+// empty if it serves, or is the last one's end.
+func (p *path) useless(next grant.Grant, sent time.Time) string {
+	switch {
+	case p.g.Stuck(next, sent):
+		return "Reltio gives a token again that has ended"
+	case p.g.Fleeting(next, p.Now()):
+		return "Reltio gives tokens that end before they can be used"
+	}
+	return ""
 }
 
 // acceptedReported stores the accepted token and says what follows: where the
@@ -166,19 +182,25 @@ func (p *path) repeat(g grant.Grant) bool {
 // checked reads a check of the reported token.
 func (p *path) checked(ctx context.Context, err error) (bool, error) {
 	now := p.Now()
-	g := p.g
-	g.CheckedAt = now
 	switch {
 	case err == nil:
+		g := p.g.CheckedAs(grant.Alive, now)
+		if g.Status == grant.StatusOK {
+			g.LastError, g.LastErrorMessage = "", ""
+		}
 		return false, &done{outcome: rotation.Unchanged, write: &g}
 	case errors.Is(err, errDead):
-		g.TriedAt = now
 		p.dead = true
-		return true, p.write(ctx, g)
+		return true, p.write(ctx, p.g.CheckedAs(grant.Dead, now))
 	}
-	// Nothing definite: nothing is renewed, and no check for a while.
+	// Nothing definite: nothing is renewed, and no check for a while. No renewal
+	// has failed either: only those who report the token hear of it.
 	e := outage(err)
-	g = g.Failed(grant.StatusFailing, e, now, grant.CheckEvery, p.chance())
+	e.Message = "checkToken: " + e.Message // it is no answer to a token request
+	g := p.g.CheckedAs(grant.Undecided, now)
+	if g.RetryAt = now.Add(grant.CheckEvery); g.Status == grant.StatusOK {
+		g.LastError, g.LastErrorMessage = e.Type, e.Message
+	}
 	return false, &done{outcome: rotation.Failed, err: e, write: &g}
 }
 
@@ -198,16 +220,28 @@ func (p *path) revokedAccess(ctx context.Context, err error) (bool, error) {
 // gave again.
 func (p *path) revokedRefresh(ctx context.Context, err error) (bool, error) {
 	if err == nil || definite(err) {
+		p.spare = grant.Grant{} // its token was revoked as well
 		g := p.g
 		g.Relogin = grant.ReloginLogin
 		return true, p.write(ctx, g)
 	}
-	// Not revoked, as far as anybody knows: the token of the login serves, and
-	// the refresh token is replaced at its end.
-	e := outage(err)
-	g := p.spare.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
-	g.Relogin = grant.ReloginDue
-	return false, &done{outcome: rotation.Failed, err: e, write: &g}
+	return false, p.ended(grant.StatusFailing, outage(err))
+}
+
+// withSpare ends a renewal that was to revoke the refresh token of its login and
+// has not, as far as anybody knows: callers get the login's token, and the
+// refresh token is replaced at its end.
+func (p *path) withSpare(d *done) {
+	if !p.spare.Living(p.Now()) || p.stored.Relogin != grant.ReloginRevoke || d.outcome == rotation.Contended {
+		return
+	}
+	after := p.stored
+	if d.write != nil {
+		after = *d.write
+	}
+	after.AccessToken, after.RepeatedUntil = p.spare.AccessToken, p.spare.RepeatedUntil
+	after.Relogin = grant.ReloginDue
+	d.write = &after
 }
 
 // definite reports whether a revocation was answered with a refusal of the

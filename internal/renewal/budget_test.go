@@ -161,7 +161,8 @@ func TestPauseUnknownAfterTheWait(t *testing.T) {
 	})
 }
 
-// An instant missed by more than 50 ms is taken anew, within the same 5 s.
+// An instant missed by more than 50 ms is taken anew, within the same 5 s. Each
+// time the budget is later than the time before.
 func TestMissedInstant(t *testing.T) {
 	for name, c := range map[string]struct {
 		late     time.Duration
@@ -169,10 +170,10 @@ func TestMissedInstant(t *testing.T) {
 		reserves int
 		want     rotation.Outcome
 	}{
-		"by 50 ms":    {50 * time.Millisecond, 9, 1, rotation.Renewed},
+		"by 50 ms":    {50 * time.Millisecond, 1, 1, rotation.Renewed},
 		"by 60 ms":    {60 * time.Millisecond, 1, 2, rotation.Renewed},
-		"three times": {time.Second, 3, 4, rotation.Renewed},
-		"for ever":    {time.Second, 99, 7, rotation.LeftOver},
+		"three times": {200 * time.Millisecond, 3, 4, rotation.Renewed},
+		"for ever":    {200 * time.Millisecond, 99, 7, rotation.LeftOver},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -181,7 +182,7 @@ func TestMissedInstant(t *testing.T) {
 				w.out.after = func(op string) error {
 					if op == reserve && missed < c.missed {
 						missed++
-						time.Sleep(c.late)
+						time.Sleep(time.Duration(missed) * c.late)
 					}
 					return nil
 				}
@@ -193,6 +194,39 @@ func TestMissedInstant(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A table that takes its time lets renewals through, and wastes few instants.
+func TestSlowBudget(t *testing.T) {
+	for _, slow := range []time.Duration{60 * time.Millisecond, 80 * time.Millisecond, 150 * time.Millisecond, 700 * time.Millisecond} {
+		for name, busy := range map[string]time.Duration{"idle": 0, "busy": 2 * time.Second} {
+			t.Run(fmt.Sprintf("%v, %s", slow, name), func(t *testing.T) {
+				bubble(t, func(w *world) {
+					w.connect("acme", password())
+					var asked time.Time
+					w.out.before = func(op string) error {
+						switch op {
+						case countLogin:
+							if busy > 0 {
+								w.busy(time.Now().Add(busy))
+							}
+						case reserve, readBudget:
+							time.Sleep(slow)
+							asked = time.Now()
+						}
+						return nil
+					}
+					w.expect(w.acme(), rotation.Renewed, "")
+					if got := w.out.count(reserve); got > 2 {
+						t.Errorf("%d instants taken for one request", got)
+					}
+					if got := time.Since(asked); got > budget.PauseSeenAgain {
+						t.Errorf("the pause was last seen %v before the request", got)
+					}
+				})
+			})
+		}
 	}
 }
 
@@ -285,6 +319,45 @@ func TestTokenLimit(t *testing.T) {
 		w.expect(w.acme(), rotation.Renewed, "")
 		w.status(grant.StatusOK)
 	})
+}
+
+// Only 429s count, and only those that follow each other: neither another
+// failure nor a renewal that was put off is one.
+func TestTokenLimitIsARowOf429(t *testing.T) {
+	const throttled, down, busy = 429, 503, 0
+	for name, c := range map[string]struct {
+		answers []int
+		want    fault.Type
+	}{
+		"two":                             {[]int{throttled, throttled}, fault.RateLimited},
+		"three":                           {[]int{throttled, throttled, throttled}, fault.TokenLimitReached},
+		"four":                            {[]int{throttled, throttled, throttled, throttled}, fault.TokenLimitReached},
+		"after an outage":                 {[]int{down, throttled, throttled}, fault.RateLimited},
+		"after many":                      {[]int{down, down, down, throttled}, fault.RateLimited},
+		"three after an outage":           {[]int{down, throttled, throttled, throttled}, fault.TokenLimitReached},
+		"an outage between them":          {[]int{throttled, throttled, down, throttled}, fault.RateLimited},
+		"put off after outages":           {[]int{down, down, busy, throttled}, fault.RateLimited},
+		"put off before and between them": {[]int{busy, throttled, busy, throttled}, fault.RateLimited},
+		"three, one put off between them": {[]int{throttled, busy, throttled, throttled}, fault.TokenLimitReached},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.started(clientCredentials())
+				var last renewal.Report
+				for _, status := range c.answers {
+					time.Sleep(10 * time.Minute)
+					if status == busy {
+						w.busy(time.Now().Add(8 * time.Second))
+						w.expect(w.force(), rotation.LeftOver, fault.RateLimited)
+						continue
+					}
+					w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: status}, reltioauthtest.OpToken)
+					last = w.force()
+				}
+				w.expect(last, rotation.Failed, c.want)
+			})
+		})
+	}
 }
 
 // One client's cap never makes the host's pause grow; different clients do.

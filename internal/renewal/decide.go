@@ -33,6 +33,9 @@ func (p *path) due(ctx context.Context) error {
 	}
 	ahead := p.g.Due().Sub(now)
 	if ahead > 0 && (!p.single || ahead > waitForDue) {
+		if err := p.ending(ctx, now); err != nil {
+			return err
+		}
 		return p.unchanged(now)
 	}
 	if err := sleep(ctx, ahead); err != nil {
@@ -62,7 +65,7 @@ func (p *path) dueReported(now time.Time) error {
 		return p.unchanged(now) // Reltio is not asked before that, for no reason
 	case p.g.Checkable(now):
 		return nil
-	case p.g.Checked(now) && !p.g.FoundAlive(now) && !p.g.Reissued(now):
+	case p.g.FoundDead(now):
 		p.dead = true
 		return nil
 	}
@@ -147,7 +150,7 @@ func (p *path) choose() (step, error) {
 	switch {
 	case refreshes:
 		ask := reltioauth.RefreshTokenGrant{RefreshToken: t.Token}
-		return step{kind: refresh, grant: ask, refresh: t}, nil
+		return step{kind: refresh, grant: ask, refresh: t}, p.mayRefresh()
 	case p.loginRefused != nil:
 		return step{}, p.ended(p.loginStatus, p.loginRefused)
 	case p.c.LogsInAlone():
@@ -160,8 +163,10 @@ func (p *path) choose() (step, error) {
 // open refuses to revoke while the login that has to follow would have to wait
 // for its instant.
 func (p *path) open() error {
-	if now := p.Now(); p.host.Next.After(now.Add(budget.MaxWait)) {
-		return &budget.BusyError{Until: p.host.Next}
+	now := p.Now()
+	believed, _ := budget.Bounds(now)
+	if next := p.host.Next; next.After(now.Add(budget.MaxWait)) && !next.After(believed) {
+		return &budget.BusyError{Until: next}
 	}
 	return nil
 }

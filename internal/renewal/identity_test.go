@@ -9,6 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -133,6 +134,29 @@ func TestRefreshTokenAddedBehindTheTombstone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A renewal that stalls before it looks into the vault, and whose lease is
+// another's meanwhile, buries nothing: what it reads is the other's.
+func TestStalledRenewalBuriesNothing(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(password())
+		w.connect("acme", elsewhere())
+		stalled := false
+		w.out.before = func(op string) error {
+			if op != vaultCurrent || stalled {
+				return nil
+			}
+			stalled = true
+			time.Sleep(2 * lease.Term)
+			w.expect(w.force(), rotation.Renewed, "")
+			return nil
+		}
+		w.expect(w.force(), rotation.Contended, "")
+		if g := w.status(grant.StatusOK); w.vault().Fingerprint() != g.RefreshFingerprint {
+			t.Error("the next holder's refresh token is buried")
+		}
+	})
 }
 
 // The vault does not answer when the identity changes: the access token goes

@@ -232,6 +232,8 @@ func (p *path) settle(ctx context.Context, err error) Report {
 		d = p.failed(fault.Of(err))
 	}
 	p.stillWaiting(d)
+	p.stillRefused(d.write)
+	p.withSpare(d)
 	p.idle = d.idle
 	ctx, cancel := p.storing(ctx)
 	defer cancel()

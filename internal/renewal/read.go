@@ -9,6 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 )
 
@@ -112,7 +113,10 @@ func (p *path) newborn(ctx context.Context) error {
 // unburied is the end of a renewal that could not bury refresh tokens, because
 // the vault does not answer. The access token is removed all the same; the
 // identity stays the old one, so that this is done again.
-func (p *path) unburied(before grant.Grant, err error) *done {
+func (p *path) unburied(before grant.Grant, err error) error {
+	if errors.Is(err, lease.ErrLost) {
+		return err
+	}
 	e := fault.Of(err)
 	g := before.WithoutToken().Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
 	return &done{outcome: rotation.Failed, err: e, write: &g}
@@ -120,7 +124,9 @@ func (p *path) unburied(before grant.Grant, err error) *done {
 
 // bury puts a tombstone on the refresh tokens of another identity, so that none
 // of them is ever sent again, not even one that a stalled writer adds later:
-// the grant points at the tombstone, whose epoch is higher.
+// the grant points at the tombstone, whose epoch is higher. The lease is made
+// sure of in between: what was read after it was taken away may be the next
+// holder's, and must not be buried.
 func (p *path) bury(ctx context.Context) error {
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
@@ -129,6 +135,9 @@ func (p *path) bury(ctx context.Context) error {
 	}
 	if p.highest == 0 {
 		return nil // there never was one
+	}
+	if err := p.hold(ctx, p.held.Epoch, p.Now().Add(lease.Term)); err != nil {
+		return err
 	}
 	version, err := p.Vault.Put(ctx, p.request.Connection, grant.RefreshToken{
 		LoggedInAt: p.Now(), Epoch: p.nextEpoch(),

@@ -3,6 +3,7 @@ package renewal
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
@@ -12,9 +13,13 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// limitAfter is how many 429s in a row, while others succeed, mean that the
-// client's own cap is reached.
-const limitAfter = 3
+// What is stored of a 429. The third in a row, while others succeed, means that
+// the client's own cap is reached; how many there were before is told by the
+// message of the last failure.
+const (
+	throttledOnce  = "Reltio throttled the client"
+	throttledTwice = "Reltio throttled the client twice in a row"
+)
 
 // refused stores an answer that gave no token, and says whether another way is
 // tried at once.
@@ -55,7 +60,7 @@ func (p *path) refusedCredentials(ctx context.Context, s step) error {
 	if s.kind == refresh {
 		limit = account.MaxAttempts
 		attempts = 1
-		if p.g.LastError == fault.CredentialsRejected {
+		if p.refusedBefore() {
 			attempts = limit
 		}
 	}
@@ -66,23 +71,55 @@ func (p *path) refusedCredentials(ctx context.Context, s step) error {
 	return p.ended(grant.StatusFailing, fault.New(fault.CredentialsRejected, p.refusalText()))
 }
 
+// refusedBefore reports whether the last answer about the credentials was a
+// refusal. Refreshes are not counted with the account: they lock nobody.
+func (p *path) refusedBefore() bool {
+	return strings.HasPrefix(p.g.LastErrorMessage, p.refusalText())
+}
+
+// stillRefused keeps a refusal in the message of a failure that says nothing
+// about the credentials. g is the grant to store; nil if nothing changed.
+func (p *path) stillRefused(g *grant.Grant) {
+	if g == nil || p.c == nil || !p.refusedBefore() || strings.HasPrefix(g.LastErrorMessage, p.refusalText()) {
+		return
+	}
+	if g.LastError == fault.ReltioUnavailable || g.LastError == fault.StoreUnavailable {
+		g.LastErrorMessage = p.refusalText() + "; then: " + g.LastErrorMessage
+	}
+}
+
+// mayRefresh lets the refresh of a connection that was refused twice through
+// once an hour, or with new credentials, whatever is forced.
+func (p *path) mayRefresh() error {
+	now := p.Now()
+	rejected := p.g.Status == grant.StatusCredentialsRejected && p.knownVersion == p.c.Version
+	if !rejected || p.g.TryDue(now) || p.report.TokenRequests > 0 {
+		return nil
+	}
+	return &done{outcome: rotation.Failed, err: p.g.Error(now)}
+}
+
 // deadRefreshToken goes on to the other stored version, then to a login of its
 // own pass; where that needs a person, it is said. The refused token is kept:
 // servers err.
 func (p *path) deadRefreshToken(ctx context.Context, s step) (bool, error) {
 	p.spent = append(p.spent, s.refresh.Fingerprint())
 	_, other := p.refreshToken()
-	if p.probing || !other && !p.c.LogsInAlone() {
+	last := !other && !p.c.LogsInAlone()
+	if p.probing || last {
 		if err := p.hostRefuses(ctx); err != nil {
 			return false, err
 		}
+	}
+	if last {
 		return false, p.reauthorize()
 	}
+	p.probing = false // it was this one request
 	g := p.g
 	if g.Waiting() {
 		g.ConnectionVersion = p.knownVersion // a new one was not tried to the end yet
 	}
-	if !g.Waiting() || other {
+	if g.Waiting() && other {
 		g.TriedAt = p.Now() // else the login decides, now or when the host lets it through
 	}
 	return true, p.write(ctx, g)
@@ -92,7 +129,7 @@ func (p *path) deadRefreshToken(ctx context.Context, s step) (bool, error) {
 func (p *path) throttled(ctx context.Context, err error) error {
 	client, wait := p.c.ClientKey(), retryAfter(err)
 	before := p.host
-	atCap := p.g.LastError == fault.RateLimited && p.g.Failures+1 >= limitAfter || p.g.Status == grant.StatusTokenLimit
+	atCap := p.g.LastErrorMessage == throttledTwice || p.g.Status == grant.StatusTokenLimit
 	own := atCap && before.Alone(client)
 	t := budget.Throttle{Client: client, Now: p.Now(), RetryAfter: wait}
 	if own {
@@ -101,10 +138,13 @@ func (p *path) throttled(ctx context.Context, err error) error {
 	if _, err := p.Budgets.Throttled(ctx, p.c.Host(), t); err != nil {
 		return err
 	}
-	status, e := grant.StatusFailing, fault.Limited(wait)
-	if own {
+	status, e := grant.StatusFailing, fault.New(fault.RateLimited, throttledOnce)
+	switch {
+	case own:
 		status = grant.StatusTokenLimit
 		e = fault.New(fault.TokenLimitReached, "the client holds as many tokens as Reltio allows it")
+	case atCap, p.g.LastErrorMessage == throttledOnce:
+		e.Message = throttledTwice
 	}
 	g := p.g.Failed(status, e, p.Now(), wait, p.chance())
 	if e.Type == fault.RateLimited {

@@ -99,14 +99,21 @@ func (p *path) hostRefuses(ctx context.Context) error {
 }
 
 // hostAccepts forgets, once a token is stored, what was held against its host,
-// and lets those come back whom it had refused wrongly.
+// and lets those come back whom it had refused wrongly. What that is, is read
+// now: others were refused while this request was under way.
 func (p *path) hostAccepts(ctx context.Context) {
-	if !p.granted || !p.host.Troubled() {
+	if !p.granted {
 		return
 	}
 	p.granted = false
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
+	if host, err := p.Budgets.Budget(ctx, p.c.Host()); err == nil {
+		p.host = host
+	}
+	if !p.host.Troubled() {
+		return
+	}
 	// What is not forgotten now is forgotten by the next success.
 	_ = p.Budgets.Succeeded(ctx, p.c.Host())
 	if p.host.Refusing() {
@@ -169,7 +176,11 @@ func (p *path) unmark(ctx context.Context, seen grant.Grant) error {
 	if p.Events != nil {
 		g = g.WithEvent(event.Recovered)
 	}
-	return p.Grants.PutGrant(ctx, held, g.Indexed(now))
+	other := &path{Renewer: p.Renewer, held: held}
+	if err := other.put(ctx, g); err != nil {
+		return err
+	}
+	return other.publish(ctx)
 }
 
 // fittest orders those who may probe: the lowest rank first, of them the most

@@ -163,6 +163,25 @@ func TestRefusalsWithASuccessBetweenThem(t *testing.T) {
 	})
 }
 
+// So does one of many that are under way at the same time: none of them knew
+// of a refusal when it began.
+func TestRefusalsAmongSuccesses(t *testing.T) {
+	bubble(t, func(w *world) {
+		names := w.fleet(16)
+		for _, i := range []int{1, 4, 8} {
+			w.connect(names[i], with(with(clientCredentials(), "client_id", names[i]), "client_secret", "wrong"))
+		}
+		w.list(names)
+		w.answer(reltioauthtest.Fault{Delay: 3 * time.Second}, reltioauthtest.OpToken)
+		if got := w.sweep(); got.Renewed != 13 || got.Failed != 3 {
+			t.Errorf("result %+v, want 13 renewed and 3 failed", got)
+		}
+		if r, err := w.table.Budget(w.t.Context(), host); err != nil || r.Refusing() {
+			t.Errorf("%v (%v), want a host that refuses nobody", r, err)
+		}
+	})
+}
+
 // The same connection refused again and again is one.
 func TestRefusalsOfOneConnection(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -181,4 +200,68 @@ func TestRefusalCannotBeRecorded(t *testing.T) {
 		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
 		w.status(grant.StatusFailing)
 	})
+}
+
+// The probe of a host with users alone is never the one attempt that an account
+// has.
+func TestRefusingHostIsNotProbedWithTheOnlyAttempt(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.renewer.LoginAttempts = 1
+		clients, users := w.fleet(3), w.users(2)
+		w.refuseAll()
+		for _, name := range clients {
+			w.renew(rotation.Request{Connection: name})
+		}
+		for _, name := range users {
+			time.Sleep(time.Minute)
+			w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.LeftOver, fault.RateLimited)
+		}
+		w.wantRequests(len(clients))
+	})
+}
+
+// A probe finds its refresh token dead, and by then the host refuses nobody any
+// more: a user logs in, as ever.
+func TestProbeWithADeadRefreshToken(t *testing.T) {
+	for name, c := range map[string]struct {
+		hinder func(w *world)
+		want   []string
+	}{
+		"somebody else had a success":     {func(w *world) { _ = w.table.Succeeded(w.t.Context(), host) }, []string{"refresh_token", "password"}},
+		"the refusal is not written down": {func(w *world) { w.out.fail(times(1), refusedHost) }, []string{"refresh_token"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				names := w.refreshing(1)
+				clients := w.fleet(3)
+				w.refuseAll()
+				for _, name := range clients {
+					w.renew(rotation.Request{Connection: name})
+				}
+				w.heal()
+				w.server.Kill(w.grant(names[0]).RefreshFingerprint)
+				w.out.after = func(op string) error {
+					if op == sendToken {
+						w.out.after = nil
+						c.hinder(w)
+					}
+					return nil
+				}
+				time.Sleep(time.Second)
+				began := time.Now()
+				w.renew(rotation.Request{Connection: names[0]})
+				w.wantAsked(began, c.want...)
+				if g := w.grant(names[0]); g.Status == grant.StatusReauthorize {
+					t.Error("a user waits for a person")
+				}
+				for range 2 {
+					time.Sleep(time.Minute)
+					w.sweep()
+				}
+				if g := w.grant(names[0]); g.Status != grant.StatusOK {
+					t.Errorf("status %s, want ok", g.Status)
+				}
+			})
+		})
+	}
 }

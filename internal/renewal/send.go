@@ -155,45 +155,28 @@ func (p *path) uncount(ctx context.Context, cause error) error {
 	return cause
 }
 
-// wait reserves the budget's next instant and waits for it. Late by too much it
-// takes another; a pause that came meanwhile ends it.
+// wait reserves the budget's next instant and waits for it. What it has read of
+// the host meanwhile counts from now on.
 func (p *path) wait(ctx context.Context, s step) error {
 	if !s.asks() {
 		return p.fits(ctx, checkTime+storeTime)
 	}
 	began := p.Now()
-	latest := began.Add(budget.MaxWait)
-	for {
-		now := p.Now()
-		at, err := p.Budgets.Reserve(ctx, p.c.Host(), budget.Window{
-			Now: now, Earliest: now, Latest: latest, Interval: p.interval(),
-		})
-		if err != nil {
-			return err
-		}
-		if err := sleep(ctx, at.Sub(p.Now())); err != nil {
-			return errNoTime
-		}
-		p.report.BudgetWait = p.Now().Sub(began)
-		if at.Sub(now) > budget.PauseSeenAgain {
-			if err := p.pausedMeanwhile(ctx); err != nil {
-				return err
-			}
-		}
-		if p.Now().Sub(at) <= budget.MaxLate {
-			return p.fits(ctx, requestTime+storeTime)
-		}
+	turn := budget.Turn{
+		Store: p.Budgets, Host: p.c.Host(), Interval: p.interval(),
+		Latest: began.Add(budget.MaxWait), Now: p.Now, Seen: p.host,
 	}
-}
-
-// pausedMeanwhile reads the pause again after a wait.
-func (p *path) pausedMeanwhile(ctx context.Context) error {
-	host, err := p.Budgets.Budget(ctx, p.c.Host())
-	if err != nil {
+	at, err := turn.Reserve(ctx, began)
+	if err == nil {
+		err = turn.Wait(ctx, at)
+		p.report.BudgetWait, p.host = p.Now().Sub(began), turn.Seen
+	}
+	switch {
+	case err == nil:
+		return p.fits(ctx, requestTime+storeTime)
+	case ctx.Err() != nil:
+		return errNoTime
+	default:
 		return err
 	}
-	if until, paused := host.Paused(p.Now()); paused {
-		return &budget.BusyError{Until: until, Paused: true}
-	}
-	return nil
 }

@@ -20,10 +20,10 @@ const (
 	sweepEnds   = 80 * time.Second
 	// sweepNeeds is what must be left of the invocation to begin a renewal.
 	sweepNeeds = 20 * time.Second
-	// sweepPage is how many index entries are read at a time; sweepMost how
-	// many one sweep takes up, far more than a minute's budget.
-	sweepPage = 500
-	sweepMost = 4000
+	// sweepPage is how many index entries are read at a time; sweepBatch how
+	// many of a shard are taken up at a time, far more than a minute's budget.
+	sweepPage  = 500
+	sweepBatch = 4000
 	// defaultConcurrency is how many renewals run at a time.
 	defaultConcurrency = 16
 	// perInstant bounds the concurrency by the rate: more would only wait.
@@ -36,7 +36,7 @@ const (
 // Swept is what became of a sweep.
 type Swept struct {
 	Result rotation.Result
-	// Reports of all candidates, the most urgent first.
+	// Reports of all candidates, of each batch the most urgent first.
 	Reports []Report
 	// Waiting counts the grants that wait for a person or new credentials; -1
 	// if they could not be counted.
@@ -52,23 +52,23 @@ func (r *Renewer) Sweep(ctx context.Context) (Swept, error) {
 	began := r.Now()
 	ctx, cancel := context.WithTimeout(ctx, sweepEnds)
 	defer cancel()
-	candidates, err := r.candidates(ctx, began)
-	if err != nil {
-		return Swept{}, err
+	s := &sweep{r: r, began: began, failures: map[string]int{}}
+	after := map[grant.Shard]*grant.Due{}
+	for more := true; more; more = more && s.mayBegin(ctx) {
+		var batch []grant.Due
+		var err error
+		if batch, more, err = r.batch(ctx, began, after); err != nil && s.queue == nil {
+			return Swept{}, err
+		}
+		s.renewAll(ctx, batch)
 	}
-	s := &sweep{r: r, began: began, queue: candidates, reports: make([]Report, len(candidates)), failures: map[string]int{}}
-	var workers sync.WaitGroup
-	for range min(r.concurrency(), len(candidates)) {
-		workers.Go(func() { s.work(ctx) })
-	}
-	workers.Wait()
 	s.probe(ctx)
 	swept := Swept{Reports: s.reports}
 	for _, report := range s.reports {
 		swept.Result.Count(report.Outcome)
 	}
-	if len(candidates) > 0 {
-		swept.OldestOverdue = began.Sub(candidates[0].DueAt)
+	if len(s.queue) > 0 {
+		swept.OldestOverdue = began.Sub(s.queue[0].DueAt)
 	}
 	swept.Waiting = r.waiting(ctx, began)
 	return swept, nil
@@ -97,26 +97,28 @@ func (r *Renewer) concurrency() int {
 	return max(1, min(n, perInstant*perSecond))
 }
 
-// candidates reads the index: a hint, since each grant is read again under its
-// lease.
-func (r *Renewer) candidates(ctx context.Context, now time.Time) ([]grant.Due, error) {
-	var all []grant.Due
+// batch reads the index from where it was left: a hint, since each grant is
+// read again under its lease. There is more only where a batch leaves time for
+// it: when a host was given up whose grants fill it.
+func (r *Renewer) batch(ctx context.Context, now time.Time, after map[grant.Shard]*grant.Due) (all []grant.Due, more bool, err error) {
 	for _, shard := range []grant.Shard{grant.ShardDue, grant.ShardWaiting} {
-		var after *grant.Due
-		for taken := 0; taken < sweepMost; taken += sweepPage {
-			page, err := r.Grants.DueGrants(ctx, shard, now, after, sweepPage)
+		for taken := 0; taken < sweepBatch; taken += sweepPage {
+			page, err := r.Grants.DueGrants(ctx, shard, now, after[shard], sweepPage)
 			if err != nil {
-				return nil, err
+				return all, false, err
 			}
 			all = append(all, page...)
+			if len(page) > 0 {
+				after[shard] = &page[len(page)-1]
+			}
 			if len(page) < sweepPage {
 				break
 			}
-			after = &page[len(page)-1]
+			more = more || taken+sweepPage >= sweepBatch
 		}
 	}
 	slices.SortStableFunc(all, func(a, b grant.Due) int { return a.DueAt.Compare(b.DueAt) })
-	return all, nil
+	return all, more, nil
 }
 
 // sweep is one sweep under way.
@@ -132,6 +134,17 @@ type sweep struct {
 	reports []Report
 	// failures counts transport failures in a row, by host.
 	failures map[string]int
+}
+
+// renewAll renews a batch of candidates, as many at a time as may be.
+func (s *sweep) renewAll(ctx context.Context, batch []grant.Due) {
+	s.queue = append(s.queue, batch...)
+	s.reports = append(s.reports, make([]Report, len(batch))...)
+	var workers sync.WaitGroup
+	for range min(s.r.concurrency(), len(batch)) {
+		workers.Go(func() { s.work(ctx) })
+	}
+	workers.Wait()
 }
 
 // work renews one candidate after the other.

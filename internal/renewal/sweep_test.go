@@ -318,3 +318,23 @@ func TestSweepReports(t *testing.T) {
 		}
 	})
 }
+
+// A host that is down has more overdue grants than a sweep takes up at a time:
+// those of other hosts are renewed all the same, however late they are.
+func TestSweepPastAHostThatIsDown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.other.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}})
+		var names []string
+		for i := range 4500 {
+			names = append(names, fmt.Sprintf("down-%04d", i))
+			w.connect(names[i], with(clientCredentials(), "auth_url", otherURL))
+		}
+		well := w.fleet(20)
+		w.list(append(names, well...))
+		w.out.after = slowly(takeLease, 5*time.Millisecond)
+		got := w.sweep()
+		if got.Due != 4520 || got.Renewed != len(well) || got.Failed > 20 || sum(got) != got.Due {
+			t.Errorf("result %+v, want %d renewed", got, len(well))
+		}
+	})
+}

@@ -60,13 +60,23 @@ func judge(k kind, err error) verdict {
 
 // staysCounted reports whether a counted login counts on after the answer: if
 // it was refused, and, where a user can be locked, if nobody saw what became of
-// it.
+// it: there was no answer, or one that broke off and whose status may be that of
+// a refusal.
 func staysCounted(v verdict, err error, user bool) bool {
 	if v == refusedCredentials || !user {
 		return v == refusedCredentials
 	}
 	var e *reltioauth.Error
-	return errors.As(err, &e) && e.Sent && !e.Answered()
+	if !errors.As(err, &e) || !e.Sent {
+		return false
+	}
+	return !e.Answered() || e.CutOff() && e.StatusCode/100 == 4
+}
+
+// success reports whether the server answered with a success, of use or not.
+func success(err error) bool {
+	var e *reltioauth.Error
+	return err == nil || errors.As(err, &e) && e.StatusCode/100 == 2
 }
 
 // outage is the error of an answer that says nothing, in words of our own.

@@ -47,21 +47,30 @@ func reservePromises() promises {
 		"free beyond belief":           {time.Minute + 1e6, 0, budget.MaxWait, 0, false},
 		"free in a year":               {365 * 24 * time.Hour, time.Second, budget.MaxWait, time.Second, false},
 	} {
-		kept[name] = func(t *testing.T, s Store) {
-			setNext(t, s, start().Add(test.next))
-			w := budget.Window{
-				Now: start(), Interval: interval,
-				Earliest: start().Add(test.earliest), Latest: start().Add(test.latest),
+		for _, idle := range []bool{false, true} {
+			kept[name+guessed(idle)] = func(t *testing.T, s Store) {
+				setNext(t, s, start().Add(test.next))
+				w := budget.Window{
+					Now: start(), Interval: interval, Idle: idle,
+					Earliest: start().Add(test.earliest), Latest: start().Add(test.latest),
+				}
+				if test.busy {
+					wantBusy(t, s, w, budget.BusyError{Until: start().Add(test.want)})
+					return
+				}
+				wantInstant(t, s, w, start().Add(test.want))
+				wantBudget(t, s, host, budget.Record{Next: start().Add(test.want + interval)})
 			}
-			if test.busy {
-				wantBusy(t, s, w, budget.BusyError{Until: start().Add(test.want)})
-				return
-			}
-			wantInstant(t, s, w, start().Add(test.want))
-			wantBudget(t, s, host, budget.Record{Next: start().Add(test.want + interval)})
 		}
 	}
 	return kept
+}
+
+func guessed(idle bool) string {
+	if idle {
+		return ", guessed to be idle"
+	}
+	return ""
 }
 
 // interval is the space between two instants in these tests.
@@ -162,6 +171,8 @@ func windowInverted(t *testing.T, s Store) {
 	w := windowAt(start())
 	w.Earliest, w.Latest = start().Add(time.Second), start()
 	wantBusy(t, s, w, budget.BusyError{Until: w.Earliest})
+	w.Idle = true
+	wantBusy(t, s, w, budget.BusyError{Until: w.Earliest})
 	wantBudget(t, s, host, budget.Record{})
 	wantInstant(t, s, windowAt(start()), start())
 	wantBusy(t, s, w, budget.BusyError{Until: w.Earliest})
@@ -210,6 +221,7 @@ func reserveByRule(t *testing.T, s Store) {
 		w.Earliest = now.Add(upTo(2 * time.Second))
 		w.Latest = w.Earliest.Add(upTo(5*time.Second) - 100*time.Millisecond)
 		w.Interval = time.Duration(1+chance.IntN(3)) * interval
+		w.Idle = chance.IntN(2) == 0
 		got, err := s.Reserve(t.Context(), host, w)
 		want, next, wantErr := budget.Reserve(record, inMillis(w))
 		if diff := cmp.Diff(busyOf(wantErr), busyOf(err)); diff != "" || (err == nil) != (wantErr == nil) {
@@ -249,6 +261,7 @@ func instantsSpaced(t *testing.T, s Store) {
 		now := start().Add(time.Duration(step)*100*time.Millisecond + apart)
 		w := windowAt(now)
 		w.Earliest = now.Add(time.Duration(chance.Int64N(int64(time.Second))))
+		w.Idle = chance.IntN(2) == 0
 		instant, err := s.Reserve(t.Context(), host, w)
 		switch {
 		case err != nil && busyOf(err) == nil:

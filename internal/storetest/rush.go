@@ -24,7 +24,9 @@ func instantsAtOnce(t *testing.T, s Store) {
 	var got instants
 	w := windowAt(start())
 	w.Interval = 20 * time.Millisecond
-	race(func(int) {
+	race(func(i int) {
+		w := w
+		w.Idle = i%2 == 0
 		at, err := s.Reserve(t.Context(), host, w)
 		if err != nil {
 			t.Error(err)

@@ -13,7 +13,9 @@
 // person's login is not thrown away.
 //
 // A person's grant outranks a refresh: the grant's lease is taken over anyone's
-// head. All methods block on the network, within the context.
+// head. All methods block on the network, within the context. Complete has an
+// end of its own besides (times.go): it answers before its function is stopped,
+// whatever does not, and sends no code unless there is time for all that follows.
 package authcode
 
 import (
@@ -29,19 +31,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
-)
-
-// The times of a callback, in one place: dial 3 s, wait 5 s, exchange 8 s, check
-// 3 s, store 5 s, revoke 3 s are 27 of its function's 29 s, and what follows
-// the dial and the lease's last seconds 31 of the lease's 35.
-const (
-	exchangeTime = reltioauth.TokenTimeout
-	checkTime    = reltioauth.CheckTimeout
-	revokeTime   = reltioauth.RevokeTimeout
-	storeTime    = 5 * time.Second
-	// ahead is how far ahead the exchange's instant lies at least, so that the
-	// request can be consumed before it.
-	ahead = 250 * time.Millisecond
 )
 
 // Flow is the browser leg. All fields up to Now are required; it is safe for
@@ -72,7 +61,8 @@ type Outcome string
 
 // The outcomes of a visit.
 const (
-	// Done: the connection has its grant.
+	// Done: the connection has its grant. If Reltio's answer held a refresh token
+	// and no usable access token, the next renewal gets one.
 	Done Outcome = "done"
 	// DoneSameToken: it has, but Reltio gave the old refresh token again; the
 	// page says until when it holds.
@@ -98,11 +88,12 @@ const (
 	UserUnknown Outcome = "user_unknown"
 	// ExchangeFailed: Reltio did not give a token for the code.
 	ExchangeFailed Outcome = "exchange_failed"
-	// Busy: no instant was free, or the host is paused. Reloading works.
+	// Busy: no instant was free, the host is paused, or too little time was
+	// left. Reloading works.
 	Busy Outcome = "busy"
 	// Paused: an operator paused the connection. Reloading works afterwards.
 	Paused Outcome = "paused"
-	// Unstored: the grant could not be stored.
+	// Unstored: the grant could not be stored, or nobody knows whether it was.
 	Unstored Outcome = "unstored"
 	// Broken: the connection's secret is malformed, or a store fails.
 	Broken Outcome = "broken"
@@ -121,7 +112,8 @@ func (f *Flow) Invite(ctx context.Context, name string, life time.Duration, repl
 	return Invitation{Text: text, Ends: i.Ends}, err
 }
 
-// Preview is what a person is told before leaving for Reltio.
+// Preview is what a person is told before leaving for Reltio. Without success
+// it holds the connection alone, where that is known.
 type Preview struct {
 	Connection string
 	// Host is where the login page is.
@@ -136,14 +128,18 @@ type Preview struct {
 func (f *Flow) Preview(ctx context.Context, text string) (Preview, Outcome, error) {
 	i, c, outcome, err := f.invited(ctx, text)
 	if outcome != Done {
-		return Preview{}, outcome, err
+		return Preview{Connection: i.Connection}, outcome, err
 	}
 	return Preview{Connection: c.Name, Host: c.Host(), Scope: c.Scope, Ends: i.Ends}, Done, nil
 }
 
-// Departure is where a browser is sent, and with what.
+// Departure is where a browser is sent, and with what. Without success it holds
+// the first three alone, as far as they are known.
 type Departure struct {
 	Connection string
+	// Version and Fingerprint are those of the access token that there is.
+	Version     int64
+	Fingerprint string
 	// URL of Reltio's login page. It holds the state.
 	URL string
 	// State names the cookie; Binding is its value.
@@ -155,17 +151,21 @@ type Departure struct {
 // send the browser.
 func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (Departure, Outcome, error) {
 	i, c, outcome, err := f.invited(ctx, text)
+	known := Departure{Connection: i.Connection}
 	if outcome != Done {
-		return Departure{}, outcome, err
+		return known, outcome, err
 	}
 	g, err := f.Grants.Grant(ctx, c.Name, grant.Strong)
+	known.Version, known.Fingerprint = g.Version, g.Fingerprint
 	switch {
 	case err != nil && !errors.Is(err, grant.ErrNotFound):
-		return Departure{}, Broken, err
+		return known, Broken, err
 	case g.Status == grant.StatusPaused:
-		return Departure{}, Paused, nil
+		return known, Paused, nil
 	}
-	return f.depart(ctx, c, i.Hash, redirectURI, false)
+	d, outcome, err := f.depart(ctx, c, i.Hash, redirectURI, false)
+	d.Connection, d.Version, d.Fingerprint = known.Connection, known.Version, known.Fingerprint
+	return d, outcome, err
 }
 
 // depart stores the request and makes the departure.

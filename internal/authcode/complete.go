@@ -40,55 +40,82 @@ type Arrival struct {
 	RetryAfter time.Duration
 	// Departure is where the browser goes next, of an Again one.
 	Departure Departure
-	// Err is for the log: what went wrong on our side, or at Reltio.
+
+	// What follows is for log and metrics. Version and Fingerprint are those of
+	// the access token that the grant has now.
+	Version     int64
+	Fingerprint string
+	// TokenRequests counts the code's exchange, Throttled a 429 to it, and
+	// RefusedLogins the client's refusal; BudgetWait is how long it waited for
+	// its instant.
+	TokenRequests, Throttled, RefusedLogins int
+	BudgetWait                              time.Duration
+	// Err is what went wrong on our side, or at Reltio.
 	Err error
 }
 
 // Complete takes a browser in: it checks what it brings, exchanges the code
 // once, and stores the grant.
 func (f *Flow) Complete(ctx context.Context, cb Callback) Arrival {
-	v := &visit{Flow: f, cb: cb}
+	v := &visit{Flow: f, cb: cb, ends: end(ctx, f.Now())}
 	a := v.run(ctx)
 	a.Connection = v.request.Connection
+	a.Version, a.Fingerprint = v.g.Version, v.g.Fingerprint
+	a.TokenRequests, a.Throttled, a.RefusedLogins = v.requests, v.throttled, v.refused
+	a.BudgetWait = v.waited
 	return a
 }
 
 // visit is one callback on its way.
 type visit struct {
 	*Flow
-	cb      Callback
+	cb Callback
+	// ends is when the visit has to be over.
+	ends    time.Time
 	request authorization.Request
 	c       *connection.Connection
 	held    lease.Lease
-	g       grant.Grant
-	host    budget.Record
+	// g is the grant as last read or written, met its status at first.
+	g    grant.Grant
+	met  grant.Status
+	host budget.Record
 	// invitation is read for what it allows; usedAt and consumedAt are when
 	// this visit used up the invitation and the request.
 	invitation authorization.Invitation
 	usedAt     time.Time
 	consumedAt time.Time
 	conn       *reltioauth.Conn
-	token      *reltioauth.Token
-	user       string
+	// token is what Reltio's answer held; failed says why its access token
+	// cannot be used.
+	token  *reltioauth.Token
+	failed error
+	user   string
+	// What is counted for the metrics.
+	requests, throttled, refused int
+	waited                       time.Duration
 }
 
 // run is the order of a callback. Everything that can fail before the request
 // is consumed fails before, and leaves it usable.
 func (v *visit) run(ctx context.Context) Arrival {
-	if a, ended := v.recognise(ctx); ended {
+	preparing, cancel := v.within(ctx, prepareTime, 0)
+	defer cancel()
+	if a, ended := v.recognise(preparing); ended {
 		return a
 	}
-	if a, ended := v.accusations(ctx); ended {
+	if a, ended := v.accusations(preparing); ended {
 		return a
 	}
 	var err error
-	client := v.client()
-	if v.conn, err = client.Dial(ctx); err != nil {
+	if v.conn, err = v.client().Dial(preparing); err != nil {
 		return Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	}
 	defer func() { _ = v.conn.Close() }() // it is used up
-	if err := v.seize(ctx); err != nil {
-		return Arrival{Outcome: Broken, Err: err}
+	if err := v.seize(preparing); err != nil {
+		if preparing.Err() != nil {
+			err = errNoTime
+		}
+		return v.busy(err)
 	}
 	defer v.release(ctx)
 	if v.g.Status == grant.StatusPaused {
@@ -165,7 +192,7 @@ func (v *visit) finish(ctx context.Context, a Arrival) Arrival {
 	if a.Outcome == Busy {
 		return a // the request was given back
 	}
-	ctx, cancel := v.storing(ctx, storeTime)
+	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	// A reload without an outcome is told that the request was used.
 	_ = v.Authorizations.FinishRequest(ctx, v.request.Hash, a.remember())
@@ -239,6 +266,7 @@ func (v *visit) seize(ctx context.Context) error {
 		v.release(ctx)
 		return err
 	}
+	v.met = v.g.Status
 	if v.g.Epoch < v.held.Epoch {
 		return nil
 	}
@@ -261,14 +289,9 @@ func (v *visit) read(ctx context.Context) (grant.Grant, error) {
 }
 
 func (v *visit) release(ctx context.Context) {
-	ctx, cancel := v.storing(ctx, storeTime)
+	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	_ = v.Leases.ReleaseLease(ctx, v.held) // it ends by itself otherwise
-}
-
-// storing is a context for what has to be written though the browser is gone.
-func (*visit) storing(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), d)
 }
 
 // busy is the arrival of a browser that may come again.
@@ -276,6 +299,7 @@ func (v *visit) busy(err error) Arrival {
 	a := Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	var b *budget.BusyError
 	switch {
+	case errors.Is(err, errNoTime):
 	case errors.As(err, &b):
 		a.RetryAfter = max(a.RetryAfter, b.Until.Sub(v.Now()))
 	case fault.Of(err).Type == fault.StoreUnavailable:

@@ -1,6 +1,7 @@
 package authcode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -8,67 +9,60 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // consume reserves the exchange's instant, consumes the request and the
-// invitation while it waits for it, and is at the instant when it returns. If
-// there is no instant the request stays, or becomes, usable.
+// invitation while it waits for it, makes the grant the connection's, and is at
+// the instant when it returns. If there is no instant, or too little time for
+// what follows it, the request stays, or becomes, usable.
 func (v *visit) consume(ctx context.Context) (Arrival, bool) {
+	if !v.fits(budget.MaxWait) {
+		return v.busy(errNoTime), true
+	}
+	waiting, cancel := context.WithTimeout(ctx, budget.MaxWait+budget.MaxLate)
+	defer cancel()
 	began := v.Now()
-	latest := began.Add(budget.MaxWait)
-	at, err := v.reserve(ctx, began.Add(ahead), latest)
+	turn := &budget.Turn{
+		Store: v.Budgets, Host: v.c.Host(), Interval: v.interval(),
+		Latest: began.Add(budget.MaxWait), Now: v.Now,
+	}
+	at, err := turn.Reserve(waiting, began.Add(ahead))
 	if err != nil {
 		return v.busy(err), true
 	}
+	if a, ended := v.use(waiting); ended {
+		return a, true
+	}
+	if err = v.newborn(waiting); err == nil {
+		err = turn.Wait(waiting, at)
+	}
+	v.host, v.waited = turn.Seen, v.Now().Sub(began)
+	if waiting.Err() != nil || err == nil && !v.fits(0) {
+		err = errNoTime
+	}
+	if err != nil {
+		v.giveBack(ctx)
+		return v.busy(err), true
+	}
+	return Arrival{}, false
+}
+
+// use consumes the request and the invitation.
+func (v *visit) use(ctx context.Context) (Arrival, bool) {
 	v.consumedAt = v.Now()
 	if err := v.Authorizations.ConsumeRequest(ctx, v.request.Hash, v.consumedAt); err != nil {
 		return gone(err), true
 	}
-	if a, ended := v.useInvitation(ctx); ended {
-		if a.Outcome == Broken {
-			v.giveBack(ctx)
-			return a, true
-		}
+	a, ended := v.useInvitation(ctx)
+	switch {
+	case !ended:
+		return a, false
+	case a.Outcome == Broken:
+		v.giveBack(ctx)
+		return a, true
+	default:
 		return v.finish(ctx, a), true
-	}
-	for {
-		if err = v.until(ctx, at); err != nil {
-			break
-		}
-		if v.Now().Sub(at) <= budget.MaxLate {
-			return Arrival{}, false
-		}
-		if at, err = v.reserve(ctx, v.Now(), latest); err != nil {
-			break
-		}
-	}
-	v.giveBack(ctx)
-	return v.busy(err), true
-}
-
-func (v *visit) reserve(ctx context.Context, earliest, latest time.Time) (time.Time, error) {
-	return v.Budgets.Reserve(ctx, v.c.Host(), budget.Window{
-		Now: v.Now(), Earliest: earliest, Latest: latest, Interval: v.interval(),
-	})
-}
-
-// until waits for the instant. A host paused meanwhile is a *budget.BusyError.
-func (v *visit) until(ctx context.Context, at time.Time) (err error) {
-	timer := time.NewTimer(at.Sub(v.Now()))
-	defer timer.Stop()
-	if v.host, err = v.Budgets.Budget(ctx, v.c.Host()); err != nil {
-		return err
-	}
-	if until, paused := v.host.Paused(v.Now()); paused {
-		return &budget.BusyError{Until: until, Paused: true}
-	}
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return &budget.BusyError{Until: v.Now()}
 	}
 }
 
@@ -97,7 +91,7 @@ func (v *visit) useInvitation(ctx context.Context) (Arrival, bool) {
 
 // giveBack makes request and invitation usable again: nothing was sent.
 func (v *visit) giveBack(ctx context.Context) {
-	ctx, cancel := v.storing(ctx, storeTime)
+	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	// A request that cannot be given back is used up; the link still works.
 	_ = v.Authorizations.ReturnRequest(ctx, v.request.Hash, v.consumedAt)
@@ -112,7 +106,8 @@ func (v *visit) reinvite(ctx context.Context) {
 	_ = v.Authorizations.ReturnInvitation(ctx, v.request.Invitation, v.usedAt)
 }
 
-// exchange sends the code, once, and stores what comes.
+// exchange sends the code, once, and stores what comes. A refresh token is kept
+// though the answer be of no other use.
 func (v *visit) exchange(ctx context.Context) Arrival {
 	token, err := v.conn.Token(ctx, reltioauth.AuthorizationCodeGrant{
 		Code: v.cb.Code, RedirectURI: v.request.RedirectURI, Verifier: v.request.Verifier,
@@ -122,19 +117,29 @@ func (v *visit) exchange(ctx context.Context) Arrival {
 		v.giveBack(ctx)
 		return Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	}
-	if err != nil {
+	v.requests++
+	if err != nil && !v.sameEnded(err) {
+		v.failed = err
 		v.blame(ctx, err)
-		v.discard(ctx)
-		return v.withdrawn(ctx, Arrival{Outcome: ExchangeFailed, Err: err})
+		if token == nil || token.RefreshToken.IsZero() {
+			v.discard(ctx)
+			return v.withdrawn(ctx, Arrival{Outcome: ExchangeFailed, Err: err})
+		}
 	}
-	if v.host.Troubled() {
-		_ = v.Budgets.Succeeded(ctx, v.c.Host()) // the next success forgets it otherwise
-	}
-	if a, wrong := v.checkUser(ctx); wrong {
+	if a, wrong := v.checkUser(ctx, err != nil && v.failed == nil); wrong {
 		v.discard(ctx)
 		return v.withdrawn(ctx, a)
 	}
-	return v.store(ctx)
+	a := v.store(ctx)
+	v.praise(ctx)
+	return a
+}
+
+// sameEnded reports whether the answer is the token in hand with nothing left
+// of its life: no failure, just the same token.
+func (v *visit) sameEnded(err error) bool {
+	return v.token != nil && errors.Is(err, reltioauth.ErrNoLifeLeft) && v.g.HasToken() &&
+		v.g.Identity == v.c.Identity() && v.token.AccessToken.Equal(v.g.AccessToken)
 }
 
 // unsent reports whether the code certainly did not leave, and may on another
@@ -144,67 +149,48 @@ func unsent(err error) bool {
 	return errors.As(err, &e) && !e.Sent && !e.Permanent()
 }
 
-// blame tells the budget of a 429.
+// blame counts a refusal of the client, and tells the budget of a 429.
 func (v *visit) blame(ctx context.Context, err error) {
 	var e *reltioauth.Error
-	if !errors.As(err, &e) || e.Code != reltioauth.ErrRateLimited {
+	if !errors.As(err, &e) {
 		return
 	}
-	ctx, cancel := v.storing(ctx, storeTime)
+	if e.Credentials() {
+		v.refused++
+	}
+	if e.Code != reltioauth.ErrRateLimited {
+		return
+	}
+	v.throttled++
+	ctx, cancel := v.storing(ctx, storeTime, closingTime)
 	defer cancel()
 	_, _ = v.Budgets.Throttled(ctx, v.c.Host(), budget.Throttle{
 		Client: v.c.ClientKey(), RetryAfter: e.RetryAfter, Now: v.Now(),
 	})
 }
 
+// praise tells the budget of a success, if it clears anything.
+func (v *visit) praise(ctx context.Context) {
+	if v.failed != nil || !v.host.Troubled() {
+		return
+	}
+	ctx, cancel := v.storing(ctx, lookTime, closingTime)
+	defer cancel()
+	_ = v.Budgets.Succeeded(ctx, v.c.Host()) // the next success forgets it otherwise
+}
+
 // withdrawn gives the invitation back: nothing was stored.
 func (v *visit) withdrawn(ctx context.Context, a Arrival) Arrival {
-	ctx, cancel := v.storing(ctx, storeTime)
+	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	v.reinvite(ctx)
 	return a
 }
 
-// discard revokes the tokens of an answer that is not stored; the refresh token
-// takes its access token with it. What the grant has anyway is stored, and
-// stays.
-func (v *visit) discard(ctx context.Context) {
-	if v.token == nil {
-		return
-	}
-	ctx, cancel := v.storing(ctx, revokeTime)
-	defer cancel()
-	if v.stored(v.g) {
-		return
-	}
-	// Another visit may have overtaken this one, and been given the same.
-	if g, err := v.read(ctx); err == nil && v.stored(g) {
-		return
-	}
-	text, hint := v.token.RefreshToken, reltioauth.HintRefreshToken
-	if text.IsZero() {
-		text, hint = v.token.AccessToken, reltioauth.HintAccessToken
-	}
-	if !text.IsZero() {
-		_ = v.client().Revoke(ctx, text, hint) // they end by themselves otherwise
-	}
-}
-
-// stored reports whether a grant has the token that would be revoked.
-func (v *visit) stored(g grant.Grant) bool {
-	switch t := v.token.RefreshToken; {
-	case g.Identity != v.c.Identity():
-		return false
-	case t.IsZero():
-		return g.HasToken() && g.Fingerprint == v.token.Fingerprint()
-	default:
-		return g.RefreshFingerprint == reltioauth.Fingerprint(t)
-	}
-}
-
 // checkUser finds out who has logged in, before anything is stored: another
-// user than the expected one, or the first one ever, gets nothing.
-func (v *visit) checkUser(ctx context.Context) (Arrival, bool) {
+// user than the expected one, or the first one ever, gets nothing. The token in
+// hand at its very end is that of the user who is known.
+func (v *visit) checkUser(ctx context.Context, inHand bool) (Arrival, bool) {
 	known := ""
 	if v.g.Identity == v.c.Identity() {
 		known = v.g.User
@@ -213,16 +199,30 @@ func (v *visit) checkUser(ctx context.Context) (Arrival, bool) {
 	if expected == "" && !v.invitation.ReplaceUser {
 		expected = known
 	}
-	info, err := v.client().Check(ctx, v.token.AccessToken)
-	if err == nil && info.Active {
-		v.user = info.Username
+	var err error
+	if v.user, err = v.whoLoggedIn(ctx); v.user == "" && inHand {
+		v.user = known
 	}
 	switch {
 	case v.user == "" && (expected != "" || known != ""):
-		return Arrival{Outcome: UserUnknown, Err: err}, true
+		return Arrival{Outcome: UserUnknown, Err: cmp.Or(err, v.failed)}, true
 	case expected == "" || strings.EqualFold(v.user, expected):
 		return Arrival{}, false
 	default:
-		return Arrival{Outcome: WrongUser}, true
+		return Arrival{Outcome: WrongUser, Err: v.failed}, true
 	}
+}
+
+// whoLoggedIn asks whose the access token is; empty without a definite answer.
+func (v *visit) whoLoggedIn(ctx context.Context) (string, error) {
+	ctx, cancel := v.within(ctx, checkTime, storeTime+revokeTime+closingTime)
+	defer cancel()
+	if err := v.unpaused(ctx); err != nil {
+		return "", err
+	}
+	info, err := v.client().Check(ctx, v.token.AccessToken)
+	if err != nil || !info.Active {
+		return "", err
+	}
+	return info.Username, nil
 }

@@ -115,7 +115,7 @@ func (w *world) answer(op reltioauthtest.Op, f reltioauthtest.Fault) {
 // heal ends all faults of server and stores.
 func (w *world) heal() {
 	w.server.Configure(func(c *reltioauthtest.Config) { c.Fault = nil })
-	w.out.before, w.out.after = nil, nil
+	w.out.before, w.out.after, w.out.hangs = nil, nil, nil
 }
 
 // invite makes a link's text.

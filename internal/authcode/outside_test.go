@@ -19,6 +19,8 @@ type outside struct {
 	*memory.Table
 	*memory.Secrets
 	before, after func(op string) error
+	// hangs: a call does nothing until its context ends.
+	hangs func(op string) bool
 }
 
 // errDown is how a store fails.
@@ -34,8 +36,12 @@ func failing(op string) func(string) error {
 	}
 }
 
-func call[T any](o *outside, op string, f func() (T, error)) (T, error) {
+func call[T any](ctx context.Context, o *outside, op string, f func() (T, error)) (T, error) {
 	var zero T
+	if o.hangs != nil && o.hangs(op) {
+		<-ctx.Done()
+		return zero, errDown()
+	}
 	if o.before != nil {
 		if err := o.before(op); err != nil {
 			return zero, err
@@ -50,87 +56,91 @@ func call[T any](o *outside, op string, f func() (T, error)) (T, error) {
 	return v, err
 }
 
-func run(o *outside, op string, f func() error) error {
-	_, err := call(o, op, func() (struct{}, error) { return struct{}{}, f() })
+func run(ctx context.Context, o *outside, op string, f func() error) error {
+	_, err := call(ctx, o, op, func() (struct{}, error) { return struct{}{}, f() })
 	return err
 }
 
 func (o *outside) PutInvitation(ctx context.Context, i authorization.Invitation) error {
-	return run(o, "PutInvitation", func() error { return o.Table.PutInvitation(ctx, i) })
+	return run(ctx, o, "PutInvitation", func() error { return o.Table.PutInvitation(ctx, i) })
 }
 
 func (o *outside) Invitation(ctx context.Context, hash string) (authorization.Invitation, error) {
-	return call(o, "Invitation", func() (authorization.Invitation, error) { return o.Table.Invitation(ctx, hash) })
+	return call(ctx, o, "Invitation", func() (authorization.Invitation, error) { return o.Table.Invitation(ctx, hash) })
 }
 
 func (o *outside) UseInvitation(ctx context.Context, hash string, now time.Time) error {
-	return run(o, "UseInvitation", func() error { return o.Table.UseInvitation(ctx, hash, now) })
+	return run(ctx, o, "UseInvitation", func() error { return o.Table.UseInvitation(ctx, hash, now) })
 }
 
 func (o *outside) ReturnInvitation(ctx context.Context, hash string, usedAt time.Time) error {
-	return run(o, "ReturnInvitation", func() error { return o.Table.ReturnInvitation(ctx, hash, usedAt) })
+	return run(ctx, o, "ReturnInvitation", func() error { return o.Table.ReturnInvitation(ctx, hash, usedAt) })
 }
 
 func (o *outside) PutRequest(ctx context.Context, r authorization.Request) error {
-	return run(o, "PutRequest", func() error { return o.Table.PutRequest(ctx, r) })
+	return run(ctx, o, "PutRequest", func() error { return o.Table.PutRequest(ctx, r) })
 }
 
 func (o *outside) Request(ctx context.Context, hash string) (authorization.Request, error) {
-	return call(o, "Request", func() (authorization.Request, error) { return o.Table.Request(ctx, hash) })
+	return call(ctx, o, "Request", func() (authorization.Request, error) { return o.Table.Request(ctx, hash) })
 }
 
 func (o *outside) ConsumeRequest(ctx context.Context, hash string, now time.Time) error {
-	return run(o, "ConsumeRequest", func() error { return o.Table.ConsumeRequest(ctx, hash, now) })
+	return run(ctx, o, "ConsumeRequest", func() error { return o.Table.ConsumeRequest(ctx, hash, now) })
 }
 
 func (o *outside) ReturnRequest(ctx context.Context, hash string, consumedAt time.Time) error {
-	return run(o, "ReturnRequest", func() error { return o.Table.ReturnRequest(ctx, hash, consumedAt) })
+	return run(ctx, o, "ReturnRequest", func() error { return o.Table.ReturnRequest(ctx, hash, consumedAt) })
 }
 
 func (o *outside) FinishRequest(ctx context.Context, hash, outcome string) error {
-	return run(o, "FinishRequest", func() error { return o.Table.FinishRequest(ctx, hash, outcome) })
+	return run(ctx, o, "FinishRequest", func() error { return o.Table.FinishRequest(ctx, hash, outcome) })
 }
 
 func (o *outside) Grant(ctx context.Context, name string, c grant.Consistency) (grant.Grant, error) {
-	return call(o, "Grant", func() (grant.Grant, error) { return o.Table.Grant(ctx, name, c) })
+	return call(ctx, o, "Grant", func() (grant.Grant, error) { return o.Table.Grant(ctx, name, c) })
 }
 
 func (o *outside) PutGrant(ctx context.Context, held lease.Lease, g grant.Grant) error {
-	return run(o, "PutGrant", func() error { return o.Table.PutGrant(ctx, held, g) })
+	return run(ctx, o, "PutGrant", func() error { return o.Table.PutGrant(ctx, held, g) })
 }
 
 func (o *outside) SeizeLease(ctx context.Context, r lease.Request) (lease.Lease, error) {
-	return call(o, "SeizeLease", func() (lease.Lease, error) { return o.Table.SeizeLease(ctx, r) })
+	return call(ctx, o, "SeizeLease", func() (lease.Lease, error) { return o.Table.SeizeLease(ctx, r) })
 }
 
 func (o *outside) ExtendLease(ctx context.Context, held lease.Lease, epoch int64, until time.Time) (lease.Lease, error) {
-	return call(o, "ExtendLease", func() (lease.Lease, error) { return o.Table.ExtendLease(ctx, held, epoch, until) })
+	return call(ctx, o, "ExtendLease", func() (lease.Lease, error) { return o.Table.ExtendLease(ctx, held, epoch, until) })
 }
 
 func (o *outside) ReleaseLease(ctx context.Context, held lease.Lease) error {
-	return run(o, "ReleaseLease", func() error { return o.Table.ReleaseLease(ctx, held) })
+	return run(ctx, o, "ReleaseLease", func() error { return o.Table.ReleaseLease(ctx, held) })
 }
 
 func (o *outside) Budget(ctx context.Context, host string) (budget.Record, error) {
-	return call(o, "Budget", func() (budget.Record, error) { return o.Table.Budget(ctx, host) })
+	return call(ctx, o, "Budget", func() (budget.Record, error) { return o.Table.Budget(ctx, host) })
 }
 
 func (o *outside) Reserve(ctx context.Context, host string, w budget.Window) (time.Time, error) {
-	return call(o, "Reserve", func() (time.Time, error) { return o.Table.Reserve(ctx, host, w) })
+	return call(ctx, o, "Reserve", func() (time.Time, error) { return o.Table.Reserve(ctx, host, w) })
+}
+
+func (o *outside) Succeeded(ctx context.Context, host string) error {
+	return run(ctx, o, "Succeeded", func() error { return o.Table.Succeeded(ctx, host) })
 }
 
 func (o *outside) Throttled(ctx context.Context, host string, t budget.Throttle) (budget.Record, error) {
-	return call(o, "Throttled", func() (budget.Record, error) { return o.Table.Throttled(ctx, host, t) })
+	return call(ctx, o, "Throttled", func() (budget.Record, error) { return o.Table.Throttled(ctx, host, t) })
 }
 
 func (o *outside) Connection(ctx context.Context, name string) (connection.Source, error) {
-	return call(o, "Connection", func() (connection.Source, error) { return o.Secrets.Connection(ctx, name) })
+	return call(ctx, o, "Connection", func() (connection.Source, error) { return o.Secrets.Connection(ctx, name) })
 }
 
 func (o *outside) Current(ctx context.Context, name string) (grant.RefreshToken, error) {
-	return call(o, "Current", func() (grant.RefreshToken, error) { return o.Secrets.Current(ctx, name) })
+	return call(ctx, o, "Current", func() (grant.RefreshToken, error) { return o.Secrets.Current(ctx, name) })
 }
 
 func (o *outside) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
-	return call(o, "Put", func() (string, error) { return o.Secrets.Put(ctx, name, r) })
+	return call(ctx, o, "Put", func() (string, error) { return o.Secrets.Put(ctx, name, r) })
 }

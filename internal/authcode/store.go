@@ -12,23 +12,20 @@ import (
 // store keeps what Reltio gave: the refresh token first, as a new version in
 // the vault, then the grant. It is not cancelled with the browser's request.
 func (v *visit) store(ctx context.Context) Arrival {
-	storing, cancel := v.storing(ctx, storeTime)
+	storing, cancel := v.storing(ctx, storeTime, revokeTime+closingTime)
 	defer cancel()
+	v.readAgain(storing)
 	known, err := v.Vault.Current(storing, v.c.Name)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return v.unstored(ctx, err)
 	}
-	ours := v.g.Identity == v.c.Identity()
-	same := ours && !known.Token.IsZero() && known.Token.Equal(v.token.RefreshToken)
-	if same && !v.request.Second {
-		return v.again(ctx, known)
-	}
-	kept := grant.RefreshToken{
-		Token: v.token.RefreshToken, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1),
-	}
+	kept, same := v.kept(known)
 	switch {
-	case same:
-		kept = known // its clock goes on
+	case same && v.failed != nil: // there is nothing new in it
+		return v.withdrawn(ctx, Arrival{Outcome: ExchangeFailed, Err: v.failed})
+	case same && !v.request.Second:
+		return v.again(ctx, kept)
+	case same: // its clock goes on
 	case known.Version == "" && kept.Token.IsZero(): // there is none, and never was
 		kept = grant.RefreshToken{}
 	default:
@@ -36,24 +33,60 @@ func (v *visit) store(ctx context.Context) Arrival {
 			return v.unstored(ctx, err)
 		}
 	}
-	next := v.next(ours, kept)
-	if err := v.write(storing, next); err != nil && !v.isStored(ctx) {
-		return v.unstored(ctx, err)
+	next := v.next(kept)
+	if err := v.write(storing, next); err != nil {
+		if a, ended := v.doubtful(ctx, err); ended {
+			return a
+		}
+		v.g = next
 	}
 	if same {
-		return Arrival{Outcome: DoneSameToken, HoldsUntil: next.RefreshExpiresAt}
+		return Arrival{Outcome: DoneSameToken, HoldsUntil: kept.LoggedInAt.Add(v.c.RefreshTokenLife)}
 	}
-	return Arrival{Outcome: Done}
+	return Arrival{Outcome: Done, Err: v.failed}
 }
 
-// next is the grant with what the person has brought.
-func (v *visit) next(ours bool, kept grant.RefreshToken) grant.Grant {
+// readAgain reads the grant once more: a renewal that this visit has overtaken
+// may have stored something since, and versions only rise. Without an answer,
+// what was read before has to do.
+func (v *visit) readAgain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	if g, err := v.read(ctx); err == nil {
+		v.g = g
+	}
+}
+
+// kept is the refresh token that the grant has from now on, and whether it had
+// it before: the newest in the vault, or the one that it points at.
+func (v *visit) kept(known grant.RefreshToken) (kept grant.RefreshToken, same bool) {
+	given, ours := v.token.RefreshToken, v.g.Identity == v.c.Identity()
+	switch {
+	case !ours || given.IsZero():
+	case given.Equal(known.Token):
+		return known, true
+	case v.g.RefreshFingerprint == reltioauth.Fingerprint(given):
+		return grant.RefreshToken{Token: given, LoggedInAt: v.g.LoggedInAt, Version: v.g.SecretVersion}, true
+	}
+	return grant.RefreshToken{
+		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1),
+	}, false
+}
+
+// next is the grant with what the person has brought. Without a usable access
+// token it has none, and is due at once.
+func (v *visit) next(kept grant.RefreshToken) grant.Grant {
 	g := v.g
-	if !ours {
+	if g.Identity != v.c.Identity() {
 		g = g.Newborn(v.c.Identity())
 	}
 	g.Aliases, g.ConnectionVersion = v.c.Aliases, v.c.Version
-	g = g.Accept(v.token).WithRefreshToken(kept, v.c.RefreshTokenLife).Healthy()
+	if v.failed == nil {
+		g = g.Accept(v.token)
+	} else {
+		g = g.WithoutToken()
+	}
+	g = g.WithRefreshToken(kept, v.c.RefreshTokenLife).Healthy()
 	g.Relogin = ""
 	g.TTL = time.Time{}
 	if v.user != "" {
@@ -65,40 +98,59 @@ func (v *visit) next(ours bool, kept grant.RefreshToken) grant.Grant {
 // write stores the grant and sends the events that its change calls for.
 func (v *visit) write(ctx context.Context, g grant.Grant) error {
 	if v.Events != nil {
-		g = g.Announced(v.g, v.Now(), true)
+		before := v.g
+		before.Status = v.met
+		g = g.Announced(before, v.Now(), true)
 	}
-	if err := v.Grants.PutGrant(ctx, v.held, g.Indexed(v.Now())); err != nil {
+	if err := v.put(ctx, g); err != nil {
 		return err
 	}
-	v.publish(ctx, g)
+	v.publish(ctx)
+	return nil
+}
+
+// put writes the grant.
+func (v *visit) put(ctx context.Context, g grant.Grant) error {
+	g = g.Indexed(v.Now())
+	if err := v.Grants.PutGrant(ctx, v.held, g); err != nil {
+		return err
+	}
+	g.Epoch, g.Owner = v.held.Epoch, v.held.Owner
+	v.g = g
 	return nil
 }
 
 // publish sends the grant's events and forgets them. What cannot be sent now is
 // sent by the next sweep.
-func (v *visit) publish(ctx context.Context, g grant.Grant) {
-	if v.Events == nil || len(g.Unpublished) == 0 {
+func (v *visit) publish(ctx context.Context) {
+	if v.Events == nil || len(v.g.Unpublished) == 0 {
 		return
 	}
-	for _, e := range g.Events() {
+	for _, e := range v.g.Events() {
 		if v.Events.Publish(ctx, e) != nil {
 			return
 		}
 	}
+	g := v.g
 	g.Unpublished = nil
-	_ = v.Grants.PutGrant(ctx, v.held, g.Indexed(v.Now())) // an event may come twice
+	_ = v.put(ctx, g) // an event may come twice
 }
 
-// isStored looks, after a write that failed, whether it happened all the same.
-func (v *visit) isStored(ctx context.Context) bool {
-	ctx, cancel := v.storing(ctx, storeTime)
-	defer cancel()
-	g, err := v.read(ctx)
-	return err == nil && g.Epoch == v.held.Epoch && g.Owner == v.held.Owner && g.Fingerprint == v.token.Fingerprint()
+// doubtful looks, after a write that failed, whether it happened all the same:
+// then the visit goes on. Only what is seen not to be stored is revoked: what
+// may be stored may be in use.
+func (v *visit) doubtful(ctx context.Context, failed error) (Arrival, bool) {
+	switch v.seen(ctx) {
+	case present:
+		return Arrival{}, false
+	case absent:
+		v.giveUp(ctx)
+	}
+	return v.withdrawn(ctx, Arrival{Outcome: Unstored, Err: failed}), true
 }
 
-// unstored is the end of a visit whose tokens could not be stored: they are
-// revoked, and the person can begin again.
+// unstored is the end of a visit whose grant nobody has tried to write: its
+// tokens are revoked, and the person can begin again.
 func (v *visit) unstored(ctx context.Context, err error) Arrival {
 	v.discard(ctx)
 	return v.withdrawn(ctx, Arrival{Outcome: Unstored, Err: err})
@@ -109,11 +161,11 @@ func (v *visit) unstored(ctx context.Context, err error) Arrival {
 // connection has no token, and says so; the invitation is given back. What
 // fails before the revocation leaves the old token as it was.
 func (v *visit) again(ctx context.Context, known grant.RefreshToken) Arrival {
-	storing, cancel := v.storing(ctx, storeTime)
+	storing, cancel := v.storing(ctx, storeTime, revokeTime+closingTime)
 	defer cancel()
 	g := v.g.WithoutToken()
 	g.Aliases, g.ConnectionVersion = v.c.Aliases, v.c.Version
-	if err := v.Grants.PutGrant(storing, v.held, g.Indexed(v.Now())); err != nil {
+	if err := v.put(storing, g); err != nil {
 		return v.withdrawn(ctx, Arrival{Outcome: Unstored, Err: err})
 	}
 	d, outcome, err := v.depart(storing, v.c, v.request.Invitation, v.request.RedirectURI, true)
@@ -122,6 +174,6 @@ func (v *visit) again(ctx context.Context, known grant.RefreshToken) Arrival {
 	}
 	// A revocation whose answer was lost may have happened, so a failed one changes
 	// nothing: a token that still lives comes the same once more, and stays.
-	_ = v.client().Revoke(storing, known.Token, reltioauth.HintRefreshToken)
+	v.revoke(ctx, known.Token, reltioauth.HintRefreshToken)
 	return v.withdrawn(ctx, Arrival{Outcome: Again, Departure: d})
 }

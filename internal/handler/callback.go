@@ -58,11 +58,15 @@ type reply struct {
 	retryAfter time.Duration
 	allow      string
 
-	// outcome, connection, code and err are for the log.
-	outcome    string
-	connection string
-	code       string
-	err        error
+	// outcome, and what follows it, are for the log: connection, version and
+	// fingerprint of the grant's token, an error code, what was asked of Reltio.
+	outcome     string
+	connection  string
+	version     int64
+	fingerprint string
+	code        string
+	asked       []telemetry.Metric
+	err         error
 }
 
 // ServeHTTP implements http.Handler.
@@ -71,7 +75,7 @@ func (h *Callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	v := &visit{Callback: h, request: r, at: gatewayOf(ctx), reference: newReference()}
 	a := reply{}
-	err := guard(ctx, h.Log, func() (err error) {
+	err := h.Log.Guard(ctx, "", func() (err error) {
 		a, err = v.answer(ctx)
 		return err
 	})
@@ -210,7 +214,7 @@ func (v *visit) preview(ctx context.Context, q url.Values) (reply, error) {
 	}
 	p, outcome, err := v.Flow.Preview(ctx, text)
 	if outcome != authcode.Done {
-		return v.ended(authcode.Arrival{Outcome: outcome, Err: err})
+		return v.ended(authcode.Arrival{Outcome: outcome, Connection: p.Connection, Err: err})
 	}
 	link := v.here(pathGo)
 	if v.BaseURL != "" {
@@ -235,7 +239,9 @@ func (v *visit) begin(ctx context.Context, q url.Values) (reply, error) {
 	}
 	d, outcome, err := v.Flow.Begin(ctx, text, base+pathCallback)
 	if outcome != authcode.Done {
-		return v.ended(authcode.Arrival{Outcome: outcome, Connection: d.Connection, Err: err})
+		return v.ended(authcode.Arrival{
+			Outcome: outcome, Connection: d.Connection, Version: d.Version, Fingerprint: d.Fingerprint, Err: err,
+		})
 	}
 	return v.departing(d, outcomeBegun), nil
 }
@@ -245,7 +251,7 @@ func (v *visit) begin(ctx context.Context, q url.Values) (reply, error) {
 func (v *visit) departing(d authcode.Departure, outcome string) reply {
 	return reply{
 		status: http.StatusFound, location: d.URL, cookies: departureCookies(v.request, d),
-		outcome: outcome, connection: d.Connection,
+		outcome: outcome, connection: d.Connection, version: d.Version, fingerprint: d.Fingerprint,
 	}
 }
 
@@ -256,11 +262,21 @@ func (v *visit) complete(ctx context.Context, q url.Values) (reply, error) {
 		return v.failed(pages.Malformed, "")
 	}
 	cb.Binding = bindingOf(v.request, cb.State)
-	return v.ended(v.Flow.Complete(ctx, cb))
+	a := v.Flow.Complete(ctx, cb)
+	r, err := v.ended(a)
+	r.asked = exchangeMetrics(a)
+	return r, err
 }
 
-// ended is the reply to an outcome of the flow.
+// ended is the reply to an outcome of the flow, and what the log says of it.
 func (v *visit) ended(a authcode.Arrival) (reply, error) {
+	r, err := v.replyTo(a)
+	r.connection, r.version, r.fingerprint = a.Connection, a.Version, a.Fingerprint
+	r.code, r.err = a.ErrorCode, a.Err
+	return r, err
+}
+
+func (v *visit) replyTo(a authcode.Arrival) (reply, error) {
 	switch a.Outcome {
 	case authcode.Again:
 		return v.departing(a.Departure, string(a.Outcome)), nil
@@ -268,7 +284,6 @@ func (v *visit) ended(a authcode.Arrival) (reply, error) {
 		return v.finished(a), nil
 	}
 	r, err := v.failed(string(a.Outcome), a.ErrorCode)
-	r.connection, r.code, r.err = a.Connection, a.ErrorCode, a.Err
 	switch a.Outcome {
 	case authcode.Busy:
 		r.retryAfter = max(a.RetryAfter, time.Second)
@@ -284,10 +299,7 @@ func (v *visit) finished(a authcode.Arrival) reply {
 	if a.Outcome == authcode.DoneSameToken && !a.HoldsUntil.IsZero() {
 		location += "?" + paramUntil + "=" + strconv.FormatInt(a.HoldsUntil.Unix(), 10)
 	}
-	return reply{
-		status: http.StatusSeeOther, location: location,
-		outcome: string(a.Outcome), connection: a.Connection, err: a.Err,
-	}
+	return reply{status: http.StatusSeeOther, location: location, outcome: string(a.Outcome)}
 }
 
 // done answers GET /done. It knows nothing but its address.

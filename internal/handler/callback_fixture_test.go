@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
@@ -108,6 +109,21 @@ func (f *front) base() string {
 	return "https://" + domain + "/" + f.stage
 }
 
+// known makes the grant that of the connection's identity, as the first rotate
+// does.
+func (f *front) known() {
+	f.t.Helper()
+	source, err := f.secrets.Connection(f.t.Context(), "acme")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	c, err := connection.Parse("acme", source, f.callback.Flow.Hosts)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.put(grant.Grant{Connection: "acme", Identity: c.Identity(), Status: grant.StatusReauthorize})
+}
+
 // exchanges counts token requests.
 func (f *front) exchanges() int {
 	return f.server.TokenRequests(time.Time{}, time.Now().Add(time.Hour))
@@ -163,7 +179,7 @@ func (b *browser) send(method, target string) answer {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ctx, cancel := invocation(b.t.Context(), plainARN)
+	ctx, cancel := context.WithTimeout(lambdacontext.NewContext(b.t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "request-1"}), 29*time.Second)
 	defer cancel()
 	data, err := b.gateway.Invoke(ctx, payload)
 	if err != nil {

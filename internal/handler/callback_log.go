@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
@@ -17,6 +18,8 @@ import (
 func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) {
 	attrs := []slog.Attr{
 		slog.String("connection", a.connection),
+		slog.Int64("version", a.version),
+		slog.String("fingerprint", a.fingerprint),
 		slog.String("route", v.route()),
 		slog.Int("status", a.status),
 		slog.String("reference", v.reference),
@@ -26,12 +29,24 @@ func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) 
 	}
 	attrs = append(attrs, attrsOfVisit(a.err)...)
 	h.Log.Invocation(ctx, telemetry.Line{
-		Level: visitLevel(a), Message: "callback", Attrs: append(attrs, since(start, h.Now())),
+		Level: visitLevel(a), Message: "callback", Attrs: append(attrs, telemetry.Took(h.Now().Sub(start))),
 		Outcome: a.outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Callbacks, 1)},
+		Metrics: a.asked,
 	})
 }
 
-// attrsOfVisit is attrsOf with what Reltio has answered.
+// exchangeMetrics are those of the exchange of a code: rotate's, by the same
+// names, since both spend one budget.
+func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
+	return []telemetry.Metric{
+		telemetry.Count(telemetry.TokenRequests, a.TokenRequests),
+		telemetry.Count(telemetry.Throttled, a.Throttled),
+		telemetry.Count(telemetry.RefusedLogins, a.RefusedLogins),
+		telemetry.Seconds(telemetry.BudgetWaitSeconds, a.BudgetWait),
+	}
+}
+
+// attrsOfVisit is telemetry.Fault with what Reltio has answered.
 func attrsOfVisit(err error) []slog.Attr {
 	var refused *reltioauth.Error
 	var busy *budget.BusyError
@@ -42,9 +57,9 @@ func attrsOfVisit(err error) []slog.Attr {
 			slog.String("reltio_error", string(refused.Code)), slog.Int("reltio_status", refused.StatusCode),
 		}
 	case errors.As(err, &busy):
-		return attrsOf(fault.New(fault.RateLimited, busy.Error()))
+		return telemetry.Fault(fault.New(fault.RateLimited, busy.Error()))
 	default:
-		return attrsOf(err)
+		return telemetry.Fault(err)
 	}
 }
 

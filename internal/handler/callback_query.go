@@ -59,10 +59,11 @@ func parseQuery(raw string) (url.Values, bool) {
 // plain reports whether a text is UTF-8 without control characters.
 func plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
 
-// visible reports whether a text consists of 1 to most visible ASCII
-// characters.
-func visible(s string, most int) bool {
-	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
+// printable reports whether a text consists of 1 to most printable ASCII
+// characters, the space among them: RFC 6749 allows it in a code (VSCHAR) and
+// in an error.
+func printable(s string, most int) bool {
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
 func invitationOf(q url.Values) (string, bool) {
@@ -79,11 +80,11 @@ func callbackOf(q url.Values) (authcode.Callback, bool) {
 		return authcode.Callback{}, false
 	case q.Has(paramCode) == q.Has(paramError):
 		return authcode.Callback{}, false
-	case q.Has(paramCode) && !visible(code, maxCode):
+	case q.Has(paramCode) && !printable(code, maxCode):
 		return authcode.Callback{}, false
-	case q.Has(paramError) && !visible(failed, maxError):
+	case q.Has(paramError) && !printable(failed, maxError):
 		return authcode.Callback{}, false
-	case q.Has(paramIssuer) && !visible(issuer, maxIssuer):
+	case q.Has(paramIssuer) && (!printable(issuer, maxIssuer) || strings.Contains(issuer, " ")):
 		return authcode.Callback{}, false
 	}
 	if failed != "" && !pages.KnownCode(failed) {

@@ -25,8 +25,9 @@ func TestTwoCallbacksAtOnceExchangeOnce(t *testing.T) {
 		}
 		all.Wait()
 		slices.Sort(statuses)
-		if want := []int{303, 400, 400, 400}; !slices.Equal(statuses, want) || f.exchanges() != 1 {
-			t.Errorf("statuses %v with %d token requests, want %v with 1", statuses, f.exchanges(), want)
+		lost := func(status int) bool { return status == 400 || status == 503 } // 503: overtaken at the last moment
+		if statuses[0] != 303 || !lost(statuses[1]) || !lost(statuses[2]) || !lost(statuses[3]) || f.exchanges() != 1 {
+			t.Errorf("statuses %v with %d token requests, want one 303 with 1", statuses, f.exchanges())
 		}
 		b.get(address).want(http.StatusSeeOther) // a reload afterwards
 	})

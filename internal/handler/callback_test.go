@@ -238,6 +238,7 @@ func hostile() map[string]row {
 		"another's repetition":    {returning(replace(`$`, "&x=1&x=2")), 400, "malformed", 0},
 		"a long code":             {returning(replace(`code=[^&]*`, "code="+strings.Repeat("c", 4097))), 400, "malformed", 0},
 		"a code with a line":      {returning(replace(`code=[^&]*`, "code=a%0Ab")), 400, "malformed", 0},
+		"a code with a space":     {returning(replace(`code=[^&]*`, "code=a%20b")), 502, "exchange_failed", 1},
 		"a code with a zero byte": {returning(replace(`code=[^&]*`, "code=a%00b")), 400, "malformed", 0},
 		"no UTF-8":                {returning(replace(`$`, "&x=%ff")), 400, "malformed", 0},
 		"no percent-encoding":     {returning(replace(`$`, "&x=%zz")), 400, "malformed", 0},
@@ -251,6 +252,7 @@ func hostile() map[string]row {
 		"the request has ended": {hindered(func(*front) { time.Sleep(authorization.RequestLife) }), 400, "request_gone", 0},
 		"another server":        {returning(replace(`$`, "&iss=https%3A%2F%2Fevil.example")), 400, "wrong_server", 0},
 		"the right server":      {returning(replace(`$`, "&iss=https%3A%2F%2Fauth.reltio.com")), 303, "done", 1},
+		"a server with a space": {returning(replace(`$`, "&iss=https%3A%2F%2Fauth.reltio.com%20")), 400, "malformed", 0},
 		"a malformed server":    {returning(replace(`$`, "&iss=")), 400, "malformed", 0},
 
 		"400":     {answered(reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 400, Body: echo}), 502, "exchange_failed", 1},
@@ -268,13 +270,13 @@ func hostile() map[string]row {
 		}), 503, "busy", 0},
 		"the connection is paused":       {hindered(func(f *front) { f.status(grant.StatusPaused) }), 503, "paused", 0},
 		"a renewal holds the lease":      {hindered((*front).renewal), 303, "done", 1},
-		"storing fails":                  {hindered(func(f *front) { f.stores.before = "PutGrant" }), 500, "unstored", 1},
-		"storing is not known to work":   {hindered(func(f *front) { f.stores.after = "PutGrant" }), 303, "done", 1},
+		"storing fails":                  {hindered(func(f *front) { f.known(); f.stores.before = "PutGrant" }), 500, "unstored", 1},
+		"storing is not known to work":   {hindered(func(f *front) { f.known(); f.stores.after = "PutGrant" }), 303, "done", 1},
 		"consuming fails":                {hindered(func(f *front) { f.stores.before = "ConsumeRequest" }), 500, "broken", 0},
 		"consuming is not known to work": {hindered(func(f *front) { f.stores.after = "ConsumeRequest" }), 500, "broken", 0},
 		"the table is away":              {hindered(func(f *front) { f.stores.before = "Request" }), 500, "broken", 0},
 		"a panic":                        {hindered(func(f *front) { f.stores.panics = "Request" }), 500, "internal", 0},
-		"a panic with the token in hand": {hindered(func(f *front) { f.stores.panics = "PutGrant" }), 500, "internal", 1},
+		"a panic with the token in hand": {hindered(func(f *front) { f.known(); f.stores.panics = "PutGrant" }), 500, "internal", 1},
 		"the secret is malformed":        {hindered(func(f *front) { f.connect("acme", strings.Replace(byCode, `true`, `"kanari"`, 1)) }), 500, "broken", 0},
 		"the secret is gone":             {hindered(func(f *front) { _ = f.secrets.DeleteConnection(f.t.Context(), "acme") }), 410, "invitation_gone", 0},
 		"API Gateway names no domain": {func(f *front) answer {
@@ -289,7 +291,7 @@ func hostile() map[string]row {
 	}
 	for _, code := range []string{
 		"invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope",
-		"server_error", "temporarily_unavailable", "kanari_code",
+		"server_error", "temporarily_unavailable", "kanari_code", "kanari%20code",
 	} {
 		rows["error "+code] = row{
 			refused("error=" + code + "&error_description=%3Cscript%3Ealert(%22kanari%22)%3C%2Fscript%3E&error_uri=https%3A%2F%2Fkanari.example"), 400, "denied", 0,
@@ -415,11 +417,16 @@ func TestHostileVisits(t *testing.T) {
 // said compares the answer with its line in the log.
 func (f *front) said(a answer, want row) {
 	f.t.Helper()
-	text := f.log.text()
+	text := f.log.String()
 	lines := of(f.log.take(f.t), "callback")
 	line := lines[len(lines)-1]
-	if line["outcome"] != want.outcome || line["Outcome"] != want.outcome || line["Callbacks"] != 1.0 || line["duration_ms"] == nil {
+	if line["outcome"] != want.outcome || line["Outcome"] != want.outcome || line["Callbacks"] != 1.0 {
 		f.t.Errorf("line %v, want outcome %q", line, want.outcome)
+	}
+	for _, key := range []string{"connection", "version", "fingerprint", "duration_ms"} {
+		if _, ok := line[key]; !ok {
+			f.t.Errorf("the line has no %s: %v", key, line)
+		}
 	}
 	if found := reference.FindStringSubmatch(a.Body); a.Body != "" && (len(found) != 2 || found[1] != line["reference"]) {
 		f.t.Errorf("reference %v is not in the page", line["reference"])
@@ -476,14 +483,72 @@ func (f *front) renewal() {
 	}
 }
 
-func (f *front) status(s grant.Status) {
+func (f *front) status(s grant.Status) { f.put(grant.Grant{Connection: "acme", Status: s}) }
+
+// put writes the grant as an operator does.
+func (f *front) put(g grant.Grant) {
 	f.t.Helper()
 	now := time.Now()
-	held, err := f.table.SeizeLease(f.t.Context(), lease.Request{Connection: "acme", Owner: lease.NewOwner(), Now: now, Until: now.Add(lease.Term)})
+	held, err := f.table.SeizeLease(f.t.Context(), lease.Request{Connection: g.Connection, Owner: lease.NewOwner(), Now: now, Until: now.Add(lease.Term)})
 	if err == nil {
-		err = f.table.PutGrant(f.t.Context(), held, grant.Grant{Connection: "acme", Status: s})
+		err = f.table.PutGrant(f.t.Context(), held, g)
 	}
 	if err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+// The line of a visit names the connection as soon as it is known, and the
+// token that there is; what was asked of Reltio is counted as rotate's is.
+func TestTheLineOfAVisit(t *testing.T) {
+	lobby(t, func(f *front) {
+		b, address := back(f)
+		b.get(address).want(http.StatusSeeOther)
+		g, err := f.table.Grant(t.Context(), "acme", grant.Strong)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := of(f.log.take(t), "callback")
+		previewed, begun, done := all[0], all[1], all[2]
+		if previewed["connection"] != "acme" || begun["connection"] != "acme" || begun["TokenRequests"] != nil {
+			t.Errorf("lines %v, %v", previewed, begun)
+		}
+		if done["connection"] != "acme" || done["version"] != 1.0 || done["fingerprint"] != g.Fingerprint {
+			t.Errorf("line %v, want version 1 and %s", done, g.Fingerprint)
+		}
+		if wait, _ := done["BudgetWaitSeconds"].(float64); done["TokenRequests"] != 1.0 || done["Throttled"] != 0.0 || done["RefusedLogins"] != 0.0 || wait < 0.2 {
+			t.Errorf("line %v, want one token request after a wait", done)
+		}
+
+		link, again := f.link(), f.link()
+		b = f.browser()
+		address = b.login(b.leave(link), "ann")
+		f.throttled()
+		b.get(address).want(http.StatusBadGateway)
+		f.status(grant.StatusPaused)
+		b.get(strings.Replace(again, "/authorize?", "/authorize/go?", 1)).want(http.StatusServiceUnavailable)
+		_ = f.secrets.DeleteConnection(t.Context(), "acme")
+		b.get(again).want(http.StatusGone)
+		all = of(f.log.take(t), "callback")[2:]
+		if line := all[0]; line["connection"] != "acme" || line["version"] != 1.0 || line["TokenRequests"] != 1.0 || line["Throttled"] != 1.0 {
+			t.Errorf("line %v, want a 429", line)
+		}
+		for _, line := range all[1:] {
+			if line["connection"] != "acme" {
+				t.Errorf("line %v, want the connection", line)
+			}
+		}
+	})
+}
+
+// throttled lets the next token request be answered 429.
+func (f *front) throttled() {
+	f.server.Configure(func(c *reltioauthtest.Config) {
+		c.Fault = func(r reltioauthtest.Request) reltioauthtest.Fault {
+			if r.Op == reltioauthtest.OpToken {
+				return reltioauthtest.Fault{Kind: reltioauthtest.FaultRateLimit}
+			}
+			return reltioauthtest.Fault{}
+		}
+	})
 }

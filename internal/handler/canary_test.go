@@ -188,7 +188,7 @@ func TestNothingSecretComesOut(t *testing.T) {
 				w := newWorld(t)
 				w.connect("acme", byPassword)
 				fail(w)
-				w.search("the log", w.log.text())
+				w.search("the log", w.log.String())
 				if len(w.log.take(t)) == 0 {
 					t.Error("nothing was logged")
 				}

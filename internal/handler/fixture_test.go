@@ -1,11 +1,9 @@
 package handler_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
@@ -147,37 +146,23 @@ func functionError(t testing.TB, err error) messages.InvokeResponse_Error {
 
 // lines are the log.
 type lines struct {
-	mu   sync.Mutex
-	data bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.data.Write(p)
-}
-
-func (l *lines) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.data.String()
+	logtest.Buffer
+	taken int // bytes
 }
 
 // take returns the lines since the last time, each one parsed.
 func (l *lines) take(t testing.TB) []map[string]any {
 	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	text := l.String()
 	var all []map[string]any
-	for line := range strings.Lines(l.data.String()) {
+	for line := range strings.Lines(text[l.taken:]) {
 		var m map[string]any
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
 			t.Fatalf("line %q: %v", line, err)
 		}
 		all = append(all, m)
 	}
-	l.data.Reset()
+	l.taken = len(text)
 	return all
 }
 

@@ -35,7 +35,7 @@ func (h *Issue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	var request vend.Request
 	var answer vend.Answer
 	var data []byte
-	err := guard(ctx, h.Log, func() (err error) {
+	err := h.Log.Guard(ctx, "", func() (err error) {
 		if request, err = issueRequest(payload); err != nil {
 			return err
 		}
@@ -61,12 +61,12 @@ func (h *Issue) log(ctx context.Context, r vend.Request, a vend.Answer, err erro
 	switch {
 	case err != nil:
 		outcome = string(fault.Of(err).Type)
-		attrs = append(attrs, attrsOf(err)...)
+		attrs = append(attrs, telemetry.Fault(err)...)
 	case len(a.Warnings) > 0:
 		attrs = append(attrs, slog.Any("warnings", a.Warnings))
 	}
 	h.Log.Invocation(ctx, telemetry.Line{
-		Level: levelOf(err), Message: "issue", Attrs: append(attrs, since(start, h.Now())),
+		Level: levelOf(err), Message: "issue", Attrs: append(attrs, telemetry.Took(h.Now().Sub(start))),
 		Outcome: outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Issued, 1)},
 	})
 }
@@ -111,7 +111,7 @@ func connectionName(o *strictjson.Object) string {
 	case !o.Has("connection"):
 		o.Problem("connection", "is required")
 	case !connection.ValidName(name):
-		o.Problem("connection", "must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64")
+		o.Problem("connection", connection.NameRule)
 	}
 	return name
 }

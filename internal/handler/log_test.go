@@ -125,7 +125,7 @@ func TestAPanicIsInternal(t *testing.T) {
 		if e := functionError(t, err); e.Type != "Internal" || e.Message != "request request-1" || data != nil {
 			t.Errorf("%s: %q, %s, want Internal: request request-1", e.Type, e.Message, data)
 		}
-		if text := w.log.text(); strings.Contains(text, password) {
+		if text := w.log.String(); strings.Contains(text, password) {
 			t.Errorf("the log has what was panicked with: %s", text)
 		}
 		all := w.log.take(t)

@@ -27,7 +27,7 @@ type Rotate struct {
 func (h *Rotate) Invoke(ctx context.Context, payload []byte) (data []byte, _ error) {
 	start := h.Now()
 	name, said := "", false // said: the invocation has its line already
-	err := guard(ctx, h.Log, func() error {
+	err := h.Log.Guard(ctx, "", func() error {
 		request, err := rotateRequest(payload)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func handedOver(o *strictjson.Object) *rotation.Lease {
 // logOne writes the line of a single renewal.
 func (h *Rotate) logOne(ctx context.Context, r renewal.Report, start time.Time) {
 	h.Log.Invocation(ctx, telemetry.Line{
-		Level: reportLevel(r), Message: "rotate", Attrs: append(reportAttrs(r), since(start, h.Now())),
+		Level: reportLevel(r), Message: "rotate", Attrs: append(reportAttrs(r), telemetry.Took(h.Now().Sub(start))),
 		Outcome: string(r.Outcome), Counted: []telemetry.Metric{telemetry.Count(telemetry.Renewals, 1)},
 		Metrics: requestMetrics([]renewal.Report{r}, h.Now()),
 	})
@@ -128,7 +128,7 @@ func (h *Rotate) logOne(ctx context.Context, r renewal.Report, start time.Time) 
 func (h *Rotate) logFailed(ctx context.Context, name string, err error, start time.Time) {
 	r := renewal.Report{Connection: name, Err: fault.Of(err)}
 	h.Log.Invocation(ctx, telemetry.Line{
-		Level: levelOf(err), Message: "rotate", Attrs: append(reportAttrs(r), since(start, h.Now())),
+		Level: levelOf(err), Message: "rotate", Attrs: append(reportAttrs(r), telemetry.Took(h.Now().Sub(start))),
 		Outcome: string(r.Err.Type),
 	})
 }
@@ -154,7 +154,7 @@ func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.T
 		Attrs: []slog.Attr{
 			slog.Int("due", result.Due), slog.Int("renewed", result.Renewed), slog.Int("unchanged", result.Unchanged),
 			slog.Int("contended", result.Contended), slog.Int("failed", result.Failed),
-			slog.Int("reauthorize", result.Reauthorize), slog.Int("left_over", result.LeftOver), since(start, h.Now()),
+			slog.Int("reauthorize", result.Reauthorize), slog.Int("left_over", result.LeftOver), telemetry.Took(h.Now().Sub(start)),
 		},
 		Outcome: "finished",
 		Metrics: append(requestMetrics(swept.Reports, h.Now()), sweepMetrics(swept)...),
@@ -180,7 +180,7 @@ func reportAttrs(r renewal.Report) []slog.Attr {
 		slog.String("fingerprint", r.Fingerprint),
 	}
 	if r.Err != nil {
-		attrs = append(attrs, attrsOf(r.Err)...)
+		attrs = append(attrs, telemetry.Fault(r.Err)...)
 	}
 	return attrs
 }

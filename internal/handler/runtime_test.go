@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
 // asFunction names the function that a child process of this test is.
@@ -26,6 +28,8 @@ const asFunction = "HANDLER_TEST_FUNCTION"
 // invoked is one invocation, and what became of it.
 type invoked struct {
 	payload, arn string
+	// clientContext is what the caller's Client-Context header holds; "" for none.
+	clientContext string
 	// kind is "response" or "error".
 	kind string
 	body map[string]any
@@ -56,6 +60,9 @@ func runtimeAPI(t *testing.T, invocations []*invoked) (address string, done <-ch
 		h.Set("Lambda-Runtime-Aws-Request-Id", fmt.Sprintf("request-%d", next))
 		h.Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(25*time.Second).UnixMilli()))
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", invocations[next].arn)
+		if c := invocations[next].clientContext; c != "" {
+			h.Set("Lambda-Runtime-Client-Context", c)
+		}
 		_, _ = io.WriteString(w, invocations[next].payload)
 	})
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/{kind}", func(w http.ResponseWriter, r *http.Request) {
@@ -88,8 +95,8 @@ func (p panicsFor) Grant(ctx context.Context, name string, c grant.Consistency) 
 }
 
 // run starts this test again as a function, lets it answer the invocations, and
-// ends it.
-func run(t *testing.T, function string, invocations []*invoked) {
+// ends it. It returns what the function wrote.
+func run(t *testing.T, function string, invocations []*invoked) (output string) {
 	t.Helper()
 	address, done := runtimeAPI(t, invocations)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -115,6 +122,7 @@ func run(t *testing.T, function string, invocations []*invoked) {
 	if strings.Contains(said.String(), "kanari") {
 		t.Errorf("the function wrote %s", said.String())
 	}
+	return said.String()
 }
 
 func TestErrorsComeOutOfTheLibraryAsTheyAre(t *testing.T) {
@@ -155,6 +163,31 @@ func TestErrorsComeOutOfTheLibraryAsTheyAre(t *testing.T) {
 		if got.kind != "error" || got.body["errorType"] != want[i]["errorType"] || got.body["errorMessage"] != want[i]["errorMessage"] {
 			t.Errorf("invocation %d: %s %v, want error %v", i, got.kind, got.body, want[i])
 		}
+	}
+}
+
+// What fails before the handler is called has a line all the same, without the
+// caller's words.
+func TestAnInvocationThatReachesNoHandlerIsLogged(t *testing.T) {
+	if os.Getenv(asFunction) != "" {
+		telemetry.New(os.Stdout, slog.LevelInfo, time.Now).Capture()
+		lambda.Start(newWorld(t).issue)
+		return
+	}
+	invocations := []*invoked{
+		{payload: `{"connection":"nobody"}`, arn: plainARN, clientContext: `{"custom":"kanari"}`},
+		{payload: `{"connection":"nobody"}`, arn: plainARN, clientContext: `{"custom":{}}`},
+	}
+	written := run(t, "issue", invocations)
+	if got := invocations[0]; got.kind != "error" {
+		t.Errorf("a context that cannot be read: %s %v, want an error", got.kind, got.body)
+	}
+	if got := invocations[1]; got.body["errorType"] != "UnknownConnection" {
+		t.Errorf("the next invocation: %s %v, want UnknownConnection", got.kind, got.body)
+	}
+	const want = `"message":"no handler was called: failed to unmarshal client context json"`
+	if strings.Count(written, "\n") != 1 || !strings.Contains(written, want) || !strings.Contains(written, `"level":"ERROR"`) {
+		t.Errorf("the function wrote %s, want one line with %s", written, want)
 	}
 }
 

@@ -109,7 +109,7 @@ var failures = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 		"Ask whoever sent you the link, and open it once more, or reload this page, when the connection works again.",
 	}},
 	"unstored": {http.StatusInternalServerError, "The login could not be stored", []string{
-		"It is not your mistake. What Reltio gave was given back.",
+		"It is not your mistake: something that is needed here did not answer.",
 		linkWorks + " If this happens again, ask for help and name the reference below.",
 	}},
 	"broken": {http.StatusInternalServerError, "This connection cannot be used just now", []string{

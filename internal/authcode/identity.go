@@ -1,0 +1,50 @@
+package authcode
+
+import (
+	"context"
+	"errors"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+)
+
+// newborn makes the grant that of the connection's present identity, as a
+// renewal does: a grant of another identity, or of a connection that was gone,
+// loses its tokens before anything is sent. Whose grant it is stands in the
+// table then, so that a refresh token that a crash leaves in the vault is never
+// taken for another identity's, nor a person's for a stranger's.
+func (v *visit) newborn(ctx context.Context) error {
+	if v.g.Identity == v.c.Identity() {
+		return nil
+	}
+	next := v.g.Newborn(v.c.Identity())
+	if v.g.Identity != "" || v.g.Status == grant.StatusUnknown {
+		version, err := v.bury(ctx)
+		if err != nil {
+			return err
+		}
+		next.SecretVersion = version
+	}
+	next.Aliases, next.ConnectionVersion = v.c.Aliases, v.c.Version
+	return v.put(ctx, next)
+}
+
+// bury puts a tombstone on the refresh tokens of another identity, so that none
+// of them is ever sent again. It returns the tombstone's version; none if there
+// is nothing to bury. The lease is made sure of in between: what was read under
+// a lease that was taken away may be the next holder's, and must not be buried.
+func (v *visit) bury(ctx context.Context) (string, error) {
+	known, err := v.Vault.Current(ctx, v.c.Name)
+	switch {
+	case errors.Is(err, grant.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	held, err := v.Leases.ExtendLease(ctx, v.held, v.held.Epoch, v.Now().Add(lease.Term))
+	if err != nil {
+		return "", err
+	}
+	v.held = held
+	return v.Vault.Put(ctx, v.c.Name, grant.RefreshToken{LoggedInAt: v.Now(), Epoch: max(v.held.Epoch, known.Epoch+1)})
+}

@@ -1,0 +1,96 @@
+package authcode
+
+import (
+	"context"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// sight is what a strong read shows of this visit's tokens.
+type sight int
+
+const (
+	// unseen: there was no answer, so nobody knows.
+	unseen sight = iota
+	// absent: the grant does not have them.
+	absent
+	// elsewhere: the grant has them, from another visit that was given the same.
+	elsewhere
+	// present: the grant has them, from this visit.
+	present
+)
+
+// seen reads the grant strongly to find out, and once more if that fails.
+func (v *visit) seen(ctx context.Context) sight {
+	ctx, cancel := v.storing(ctx, lookTime, revokeTime)
+	defer cancel()
+	for range 2 {
+		g, err := v.read(ctx)
+		switch {
+		case err != nil:
+			continue
+		case !v.has(g):
+			return absent
+		case g.Epoch == v.held.Epoch && g.Owner == v.held.Owner && v.newest(g):
+			return present
+		default:
+			return elsewhere
+		}
+	}
+	return unseen
+}
+
+// has reports whether a grant has the token that would be revoked.
+func (v *visit) has(g grant.Grant) bool {
+	switch t := v.token.RefreshToken; {
+	case g.Identity != v.c.Identity():
+		return false
+	case t.IsZero():
+		return g.HasToken() && g.Fingerprint == v.token.Fingerprint()
+	default:
+		return g.RefreshFingerprint == reltioauth.Fingerprint(t)
+	}
+}
+
+// newest reports whether a grant also has the access token of this visit, if
+// there is one to be stored.
+func (v *visit) newest(g grant.Grant) bool {
+	return v.failed != nil || g.Fingerprint == v.token.Fingerprint()
+}
+
+// discard revokes the tokens of an answer that nobody has tried to store. What
+// the grant has anyway stays; another visit may have overtaken this one, and
+// been given the same.
+func (v *visit) discard(ctx context.Context) {
+	if v.token == nil || v.has(v.g) {
+		return
+	}
+	switch v.seen(ctx) {
+	case present, elsewhere:
+	default:
+		v.giveUp(ctx)
+	}
+}
+
+// giveUp revokes what this visit was given; the refresh token takes its access
+// token with it.
+func (v *visit) giveUp(ctx context.Context) {
+	text, hint := v.token.RefreshToken, reltioauth.HintRefreshToken
+	if text.IsZero() {
+		text, hint = v.token.AccessToken, reltioauth.HintAccessToken
+	}
+	if !text.IsZero() {
+		v.revoke(ctx, text, hint)
+	}
+}
+
+// revoke ends a token, within a time of its own. One that is not revoked ends
+// by itself.
+func (v *visit) revoke(ctx context.Context, token reltioauth.Secret, hint reltioauth.TokenHint) {
+	ctx, cancel := v.storing(ctx, revokeTime, 0)
+	defer cancel()
+	if v.unpaused(ctx) == nil {
+		_ = v.client().Revoke(ctx, token, hint)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
 // Warning is something that a caller should know though it has its token.
@@ -21,7 +22,8 @@ const (
 	RejectedTokenIsAlive Warning = "rejected_token_is_alive"
 	// RejectedTokenReissued: Reltio gives the reported dead token again.
 	RejectedTokenReissued Warning = "rejected_token_reissued"
-	// RenewalFailing: the token lives, its renewal is in trouble.
+	// RenewalFailing: the token lives, its renewal is in trouble, or the report
+	// of it could not be looked into.
 	RenewalFailing Warning = "renewal_failing"
 )
 
@@ -51,14 +53,30 @@ func (c *call) answer() (Answer, error) {
 		ExpiresAt:   c.g.ExpiresAt.UTC().Truncate(time.Second),
 		Fingerprint: c.g.Fingerprint,
 		Version:     c.g.Version,
-		Outcome:     Cached,
+		Outcome:     c.outcome(),
 		Warnings:    c.warnings(now),
 	}
 	a.MinTTLMet = a.ExpiresIn >= c.request.MinTTL
-	if c.waited && c.g.Version != c.first {
-		a.Outcome = Renewed
-	}
 	return a, nil
+}
+
+// outcome says how the token of the grant last read was come by. One that the
+// call did not wait for was there, and so was one whose renewal failed.
+func (c *call) outcome() Outcome {
+	if c.waited && renewed(c.first, c.g) {
+		return Renewed
+	}
+	return Cached
+}
+
+// renewed reports whether Reltio gave a token between two reads of a grant: a
+// new one, or the one in hand again, with another deadline or without. A
+// renewal that failed, and a check, leave all of these as they are.
+func renewed(before, after grant.Grant) bool {
+	return after.Version != before.Version ||
+		!after.ExpiresAt.Equal(before.ExpiresAt) ||
+		!after.RepeatedUntil.Equal(before.RepeatedUntil) ||
+		!after.ReissuedAt.Equal(before.ReissuedAt)
 }
 
 // warnings lists what the caller should know, sorted.
@@ -71,8 +89,10 @@ func (c *call) warnings(now time.Time) []Warning {
 	}
 	add(ExpiresInMissing, c.g.ExpiresInMissing)
 	add(RefreshTokenEndsSoon, c.g.RefreshEndsSoon(now))
-	add(RejectedTokenIsAlive, c.reported() && c.g.FoundAlive(now))
-	add(RejectedTokenReissued, c.reported() && c.g.Reissued(now))
-	add(RenewalFailing, c.trouble || c.g.Failing())
+	alive, reissued := c.g.FoundAlive(now), c.g.Reissued(now)
+	add(RejectedTokenIsAlive, c.reported() && alive)
+	add(RejectedTokenReissued, c.reported() && reissued)
+	unsettled := c.reported() && !alive && !reissued && c.g.Status != grant.StatusPaused
+	add(RenewalFailing, c.trouble || c.g.Failing() || unsettled)
 	return list
 }

@@ -16,6 +16,7 @@ import (
 func (c *call) await(ctx context.Context) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.deadline.Sub(c.now()))
 	defer cancel()
+	c.trouble = false // what failed on the way here is tried again
 	pause := firstPause
 	tryAt := c.start // when the lease may be free
 	for {
@@ -69,9 +70,11 @@ func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error
 	return false, nil // no news, or news that cannot be read yet
 }
 
-// giveBack ends a lease that was not handed over.
+// giveBack ends a lease that was not handed over, whatever became of the
+// caller's context; but no store keeps a caller for long after its deadline.
 func (c *call) giveBack(ctx context.Context, held lease.Lease) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aside)
+	left := c.deadline.Add(grace).Sub(c.now())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(left, aside))
 	defer cancel()
 	_ = c.Leases.ReleaseLease(ctx, held) // it ends by itself otherwise
 }
@@ -85,7 +88,8 @@ func (c *call) over() bool {
 	return c.g.RetryAt.After(c.start) && !c.g.Living(c.now())
 }
 
-// pause waits a jittered while; false if the caller's patience ends first.
+// pause waits for half of d at least, and all of it at most; false if the
+// caller's patience ends first.
 func (c *call) pause(ctx context.Context, d time.Duration) bool {
 	d -= time.Duration(c.chance() * float64(d) / 2)
 	if !c.now().Add(d).Before(c.deadline) {

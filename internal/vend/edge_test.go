@@ -68,6 +68,30 @@ func TestATokenThatEndsWhileItsRenewalIsAskedFor(t *testing.T) {
 	})
 }
 
+// The event that could not be sent is history once the renewal was awaited.
+func TestAnEventThatIsRefusedAsItsTokenEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := atDue(t)
+		time.Sleep(time.Until(w.grant().ExpiresAt) - 1500*time.Millisecond)
+		v := w.vendor()
+		v.Rotate = slowRefusal{w.rotate}
+		a, err := w.issue(v, vend.Request{})
+		if err != nil || a.Version != 2 || a.Outcome != vend.Renewed {
+			t.Fatalf("%v, %v; want a new token", a, err)
+		}
+		wantWarnings(t, a)
+	})
+}
+
+// slowRefusal takes a second to refuse an event.
+type slowRefusal struct{ *rotate }
+
+// RotateLater implements rotation.Function.
+func (slowRefusal) RotateLater(context.Context, rotation.Request) error {
+	time.Sleep(time.Second)
+	return fault.New(fault.RateLimited, "retry after 1 s")
+}
+
 // slowEvents takes a second to accept an event.
 type slowEvents struct{ *rotate }
 

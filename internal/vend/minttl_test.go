@@ -132,6 +132,31 @@ func TestMinTTLWaitsForARenewalUnderWay(t *testing.T) {
 	})
 }
 
+// In its last minute a token teaches nothing: the mode stays overlap though the
+// same token comes again. It is not asked for once more before its end.
+func TestMinTTLOfATokenThatComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := overlapping(t)
+		w.behave(func(b *reltioauthtest.Behaviour) { b.Login = reltioauthtest.SameToken })
+		time.Sleep(time.Until(w.grant().ExpiresAt) - 45*time.Second)
+		start := time.Now()
+		for range 3 {
+			a := w.must(vend.Request{MinTTL: 5 * time.Minute})
+			if a.MinTTLMet || a.Version != 1 {
+				t.Errorf("min_ttl_met %t, version %d, want the current token", a.MinTTLMet, a.Version)
+			}
+			wantWarnings(t, a)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("it took %v, want at once", took)
+		}
+		if mode := w.grant().Mode(); mode != grant.Overlap {
+			t.Errorf("mode %s, want overlap still", mode)
+		}
+		w.wantRequests(2)
+	})
+}
+
 func TestManyThatNeedMoreLifeCauseOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := overlapping(t)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 )
@@ -96,6 +97,37 @@ func TestAStoreThatHangsEndsWithTheCallersPatience(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A lease that cannot be given back ends by itself; the answer does not wait.
+func TestAStoreThatHangsFromTheWinnersReadOn(t *testing.T) {
+	for _, invocation := range []time.Duration{25 * time.Second, 10 * time.Second, 2 * time.Second, 1200 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, "client_credentials")
+			v := w.vendor()
+			v.Grants, v.Leases = hangs{w.store, grant.Strong}, hangsOnRelease{w.store}
+			ctx, cancel := context.WithTimeout(t.Context(), invocation)
+			defer cancel()
+			start := time.Now()
+			_, err := v.Issue(ctx, vend.Request{Connection: acme})
+			if fault.Of(err) == nil || fault.Of(err).Type != fault.ReltioUnavailable {
+				t.Errorf("error %v, want ReltioUnavailable", err)
+			}
+			most := min(vend.Patience, invocation-time.Second) + 250*time.Millisecond
+			if took := time.Since(start); took > most {
+				t.Errorf("of %v it took %v, want at most %v", invocation, took, most)
+			}
+		})
+	}
+}
+
+// hangsOnRelease gives no lease back until the caller has had enough.
+type hangsOnRelease struct{ *store }
+
+// ReleaseLease implements lease.Store.
+func (hangsOnRelease) ReleaseLease(ctx context.Context, _ lease.Lease) error {
+	<-ctx.Done()
+	return fault.Wrap(fault.StoreUnavailable, "the table: the context has ended", ctx.Err())
 }
 
 // hangs never answers reads of one consistency.

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -130,10 +131,17 @@ func TestADeadTokenThatIsReissued(t *testing.T) {
 					return
 				}
 				wantWarnings(t, a, vend.RejectedTokenReissued)
+				if a.Outcome != vend.Renewed || a.Version != 1 {
+					t.Errorf("%s, version %d, want the first token, asked for again", a.Outcome, a.Version)
+				}
 				requests, checks := w.requests(), w.checks()
 				for range 4 {
 					time.Sleep(time.Minute)
-					wantWarnings(t, w.must(vend.Request{RejectedFingerprint: dead}), vend.RejectedTokenReissued)
+					a = w.must(vend.Request{RejectedFingerprint: dead})
+					wantWarnings(t, a, vend.RejectedTokenReissued)
+					if a.Outcome != vend.Cached {
+						t.Errorf("outcome %s, want cached: nothing was asked", a.Outcome)
+					}
 				}
 				if w.requests() != requests || w.checks() != checks {
 					t.Error("Reltio was asked again within five minutes")
@@ -170,18 +178,47 @@ func TestAReportedTokenThatCannotBeCheckedStays(t *testing.T) {
 	})
 }
 
+// Nothing was sent and nothing has failed, but the reporter has its token back.
+func TestAReportWhileTheHostIsPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "client_credentials")
+		current := w.must(vend.Request{}).Fingerprint
+		if _, err := w.store.Throttled(t.Context(), host, budget.Throttle{
+			Client: "another", Now: time.Now(), RetryAfter: time.Minute,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second is answered at once, by retry_at
+			a := w.must(vend.Request{RejectedFingerprint: current})
+			if a.Fingerprint != current || a.Outcome != vend.Cached {
+				t.Errorf("answer %s, %s, want the current token, cached", a.Fingerprint, a.Outcome)
+			}
+			wantWarnings(t, a, vend.RenewalFailing)
+		}
+		wantWarnings(t, w.must(vend.Request{}))
+		if w.checks() != 0 {
+			t.Error("Reltio was asked though its host is paused")
+		}
+		time.Sleep(time.Minute)
+		wantWarnings(t, w.must(vend.Request{RejectedFingerprint: current}), vend.RejectedTokenIsAlive)
+	})
+}
+
 func TestAThousandReportersCauseOneCheck(t *testing.T) {
 	tests := map[string]struct {
 		kill     bool
+		killed   reltioauthtest.KilledTokens
 		requests int
 	}{
-		"of a token that is alive": {false, 1},
-		"of a token that is dead":  {true, 2},
+		"of a token that is alive":       {false, reltioauthtest.KilledAreReplaced, 1},
+		"of a token that is dead":        {true, reltioauthtest.KilledAreReplaced, 2},
+		"of a dead one that comes again": {true, reltioauthtest.KilledUntilRevoked, 3},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, "client_credentials")
+				w.behave(func(b *reltioauthtest.Behaviour) { b.KilledTokens = test.killed })
 				slowly(w)
 				reported := w.must(vend.Request{}).Fingerprint
 				if test.kill {

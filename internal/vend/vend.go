@@ -38,8 +38,12 @@ const (
 	leastRead = time.Second
 	// aside bounds what a call does for others, with its own token in hand.
 	aside = 2 * time.Second
-	// firstPause and longestPause between two reads of one who waits.
-	firstPause   = 50 * time.Millisecond
+	// grace is how long after a caller's deadline a lease may still be given
+	// back: less than spare.
+	grace = 250 * time.Millisecond
+	// firstPause and longestPause between two reads of one who waits, before
+	// jitter takes up to half off: so no pause is under 50 ms.
+	firstPause   = 100 * time.Millisecond
 	longestPause = time.Second
 )
 
@@ -76,7 +80,8 @@ type Outcome string
 const (
 	// Cached: it was there.
 	Cached Outcome = "cached"
-	// Renewed: this call caused or awaited a renewal.
+	// Renewed: this call caused or awaited a renewal, and Reltio gave a token:
+	// a new one, or the one in hand again.
 	Renewed Outcome = "renewed"
 )
 
@@ -126,9 +131,8 @@ type call struct {
 	start    time.Time
 	deadline time.Time
 
-	// g is the grant as last read; first is the version at the first read.
-	g     grant.Grant
-	first int64
+	// g is the grant as last read, first as it was read first.
+	g, first grant.Grant
 	// waited: the call went the long way.
 	waited bool
 	// trouble: something failed on the way that a living token hides.
@@ -138,7 +142,7 @@ type call struct {
 // run is the order of work: memory, one read, and only then the long way.
 func (c *call) run(ctx context.Context) (Answer, error) {
 	if g, ok := c.memory.get(c.request.Connection, c.start); ok && c.fromMemory(g) {
-		c.g, c.first = g, g.Version
+		c.g = g
 		return c.answer()
 	}
 	ctx, cancel := context.WithTimeout(ctx, max(c.deadline.Sub(c.start), leastRead))
@@ -150,7 +154,7 @@ func (c *call) run(ctx context.Context) (Answer, error) {
 	if err := c.read(ctx, consistency); err != nil {
 		return Answer{}, err
 	}
-	c.first = c.g.Version
+	c.first = c.g
 	if c.state() == served {
 		c.renewAhead(ctx)
 	}
@@ -211,10 +215,10 @@ func (c *call) state() state {
 		}
 		return wanting
 	case c.reported():
-		if c.g.Reissued(now) || c.g.FoundAlive(now) || c.g.Status == grant.StatusPaused || c.g.Retrying(now) {
-			return served
+		idle := c.g.Status == grant.StatusPaused || c.g.Retrying(now)
+		if !idle && (c.g.Checkable(now) || c.g.FoundDead(now)) {
+			return wanting
 		}
-		return wanting
 	case c.request.MinTTL > 0 && c.g.LivesUp(now, c.request.MinTTL):
 		return wanting
 	}

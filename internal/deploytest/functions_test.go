@@ -71,22 +71,55 @@ func checkLogging(t template, name, id string) (found problems) {
 	return found
 }
 
+// shifts is how a function's traffic moves to a new version in production. Five
+// ticks of which a tenth is to go there may all go elsewhere.
+var shifts = map[string]string{
+	"IssueFunction": "Canary10Percent5Minutes", "RotateFunction": "Linear10PercentEvery1Minute", "CallbackFunction": "Canary10Percent5Minutes",
+}
+
+// checkDeployment: step by step, and judged by the errors of the new version
+// alone. Among those of all versions a tenth is lost.
 func checkDeployment(t template, id string) (found problems) {
 	preference := objectAt(t.get(id).properties(), "DeploymentPreference")
-	if got := fmt.Sprint(preference["Type"]); got != "map[Fn::If:[HasCanary Canary10Percent5Minutes AllAtOnce]]" {
-		found.addf("%s: deployed by %s, want a canary in production", id, got)
+	if got, want := fmt.Sprint(preference["Type"]), "map[Fn::If:[HasCanary "+shifts[id]+" AllAtOnce]]"; got != want {
+		found.addf("%s: deployed by %s, want %s", id, got, want)
 	}
 	choice := listOf(at(preference, "Alarms", "Fn::If"))
 	if len(choice) != 3 || len(listOf(choice[1])) == 0 {
 		found.addf("%s: no alarms stop its deployment", id)
 		return found
 	}
+	judged := false
 	for _, alarm := range listOf(choice[1]) {
-		if got := t.get(fmt.Sprint(at(alarm, "Ref"))).body["Type"]; got != "AWS::CloudWatch::Alarm" {
+		r := t.get(fmt.Sprint(at(alarm, "Ref")))
+		if r.body["Type"] != "AWS::CloudWatch::Alarm" {
 			found.addf("%s: %v is no alarm", id, alarm)
+			continue
+		}
+		for _, m := range metricsOf(r.properties()) {
+			if m["MetricName"] == "Duration" {
+				continue // of all calls the slowest hundredth: a tenth is enough
+			}
+			judged = judged || m["MetricName"] == "Errors"
+			if got, want := dimension(m, "ExecutedVersion"), id+".Version.Version"; got != want {
+				found.addf("%s: %v judges its deployment by the %v of version %q, want %s", id, alarm, m["MetricName"], got, want)
+			}
 		}
 	}
+	if !judged {
+		found.addf("%s: no alarm on its errors stops its deployment", id)
+	}
 	return found
+}
+
+// dimension is the attribute that a metric's dimension is taken from.
+func dimension(metric object, name string) string {
+	for _, d := range listOf(metric["Dimensions"]) {
+		if parts := listOf(at(d, "Value", "Fn::GetAtt")); at(d, "Name") == name && len(parts) > 0 {
+			return strings.ReplaceAll(strings.Trim(fmt.Sprint(parts), "[]"), " ", ".")
+		}
+	}
+	return ""
 }
 
 // notSet are variables that a function reads and the template does not set, with

@@ -125,8 +125,8 @@ var seeded = map[string]struct {
 	"operators read logins under way": {"operator", func(t template) {
 		t.put([]any{"grant#*", "request#*"}, append(t.operatorStatement("ReadItems"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
 	}},
-	"operators delete anything": {"operator", func(t template) {
-		t.put([]any{"account#*", "grant#*"}, append(t.operatorStatement("DropClaims"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
+	"operators delete items": {"operator", func(t template) {
+		t.put([]any{"dynamodb:UpdateItem", "dynamodb:DeleteItem"}, append(t.operatorStatement("WriteItems"), "Action")...)
 	}},
 	"operators write refresh tokens": {"operator", func(t template) {
 		t.put([]any{"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}, append(t.operatorStatement("ForgetGrants"), "Action")...)
@@ -164,6 +164,19 @@ var seeded = map[string]struct {
 	"logs for ever": {"functions", func(t template) { t.put(nil, property("IssueLogGroup", "RetentionInDays")...) }},
 	"a deployment that nothing stops": {"functions", func(t template) {
 		t.put(nil, property("CallbackFunction", "DeploymentPreference", "Alarms")...)
+	}},
+	"a deployment judged by all versions": {"functions", func(t template) {
+		t.put([]any{object{"Ref": "IssueFailingAlarm"}, object{"Ref": "IssueSlowAlarm"}},
+			property("IssueFunction", "DeploymentPreference", "Alarms", "Fn::If", 1)...)
+	}},
+	"a deployment judged by its duration alone": {"functions", func(t template) {
+		t.put([]any{object{"Ref": "RotateSlowAlarm"}}, property("RotateFunction", "DeploymentPreference", "Alarms", "Fn::If", 1)...)
+	}},
+	"a deployment judged by another function": {"functions", func(t template) {
+		t.put([]any{object{"Ref": "IssueNewVersionAlarm"}}, property("CallbackFunction", "DeploymentPreference", "Alarms", "Fn::If", 1)...)
+	}},
+	"ticks that all pass the new version by": {"functions", func(t template) {
+		t.put("Canary10Percent5Minutes", property("RotateFunction", "DeploymentPreference", "Type", "Fn::If", 1)...)
 	}},
 	"a variable that the code does not read": {"environment", func(t template) {
 		t.put("1", property("RotateFunction", "Environment", "Variables", "ROTATE_CONCURENCY")...)

@@ -116,6 +116,8 @@ type Keys interface {
 	// ConnectionKey names the key of a connection's secret; "" for the AWS
 	// account's own.
 	ConnectionKey(ctx context.Context, name string) (string, error)
+	// List names the connections that have a secret.
+	List(ctx context.Context) ([]string, error)
 }
 
 // examination is one run of all checks.

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"regexp"
@@ -18,8 +19,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
 	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
 )
 
@@ -162,8 +165,32 @@ func TestTroubles(t *testing.T) {
 		"a renewal that nobody made":     {func(i *installation) { i.grant("machine", grant.StatusFailing, time.Now().Add(-6*time.Minute)) }, `^failed sweeps: a renewal has been due for 6m`},
 		"a renewal that is late":         {func(i *installation) { i.grant("machine", grant.StatusFailing, time.Now().Add(-3*time.Minute)) }, `^warning sweeps: a renewal has been due for 3m`},
 		"a secret under another key":     {func(i *installation) { i.vault.KMSKeyID = ""; i.connect("other", `"grant_type":"client_credentials"`) }, `^warning connection other: its secret is encrypted with another key`},
+		"a secret under a key of others": {func(i *installation) { i.under(otherARN) }, `^failed connection other: its secret is encrypted with a key that the functions may not use \| docs/operations.md, A secret`},
+		"one that is waited for too": {
+			func(i *installation) {
+				i.under(otherARN)
+				i.grant("other", grant.StatusCredentialsRejected, time.Now().Add(time.Minute))
+			},
+			`^failed connection other: its secret is encrypted with a key`,
+		},
+		"one that keeps all from being read": {
+			func(i *installation) { i.under(otherARN); i.doctor.Operator = sealed{i.operator} },
+			`^failed connection other: its secret is encrypted with a key`,
+		},
+		"what cannot be read for another reason": {func(i *installation) { i.doctor.Operator = sealed{i.operator} }, `^skipped connections: they could not be read`},
+		"a secret under the account's own key":   {func(i *installation) { i.under("alias/aws/secretsmanager") }, `^warning connection other: its secret is encrypted with another key`},
+		"the account's own key by its ARN": {
+			func(i *installation) { i.under("arn:aws:kms:us-east-1:123456789012:alias/aws/secretsmanager") },
+			`^warning connection other: its secret is encrypted with another key`,
+		},
+		"the stack's key by its alias": {func(i *installation) { i.under("alias/" + i.name) }, `^ok connection other: client_credentials`},
+		"the stack's key by its id":    {func(i *installation) { i.under(keyARN[strings.LastIndex(keyARN, "/")+1:]) }, `^ok connection other: client_credentials`},
+		"a stack that names no key": {
+			func(i *installation) { i.under(otherARN); delete(i.doctor.AWS.Stack.Outputs, "KeyArn") },
+			`^ok connection other: client_credentials`,
+		},
 		"a stack with nothing of it":     {func(i *installation) { i.doctor.AWS.Stack = nil }, `^skipped schedule: which one it is, a stack says`},
-		"a clock that is a little off":   {func(i *installation) { i.doctor.AWS.Table = "none"; i.clock(7 * time.Second) }, `^warning clock: [78]s off, by the clock of 127.0.0.1`},
+		"a clock that is a little off":   {func(i *installation) { i.doctor.AWS.Table = "none"; i.clock(7 * time.Second) }, `^warning clock: [678]s off, by the clock of 127.0.0.1`},
 		"a clock that is a lot off":      {func(i *installation) { i.doctor.AWS.Table = "none"; i.clock(-30 * time.Second) }, `^failed clock: (29|30)s off, by the clock of 127.0.0.1`},
 		"secrets that may not be listed": {func(i *installation) { i.withoutSecrets() }, `^failed reading: connections: StoreUnavailable: Secrets Manager: no usable answer`},
 	} {
@@ -180,6 +207,24 @@ func TestTroubles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherARN is a key that is not the stack's.
+const otherARN = "arn:aws:kms:us-east-1:123456789012:key/9999abcd-12ab-34cd-56ef-1234567890ab"
+
+// under connects other, with its secret under a key.
+func (i *installation) under(key string) {
+	i.t.Helper()
+	i.vault.KMSKeyID = key
+	i.connect("other", `"grant_type":"client_credentials"`)
+}
+
+// sealed is an operator who may not decrypt one of the secrets.
+type sealed struct{ doctor.Operator }
+
+// Status implements doctor.Operator.
+func (sealed) Status(context.Context, ...string) (operate.Report, error) {
+	return operate.Report{}, fault.New(fault.StoreUnavailable, "Secrets Manager: AccessDeniedException")
 }
 
 // grant stores one that is due at a moment.
@@ -199,8 +244,7 @@ func (i *installation) grant(name string, status grant.Status, due time.Time) {
 // clock puts a server in the authorization server's place whose clock is ahead
 // of ours.
 func (i *installation) clock(ahead time.Duration) {
-	date := time.Now().Add(ahead)
-	i.operator.Hosts = connection.Hosts{strings.TrimPrefix(page{status: 200, date: &date}.start(i.t), "http://")}
+	i.operator.Hosts = connection.Hosts{strings.TrimPrefix(page{status: 200, ahead: ahead}.start(i.t), "http://")}
 }
 
 // withoutSecrets has the operator look for secrets where nothing listens.

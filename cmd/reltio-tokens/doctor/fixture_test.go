@@ -34,11 +34,11 @@ const (
 )
 
 // page is a server in the place of an authorization server or of the callback;
-// date is what it takes for the time, nil for the truth.
+// ahead is by how much its clock is.
 type page struct {
 	status int
 	header http.Header
-	date   *time.Time
+	ahead  time.Duration
 }
 
 func (p page) start(t *testing.T) (address string) {
@@ -48,8 +48,8 @@ func (p page) start(t *testing.T) (address string) {
 			t.Errorf("%s was sent credentials", r.URL.Path)
 		}
 		maps.Copy(w.Header(), p.header)
-		if p.date != nil {
-			w.Header().Set("Date", p.date.UTC().Format(http.TimeFormat))
+		if p.ahead != 0 {
+			w.Header().Set("Date", time.Now().Add(p.ahead).UTC().Format(http.TimeFormat))
 		}
 		w.WriteHeader(p.status)
 		_, _ = io.WriteString(w, canary)

@@ -97,12 +97,39 @@ func (e *examination) sweeps(context.Context) {
 // eachConnection has a finding for every connection.
 func (e *examination) eachConnection(ctx context.Context) {
 	if e.connections == nil {
-		e.found("connections", Skipped, "they could not be read", "")
+		e.unread(ctx)
 		return
 	}
 	for _, s := range e.connections.Connections {
 		e.connection(ctx, s)
 	}
+}
+
+// unread says which secrets may be why nothing could be read: one under a key
+// that is out of reach is enough.
+func (e *examination) unread(ctx context.Context) {
+	found := false
+	for _, name := range e.listed(ctx) {
+		if k, err := e.key(ctx, name); err == nil && k == strange {
+			e.strangeKey(name)
+			found = true
+		}
+	}
+	if !found {
+		e.found("connections", Skipped, "they could not be read", "")
+	}
+}
+
+// listed are the connections that have a secret, where the stack is known.
+func (e *examination) listed(ctx context.Context) []string {
+	if e.AWS == nil || e.AWS.Stack == nil {
+		return nil
+	}
+	names, err := e.AWS.Secrets.List(ctx)
+	if err != nil {
+		return nil // said already, where they were to be read
+	}
+	return names
 }
 
 func (e *examination) connection(ctx context.Context, s operate.State) {
@@ -118,34 +145,66 @@ func (e *examination) connection(ctx context.Context, s operate.State) {
 	case !checked.OK:
 		e.found(check, Failed, strings.Join(checked.Problems, "; "), "reltio-tokens add "+s.Connection+" --force writes another secret")
 		return
+	}
+	k, err := e.key(ctx, s.Connection)
+	switch {
+	case err != nil:
+		e.refused(check, "its secret's key", err)
+	case k == strange:
+		e.strangeKey(s.Connection)
 	case s.NeedsSomebody:
 		do := "docs/operations.md, waiting"
 		if s.Status == grant.StatusReauthorize {
 			do = "reltio-tokens connect " + s.Connection + " makes a link for the person"
 		}
 		e.found(check, Warning, "waits for somebody: "+string(s.Status), do)
-		return
+	case k == accounts:
+		e.found(check, Warning, "its secret is encrypted with another key than the stack's", doMoveKey)
+	default:
+		e.found(check, OK, fmt.Sprintf("%s, %s", s.GrantType, s.Status), "")
 	}
-	if other, err := e.otherKey(ctx, s.Connection); err != nil {
-		e.refused(check, "its secret's key", err)
-		return
-	} else if other {
-		e.found(check, Warning, "its secret is encrypted with another key than the stack's",
-			"docs/operations.md, A secret under another key")
-		return
-	}
-	e.found(check, OK, fmt.Sprintf("%s, %s", s.GrantType, s.Status), "")
 }
 
-// otherKey reports whether a connection's secret is not encrypted with the
-// stack's key, which can be named by its ARN, its id, or the stack's alias.
-func (e *examination) otherKey(ctx context.Context, name string) (bool, error) {
-	if e.AWS == nil || e.AWS.Stack == nil {
-		return false, nil
+// doMoveKey is what to do about a secret's key.
+const doMoveKey = "docs/operations.md, A secret under another key"
+
+func (e *examination) strangeKey(name string) {
+	e.found("connection "+name, Failed, "its secret is encrypted with a key that the functions may not use", doMoveKey)
+}
+
+// whose says whose key a secret is encrypted with.
+type whose int
+
+const (
+	// ours is the stack's, or nobody can tell.
+	ours whose = iota
+	// accounts is the AWS account's own for Secrets Manager: everybody in the
+	// account who may read the secret may use it.
+	accounts
+	// strange is any other. The functions' roles do not reach it.
+	strange
+)
+
+// key looks at the key of a connection's secret. The stack's can be named by its
+// ARN, its id, or the stack's alias.
+func (e *examination) key(ctx context.Context, name string) (whose, error) {
+	if e.AWS == nil || e.AWS.Stack == nil || e.AWS.Stack.KeyARN() == "" {
+		return ours, nil
 	}
 	key, err := e.AWS.Secrets.ConnectionKey(ctx, name)
-	alias := "alias/" + e.AWS.Stack.Name
-	ours := key != "" && (key == e.AWS.Stack.KeyARN() || strings.HasSuffix(e.AWS.Stack.KeyARN(), ":key/"+key) ||
-		key == alias || strings.HasSuffix(key, ":"+alias))
-	return err == nil && !ours, err
+	if err != nil {
+		return ours, err
+	}
+	arn, alias := e.AWS.Stack.KeyARN(), "alias/"+e.AWS.Stack.Name
+	switch {
+	case key == "", key == accountsAlias, strings.HasSuffix(key, ":"+accountsAlias):
+		return accounts, nil
+	case key == arn, strings.HasSuffix(arn, ":key/"+key), key == alias, strings.HasSuffix(key, ":"+alias):
+		return ours, nil
+	default:
+		return strange, nil
+	}
 }
+
+// accountsAlias names the AWS account's own key for Secrets Manager.
+const accountsAlias = "alias/aws/secretsmanager"

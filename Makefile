@@ -38,7 +38,7 @@ run: ## start everything on this machine, until Ctrl-C; ARGS='-h' lists flags
 
 run-binaries: ## the same with the real binaries and engines, as on AWS; fetches the engines first (minutes)
 	@scripts/engines
-	@go build -o bin/lambdahost ./cmd/lambdahost && exec bin/lambdahost $(ARGS)
+	@go build -o bin/binaries ./cmd/binaries && exec bin/binaries $(ARGS)
 
 test: ## run all tests, with the race detector; the first time this fetches engines and clients (minutes)
 	@scripts/engines

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
 )
@@ -53,11 +52,7 @@ func flags(args []string, log io.Writer) (local.Config, error) {
 		_, _ = fmt.Fprintln(log, "Runs the whole stack on this machine: a sandbox of Reltio's authorization\nserver, the functions, and the Lambda Invoke API in front of them.")
 		set.PrintDefaults()
 	}
-	set.IntVar(&c.CallbackPort, "callback-port", local.DefaultCallbackPort, "`port` where browsers connect Reltio")
-	set.IntVar(&c.LambdaPort, "lambda-port", local.DefaultLambdaPort, "`port` of the Lambda Invoke API")
-	set.IntVar(&c.ReltioPort, "reltio-port", local.DefaultReltioPort, "`port` of Reltio's sandbox")
-	set.DurationVar(&c.TokenLife, "token-life", time.Hour, "how `long` the sandbox's access tokens live")
-	verbose := set.Bool("v", false, "show the functions' log lines")
+	verbose := c.Flags(set)
 	if err := set.Parse(args); err != nil {
 		return c, err
 	}

@@ -1,14 +1,12 @@
 package browsertest_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +20,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
 	"github.com/reltio-tokens/reltio-tokens/internal/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
@@ -38,33 +37,14 @@ type site struct {
 	secrets *memory.Secrets
 	server  *reltioauthtest.Server
 	flow    *authcode.Flow
-	log     *record
+	log     *logtest.Buffer
 	later   atomic.Int64 // how far the clock was moved on
-}
-
-// record keeps the log.
-type record struct {
-	mu   sync.Mutex
-	data bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.data.Write(p)
-}
-
-func (r *record) text() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.data.String()
 }
 
 // newSite has the connection acme-prod, and the users ann and ben.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, table: &memory.Table{}, secrets: &memory.Secrets{}, log: &record{}}
+	s := &site{t: t, table: &memory.Table{}, secrets: &memory.Secrets{}, log: &logtest.Buffer{}}
 	s.server = reltioauthtest.New(reltioauthtest.Config{
 		Now:     s.now,
 		Clients: []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("secret-of-acme"), RequirePKCE: true}},

@@ -16,16 +16,13 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// DefaultCallbackPort is where browsers come, unless another is asked for.
-const DefaultCallbackPort = 3000
-
 // callbackTime is what the callback function is given on Lambda.
 const callbackTime = 29 * time.Second
 
 // listenForBrowsers opens the port of the HTTP side of callback, and registers
 // its address with the sandbox as the one to which a browser may be sent back.
 func (s *Stack) listenForBrowsers(ctx context.Context) (net.Listener, error) {
-	where := address(s.config.CallbackPort, DefaultCallbackPort)
+	where := Address(s.config.CallbackPort, DefaultCallbackPort)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", where)
 	if err != nil {
 		return nil, taken("the callback's HTTP side", "-callback-port", where, err)

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -35,7 +34,9 @@ func Connections() []string {
 }
 
 // Sandbox is the authorization server of the demonstration; its access tokens
-// live for so long.
+// live for so long. It remembers browsers, as single sign-on does: to whoever
+// logs in again it gives the refresh token that it gave before, so that callback
+// revokes that one and sends the browser there once more. Nobody types twice.
 func Sandbox(life time.Duration) reltioauthtest.Config {
 	return reltioauthtest.Config{
 		Clients: []reltioauthtest.Client{{
@@ -46,6 +47,7 @@ func Sandbox(life time.Duration) reltioauthtest.Config {
 			{Username: demoUser, Password: demoSecret("user"), Tenants: []string{demoTenant}},
 			{Username: demoPerson, Password: demoSecret("person"), Tenants: []string{demoTenant}},
 		},
+		Behaviour:    reltioauthtest.Behaviour{SingleSignOn: true},
 		KeepRequests: 1000,
 	}
 }
@@ -102,9 +104,13 @@ func (s *Stack) Demo(ctx context.Context, w io.Writer) error {
 }
 
 // Show vends a token for each connection, twice, and prints what came and how
-// to do it again. demo-authorization-code has none before a person has logged
-// in: its link is printed instead.
+// to do it again. For demo-authorization-code a person has to log in first: a
+// browser of the demonstration does, at the sandbox's page. A fresh link is
+// printed for whoever wants to do it as well.
 func (d Demo) Show(ctx context.Context, w io.Writer) error {
+	if err := d.logIn(ctx); err != nil {
+		return err
+	}
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "Reltio's sandbox   %s\nLambda Invoke API  %s   (functions issue, rotate and callback)\nBrowsers           %s   (function callback)\n\n",
 		d.ReltioURL, d.LambdaURL, d.CallbackURL)
@@ -113,10 +119,6 @@ func (d Demo) Show(ctx context.Context, w io.Writer) error {
 		first, _, err := d.issue(ctx, name)
 		if err != nil {
 			return err
-		}
-		if first.ErrorType == string(fault.ReauthorizationRequired) {
-			fmt.Fprintf(&text, "%-24s %s: see below\n", name, first.ErrorType)
-			continue
 		}
 		again, took, err := d.issue(ctx, name)
 		if err != nil {
@@ -135,10 +137,23 @@ func (d Demo) Show(ctx context.Context, w io.Writer) error {
 	return err
 }
 
+// logIn is the person's part, for this once.
+func (d Demo) logIn(ctx context.Context) error {
+	link, err := d.Invite(ctx, demoAuthorizationCode, false)
+	if err != nil {
+		return err
+	}
+	if err := connect(ctx, link, demoPerson, demoSecret("person").Reveal()); err != nil {
+		return fmt.Errorf("logging in for %s: %w", demoAuthorizationCode, err)
+	}
+	return nil
+}
+
 // byBrowser is how a person connects. The password is known to this process's
 // own sandbox alone.
 const byBrowser = `
-%[1]s needs a person. Open this link (it works once, for a day):
+%[1]s needs a person. This program has just been one, at the sandbox's
+page; to be one yourself, open this link (it works once, for a day):
 
   %[2]s
 
@@ -190,7 +205,7 @@ func (d Demo) issue(ctx context.Context, name string) (v vended, took time.Durat
 	if err := json.NewDecoder(response.Body).Decode(&v); err != nil {
 		return v, 0, fmt.Errorf("invoking issue: %w", err)
 	}
-	if response.Header.Get("X-Amz-Function-Error") != "" && v.ErrorType != string(fault.ReauthorizationRequired) {
+	if response.Header.Get("X-Amz-Function-Error") != "" {
 		return v, 0, fmt.Errorf("issue: %s: %s: %s", name, v.ErrorType, cmp.Or(v.Message, "no message"))
 	}
 	return v, time.Since(began), nil

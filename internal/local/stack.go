@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,7 +23,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// Config says where the stack listens. The zero value is ready to use.
+// Config says where the stack listens: on which ports of loopback, where -1
+// means any that is free. The zero value is ready to use.
 type Config struct {
 	// LambdaPort of the Invoke API; 0 means 3001.
 	LambdaPort int
@@ -39,12 +39,6 @@ type Config struct {
 	// Log takes the functions' log lines; nil drops them.
 	Log io.Writer
 }
-
-// The ports, unless others are asked for.
-const (
-	DefaultLambdaPort = 3001
-	DefaultReltioPort = 3002
-)
 
 // Stack is a running stack.
 type Stack struct {
@@ -72,13 +66,13 @@ type Stack struct {
 func Start(ctx context.Context, c Config) (*Stack, error) {
 	s := &Stack{config: c, reltio: reltioauthtest.New(Sandbox(c.TokenLife)), secrets: &memory.Secrets{}}
 	var err error
-	if s.ReltioURL, err = s.reltio.Start(address(c.ReltioPort, DefaultReltioPort)); err != nil { //nolint:contextcheck // Close ends it
-		return nil, taken("the sandbox", "-reltio-port", address(c.ReltioPort, DefaultReltioPort), err)
+	if s.ReltioURL, err = s.reltio.Start(Address(c.ReltioPort, DefaultReltioPort)); err != nil { //nolint:contextcheck // Close ends it
+		return nil, taken("the sandbox", "-reltio-port", Address(c.ReltioPort, DefaultReltioPort), err)
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address(c.LambdaPort, DefaultLambdaPort))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", Address(c.LambdaPort, DefaultLambdaPort))
 	if err != nil {
 		_ = s.reltio.Close() // it has not served anybody yet
-		return nil, taken("the Invoke API", "-lambda-port", address(c.LambdaPort, DefaultLambdaPort), err)
+		return nil, taken("the Invoke API", "-lambda-port", Address(c.LambdaPort, DefaultLambdaPort), err)
 	}
 	s.LambdaURL = "http://" + listener.Addr().String()
 	browsers, err := s.listenForBrowsers(ctx)
@@ -90,13 +84,6 @@ func Start(ctx context.Context, c Config) (*Stack, error) {
 	}
 	s.serve(ctx, listener, browsers)
 	return s, nil
-}
-
-func address(port, usual int) string {
-	if port < 0 {
-		port, usual = 0, 0 // a free one
-	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(cmp.Or(port, usual)))
 }
 
 func taken(what, flag, address string, err error) error {

@@ -1,0 +1,35 @@
+package local
+
+import (
+	"cmp"
+	"flag"
+	"net"
+	"strconv"
+	"time"
+)
+
+// The ports, unless others are asked for.
+const (
+	DefaultCallbackPort = 3000
+	DefaultLambdaPort   = 3001
+	DefaultReltioPort   = 3002
+)
+
+// Flags lets a command line set the ports and TokenLife. verbose is whether it
+// wants to see what the functions write: Log is the caller's to set.
+func (c *Config) Flags(set *flag.FlagSet) (verbose *bool) {
+	set.IntVar(&c.CallbackPort, "callback-port", DefaultCallbackPort, "`port` where browsers connect Reltio; -1: any that is free")
+	set.IntVar(&c.LambdaPort, "lambda-port", DefaultLambdaPort, "`port` of the Lambda Invoke API; -1: any that is free")
+	set.IntVar(&c.ReltioPort, "reltio-port", DefaultReltioPort, "`port` of Reltio's sandbox; -1: any that is free")
+	set.DurationVar(&c.TokenLife, "token-life", time.Hour, "how `long` the sandbox's access tokens live")
+	return set.Bool("v", false, "show what the functions write")
+}
+
+// Address is where to listen for a port of a Config: on loopback; 0 means the
+// usual port, and a negative one any that is free.
+func Address(port, usual int) string {
+	if port < 0 {
+		port, usual = 0, 0
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(cmp.Or(port, usual)))
+}

@@ -18,7 +18,8 @@ type DestinationRecord struct {
 }
 
 // DestinationRequest says which event it was and why it was given up:
-// RetriesExhausted or EventAgeExceeded.
+// RetriesExhausted, EventAgeExceeded or ZeroReservedConcurrency. The ARN of an
+// event that was sent without a qualifier ends in :$LATEST.
 type DestinationRequest struct {
 	RequestID              string `json:"requestId"`
 	FunctionArn            string `json:"functionArn"`
@@ -126,8 +127,11 @@ func (h *Host) process(e *event) {
 		switch took := h.attempt(e); {
 		case took && e.last.FunctionError == "":
 			return
-		case took && e.attempts > e.f.Async.MaximumRetryAttempts, e.f.Concurrency < 0:
+		case took && e.attempts > e.f.Async.MaximumRetryAttempts:
 			h.giveUp(e, "RetriesExhausted")
+			return
+		case e.f.Concurrency < 0:
+			h.giveUp(e, "ZeroReservedConcurrency")
 			return
 		case took:
 			refusals, wait = 0, e.f.Async.RetryWait(e.attempts, false)
@@ -165,11 +169,15 @@ func (h *Host) giveUp(e *event, condition string) {
 	if e.f.Async.OnFailure == nil {
 		return
 	}
+	arn := e.arn
+	if arn == h.ARN(e.f.Name) {
+		arn = qualified(arn, Latest)
+	}
 	r := DestinationRecord{
 		Version:   "1.0",
 		Timestamp: h.now().UTC().Format("2006-01-02T15:04:05.000Z"),
 		RequestContext: DestinationRequest{
-			RequestID: e.id, FunctionArn: e.arn, Condition: condition, ApproximateInvokeCount: e.attempts,
+			RequestID: e.id, FunctionArn: arn, Condition: condition, ApproximateInvokeCount: e.attempts,
 		},
 		RequestPayload: e.request.Payload,
 	}

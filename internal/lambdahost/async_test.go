@@ -1,6 +1,7 @@
 package lambdahost_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 )
 
 // send sends f an event.
@@ -67,7 +69,7 @@ func TestAFailedEventIsTriedAgainAndThenGivenUp(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, want := range []string{
-				`{"version":"1.0","timestamp":"20`, `"functionArn":"arn:aws:lambda:us-east-1:123456789012:function:f","condition":`,
+				`{"version":"1.0","timestamp":"20`, `"functionArn":"arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST","condition":`,
 				`"requestPayload":{"do":"fail","text":"why"},"responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},"responsePayload":{"errorMessage":"why","errorType":"Some.Type"}}`,
 			} {
 				if !strings.Contains(string(text), want) {
@@ -139,13 +141,50 @@ func TestEventsOfAFunctionThatMayNotRun(t *testing.T) {
 		f.Async.OnFailure = func(r lambdahost.DestinationRecord) { records <- r }
 	})
 	send(t, h, order{})
-	if r := <-records; r.RequestContext.ApproximateInvokeCount != 0 || r.ResponseContext != nil {
+	if r := <-records; r.RequestContext.Condition != "ZeroReservedConcurrency" || r.RequestContext.ApproximateInvokeCount != 0 || r.ResponseContext != nil {
 		t.Errorf("%+v", r)
 	}
 }
 
+func TestAThrottledEventGetsTooOld(t *testing.T) {
+	h := newHost(t)
+	records := make(chan lambdahost.DestinationRecord, 1)
+	deploy(t, h, func(f *lambdahost.Function) {
+		f.Concurrency = 1
+		f.Async = lambdahost.Async{
+			MaximumEventAge: 50 * time.Millisecond,
+			RetryWait:       func(int, bool) time.Duration { return 20 * time.Millisecond },
+			OnFailure:       func(r lambdahost.DestinationRecord) { records <- r },
+		}
+	})
+	ask(t, h, order{})
+	e, busy := only(t, h), later(t, h, order{Do: "sleep", Ms: 20_000})
+	eventually(t, "busy", e.Busy)
+	send(t, h, order{})
+	if r := <-records; r.RequestContext.Condition != "EventAgeExceeded" || r.RequestContext.ApproximateInvokeCount != 0 || r.ResponseContext != nil {
+		t.Errorf("%+v", r)
+	}
+	e.Kill()
+	<-busy
+}
+
+func TestTheDestinationIsToldTheQualifier(t *testing.T) {
+	h := newHost(t)
+	records := make(chan lambdahost.DestinationRecord, 1)
+	deploy(t, h, func(f *lambdahost.Function) {
+		f.Aliases, f.Concurrency = []string{"live"}, -1
+		f.Async.OnFailure = func(r lambdahost.DestinationRecord) { records <- r }
+	})
+	if _, err := h.InvokeAsync(lambdahost.Invocation{Function: "f:live"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := (<-records).RequestContext.FunctionArn, h.ARN("f")+":live"; got != want {
+		t.Errorf("ARN %s, want %s", got, want)
+	}
+}
+
 func TestAnEventMayComeTwice(t *testing.T) {
-	h, log := newHost(t), &lines{}
+	h, log := newHost(t), &logtest.Buffer{}
 	deploy(t, h, func(f *lambdahost.Function) {
 		f.Async.Duplicate, f.Log = func(string) bool { return true }, log
 	})
@@ -196,4 +235,24 @@ func TestTheScheduleTicks(t *testing.T) {
 	if _, err := (&lambdahost.Schedule{Host: h, Function: "g"}).Tick(); err == nil {
 		t.Error("a tick for a function that is not there")
 	}
+}
+
+func TestTheScheduleTicksByItself(t *testing.T) {
+	h := newHost(t)
+	const enough = 3
+	reports := make(chan lambdahost.Report, 100)
+	deploy(t, h, func(f *lambdahost.Function) { f.Report = func(r lambdahost.Report) { reports <- r } })
+	ctx, stop := context.WithCancel(t.Context())
+	s, over := lambdahost.Schedule{Host: h, Function: "f", Every: 20 * time.Millisecond}, make(chan struct{})
+	go func() {
+		defer close(over)
+		s.Run(ctx)
+	}()
+	for range enough {
+		if r := <-reports; r.Status != "success" {
+			t.Errorf("%+v", r)
+		}
+	}
+	stop()
+	<-over
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +38,8 @@ func TestMain(m *testing.M) {
 		runFunction()
 	case "answer":
 		lambda.Start(fixed(os.Getenv(envAnswer)).answer)
+	case "raw":
+		runRaw()
 	case "extension":
 		runExtension()
 	case "host":
@@ -72,9 +73,6 @@ func runFunction() {
 	lambda.Start(carryOut)
 }
 
-// ticks counts in the background, while the process runs.
-var ticks atomic.Int64
-
 func carryOut(ctx context.Context, o order) (any, error) {
 	switch o.Do {
 	case "sleep":
@@ -93,10 +91,10 @@ func carryOut(ctx context.Context, o order) (any, error) {
 		select {}
 	case "large":
 		return strings.Repeat("x", o.N), nil
-	case "tick":
+	case "busily":
 		go func() {
-			for range time.Tick(time.Millisecond) {
-				ticks.Add(1)
+			for {
+				_ = strings.Repeat("x", 100)
 			}
 		}()
 	case "spin":
@@ -118,7 +116,6 @@ type said struct {
 	Client   string
 	Trace    string
 	Deadline time.Time
-	Ticks    int64
 	CPU      time.Duration
 }
 
@@ -129,7 +126,7 @@ func answer(ctx context.Context, o order) said {
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)
 	return said{
 		Text: o.Text, PID: os.Getpid(), ARN: lc.InvokedFunctionArn, Request: lc.AwsRequestID,
-		Client: lc.ClientContext.Custom["who"], Trace: os.Getenv("_X_AMZN_TRACE_ID"), Deadline: deadline, Ticks: ticks.Load(),
+		Client: lc.ClientContext.Custom["who"], Trace: os.Getenv("_X_AMZN_TRACE_ID"), Deadline: deadline,
 		CPU: time.Duration(used.Utime.Nano() + used.Stime.Nano()),
 	}
 }
@@ -148,6 +145,9 @@ func runExtension() {
 	if does == "fail" {
 		_, _, _ = call(http.MethodPost, "init/error", `{"errorMessage":"no way"}`, "Lambda-Extension-Identifier", id, "Lambda-Extension-Function-Error-Type", "Extension.NoWay")
 		return
+	}
+	if does == "environment" {
+		record(strings.Join(os.Environ(), "\n"))
 	}
 	for {
 		_, _, event := call(http.MethodGet, "event/next", "", "Lambda-Extension-Identifier", id)

@@ -49,12 +49,31 @@ func (e *Environment) Kill() {
 	}
 }
 
-// Freeze stops all its processes where they are. Time goes on for them: an
-// invocation under way ends at its deadline, thawed or not.
-func (e *Environment) Freeze() { e.freeze() }
+// Freeze stops all its processes where they are, and returns when none of their
+// threads runs any more. Time goes on for them: an invocation under way ends at
+// its deadline, thawed or not.
+func (e *Environment) Freeze() {
+	e.stopping.Lock()
+	defer e.stopping.Unlock()
+	e.freeze()
+	again := time.NewTicker(time.Millisecond) // the system tells only the waiter for its end, which is os/exec
+	defer again.Stop()
+	for _, p := range e.processes() {
+		for !p.stopped() {
+			select {
+			case <-p.exited:
+			case <-again.C:
+			}
+		}
+	}
+}
 
 // Thaw lets them go on.
-func (e *Environment) Thaw() { e.signal(syscall.SIGCONT) }
+func (e *Environment) Thaw() {
+	e.stopping.Lock()
+	defer e.stopping.Unlock()
+	e.signal(syscall.SIGCONT)
+}
 
 // RSS is the resident memory of its processes, in bytes.
 func (e *Environment) RSS() (int64, error) {
@@ -67,7 +86,7 @@ func (e *Environment) RSS() (int64, error) {
 
 func (e *Environment) memory() (now, peak int64) {
 	for _, p := range e.processes() {
-		n, most := p.memory()
+		n, most := Memory(p.pid)
 		now, peak = now+n, peak+most
 	}
 	return now, peak

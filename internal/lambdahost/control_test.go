@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 )
 
 func TestKill(t *testing.T) {
@@ -33,8 +35,7 @@ func TestKill(t *testing.T) {
 	t.Run("a busy one", func(t *testing.T) {
 		e := only(t, h)
 		before := e.Invocations()
-		done := make(chan lambdahost.Result)
-		go func() { done <- invoke(t, h, order{Do: "sleep", Ms: 10_000}) }()
+		done := later(t, h, order{Do: "sleep", Ms: 10_000})
 		eventually(t, "busy", func() bool { return e.Busy() && e.Invocations() > before })
 		e.Kill()
 		wantError(t, <-done, "Runtime.ExitError", "RequestId: ID Error: Runtime exited with error: signal: killed")
@@ -42,7 +43,7 @@ func TestKill(t *testing.T) {
 }
 
 func TestReports(t *testing.T) {
-	h, log := newHost(t), &lines{}
+	h, log := newHost(t), &logtest.Buffer{}
 	var reports []lambdahost.Report
 	deploy(t, h, func(f *lambdahost.Function) {
 		f.Log = log
@@ -100,8 +101,7 @@ func TestRecycling(t *testing.T) {
 	})
 	t.Run("busy: after its invocation", func(t *testing.T) {
 		ask(t, h, order{})
-		e, done := only(t, h), make(chan said)
-		go func() { done <- ask(t, h, order{Do: "sleep", Ms: 100}) }()
+		e, done := only(t, h), later(t, h, order{Do: "sleep", Ms: 100})
 		eventually(t, "busy", func() bool { return e.Invocations() == 2 })
 		e.Recycle()
 		<-done
@@ -151,6 +151,49 @@ func TestCloseEndsEverything(t *testing.T) {
 	}
 	_, err = h.Invoke(t.Context(), lambdahost.Invocation{Function: "f"})
 	wantRefused(t, err, "ServiceException")
+	wantRefused(t, h.Deploy(child(nil)), "ServiceException")
+}
+
+func TestWhoClosesASecondTimeWaitsForTheFirst(t *testing.T) {
+	h, err := lambdahost.Start(t.Context(), lambdahost.Config{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deploy(t, h, nil)
+	deploy(t, h, nil)
+	idle := ask(t, h, order{})
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+			if state(idle.PID) != "" {
+				t.Error("closed, and a process is left")
+			}
+		})
+	}
+	both.Go(func() { // beside it
+		if err := h.Deploy(child(nil)); err != nil {
+			wantRefused(t, err, "ServiceException")
+		}
+	})
+	both.Wait()
+}
+
+func TestFreezeReturnsWhenNothingRuns(t *testing.T) {
+	h := newHost(t)
+	deploy(t, h, nil)
+	pid := ask(t, h, order{Do: "busily"}).PID
+	e := only(t, h)
+	for range 50 {
+		e.Thaw()
+		e.Freeze()
+		if got := state(pid); got != "T" {
+			t.Fatalf("frozen, and in state %q", got)
+		}
+	}
+	ask(t, h, order{})
 }
 
 func TestAShareOfTheProcessor(t *testing.T) {
@@ -197,8 +240,8 @@ func TestWhatCannotBeStarted(t *testing.T) {
 }
 
 func TestAnAnswerAfterTheDeadlineIsDropped(t *testing.T) {
-	var later atomic.Int64
-	now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+	var ahead atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	h, err := lambdahost.Start(t.Context(), lambdahost.Config{Now: now})
 	if err != nil {
 		t.Fatal(err)
@@ -206,10 +249,9 @@ func TestAnAnswerAfterTheDeadlineIsDropped(t *testing.T) {
 	defer func() { _ = h.Close() }()
 	deploy(t, h, nil)
 	ask(t, h, order{})
-	e, done := only(t, h), make(chan lambdahost.Result)
-	go func() { done <- invoke(t, h, order{Do: "sleep", Ms: 300}) }()
+	e, done := only(t, h), later(t, h, order{Do: "sleep", Ms: 300})
 	eventually(t, "busy", func() bool { return e.Invocations() == 2 && state(e.PID()) != "T" })
-	later.Store(int64(time.Minute)) // the deadline has passed, and nobody has noticed yet
+	ahead.Store(int64(time.Minute)) // the deadline has passed, and nobody has noticed yet
 	if r := <-done; r.FunctionError == "" {
 		t.Errorf("it was answered: %s", r.Payload)
 	}

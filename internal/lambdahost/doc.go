@@ -31,7 +31,9 @@
 // whoever runs it. Memory is not limited; CPU is, if asked for
 // ([Function].CPU), by a control group, which needs root. Nobody signs
 // anything: whoever reaches the port may invoke, so all ports are on loopback,
-// and another address is an error. Linux is needed.
+// and another address is an error. Linux is needed. There is no Telemetry API (nor
+// the Logs API before it), an answer is not streamed, and an HTTP API throttles
+// nobody.
 //
 // # Failures
 //

@@ -23,6 +23,9 @@ type Environment struct {
 	// recycle ends it when it was idle for too long; the function's mu guards
 	// it.
 	recycle *time.Timer
+	// stopping is held until a test's Freeze has stopped everything, and by
+	// whoever would let it go on meanwhile. It guards nothing else.
+	stopping sync.Mutex
 	// ending is for end alone; ended is closed when nothing is left.
 	ending sync.Once
 	ended  chan struct{}
@@ -88,8 +91,8 @@ func (e *Environment) failed() *failure {
 
 // begin starts the processes and waits until all have asked for their first
 // event. A failure is why that did not happen; the environment must then be
-// ended. Lambda gives no part of its time-out's name to whoever is late: late
-// is the failure for that.
+// ended. late is the failure of one that takes longer than it may: the first
+// attempt and the second are called differently.
 func (e *Environment) begin(within time.Duration, late *failure) *failure {
 	began := e.f.host.now()
 	timer := time.NewTimer(within)
@@ -117,7 +120,7 @@ func (e *Environment) begin(within time.Duration, late *failure) *failure {
 }
 
 func (e *Environment) startRuntime() error {
-	p, err := e.start(e.f.program, e.f.Command)
+	p, err := e.start(e.f.program, e.f.Command, e.f.variables(e.shared(), e.runtimeOnly()))
 	if err != nil {
 		return err
 	}
@@ -203,6 +206,7 @@ func (e *Environment) signal(s syscall.Signal) {
 	}
 }
 
+// freeze does not wait until they have stopped.
 func (e *Environment) freeze() { e.signal(syscall.SIGSTOP) }
 
 // killRuntime ends the function, not its extensions, and returns when it has.

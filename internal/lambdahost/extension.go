@@ -49,7 +49,7 @@ func (e *Environment) startExtensions(until <-chan time.Time, late *failure) *fa
 	for i, x := range e.f.Extensions {
 		entry := &extension{name: x.Name}
 		e.change(func() { e.extensions = append(e.extensions, entry) })
-		p, err := e.start(e.f.extensionPrograms[i], x.Command)
+		p, err := e.start(e.f.extensionPrograms[i], x.Command, e.f.variables(e.shared()))
 		if err != nil {
 			return &failure{kind: "Extension.LaunchError", message: err.Error()}
 		}

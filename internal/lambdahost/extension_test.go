@@ -124,6 +124,26 @@ func TestExtensionsThatFail(t *testing.T) {
 	}
 }
 
+func TestExtensionsAreNotToldWhatIsTheRuntimes(t *testing.T) {
+	h := newHost(t)
+	record := withExtension(t, h, "environment", func(f *lambdahost.Function) { f.Env["OWN"], f.Runtime = "1", "some1" })
+	ask(t, h, order{})
+	told := "\n" + record()
+	for _, name := range []string{
+		"_HANDLER", "AWS_EXECUTION_ENV", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+		"AWS_XRAY_CONTEXT_MISSING", "AWS_XRAY_DAEMON_ADDRESS", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+	} {
+		if strings.Contains(told, "\n"+name+"=") {
+			t.Errorf("%s is there", name)
+		}
+	}
+	for _, want := range []string{"OWN=1", "AWS_LAMBDA_FUNCTION_NAME=f", "AWS_REGION=us-east-1", "AWS_SESSION_TOKEN=", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:", "PATH="} {
+		if !strings.Contains(told, "\n"+want) {
+			t.Errorf("no %s in\n%s", want, told)
+		}
+	}
+}
+
 func TestAFunctionThatWantsSIGTERM(t *testing.T) {
 	h := newHost(t)
 	file := filepath.Join(t.TempDir(), "record")

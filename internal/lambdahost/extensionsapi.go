@@ -108,9 +108,11 @@ func (e *Environment) serveEvent(w http.ResponseWriter, r *http.Request) {
 	for {
 		e.mu.Lock()
 		event, changed := x.event, e.changed
+		if event != nil { // taken under the lock that it was read under: the next one may come at once
+			x.waiting, x.event = false, nil
+		}
 		e.mu.Unlock()
 		if event != nil {
-			e.change(func() { x.waiting, x.event = false, nil })
 			w.Header().Set(headerExtensionEvent, newID())
 			w.Header().Set("Content-Type", contentJSON)
 			_, _ = w.Write(event) // an extension that is gone hears nothing

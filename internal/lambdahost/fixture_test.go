@@ -1,13 +1,11 @@
 package lambdahost_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -66,6 +64,27 @@ func invoke(t *testing.T, h *lambdahost.Host, o order) lambdahost.Result {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// later gives f an order while the test goes on. The channel is closed in any
+// case, so that nobody waits for an answer that never comes.
+func later(t *testing.T, h *lambdahost.Host, o order) <-chan lambdahost.Result {
+	t.Helper()
+	payload, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan lambdahost.Result, 1)
+	go func() {
+		defer close(done)
+		r, err := h.Invoke(t.Context(), lambdahost.Invocation{Function: "f", Payload: payload, LogTail: true})
+		if err != nil {
+			t.Errorf("%+v: %v", o, err)
+			return
+		}
+		done <- r
+	}()
+	return done
 }
 
 // ask gives f an order that it carries out.
@@ -146,21 +165,23 @@ func state(pid int) string {
 	return after[:1]
 }
 
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+// computed is how long a process has used a processor, in the system's ticks
+// (10 ms).
+func computed(t *testing.T, pid int) int {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after) // from the third one
+	ticks := 0
+	for _, text := range fields[11:13] { // utime, stime
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	return ticks
 }

@@ -29,7 +29,7 @@ type function struct {
 	replaced bool
 }
 
-// admit lets an invocation in, or says why not.
+// admit lets an invocation in, or says why not. It is called under the host's mu.
 func (f *function) admit() *Error {
 	if f.Concurrency < 0 {
 		return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
@@ -48,9 +48,7 @@ func (f *function) serve(inv *invocation) {
 	defer f.host.serving.Done()
 	e, init, failed := f.environment(inv)
 	if failed != nil {
-		inv.settle(f.host.now(), statusFailure, failed.payload(inv.id))
-		f.release(nil)
-		close(inv.done)
+		f.fail(inv, failed)
 		return
 	}
 	f.begin(e, inv)
@@ -71,6 +69,21 @@ func (f *function) serve(inv *invocation) {
 	}
 }
 
+// fail ends an invocation for which no environment has started. Its log is
+// Lambda's lines: what the processes wrote came before START.
+func (f *function) fail(inv *invocation, why *failure) {
+	status := statusFailure
+	if why.kind == kindTimedOut {
+		status = statusTimeout
+	}
+	inv.settle(f.host.now(), status, why.payload(inv.id))
+	f.writeStart(inv)
+	f.finish(nil, inv, 0)
+	f.release(nil)
+	inv.logTail = f.logTail(inv)
+	close(inv.done)
+}
+
 // environment is an idle one, or a new one; init is how long that took. If init
 // fails there is a second attempt, in the invocation's own time.
 func (f *function) environment(inv *invocation) (e *Environment, init time.Duration, failed *failure) {
@@ -79,7 +92,7 @@ func (f *function) environment(inv *invocation) (e *Environment, init time.Durat
 		inv.delivered, inv.deadline = now, now.Add(f.Timeout)
 		return e, 0, nil
 	}
-	late := &failure{kind: "Sandbox.Timedout", message: "init timed out"}
+	late := &failure{kind: kindTimedOut, message: "init timed out"}
 	if e, failed = f.startNew(f.InitTimeout, late, "init"); failed != nil {
 		now = f.host.now()
 		inv.delivered, inv.deadline = now, now.Add(f.Timeout)
@@ -115,8 +128,8 @@ func (f *function) startNew(within time.Duration, late *failure, phase string) (
 	if failed == late {
 		status = "timeout"
 	}
-	f.write(e, fmt.Appendf(nil, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n",
-		float64(f.host.now().Sub(began))/float64(time.Millisecond), phase, status))
+	f.write(fmt.Appendf(nil, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n",
+		float64(f.host.now().Sub(began))/float64(time.Millisecond), phase, status), nil)
 	return nil, failed
 }
 
@@ -162,7 +175,7 @@ func (f *function) release(e *Environment) (over string) {
 			e.recycle = time.AfterFunc(f.MaxIdle, e.Recycle)
 		}
 		return ""
-	case failed.kind == "Sandbox.Timedout":
+	case failed.kind == kindTimedOut:
 		return shutdownTimeout
 	default:
 		return shutdownFailure
@@ -224,6 +237,14 @@ func (f *function) startCount() int {
 	return f.starts
 }
 
+// isOver reports whether nothing runs, and nothing will: another one has taken
+// this one's place.
+func (f *function) isOver() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.replaced && f.running == 0 && len(f.all) == 0
+}
+
 // replace recycles all environments: another version takes this one's place.
 func (f *function) replace() {
 	f.mu.Lock()
@@ -251,66 +272,4 @@ func (f *function) close() {
 		})
 	}
 	ending.Wait()
-}
-
-// write passes on lines of an environment's log.
-func (f *function) write(e *Environment, lines []byte) {
-	f.logLock.Lock()
-	defer f.logLock.Unlock()
-	if f.Log != nil {
-		_, _ = f.Log.Write(lines) // whoever asked for them has the error
-	}
-	if e.tail != nil {
-		_, _ = e.tail.Write(lines) // it never fails
-	}
-}
-
-// begin writes START. What processes have written before is not the
-// invocation's.
-func (f *function) begin(e *Environment, inv *invocation) {
-	if inv.log != nil {
-		e.logs.sync()
-	}
-	f.logLock.Lock()
-	e.tail = inv.log
-	f.logLock.Unlock()
-	if f.Log != nil || inv.log != nil {
-		f.write(e, fmt.Appendf(nil, "START RequestId: %s Version: %s\n", inv.id, f.Version))
-	}
-}
-
-// finish writes END and REPORT.
-func (f *function) finish(e *Environment, inv *invocation, init time.Duration) {
-	if f.Log == nil && inv.log == nil && f.Report == nil {
-		return
-	}
-	ended := f.host.now()
-	r := Report{
-		Function: f.Name, RequestID: inv.id, Status: inv.status, Init: init,
-		Answered: inv.answered.Sub(inv.delivered), Duration: ended.Sub(inv.delivered),
-	}
-	r.Billed = billed(r.Init + r.Duration)
-	_, r.MaxMemory = e.memory()
-	var text []byte
-	if inv.status == statusTimeout {
-		text = fmt.Appendf(text, "%s %s Task timed out after %.2f seconds\n\n", ended.UTC().Format("2006-01-02T15:04:05.000Z"), inv.id, f.Timeout.Seconds())
-	}
-	text = fmt.Appendf(text, "END RequestId: %s\n%s", inv.id, r.line(f.MemoryMB))
-	f.write(e, text)
-	f.logLock.Lock()
-	e.tail = nil
-	f.logLock.Unlock()
-	if f.Report != nil {
-		f.Report(r)
-	}
-}
-
-// logTail is what the caller is shown.
-func (f *function) logTail(inv *invocation) []byte {
-	f.logLock.Lock()
-	defer f.logLock.Unlock()
-	if inv.log == nil {
-		return nil
-	}
-	return slices.Clone(inv.log.last())
 }

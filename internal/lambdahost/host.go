@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -32,6 +34,10 @@ type Host struct {
 	events  int
 	drained chan struct{}
 	closing bool
+
+	// ending is for Close alone; ended is what came of it.
+	ending sync.Once
+	ended  error
 }
 
 // Start starts the Invoke API.
@@ -88,7 +94,8 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 func (h *Host) URL() string { return h.url }
 
 // Deploy adds a function, or takes the place of the one of that name, whose
-// environments are recycled, after their invocations. Nothing is started.
+// environments are recycled, after their invocations. Nothing is started. A host
+// that is being closed takes none: the error is an *Error.
 func (h *Host) Deploy(f Function) error {
 	if err := f.check(); err != nil {
 		return err
@@ -100,18 +107,30 @@ func (h *Host) Deploy(f Function) error {
 	if err := added.prepare(); err != nil {
 		return err
 	}
-	h.mu.Lock()
-	former := h.functions[f.Name]
-	if former != nil {
-		added.starts = former.startCount()
-		h.former = append(h.former, former)
+	former, err := h.add(added)
+	if err != nil {
+		return err
 	}
-	h.functions[f.Name] = added
-	h.mu.Unlock()
 	if former != nil {
 		former.replace()
 	}
 	return nil
+}
+
+// add makes a function the one of its name, and returns the one that it was.
+func (h *Host) add(f *function) (former *function, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return nil, errClosing
+	}
+	h.former = slices.DeleteFunc(h.former, (*function).isOver)
+	if former = h.functions[f.Name]; former != nil {
+		f.starts = former.startCount()
+		h.former = append(h.former, former)
+	}
+	h.functions[f.Name] = f
+	return former, nil
 }
 
 // ARN is a function's, without a qualifier.
@@ -133,8 +152,8 @@ func (h *Host) isClosing() bool {
 	return h.closing
 }
 
-// enter lets an invocation in, or says why not; leave is its end.
-func (h *Host) enter() *Error {
+// enter lets an invocation of a function in, or says why not; leave is its end.
+func (h *Host) enter(f *function) *Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -142,6 +161,12 @@ func (h *Host) enter() *Error {
 		return errClosing
 	case h.running >= h.config.Concurrency:
 		return throttled("ConcurrentInvocationLimitExceeded")
+	}
+	if refused := f.admit(); refused != nil {
+		return refused
+	}
+	if h.functions[f.Name] != f && !slices.Contains(h.former, f) {
+		h.former = append(h.former, f) // it was found before another one took its place
 	}
 	h.running++
 	h.serving.Add(1) // Close waits later
@@ -155,19 +180,19 @@ func (h *Host) leave() {
 }
 
 // Close ends everything: what is idle in an orderly way, what is busy at once.
-// Events that wait are dropped. It returns when no process is left.
+// Events that wait are dropped. It returns when no process is left; whoever
+// calls it again waits for that too.
 func (h *Host) Close() error {
+	h.ending.Do(func() { h.ended = h.close() })
+	return h.ended
+}
+
+func (h *Host) close() error {
 	h.mu.Lock()
-	first := !h.closing
 	h.closing = true
-	all, servers := h.former, h.servers
-	for _, f := range h.functions {
-		all = append(all, f)
-	}
+	servers := h.servers // closing: none is added any more, and no function
+	all := slices.AppendSeq(slices.Clone(h.former), maps.Values(h.functions))
 	h.mu.Unlock()
-	if !first {
-		return nil
-	}
 	close(h.closed)
 	var err error
 	for _, s := range servers {

@@ -168,7 +168,8 @@ func cookies(r *http.Request) []string {
 }
 
 // headers have lower-case names; several values of one are joined. Cookies have
-// a place of their own.
+// a place of their own. Where the request came from stands behind what a client
+// says of that.
 func headers(r *http.Request, domain string) map[string]string {
 	all := map[string]string{"host": domain, "x-forwarded-proto": "https", "x-forwarded-port": "443"}
 	for name, values := range r.Header {
@@ -177,7 +178,7 @@ func headers(r *http.Request, domain string) map[string]string {
 		}
 	}
 	if source, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		all["x-forwarded-for"] = source
+		all["x-forwarded-for"] = strings.Join(append(r.Header.Values("X-Forwarded-For"), source), ", ")
 	}
 	return all
 }

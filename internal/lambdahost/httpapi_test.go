@@ -53,6 +53,7 @@ func TestARequestAsTheFunctionSeesIt(t *testing.T) {
 	api := &lambdahost.HTTPAPI{Host: h, Function: "f", DomainName: "abc.execute-api.eu-west-1.amazonaws.com"}
 	_, body := visit(t, api, "/a%2Fb/c?x=1&y=&x=2", "hello", http.Header{
 		"Cookie": {"one=1; two=2"}, "X-Several": {"a", "b"}, "Content-Type": {"text/plain"}, "User-Agent": {"test"},
+		"X-Forwarded-For": {"192.0.2.1"},
 	})
 	e := decode[events.APIGatewayV2HTTPRequest](t, []byte(body))
 	c := e.RequestContext
@@ -64,6 +65,7 @@ func TestARequestAsTheFunctionSeesIt(t *testing.T) {
 		"agent": {c.HTTP.UserAgent, "test"}, "context's path": {c.HTTP.Path, "/a%2Fb/c"}, "protocol": {c.HTTP.Protocol, "HTTP/1.1"},
 		"domain": {c.DomainName, api.DomainName}, "prefix": {c.DomainPrefix, "abc"}, "stage": {c.Stage, "$default"},
 		"account": {c.AccountID, "123456789012"}, "host": {e.Headers["host"], api.DomainName}, "cookie header": {e.Headers["cookie"], ""},
+		"the client's word of where it came from, and the truth": {e.Headers["x-forwarded-for"], "192.0.2.1, 127.0.0.1"},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%s %q, want %q", name, pair[0], pair[1])

@@ -129,11 +129,11 @@ type invocation struct {
 	// delivered is when it may begin; deadline is when it must have ended.
 	delivered, deadline time.Time
 	// answered is when the function answered; zero: not yet. Guarded by the
-	// environment's mutex, like the two below until done is closed.
+	// environment's mutex, like the two below, until done is closed.
 	answered time.Time
 	answer   []byte
 	status   string
-	// log is nil if nobody asked for it; the environment's log lock guards it.
+	// log is nil if nobody asked for it; the function's logLock guards it.
 	log *tail
 
 	done    chan struct{}
@@ -183,8 +183,11 @@ func (f *failure) payload(requestID string) []byte {
 	return text
 }
 
+// kindTimedOut is the failure of whoever took too long.
+const kindTimedOut = "Sandbox.Timedout"
+
 func timedOut(after time.Duration) *failure {
-	return &failure{kind: "Sandbox.Timedout", message: fmt.Sprintf("Task timed out after %.2f seconds", after.Seconds())}
+	return &failure{kind: kindTimedOut, message: fmt.Sprintf("Task timed out after %.2f seconds", after.Seconds())}
 }
 
 // newID is a UUID of version 4.

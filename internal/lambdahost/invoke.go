@@ -32,12 +32,7 @@ func (h *Host) Invoke(ctx context.Context, i Invocation) (Result, error) {
 
 // run begins an invocation, if it is let in.
 func (h *Host) run(f *function, inv *invocation) *Error {
-	if refused := h.enter(); refused != nil {
-		return refused
-	}
-	if refused := f.admit(); refused != nil {
-		h.leave()
-		h.serving.Done()
+	if refused := h.enter(f); refused != nil {
 		return refused
 	}
 	go f.serve(inv)

@@ -1,6 +1,7 @@
 package lambdahost
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,10 +44,26 @@ func (p *process) reason() string {
 	}
 }
 
-// memory is what it holds and the most it ever held, in bytes; zeros when it
-// is gone.
-func (p *process) memory() (now, peak int64) {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/status")
+// stopped reports whether none of its threads runs: all are stopped, or gone.
+func (p *process) stopped() bool {
+	threads, _ := filepath.Glob("/proc/" + strconv.Itoa(p.pid) + "/task/*/stat") // the pattern is good
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread) //nolint:gosec // the system's
+		if err != nil {
+			continue // gone
+		}
+		state := stat[bytes.LastIndexByte(stat, ')')+1:] // " T ..."
+		if len(state) < 2 || !bytes.ContainsRune([]byte("TtZX"), rune(state[1])) {
+			return false
+		}
+	}
+	return true
+}
+
+// Memory is what a process holds and the most it ever held, in bytes; zeros when
+// it is gone.
+func Memory(pid int) (now, peak int64) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, 0
 	}

@@ -1,6 +1,7 @@
 package lambdahost
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -22,7 +23,7 @@ func (f *function) newEnvironment() (*Environment, error) {
 		id: newID(), f: f, addr: listener.Addr().String(),
 		changed: make(chan struct{}), ended: make(chan struct{}),
 	}
-	if e.logs, err = newLogPipe(func(lines []byte) { f.write(e, lines) }); err != nil {
+	if e.logs, err = newLogPipe(func(lines []byte) { f.heard(e, lines) }); err != nil {
 		return nil, firstOf(err, listener.Close())
 	}
 	if f.CPU > 0 {
@@ -39,9 +40,9 @@ func (f *function) newEnvironment() (*Environment, error) {
 
 func firstOf(err, _ error) error { return err }
 
-// start starts one of the environment's processes.
-func (e *Environment) start(program string, command []string) (*process, error) {
-	cmd := &exec.Cmd{Path: program, Args: command, Dir: e.f.root, Env: e.variables()}
+// start starts one of the environment's processes, with variables.
+func (e *Environment) start(program string, command, variables []string) (*process, error) {
+	cmd := &exec.Cmd{Path: program, Args: command, Dir: e.f.root, Env: variables}
 	p, err := e.f.host.starter.start(cmd, e.logs.out)
 	if err != nil {
 		return nil, err
@@ -54,11 +55,10 @@ func (e *Environment) start(program string, command []string) (*process, error) 
 	return p, nil
 }
 
-// variables are those that Lambda sets, under the function's own.
-func (e *Environment) variables() []string {
+// shared are the variables that Lambda sets for all processes.
+func (e *Environment) shared() map[string]string {
 	f, c := e.f, e.f.host.config
-	set := map[string]string{
-		"_HANDLER":                        f.Handler,
+	return map[string]string{
 		"AWS_ACCESS_KEY_ID":               "lambdahost",
 		"AWS_SECRET_ACCESS_KEY":           "lambdahost",
 		"AWS_SESSION_TOKEN":               "lambdahost-" + f.Name,
@@ -69,25 +69,40 @@ func (e *Environment) variables() []string {
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.MemoryMB),
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
 		"AWS_LAMBDA_LOG_FORMAT":           f.LogFormat,
-		"AWS_LAMBDA_LOG_GROUP_NAME":       "/aws/lambda/" + f.Name,
-		"AWS_LAMBDA_LOG_STREAM_NAME":      f.host.now().UTC().Format("2006/01/02") + "/[" + f.Version + "]" + e.id,
 		"AWS_LAMBDA_RUNTIME_API":          e.addr,
-		"AWS_XRAY_CONTEXT_MISSING":        "LOG_ERROR",
-		"AWS_XRAY_DAEMON_ADDRESS":         "169.254.79.129:2000",
-		"LAMBDA_RUNTIME_DIR":              "/var/runtime",
-		"LAMBDA_TASK_ROOT":                f.root,
 		"LANG":                            "en_US.UTF-8",
 		"PATH":                            os.Getenv("PATH"),
 		"TZ":                              ":UTC",
 	}
+}
+
+// runtimeOnly are those that it sets for the runtime, and withholds from
+// extensions.
+func (e *Environment) runtimeOnly() map[string]string {
+	f := e.f
+	set := map[string]string{
+		"_HANDLER":                   f.Handler,
+		"AWS_LAMBDA_LOG_GROUP_NAME":  "/aws/lambda/" + f.Name,
+		"AWS_LAMBDA_LOG_STREAM_NAME": f.host.now().UTC().Format("2006/01/02") + "/[" + f.Version + "]" + e.id,
+		"AWS_XRAY_CONTEXT_MISSING":   "LOG_ERROR",
+		"AWS_XRAY_DAEMON_ADDRESS":    "169.254.79.129:2000",
+		"LAMBDA_RUNTIME_DIR":         "/var/runtime",
+		"LAMBDA_TASK_ROOT":           f.root,
+	}
 	if f.Runtime != "" {
 		set["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + f.Runtime
 	}
-	for name, value := range f.Env {
-		set[name] = value
+	return set
+}
+
+// variables are a process's: several of Lambda's sets, under the function's own.
+func (f *function) variables(sets ...map[string]string) []string {
+	all := map[string]string{}
+	for _, set := range append(sets, f.Env) {
+		maps.Copy(all, set)
 	}
-	variables := make([]string, 0, len(set))
-	for name, value := range set {
+	variables := make([]string, 0, len(all))
+	for name, value := range all {
 		variables = append(variables, name+"="+value)
 	}
 	slices.Sort(variables)

@@ -36,13 +36,13 @@ type settings struct {
 	bench  faults.Bench
 	table  string
 	with   string
-	only   string
+	only   *regexp.Regexp
 	log    bool
 	soak   time.Duration
 	random int64
 }
 
-func flags(args []string, log io.Writer) (*settings, error) {
+func flags(args []string, log io.Writer) (_ *settings, err error) {
 	s := &settings{bench: faults.Bench{Now: time.Now}}
 	set := flag.NewFlagSet("faults", flag.ContinueOnError)
 	set.SetOutput(log)
@@ -50,21 +50,42 @@ func flags(args []string, log io.Writer) (*settings, error) {
 	set.StringVar(&s.bench.Binaries, "binaries", "", "`folder` with <function>/bootstrap; they are built otherwise")
 	set.StringVar(&s.table, "table", "", "`file` to write the document to; it is printed too")
 	set.StringVar(&s.with, "with", "", "the engines' `versions`, for the document")
-	set.StringVar(&s.only, "only", "", "`pattern` of the cases: 'password, login . UpdateItem lease# . killed'")
+	only := set.String("only", "", "`pattern` of the cases: 'password, login . UpdateItem lease# . killed'")
 	set.BoolVar(&s.log, "v", false, "show what the functions wrote where an invariant broke")
 	set.DurationVar(&s.soak, "soak", 0, "instead of all cases, cases by chance for so `long`, or until an invariant breaks")
 	set.Int64Var(&s.random, "seed", 0, "`number` that the choice by chance begins with; 0 chooses one")
-	return s, set.Parse(args)
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	if s.only, err = regexp.Compile(*only); err != nil {
+		return nil, fmt.Errorf("-only: %w", err)
+	}
+	switch {
+	case set.NArg() > 0:
+		return nil, fmt.Errorf("%w: %q is no flag", errUsage, set.Arg(0))
+	case s.bench.AtOnce < 1:
+		return nil, fmt.Errorf("%w: -at-once must be 1 at least", errUsage)
+	case s.soak < 0:
+		return nil, fmt.Errorf("%w: -soak must not be negative", errUsage)
+	case s.table != "" && *only != "":
+		return nil, fmt.Errorf("%w: -table is for all cases, -only for some", errUsage)
+	case s.table != "" && s.soak > 0:
+		return nil, fmt.Errorf("%w: -table is for all cases, -soak for some", errUsage)
+	}
+	return s, nil
 }
+
+var (
+	// errUsage is flags that do not go together.
+	errUsage = errors.New("wrong flags")
+	// errNoCase is a pattern of no case.
+	errNoCase = errors.New("there is no case like")
+)
 
 func run(args []string, out, log io.Writer) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	s, err := flags(args, log)
-	if err != nil {
-		return err
-	}
-	only, err := regexp.Compile(s.only)
 	if err != nil {
 		return err
 	}
@@ -76,6 +97,19 @@ func run(args []string, out, log io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	cases, err := choose(clean, s.only)
+	if err != nil {
+		return err
+	}
+	if s.soak > 0 {
+		return soak(ctx, s, clean, cases, out)
+	}
+	_, _ = fmt.Fprintf(log, "%d cases\n", len(cases))
+	return document(ctx, s, clean, cases, out, log)
+}
+
+// choose returns the cases that are like the pattern; none is an error.
+func choose(clean []faults.Clean, only *regexp.Regexp) ([]faults.Case, error) {
 	var cases []faults.Case
 	for _, c := range clean {
 		for _, each := range c.Cases() {
@@ -84,11 +118,10 @@ func run(args []string, out, log io.Writer) (err error) {
 			}
 		}
 	}
-	if s.soak > 0 {
-		return soak(ctx, s, clean, cases, out)
+	if len(cases) == 0 {
+		return nil, fmt.Errorf("%w %q", errNoCase, only)
 	}
-	_, _ = fmt.Fprintf(log, "%d cases\n", len(cases))
-	return document(ctx, s, clean, cases, out, log)
+	return cases, nil
 }
 
 // errBroken is the end of a run that found something.

@@ -45,7 +45,8 @@ within an invocation. A case has a stack of its own.
 The next invocation is a forced renewal (an operator's: nobody waits for the back-off), which finds
 the lease of a killed process held (` + "`contended`" + `) and comes again at its end; for ` + "`issue`" + ` the caller
 asks again; for a callback the person loads the page again, then opens the link again, then a new
-one. Token requests are counted at Reltio, of the broken invocation and the next one together.
+one, but where another grant was before, which the renewal must not take for this one's, the renewal
+comes first. Token requests are counted at Reltio, of the broken invocation and the next one together.
 
 Afterwards each case looks whether: a living token was handed out all the time, where there was one
 (I7); the token handed out afterwards lives (I1); no renewal sent more token requests than an

@@ -17,12 +17,11 @@ import (
 )
 
 // Bench is what cases share: the binaries, and the engines. Start makes it
-// ready; afterwards it is safe for concurrent use.
+// ready, and fills in what was left out; afterwards it is safe for concurrent use.
 type Bench struct {
 	// Now is time.Now. Required.
 	Now func() time.Time
-	// AtOnce is how many cases run side by side; 0 means 8. Most of a case's
-	// time is waiting.
+	// AtOnce is how many cases run side by side, of which most wait; 0 means 8.
 	AtOnce int
 	// Binaries is a folder with the functions, as stack.Build makes it; empty
 	// means that Start builds them.
@@ -45,8 +44,14 @@ type Case struct {
 	Fault
 }
 
-// Start builds the functions and starts the engines.
+// Start builds the functions and starts the engines. Whatever comes of it, Close
+// ends what it has started.
 func (b *Bench) Start(ctx context.Context) (err error) {
+	const usual = 8
+	if b.AtOnce < 0 {
+		return fmt.Errorf("%w: %d", errAtOnce, b.AtOnce)
+	}
+	b.AtOnce = cmp.Or(b.AtOnce, usual)
 	if b.Binaries == "" {
 		if b.folder, err = os.MkdirTemp("", "faults-"); err != nil {
 			return err
@@ -103,7 +108,7 @@ func (b *Bench) Clean(ctx context.Context, f *Flow) (Clean, error) {
 	defer s.close()
 	asked := s.asked()
 	s.wire.count(f.Function, nil)
-	c := Clean{Flow: f, Seen: f.Act(ctx, s)}
+	c := Clean{Flow: f, Seen: f.act(ctx, s)}
 	s.rest(ctx)
 	c.Operations, c.Requests = s.wire.calm(), s.asked()-asked
 	if len(c.Operations) == 0 {
@@ -111,6 +116,9 @@ func (b *Bench) Clean(ctx context.Context, f *Flow) (Clean, error) {
 	}
 	return c, nil
 }
+
+// errAtOnce is a Bench that would run nothing.
+var errAtOnce = errors.New("faults: so many cases cannot run at once")
 
 // All are the clean runs of the flows, with the operations that come each time;
 // each gives its cases.
@@ -156,7 +164,8 @@ func (c Case) long() int {
 }
 
 // Run runs the cases side by side, in any order, and returns their results in
-// the order of the cases. heard, if not nil, hears of each as it ends.
+// the order of the cases. heard, if not nil, hears of each as it ends. clean are
+// All's.
 func (b *Bench) Run(ctx context.Context, clean []Clean, cases []Case, heard func(Result)) ([]Result, error) {
 	expected := map[*Flow]Clean{}
 	for _, c := range clean {
@@ -181,8 +190,7 @@ func (b *Bench) Run(ctx context.Context, clean []Clean, cases []Case, heard func
 
 // each does n things, some at a time.
 func (*Bench) each(ctx context.Context, atOnce, n int, do func(int) error) error {
-	const usual = 8
-	turns := make(chan struct{}, cmp.Or(atOnce, usual))
+	turns := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
 	var mu sync.Mutex
 	var first error

@@ -51,7 +51,7 @@ func (s *scene) get(ctx context.Context, b *browser, address string) error {
 
 // invite makes a link.
 func (s *scene) invite(ctx context.Context, b *browser) error {
-	link, err := s.Invite(ctx, name, false)
+	link, err := s.Invite(ctx, acmeProd, false)
 	b.link = link
 	s.keepQuery(link)
 	return err
@@ -72,7 +72,7 @@ func (s *scene) logIn(ctx context.Context, b *browser) error {
 // logInAt logs in at the page that the browser was sent to.
 func (s *scene) logInAt(ctx context.Context, b *browser) (err error) {
 	s.keepQuery(b.location)
-	b.address, err = s.Sandbox.Authorize(ctx, b.location, user)
+	b.address, err = s.Sandbox.Authorize(ctx, b.location, ann)
 	s.keepQuery(b.address)
 	return err
 }

@@ -45,6 +45,9 @@ type trial struct {
 	// asked are the token requests before, after the broken invocation, and
 	// after the next one.
 	asked [3]int
+	// had and stored are the newest refresh tokens before and after the broken
+	// invocation; zero: there is none.
+	had, stored reltioauth.Secret
 }
 
 // one runs a case.
@@ -93,9 +96,10 @@ func (b *Bench) try(ctx context.Context, clean Clean, c Case) (r Result, err err
 
 // disturb is the broken invocation, and the next one.
 func (t *trial) disturb(ctx context.Context) {
+	t.had = t.newest(ctx)
 	t.wire.count(t.Flow.Function, t.plan)
 	acting := make(chan string, 1)
-	go func() { acting <- t.Flow.Act(ctx, t.scene) }()
+	go func() { acting <- t.Flow.act(ctx, t.scene) }()
 	select {
 	case <-t.plan.struck:
 	case t.Seen = <-acting:
@@ -114,6 +118,7 @@ func (t *trial) disturb(ctx context.Context) {
 	t.rest(ctx)
 	t.wire.calm()
 	t.asked[1] = t.scene.asked()
+	t.stored = t.newest(ctx)
 	if t.Flow.Living {
 		t.served(ctx, "I7: after it")
 	}
@@ -122,7 +127,7 @@ func (t *trial) disturb(ctx context.Context) {
 			t.problem(p)
 		}
 	}
-	t.Next = t.Flow.Next(ctx, t.scene)
+	t.Next = t.Flow.next(ctx, t.scene)
 	t.rest(ctx)
 }
 
@@ -136,10 +141,10 @@ func (t *trial) overtake(ctx context.Context, acting <-chan string) {
 		}
 	} else {
 		past := t.bench.Now().Add(lease.Term + time.Second)
-		t.Next = t.Flow.Next(ctx, t.scene)
+		t.Next = t.Flow.next(ctx, t.scene)
 		t.sleep(ctx, past.Sub(t.bench.Now()))
 	}
-	before, err := t.Table.Grant(ctx, name, grant.Strong)
+	before, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
 	if err != nil {
 		t.problem("after the next one: " + err.Error())
 	}
@@ -148,9 +153,6 @@ func (t *trial) overtake(ctx context.Context, acting <-chan string) {
 	t.Seen = <-acting
 	t.rest(ctx)
 	t.wire.calm()
-	if t.plan.notStopped.Load() {
-		t.problem("the process was not stopped")
-	}
 	if t.Flow.Function == callback && t.beforeLease() { // it takes the lease over anyone's head
 		if err := t.goOn(ctx, &t.browser); err != nil {
 			t.problem(err.Error())
@@ -162,7 +164,7 @@ func (t *trial) overtake(ctx context.Context, acting <-chan string) {
 
 // unmoved looks whether a process that was stopped has changed or sent anything.
 func (t *trial) unmoved(ctx context.Context, before grant.Grant) {
-	after, err := t.Table.Grant(ctx, name, grant.Strong)
+	after, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
 	if err != nil || before.Epoch != after.Epoch || before.Version != after.Version || !before.AccessToken.Equal(after.AccessToken) {
 		t.problem(fmt.Sprintf("I6: the stopped process has changed the grant: epoch %d, then %d; version %d, then %d",
 			before.Epoch, after.Epoch, before.Version, after.Version))
@@ -257,7 +259,7 @@ func (t *trial) judge(ctx context.Context) {
 		t.problem("I5: the renewal after that: " + again)
 	}
 	t.refreshed(t.Sandbox.Requests()[from:])
-	if g, err := t.Table.Grant(ctx, name, grant.Strong); err != nil || !g.HasToken() || !t.Sandbox.Alive(g.AccessToken) {
+	if g, err := t.Table.Grant(ctx, acmeProd, grant.Strong); err != nil || !g.HasToken() || !t.Sandbox.Alive(g.AccessToken) {
 		t.problem("I1: at the end there is no living token")
 	}
 	t.codes()
@@ -280,7 +282,7 @@ func (t *trial) counts() {
 	if !t.Flow.Waits && t.Flow.Function != callback && (next > t.clean.Requests+1 || t.Requests > 2*t.clean.Requests+1) {
 		t.problem(fmt.Sprintf("I2: %d token requests, then %d", first, next))
 	}
-	if n := t.Sandbox.RefusedLogins(user, time.Time{}, time.Time{}); n > 0 {
+	if n := t.Sandbox.RefusedLogins(ann, time.Time{}, time.Time{}); n > 0 {
 		t.problem(fmt.Sprintf("I3: %d refused logins", n))
 	}
 	if n := t.Sandbox.MaxTokenRequests(time.Second); n > reltioauthtest.DefaultRateLimit {
@@ -288,21 +290,34 @@ func (t *trial) counts() {
 	}
 }
 
+// newest is the newest refresh token that is stored; zero: there is none, or
+// nobody can say.
+func (t *trial) newest(ctx context.Context) reltioauth.Secret {
+	known, err := t.Secrets.Current(ctx, acmeProd)
+	if err != nil {
+		return reltioauth.Secret{}
+	}
+	return known.Token
+}
+
 // excuse looks whether a person is needed for a reason: the server does not take
 // any refresh token that is stored.
 func (t *trial) excuse(ctx context.Context) {
-	g, err := t.Table.Grant(ctx, name, grant.Strong)
+	g, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
 	if err != nil {
 		t.problem("I5: " + err.Error())
 		return
 	}
-	current, err := t.Secrets.Current(ctx, name)
+	current, err := t.Secrets.Current(ctx, acmeProd)
 	if err == nil && !current.Token.IsZero() && t.Sandbox.Alive(current.Token) {
 		t.problem("I5: a person is asked for, though the newest refresh token is good")
 	}
-	pointed, err := t.Secrets.Version(ctx, name, g.SecretVersion)
+	pointed, err := t.Secrets.Version(ctx, acmeProd, g.SecretVersion)
 	if err == nil && !pointed.Token.IsZero() && t.Sandbox.Alive(pointed.Token) {
 		t.problem("I5: a person is asked for, though the refresh token of the grant is good")
+	}
+	if !t.stored.IsZero() && !t.stored.Equal(t.had) && t.Sandbox.Alive(t.stored) {
+		t.problem("I5: a person is asked for, though the broken invocation has stored a good refresh token")
 	}
 	if t.wire.published() == 0 {
 		t.problem("I12: nobody is told that a person is needed")

@@ -5,12 +5,15 @@
 //
 //	bench := &faults.Bench{Now: time.Now, Binaries: folder}
 //	defer bench.Close()
-//	results, err := bench.Run(ctx, cases)
-//	faults.Write(w, results)
+//	err := bench.Start(ctx)
+//	clean, err := bench.All(ctx, faults.Flows())
+//	cases := clean[0].Cases()
+//	results, err := bench.Run(ctx, clean, cases, nil)
+//	err = faults.Write(w, clean, results)
 //
 // A [Flow] is an invocation worth breaking: a login, a refresh, a callback. Its
-// clean run lists its operations ([Bench.Operations]); each operation, with each
-// fault that its service can have, is a [Case]. A case has a stack of its own, so
+// clean run ([Clean]) lists its operations; each operation, with each fault that
+// its service can have, is a [Case]. A case has a stack of its own, so
 // cases run side by side, and what the sandbox of Reltio counts is the case's
 // alone. After the fault the next invocation comes, as it would in life: an
 // operator's forced renewal once the lease has ended, the next tick, a person

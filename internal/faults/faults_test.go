@@ -105,7 +105,7 @@ func chosen(c Case) bool {
 func TestABrokenPromiseIsSeen(t *testing.T) {
 	b := started(t)
 	careless := *named(t, "password, refresh, the token is kept")[0]
-	careless.Next = func(ctx context.Context, s *scene) string {
+	careless.next = func(ctx context.Context, s *scene) string {
 		for range 3 {
 			s.renewAgain(ctx)
 		}
@@ -127,6 +127,21 @@ func TestABrokenPromiseIsSeen(t *testing.T) {
 	}
 	if !results[1].Missed {
 		t.Error("an operation that there is none of was met")
+	}
+}
+
+func TestHowManyAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nothing starts
+	for given, want := range map[int]int{-1: -1, 0: 8, 3: 3} {
+		b := &Bench{Now: time.Now, AtOnce: given, Binaries: t.TempDir()}
+		err := b.Start(ctx)
+		if err == nil || errors.Is(err, errAtOnce) != (given < 0) || b.AtOnce != want {
+			t.Errorf("%d at once: %v, and then %d, want %d", given, err, b.AtOnce, want)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -164,7 +179,7 @@ func TestWhatIsAlikeIsOneRow(t *testing.T) {
 		case c.kills():
 			r.Seen, r.Next = "StoreUnavailable", "contended; renewed"
 		case c.Operation == write && c.Kind == Slow:
-			r.Problems = []string{"I2: 2 token requests"}
+			r.Problems = []string{"I2: 2 token requests", "an error of\ntwo lines | and a bar"}
 		}
 		results = append(results, r)
 	}
@@ -177,7 +192,7 @@ func TestWhatIsAlikeIsOneRow(t *testing.T) {
 		"| all | killed before, killed after | StoreUnavailable | contended; renewed | 1 | kept |\n",
 		"| Read | stopped before, stopped after, cut, 12 s late, down from here, every error | token | renewed | 1 | kept |\n",
 		"| Write 2 | stopped before, stopped after, cut, down from here, every error | token | renewed | 1 | kept |\n",
-		"| Write 2 | 12 s late | token | renewed | 1 | I2: 2 token requests |\n",
+		"| Write 2 | 12 s late | token | renewed | 1 | I2: 2 token requests; an error of two lines \\| and a bar |\n",
 	} {
 		if !strings.Contains(got.String(), want) {
 			t.Errorf("no row %q in\n%s", want, got.String())

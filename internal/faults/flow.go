@@ -26,24 +26,25 @@ type Flow struct {
 	// Behaviour of the server, and the life of its access tokens; zero: an hour.
 	Behaviour reltioauthtest.Behaviour
 	TokenLife time.Duration
-	// Prepare is what was before; nil: nothing.
-	Prepare func(context.Context, *scene) error
-	// Act is the invocation; it returns what its caller saw.
-	Act func(context.Context, *scene) string
-	// Next is the invocation after it; it returns what came of it.
-	Next func(context.Context, *scene) string
 	// Living: a token lives meanwhile, and is handed out whatever happens.
 	Living bool
 	// Waits: no token comes of it; it is about being told.
 	Waits bool
+
+	// prepare is what was before; nil: nothing.
+	prepare func(context.Context, *scene) error
+	// act is the invocation; it returns what its caller saw.
+	act func(context.Context, *scene) string
+	// next is the invocation after it; it returns what came of it.
+	next func(context.Context, *scene) string
 }
 
 // connection are the fields of the secret.
 func (f *Flow) connection() map[string]any {
-	fields := map[string]any{"grant_type": f.GrantType, "client_id": client, "client_secret": clientSecret}
+	fields := map[string]any{"grant_type": f.GrantType, "client_id": acme, "client_secret": clientSecret}
 	switch f.GrantType {
 	case "password":
-		fields["username"], fields["password"] = user, password
+		fields["username"], fields["password"] = ann, password
 	case authorizationCode:
 		fields["tenant_id"] = "acme"
 	}
@@ -68,26 +69,26 @@ func logins() []*Flow {
 	// A token of an hour outlives the moment of such a re-login.
 	short := map[string]any{"refresh_token_days": 0.04}
 	return []*Flow{
-		{Name: "issue, no token yet", Function: issue, GrantType: "client_credentials", Act: ask, Next: askAgain},
-		{Name: "client credentials, login", Function: rotate, GrantType: "client_credentials", Act: ask, Next: force},
+		{Name: "issue, no token yet", Function: issue, GrantType: "client_credentials", act: ask, next: askAgain},
+		{Name: "client credentials, login", Function: rotate, GrantType: "client_credentials", act: ask, next: force},
 		{
 			Name: "client credentials, while a token lives", Function: rotate, GrantType: "client_credentials",
-			Behaviour: anew, Prepare: first, Act: renew, Next: force, Living: true,
+			Behaviour: anew, prepare: first, act: renew, next: force, Living: true,
 		},
 		{
 			Name: "client credentials, a dead token is reported", Function: rotate, GrantType: "client_credentials",
 			Behaviour: reltioauthtest.Behaviour{KilledTokens: reltioauthtest.KilledUntilRevoked},
-			Prepare:   first, Act: report, Next: reportAgain,
+			prepare:   first, act: report, next: reportAgain,
 		},
-		{Name: "password, login", Function: rotate, GrantType: "password", Act: ask, Next: force},
+		{Name: "password, login", Function: rotate, GrantType: "password", act: ask, next: force},
 		{
 			Name: "password, re-login, a new refresh token", Function: rotate, GrantType: "password", Fields: short,
 			Behaviour: reltioauthtest.Behaviour{Login: reltioauthtest.NewToken, LoginRefreshToken: reltioauthtest.NewToken},
-			Prepare:   first, Act: renew, Next: force, Living: true,
+			prepare:   first, act: renew, next: force, Living: true,
 		},
 		{
 			Name: "password, re-login, the same refresh token first", Function: rotate, GrantType: "password", Fields: short,
-			Behaviour: anew, Prepare: first, Act: renew, Next: force,
+			Behaviour: anew, prepare: first, act: renew, next: force,
 		},
 	}
 }
@@ -98,44 +99,57 @@ func refreshes() []*Flow {
 	return []*Flow{
 		{
 			Name: "password, refresh, the token is kept", Function: rotate, GrantType: "password",
-			Behaviour: keeps, Prepare: first, Act: renew, Next: force, Living: true,
+			Behaviour: keeps, prepare: first, act: renew, next: force, Living: true,
 		},
 		{
 			Name: "password, refresh, the token is rotated", Function: rotate, GrantType: "password",
-			Behaviour: rotates(0), Prepare: first, Act: renew, Next: force, Living: true,
+			Behaviour: rotates(0), prepare: first, act: renew, next: force, Living: true,
 		},
 		{
 			Name: "authorization code, refresh, the token is kept", Function: rotate, GrantType: authorizationCode,
-			Behaviour: keeps, Prepare: login, Act: renew, Next: force, Living: true,
+			Behaviour: keeps, prepare: login, act: renew, next: force, Living: true,
 		},
 		{
 			Name: "authorization code, refresh, rotated, the old one lives 10 min", Function: rotate, GrantType: authorizationCode,
-			Behaviour: rotates(grace), Prepare: login, Act: renew, Next: force, Living: true,
+			Behaviour: rotates(grace), prepare: login, act: renew, next: force, Living: true,
 		},
 		{
 			Name: "authorization code, refresh, rotated, the old one is dead", Function: rotate, GrantType: authorizationCode,
-			Behaviour: rotates(0), Prepare: login, Act: renew, Next: force, Living: true,
+			Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
 		},
 	}
 }
 
 func others() []*Flow {
+	anew := reltioauthtest.Behaviour{Code: reltioauthtest.NewToken, CodeRefreshToken: reltioauthtest.NewToken}
 	return []*Flow{
 		{
 			Name: "sweep, one token has ended", Function: rotate, GrantType: "password",
-			Behaviour: rotates(0), TokenLife: 3 * time.Second, Prepare: ended, Act: sweep, Next: force,
+			Behaviour: rotates(0), TokenLife: 3 * time.Second, prepare: ended, act: sweep, next: force,
 		},
 		{
 			Name: "a person is needed, and told", Function: rotate, GrantType: authorizationCode,
-			Act: ask, Next: told, Waits: true,
+			act: ask, next: told, Waits: true,
+		},
+		{
+			Name: "rotate, the grant is of another identity", Function: rotate, GrantType: authorizationCode,
+			Behaviour: anew, prepare: movedAway, act: renew, next: personComes, Waits: true,
 		},
 		{
 			Name: "callback, first login", Function: callback, GrantType: authorizationCode,
-			Prepare: depart, Act: arrive, Next: comeAgain,
+			prepare: depart, act: arrive, next: comeAgain,
 		},
 		{
 			Name: "callback, the same refresh token first", Function: callback, GrantType: authorizationCode,
-			Prepare: departAgain, Act: arrive, Next: comeAgain,
+			prepare: departAgain, act: arrive, next: comeAgain,
+		},
+		{
+			Name: "callback, the grant is of another identity", Function: callback, GrantType: authorizationCode,
+			Behaviour: anew, prepare: moved, act: arrive, next: force, // before the person does anything
+		},
+		{
+			Name: "callback, after disconnect", Function: callback, GrantType: authorizationCode,
+			Behaviour: anew, prepare: disconnected, act: arrive, next: force, // before the person does anything
 		},
 	}
 }
@@ -163,7 +177,7 @@ func askAgain(ctx context.Context, s *scene) string {
 
 // report says that the token is dead, which it is.
 func report(ctx context.Context, s *scene) string {
-	g, err := s.Table.Grant(ctx, name, grant.Strong)
+	g, err := s.Table.Grant(ctx, acmeProd, grant.Strong)
 	if err != nil {
 		return err.Error()
 	}
@@ -181,7 +195,7 @@ func reportAgain(ctx context.Context, s *scene) string {
 			story += fmt.Sprintf(", again after %v", wait)
 			s.sleep(ctx, wait+time.Second)
 		}
-		g, err := s.Table.Grant(ctx, name, grant.Strong)
+		g, err := s.Table.Grant(ctx, acmeProd, grant.Strong)
 		if err != nil {
 			return err.Error()
 		}
@@ -224,10 +238,15 @@ func told(ctx context.Context, s *scene) string {
 		s.issue(ctx, "")
 		story = "told after the next call; "
 	}
+	return story + personComes(ctx, s)
+}
+
+// personComes is a person who logs in.
+func personComes(ctx context.Context, s *scene) string {
 	if err := s.person(ctx, &browser{}); err != nil {
-		return story + err.Error()
+		return err.Error()
 	}
-	return story + "the person logs in"
+	return "the person logs in"
 }
 
 // arrive brings the code to callback.
@@ -282,6 +301,36 @@ func depart(ctx context.Context, s *scene) error {
 
 func departAgain(ctx context.Context, s *scene) error {
 	if err := s.person(ctx, &browser{}); err != nil {
+		return err
+	}
+	return depart(ctx, s)
+}
+
+// movedAway is a connection that has a grant, and was then moved to another
+// tenant.
+func movedAway(ctx context.Context, s *scene) error {
+	if err := login(ctx, s); err != nil {
+		return err
+	}
+	fields := s.flow.connection()
+	fields["tenant_id"] = "acme-europe"
+	return s.AddConnection(ctx, acmeProd, fields)
+}
+
+// moved is such a connection, and a person on the way to log in.
+func moved(ctx context.Context, s *scene) error {
+	if err := movedAway(ctx, s); err != nil {
+		return err
+	}
+	return depart(ctx, s)
+}
+
+// disconnected is a connection that had a grant, until an operator took it away.
+func disconnected(ctx context.Context, s *scene) error {
+	if err := login(ctx, s); err != nil {
+		return err
+	}
+	if _, err := s.operator().Disconnect(ctx, acmeProd, false); err != nil {
 		return err
 	}
 	return depart(ctx, s)

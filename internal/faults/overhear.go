@@ -1,15 +1,10 @@
 package faults
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/stack"
 )
@@ -78,46 +73,4 @@ func (w *wire) leaked(text string) bool {
 		}
 	}
 	return false
-}
-
-// stops waits until a process is stopped, which takes a moment, and reports
-// whether it is.
-func stops(pid int) bool {
-	for range 100 {
-		if stopped(pid) {
-			return true
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return false
-}
-
-// stopped reports whether a process is stopped.
-func stopped(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, rest, _ := bytes.Cut(text, []byte(") "))
-	return bytes.HasPrefix(rest, []byte("T"))
-}
-
-// transcript keeps what functions write.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.Write(p)
-}
-
-// String implements fmt.Stringer.
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
 }

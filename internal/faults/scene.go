@@ -3,20 +3,17 @@ package faults
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/operate"
 	"github.com/reltio-tokens/reltio-tokens/internal/stack"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
@@ -30,12 +27,12 @@ const (
 	callback = "callback"
 )
 
-// The one connection of a scene, and whom it names.
+// The one connection of a scene, and the client and the user that it names.
 const (
-	name         = "acme-prod"
-	client       = "acme"
+	acmeProd     = "acme-prod"
+	acme         = "acme"
 	clientSecret = "canary-secret-of-acme"
-	user         = "ann"
+	ann          = "ann"
 	password     = "canary-password-of-ann"
 )
 
@@ -45,10 +42,10 @@ type scene struct {
 	bench *Bench
 	flow  *Flow
 	wire  *wire
-	log   *transcript
+	log   *logtest.Buffer
 	// written is everything that was said outside the logs: answers with an
 	// error, pages.
-	written transcript
+	written logtest.Buffer
 	browser browser
 }
 
@@ -65,15 +62,15 @@ func (b *Bench) open(ctx context.Context, f *Flow) (s *scene, err error) {
 }
 
 func (b *Bench) openOnce(ctx context.Context, f *Flow) (*scene, error) {
-	s := &scene{bench: b, flow: f, wire: newWire(), log: &transcript{}}
+	s := &scene{bench: b, flow: f, wire: newWire(), log: &logtest.Buffer{}}
 	s.wire.keep(clientSecret)
 	s.wire.keep(password)
 	c := stack.Config{
 		Now: b.Now, Binaries: b.Binaries, DynamoDB: b.dynamoDB.Endpoint, Moto: b.moto[b.opened.Add(1)%motos].Endpoint,
 		Via: s.wire.via, Log: s.log,
 		Sandbox: reltioauthtest.Config{
-			Clients:   []reltioauthtest.Client{{ID: client, Secret: reltioauth.NewSecret(clientSecret), AccessTokenTTL: f.TokenLife}},
-			Users:     []reltioauthtest.User{{Username: user, Password: reltioauth.NewSecret(password)}},
+			Clients:   []reltioauthtest.Client{{ID: acme, Secret: reltioauth.NewSecret(clientSecret), AccessTokenTTL: f.TokenLife}},
+			Users:     []reltioauthtest.User{{Username: ann, Password: reltioauth.NewSecret(password)}},
 			Behaviour: f.Behaviour,
 		},
 	}
@@ -84,10 +81,10 @@ func (b *Bench) openOnce(ctx context.Context, f *Flow) (*scene, error) {
 	}
 	s.wire.host = s.Host
 	if err = s.wire.err; err == nil {
-		err = s.AddConnection(ctx, name, f.connection())
+		err = s.AddConnection(ctx, acmeProd, f.connection())
 	}
-	if err == nil && f.Prepare != nil {
-		err = f.Prepare(ctx, s)
+	if err == nil && f.prepare != nil {
+		err = f.prepare(ctx, s)
 	}
 	if err != nil {
 		s.close()
@@ -128,7 +125,7 @@ func (v vended) String() string {
 func (s *scene) issue(ctx context.Context, fields string) vended {
 	v := vended{}
 	result, err := s.Host.Invoke(ctx, lambdahost.Invocation{
-		Function: issue, Qualifier: "live", Payload: []byte(`{"connection":"` + name + `"` + fields + `}`),
+		Function: issue, Qualifier: "live", Payload: []byte(`{"connection":"` + acmeProd + `"` + fields + `}`),
 	})
 	if err != nil {
 		return vended{ErrorType: err.Error()}
@@ -165,7 +162,7 @@ func (r rotated) String() string {
 func (s *scene) rotate(ctx context.Context) rotated {
 	r := rotated{}
 	result, err := s.Host.Invoke(ctx, lambdahost.Invocation{
-		Function: rotate, Qualifier: "live", Payload: []byte(`{"connection":"` + name + `","force":true}`),
+		Function: rotate, Qualifier: "live", Payload: []byte(`{"connection":"` + acmeProd + `","force":true}`),
 	})
 	if err != nil {
 		return rotated{ErrorType: err.Error()}
@@ -206,33 +203,29 @@ func (s *scene) renewAgain(ctx context.Context) string {
 
 // resume is the operator's, after logins that were counted and not sent.
 func (s *scene) resume(ctx context.Context) error {
-	o := operate.Operator{
-		Grants: s.Table, Leases: s.Table, Accounts: s.Table, Connections: s.Secrets,
-		Hosts: connection.Hosts{s.wire.reltio}, Now: s.bench.Now,
-	}
-	_, err := o.Resume(ctx, name)
+	_, err := s.operator().Resume(ctx, acmeProd)
 	return err
 }
 
-// awaitLease sleeps until the lease of somebody who is gone has ended.
+// operator does what the command reltio-tokens does.
+func (s *scene) operator() *operate.Operator {
+	return &operate.Operator{
+		Grants: s.Table, Leases: s.Table, Accounts: s.Table, Budgets: s.Table,
+		Connections: s.Secrets, Secrets: s.Secrets, Vault: s.Secrets,
+		Hosts: connection.Hosts{s.wire.reltio}, Now: s.bench.Now,
+	}
+}
+
+// awaitLease sleeps until the lease of somebody who is gone has ended. If nobody
+// holds it, it is taken, until now: it is free at once, and its epoch has risen.
 func (s *scene) awaitLease(ctx context.Context) {
-	out, err := s.DynamoDB.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: aws.String(s.Table.Name), ConsistentRead: aws.Bool(true),
-		Key: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "lease#" + name}},
-	})
-	if err != nil {
-		return
-	}
-	until, ok := out.Item["until"].(*types.AttributeValueMemberN)
-	if !ok {
-		return
-	}
-	ms, err := strconv.ParseInt(until.Value, 10, 64)
-	if err != nil {
+	now := s.bench.Now()
+	held, err := s.Table.TakeLease(ctx, lease.Request{Connection: acmeProd, Owner: lease.NewOwner(), Now: now, Until: now})
+	if !errors.Is(err, lease.ErrHeld) {
 		return
 	}
 	const moment = 100 * time.Millisecond
-	s.sleep(ctx, min(time.UnixMilli(ms).Sub(s.bench.Now()), lease.Term)+moment)
+	s.sleep(ctx, min(held.Until.Sub(now), lease.Term)+moment)
 }
 
 func (*scene) sleep(ctx context.Context, d time.Duration) {

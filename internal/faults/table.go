@@ -56,8 +56,13 @@ func (c Clean) write(b *strings.Builder, results []Result) {
 	b.WriteString("| Operation | Fault | Caller saw | Next invocation | Token requests | Invariants |\n|---|---|---|---|---|---|\n")
 	for _, r := range c.rows(results) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %d | %s |\n", strings.Join(r.operations, ", "), strings.Join(r.faults, ", "),
-			r.outcome.seen, r.outcome.next, r.outcome.requests, r.outcome.verdict)
+			cell(r.outcome.seen), cell(r.outcome.next), r.outcome.requests, cell(r.outcome.verdict))
 	}
+}
+
+// cell is a text that may hold anything, as a table's cell.
+func cell(text string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(text), " "), "|", `\|`)
 }
 
 func texts(operations []Operation) []string {

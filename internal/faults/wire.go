@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
@@ -54,8 +53,6 @@ type plan struct {
 	// struck is closed when it strikes, thaw when a stopped process may go on.
 	struck, thaw chan struct{}
 	began        bool
-	// notStopped: the process ran on.
-	notStopped atomic.Bool
 }
 
 func newWire() *wire {
@@ -238,7 +235,6 @@ func (w *wire) freeze(p *plan) (wait func()) {
 		return func() {}
 	}
 	e.Freeze()
-	p.notStopped.Store(!stops(e.PID()))
 	return func() {
 		select {
 		case <-p.thaw:

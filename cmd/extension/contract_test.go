@@ -17,8 +17,8 @@ import (
 
 const demo = "demo-client-credentials"
 
-// stack is issue itself, and a client of it.
-func stack(t testing.TB) (*local.Stack, *lambda.Client) {
+// started is issue itself, and a client of it.
+func started(t testing.TB) (*local.Stack, *lambda.Client) {
 	t.Helper()
 	s, err := local.Start(t.Context(), local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1})
 	if err != nil {
@@ -32,7 +32,7 @@ func stack(t testing.TB) (*local.Stack, *lambda.Client) {
 }
 
 func TestItAnswersAsIssueDoes(t *testing.T) {
-	s, client := stack(t)
+	s, client := started(t)
 	a := startAWS(t, always)
 	p := a.start(t, build(t), "AWS_ENDPOINT_URL_LAMBDA="+s.LambdaURL, "RELTIO_TOKENS_FUNCTION=issue")
 	for name, connection := range map[string]string{"a token": demo, "an error": "nobody", "a person is needed": "demo-authorization-code"} {
@@ -72,7 +72,7 @@ func TestItAnswersAsIssueDoes(t *testing.T) {
 
 // What a call costs, beside what it stands for.
 func BenchmarkToken(b *testing.B) {
-	s, client := stack(b)
+	s, client := started(b)
 	a := startAWS(b, always)
 	p := a.start(b, build(b), "AWS_ENDPOINT_URL_LAMBDA="+s.LambdaURL, "RELTIO_TOKENS_FUNCTION=issue", "LOG_LEVEL=INFO")
 	b.Run("extension", func(b *testing.B) {

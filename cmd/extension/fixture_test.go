@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
+	"github.com/reltio-tokens/reltio-tokens/internal/stack"
 )
 
 // The canaries that no output may hold.
@@ -56,12 +58,7 @@ func TestMain(m *testing.M) {
 // sees.
 var built = sync.OnceValues(func() (string, error) {
 	name := filepath.Join(folder, "extensions", "reltio-tokens")
-	cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", name, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return name, nil
+	return name, stack.Compile(context.Background(), runtime.GOARCH, "cmd/extension", name)
 })
 
 func build(t testing.TB) string {

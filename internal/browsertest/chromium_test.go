@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,42 +16,12 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 )
 
 // patience is how long a test waits for a page.
 const patience = 30 * time.Second
-
-// environment is what scripts/browser says.
-var environment = sync.OnceValue(func() map[string]string {
-	found := map[string]string{}
-	out, err := exec.Command("../../scripts/browser", "env").Output()
-	if err != nil {
-		return found
-	}
-	for line := range strings.Lines(string(out)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		found[name] = value
-	}
-	return found
-})
-
-// needed returns a path of the environment; a test without it is skipped, or
-// fails where it is required.
-func needed(t *testing.T, name, what string) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("-short: no browser")
-	}
-	path := environment()[name]
-	switch {
-	case path != "":
-	case os.Getenv("RELTIO_TOKENS_ENGINES") == "required":
-		t.Fatalf("%s is missing: run scripts/browser", what)
-	default:
-		t.Skipf("%s is missing: run scripts/browser", what)
-	}
-	return path
-}
 
 // chromium is the one browser process; its profiles keep apart like different
 // browsers.
@@ -106,7 +74,7 @@ type tab struct {
 // newBrowser opens a browser that shares nothing with others.
 func newBrowser(t *testing.T) *tab {
 	t.Helper()
-	path := needed(t, "RELTIO_TOKENS_CHROMIUM", "Chromium")
+	path := enginetest.Tool(t, "browser", "CHROMIUM")
 	chromium.Do(func() { startChromium(path) })
 	if chromium.err != nil {
 		t.Fatalf("Chromium does not start: %v", chromium.err)
@@ -235,7 +203,7 @@ func scheme(name string) step {
 // and dark, wide and narrow.
 func (p *tab) inspect(name string) {
 	p.t.Helper()
-	axe, err := os.ReadFile(needed(p.t, "RELTIO_TOKENS_AXE", "axe-core"))
+	axe, err := os.ReadFile(enginetest.Tool(p.t, "browser", "AXE"))
 	if err != nil {
 		p.t.Fatal(err)
 	}

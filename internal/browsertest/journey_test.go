@@ -79,7 +79,7 @@ func TestTheWholeJourney(t *testing.T) {
 	s.wantExchanges(1)
 	_, invitation, _ := strings.Cut(link, "=")
 	for what, secret := range map[string]string{"the invitation": invitation, "the cookie": cookies[0].Value} {
-		if strings.Contains(s.log.text(), secret) {
+		if strings.Contains(s.log.String(), secret) {
 			t.Errorf("%s is in the log", what)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// text is what invitations, states and cookies are made of.
+// text43 is what invitations, states and cookies are made of.
 var text43 = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 func hashOf(text string) string {

@@ -10,8 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,36 +17,9 @@ import (
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 )
-
-// clients is what scripts/clients says.
-var clients = sync.OnceValue(func() map[string]string {
-	found := map[string]string{}
-	out, err := exec.Command("../../scripts/clients", "env").Output()
-	if err != nil {
-		return found
-	}
-	for line := range strings.Lines(string(out)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		found[name] = value
-	}
-	return found
-})
-
-// client is the path of something that scripts/clients fetches; a test without
-// it is skipped, or fails where it is required.
-func client(t *testing.T, name string) string {
-	t.Helper()
-	path := clients()[name]
-	switch {
-	case path != "":
-	case os.Getenv("RELTIO_TOKENS_ENGINES") == "required":
-		t.Fatalf("%s is missing: run scripts/clients", name)
-	default:
-		t.Skipf("%s is missing: run scripts/clients", name)
-	}
-	return path
-}
 
 // invocation is one call, and heard what a client makes of the answer.
 type invocation struct {
@@ -80,20 +51,20 @@ func callers() map[string]caller {
 
 func pythonCaller(t *testing.T) []string {
 	t.Helper()
-	return []string{client(t, "RELTIO_TOKENS_PYTHON"), "testdata/caller.py"}
+	return []string{enginetest.Tool(t, "clients", "PYTHON"), "testdata/caller.py"}
 }
 
 // nodeCaller is a copy of the script beside a folder node_modules, where its
 // imports are looked for.
 func nodeCaller(t *testing.T) []string {
 	t.Helper()
-	dir, node := t.TempDir(), client(t, "RELTIO_TOKENS_NODE")
+	dir, node := t.TempDir(), enginetest.Tool(t, "clients", "NODE")
 	text, err := os.ReadFile("testdata/caller.mjs")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "caller.mjs"), text, 0o600)
 	}
 	if err == nil {
-		err = os.Symlink(client(t, "RELTIO_TOKENS_NODE_MODULES"), filepath.Join(dir, "node_modules"))
+		err = os.Symlink(enginetest.Tool(t, "clients", "NODE_MODULES"), filepath.Join(dir, "node_modules"))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +129,7 @@ var cliRefusal = regexp.MustCompile(`An error occurred \((\w+)\)`)
 
 func withCLI(t *testing.T, w *world, calls []invocation) []heard {
 	t.Helper()
-	program := client(t, "RELTIO_TOKENS_AWS")
+	program := enginetest.Tool(t, "clients", "AWS")
 	var answers []heard
 	for _, c := range calls {
 		file := filepath.Join(t.TempDir(), "answer")

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 )
 
 // A wrong or missing variable ends the cold start with exit 1 and one JSON line
@@ -61,26 +63,35 @@ func TestConfigurationFaults(t *testing.T) {
 	} {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
-			env := maps.Clone(w.functions[test.function].Env)
-			maps.Copy(env, test.env)
-			maps.DeleteFunc(env, func(_, v string) bool { return v == "" })
-			var out bytes.Buffer
-			cmd := exec.CommandContext(t.Context(), filepath.Join(folder, test.function, "bootstrap"))
-			cmd.Env, cmd.Stdout, cmd.Stderr = w.awsEnvironment(), &out, &out
-			for name, v := range env {
-				cmd.Env = append(cmd.Env, name+"="+v)
-			}
-			err := cmd.Run()
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-				t.Errorf("it ended with %v, want exit status 1", err)
-			}
-			wantFaults(t, out.String(), test.faults)
-			if strings.Contains(out.String(), value) {
+			out := w.coldStart(t, test.function, test.env)
+			wantFaults(t, out, test.faults)
+			if strings.Contains(out, value) {
 				t.Error("the line holds a value")
 			}
 		})
 	}
+}
+
+// coldStart runs a function whose variables are wrong, as its platform does, and
+// returns what it wrote. What is empty in env is removed.
+func (w *world) coldStart(t *testing.T, function string, env map[string]string) string {
+	t.Helper()
+	var out bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), filepath.Join(folder, function, "bootstrap"))
+	cmd.Env, cmd.Stdout, cmd.Stderr = w.awsEnvironment(), &out, &out
+	all := maps.Clone(w.functions[function].Env)
+	maps.Copy(all, env)
+	for name, value := range all {
+		if value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("it ended with %v, want exit status 1", err)
+	}
+	return out.String()
 }
 
 // wantFaults checks the one line of a cold start that ends.
@@ -114,7 +125,7 @@ func TestAFunctionThatCannotStart(t *testing.T) {
 		f := w.functions["issue"]
 		f.Name, f.Env = name, maps.Clone(f.Env)
 		maps.Copy(f.Env, change)
-		log := &record{}
+		log := &logtest.Buffer{}
 		f.Log = log
 		if err := w.Host.Deploy(f); err != nil {
 			t.Fatal(err)
@@ -125,8 +136,8 @@ func TestAFunctionThatCannotStart(t *testing.T) {
 			continue
 		}
 		wantError(t, a, "Runtime.ExitError")
-		if got := strings.Count(log.text(), "TABLE_NAME: is required"); got == 0 {
-			t.Errorf("the log does not say why:\n%s", log.text())
+		if got := strings.Count(log.String(), "TABLE_NAME: is required"); got == 0 {
+			t.Errorf("the log does not say why:\n%s", log.String())
 		}
 	}
 }

@@ -81,13 +81,7 @@ func TestEveryError(t *testing.T) {
 		t.Run(test.state, func(t *testing.T) {
 			t.Parallel()
 			a := w.ask(t, test.prepare(t, w.server(t)))
-			wantError(t, a, test.errorType)
-			if a.Status != 200 || a.FunctionError != "Unhandled" {
-				t.Errorf("status %d, X-Amz-Function-Error %q", a.Status, a.FunctionError)
-			}
-			if !regexp.MustCompile(test.message).MatchString(a.text("errorMessage")) {
-				t.Errorf("message %q, want %s", a.text("errorMessage"), test.message)
-			}
+			a.wantFailed(t, test.errorType, test.message)
 			if len(a.Body) != 2 {
 				t.Errorf("members beyond errorType and errorMessage: %v", a)
 			}
@@ -95,6 +89,18 @@ func TestEveryError(t *testing.T) {
 				t.Errorf("the answer holds secrets: %v", kinds)
 			}
 		})
+	}
+}
+
+// wantFailed checks a function error as Lambda shows it; message is a pattern.
+func (a answer) wantFailed(t *testing.T, errorType, message string) {
+	t.Helper()
+	wantError(t, a, errorType)
+	if a.Status != 200 || a.FunctionError != "Unhandled" {
+		t.Errorf("status %d, X-Amz-Function-Error %q", a.Status, a.FunctionError)
+	}
+	if !regexp.MustCompile(message).MatchString(a.text("errorMessage")) {
+		t.Errorf("message %q, want %s", a.text("errorMessage"), message)
 	}
 }
 
@@ -241,17 +247,7 @@ func TestWhatIsWrongWithASecret(t *testing.T) {
 			}
 			a := w.ask(t, name)
 			wantError(t, a, "InvalidConnection")
-			var named []string
-			for part := range strings.SplitSeq(a.text("errorMessage"), "; ") {
-				field, what, found := strings.Cut(part, ": ")
-				if !found || what == "" {
-					t.Errorf("%q is no <field>: <what>", part)
-				}
-				named = append(named, field)
-			}
-			if diff := cmp.Diff(test.fields, named); diff != "" {
-				t.Errorf("fields (-want +got):\n%s%s", diff, a.text("errorMessage"))
-			}
+			wantFields(t, a.text("errorMessage"), test.fields)
 			if kinds := w.vault.found(a.Text); len(kinds) > 0 {
 				t.Errorf("the answer holds %v", kinds)
 			}
@@ -259,6 +255,22 @@ func TestWhatIsWrongWithASecret(t *testing.T) {
 	}
 	if got := s.TokenRequests(time.Time{}, time.Time{}); got != 0 {
 		t.Errorf("%d token requests, want none", got)
+	}
+}
+
+// wantFields checks which fields a message names.
+func wantFields(t *testing.T, message string, want []string) {
+	t.Helper()
+	var named []string
+	for part := range strings.SplitSeq(message, "; ") {
+		field, what, found := strings.Cut(part, ": ")
+		if !found || what == "" {
+			t.Errorf("%q is no <field>: <what>", part)
+		}
+		named = append(named, field)
+	}
+	if diff := cmp.Diff(want, named); diff != "" {
+		t.Errorf("fields (-want +got):\n%s%s", diff, message)
 	}
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/stack"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -57,13 +61,15 @@ func TestMain(m *testing.M) {
 // world is a stack with what is around it.
 type world struct {
 	*stack.Stack
-	log       *record
+	log       *logtest.Buffer
 	vault     *vault
 	published *published
 	// functions as they are deployed, by name.
 	functions map[string]lambdahost.Function
 	// spare are authorization servers that nobody has taken.
 	spare chan *server
+	// closers end what stands around the stack.
+	closers []func() error
 }
 
 // server is an authorization server.
@@ -91,13 +97,14 @@ func (s *stage) start(t *testing.T, change func(*lambdahost.Function)) *world {
 	return s.world
 }
 
-// newWorld starts a stack; change, if not nil, changes its functions.
+// newWorld starts a stack; change, if not nil, changes its functions. If the stack
+// does not start there is no world.
 func newWorld(dynamo, moto string, change func(*lambdahost.Function)) (*world, error) {
 	if err := build(); err != nil {
 		return nil, err
 	}
 	w := &world{
-		log: &record{}, vault: &vault{}, functions: map[string]lambdahost.Function{},
+		log: &logtest.Buffer{}, vault: &vault{}, functions: map[string]lambdahost.Function{},
 		spare: make(chan *server, servers),
 	}
 	hosts := []string{"auth.reltio.com"} // the default; nobody goes there
@@ -105,18 +112,20 @@ func newWorld(dynamo, moto string, change func(*lambdahost.Function)) (*world, e
 		s := &server{Server: reltioauthtest.New(people())}
 		var err error
 		if s.url, err = s.Start("127.0.0.1:0"); err != nil {
-			return nil, err
+			return nil, errors.Join(err, w.close())
 		}
+		w.closers = append(w.closers, s.Close)
 		hosts = append(hosts, strings.TrimPrefix(s.url, "http://"))
 		w.spare <- s
 	}
 	w.published = newPublished(moto)
+	w.closers = append(w.closers, func() error { w.published.server.Close(); return nil })
 	var err error
 	w.Stack, err = stack.Start(context.Background(), stack.Config{
 		Now: time.Now, Binaries: folder, DynamoDB: dynamo, Moto: moto, Log: w.log,
 		Via: func(_ string, service stack.Service, endpoint string) string {
 			if service == stack.EventBridge {
-				return w.published.url
+				return w.published.server.URL
 			}
 			return endpoint
 		},
@@ -133,7 +142,21 @@ func newWorld(dynamo, moto string, change func(*lambdahost.Function)) (*world, e
 			w.functions[f.Name] = *f
 		},
 	})
-	return w, err
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+// close ends the stack, if there is one, and what stands around it.
+func (w *world) close() (err error) {
+	if w.Stack != nil {
+		err = w.Close()
+	}
+	for _, end := range w.closers {
+		err = errors.Join(err, end())
+	}
+	return err
 }
 
 // people are those whom an authorization server knows.
@@ -264,5 +287,20 @@ func eventually(t *testing.T, what string, yes func() bool) {
 			t.Fatalf("it did not come to this: %s", what)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// What does not start leaves nothing that TestMain would have to end.
+func TestAWorldThatCannotStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: this test builds the functions")
+	}
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
+	nothing := httptest.NewServer(http.NotFoundHandler())
+	defer nothing.Close()
+	if w, err := newWorld(nothing.URL, nothing.URL, nil); err == nil || w != nil {
+		t.Errorf("world %v, error %v; want an error alone", w, err)
 	}
 }

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -18,25 +17,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
-
-// record keeps what the functions write.
-type record struct {
-	mu   sync.Mutex
-	data bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.data.Write(p)
-}
-
-func (r *record) text() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.data.String()
-}
 
 // vault knows every secret there was.
 type vault struct {
@@ -102,8 +82,8 @@ var dimensions = regexp.MustCompile(`"Dimensions":(\[\[[^\]]*\]\])`)
 // finish ends the stack. An error says what is wrong with all that was written.
 func (w *world) finish() error {
 	hoarded := w.hoard(context.Background())
-	err := errors.Join(hoarded, w.Close())
-	text := w.log.text()
+	err := errors.Join(hoarded, w.close())
+	text := w.log.String()
 	if kinds := w.vault.found(text); len(kinds) > 0 {
 		err = errors.Join(err, fmt.Errorf("the log holds secrets: %v", kinds))
 	}

@@ -15,7 +15,7 @@ import (
 // lines are those of the log that satisfy wanted, decoded.
 func (w *world) lines(wanted func(map[string]any) bool) []map[string]any {
 	var found []map[string]any
-	for text := range strings.Lines(w.log.text()) {
+	for text := range strings.Lines(w.log.String()) {
 		var line map[string]any
 		if json.Unmarshal([]byte(text), &line) == nil && wanted(line) {
 			found = append(found, line)
@@ -136,7 +136,7 @@ func TestOneLineForAnError(t *testing.T) {
 	if got := counted(t, w.linesOf(t, name, "rotate", 1)[0]); got["Renewals"] == nil {
 		t.Errorf("metrics of rotate: %v", got)
 	}
-	for text := range strings.Lines(w.log.text()) {
+	for text := range strings.Lines(w.log.String()) {
 		if strings.Contains(text, "errorMessage") {
 			t.Errorf("a line beside it: %s", text)
 			break

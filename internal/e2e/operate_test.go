@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/stack"
 )
 
 // command is the operator's, built once.
@@ -32,11 +34,12 @@ func (w *world) operate(t *testing.T, args ...string) string {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
-	cmd.Env = append(w.awsEnvironment(),
-		"TABLE_NAME="+w.Table.Name, "SECRET_PREFIX="+w.Secrets.Prefix, "CALLBACK_BASE_URL="+w.CallbackURL,
-		"AUTH_HOSTS="+w.functions["rotate"].Env["AUTH_HOSTS"],
-		"AWS_ENDPOINT_URL_DYNAMODB="+w.Endpoints["DynamoDB"], "AWS_ENDPOINT_URL_SECRETS_MANAGER="+w.Endpoints["Secrets Manager"],
-	)
+	variables := w.Variables(nil, stack.DynamoDB, stack.SecretsManager)
+	variables["AUTH_HOSTS"] = w.functions["rotate"].Env["AUTH_HOSTS"]
+	cmd.Env = w.awsEnvironment()
+	for name, value := range variables {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("reltio-tokens %v: %v\n%s", args, err, out)

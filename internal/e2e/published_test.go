@@ -15,7 +15,7 @@ import (
 
 // published stands before EventBridge and keeps the events that it took.
 type published struct {
-	url    string
+	server *httptest.Server
 	mu     sync.Mutex
 	events []sent
 }
@@ -35,7 +35,7 @@ func newPublished(endpoint string) *published {
 		panic(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(upstream)
-	p.url = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return
@@ -51,7 +51,7 @@ func newPublished(endpoint string) *published {
 		}
 		w.WriteHeader(answered.Code)
 		_, _ = w.Write(answered.Body.Bytes())
-	})).URL // it ends with the process
+	}))
 	return p
 }
 

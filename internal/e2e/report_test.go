@@ -51,7 +51,7 @@ func TestAReportedToken(t *testing.T) {
 				})
 				s.Kill(f)
 			},
-			outcome: "cached", version: 1, warnings: []any{"rejected_token_reissued"}, checks: 1, requests: 3,
+			outcome: "renewed", version: 1, warnings: []any{"rejected_token_reissued"}, checks: 1, requests: 3,
 		},
 		"nobody can say": {
 			prepare: func(s *server, _ string) {

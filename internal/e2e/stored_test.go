@@ -67,12 +67,12 @@ func wantAttributes(t *testing.T, item map[string]types.AttributeValue, there ..
 			t.Errorf("%s: %s is missing", kind, name)
 		}
 	}
-	missing := slices.DeleteFunc(slices.Collect(maps.Keys(item)), func(name string) bool {
+	superfluous := slices.DeleteFunc(slices.Collect(maps.Keys(item)), func(name string) bool {
 		return name == "pk" || slices.Contains(there, name)
 	})
-	if len(missing) > 0 {
-		slices.Sort(missing)
-		t.Errorf("%s: %v should not be there", kind, missing)
+	if len(superfluous) > 0 {
+		slices.Sort(superfluous)
+		t.Errorf("%s: %v should not be there", kind, superfluous)
 	}
 }
 

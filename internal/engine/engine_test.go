@@ -3,10 +3,10 @@ package engine_test
 import (
 	"errors"
 	"net/http"
-	"os"
 	"testing"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/engine"
+	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 )
 
 func TestAnEngineEndsWithClose(t *testing.T) {
@@ -14,12 +14,7 @@ func TestAnEngineEndsWithClose(t *testing.T) {
 		t.Skip("-short: this test needs an engine")
 	}
 	e, err := engine.DynamoDB(t.Context())
-	if missing := (*engine.MissingError)(nil); errors.As(err, &missing) && os.Getenv("RELTIO_TOKENS_ENGINES") != "required" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	enginetest.Need(t, err)
 	ask := func() error {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.Endpoint, http.NoBody)
 		if err != nil {

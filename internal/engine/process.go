@@ -40,7 +40,7 @@ func find(names []string) (string, error) {
 	for _, name := range names {
 		path := os.Getenv("RELTIO_TOKENS_" + strings.ToUpper(name))
 		if path == "" {
-			root, err := repository()
+			root, err := Repository()
 			if err != nil {
 				return "", err
 			}
@@ -54,9 +54,9 @@ func find(names []string) (string, error) {
 	return "", &MissingError{Looked: strings.Join(looked, " or ")}
 }
 
-// repository is the folder that holds go.mod; programs that need an engine run
+// Repository is the folder that holds go.mod; programs that need an engine run
 // somewhere below it.
-func repository() (string, error) {
+func Repository() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -10,11 +10,13 @@
 // engine's memory, so whatever tests share one keep apart by names: of tables,
 // of secrets.
 //
-// `make engines` fetches the engines, and scripts/engines env names them in
+// scripts/engines fetches the engines, and scripts/engines env names them in
 // variables; without the variables they are looked for where that script puts
 // them. A test whose engine is missing is skipped, with the reason, unless
 // RELTIO_TOKENS_ENGINES is "required": then it fails. With -short every test
-// that needs an engine is skipped.
+// that needs an engine is skipped. The same goes for what else scripts fetch:
+//
+//	python := enginetest.Tool(t, "clients", "PYTHON")
 //
 // DYNAMODB_ENDPOINT names another DynamoDB to use: a URL, or "aws" for the real
 // one. Credentials and region come from the environment then.
@@ -114,12 +116,28 @@ func running(t testing.TB, start func() (*engine.Engine, error)) string {
 		t.Skip("-short: this test needs an engine")
 	}
 	e, err := start()
+	Need(t, err)
+	return e.Endpoint
+}
+
+// Need ends the test if there is an error. If that is an *engine.MissingError the
+// test is skipped, unless engines are required.
+func Need(t testing.TB, err error) {
+	t.Helper()
 	switch missing := (*engine.MissingError)(nil); {
 	case err == nil:
-	case errors.As(err, &missing) && os.Getenv(envEngines) != "required":
-		t.Skip(missing)
+	case errors.As(err, &missing):
+		lacking(t, missing.Error())
 	default:
 		t.Fatal(err)
 	}
-	return e.Endpoint
+}
+
+// lacking ends a test that lacks something.
+func lacking(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv(envEngines) == "required" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }

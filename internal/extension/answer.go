@@ -3,7 +3,6 @@ package extension
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -135,14 +134,4 @@ func write(w http.ResponseWriter, status int, body any) error {
 		return fmt.Errorf("the caller is gone: %w", err)
 	}
 	return nil
-}
-
-// attrsOf describes an error for the log. An Internal one shows its cause's
-// type alone, since nobody said that its text is safe.
-func attrsOf(f *fault.Error) []slog.Attr {
-	attrs := []slog.Attr{slog.String("error", string(f.Type)), slog.String("error_message", f.Message)}
-	if cause := f.Unwrap(); cause != nil {
-		attrs = append(attrs, slog.String("cause", fmt.Sprintf("%T", cause)))
-	}
-	return attrs
 }

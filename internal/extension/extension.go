@@ -67,12 +67,12 @@ func (e *Extension) Run(ctx context.Context) error {
 	// The port is open before Lambda may start the function: its own start may
 	// already ask for a token.
 	listener, listenErr := new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(e.Port)))
-	lifecycle, err := Register(ctx, e.RuntimeAPI, e.Name)
+	registered, err := register(ctx, e.RuntimeAPI, e.Name)
 	switch {
 	case err != nil:
 		return err
 	case listenErr != nil:
-		_ = lifecycle.InitError(ctx, listenFault, listenErr.Error()) // the error itself is returned
+		_ = registered.initError(ctx, listenFault, listenErr.Error()) // the error itself is returned
 		return fmt.Errorf("extension: %w", listenErr)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -81,12 +81,12 @@ func (e *Extension) Run(ctx context.Context) error {
 	defer func() { _ = server.Close() }() // what is cut off has no caller any more
 	go func() { cancel(server.Serve(listener)) }()
 	e.warm(ctx)
-	reason, err := lifecycle.AwaitShutdown(ctx)
+	reason, err := registered.awaitShutdown(ctx)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = fmt.Errorf("extension: %w", cause) // the server's
 		}
-		_ = lifecycle.ExitError(context.WithoutCancel(ctx), eventFault, err.Error()) // the error itself is returned
+		_ = registered.exitError(context.WithoutCancel(ctx), eventFault, err.Error()) // the error itself is returned
 		return err
 	}
 	e.Server.Log.Write(ctx, slog.LevelInfo, "shutdown", slog.String("reason", reason))
@@ -129,9 +129,9 @@ func (e *Extension) warm(ctx context.Context) {
 // Refuse tells Lambda that the configuration is wrong: the cold start fails,
 // and its error names the faults. The caller exits.
 func Refuse(ctx context.Context, runtimeAPI, name string, faults error) error {
-	lifecycle, err := Register(ctx, runtimeAPI, name)
+	registered, err := register(ctx, runtimeAPI, name)
 	if err != nil {
 		return err
 	}
-	return lifecycle.InitError(ctx, configurationFault, faults.Error())
+	return registered.initError(ctx, configurationFault, faults.Error())
 }

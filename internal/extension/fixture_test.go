@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -76,11 +76,11 @@ func (v *vendor) Rejected(ctx context.Context, connection, fingerprint string) (
 type world struct {
 	vendor *vendor
 	server *extension.Server
-	log    *buffer
+	log    *logtest.Buffer
 }
 
 func newWorld() *world {
-	w := &world{vendor: &vendor{}, log: &buffer{}}
+	w := &world{vendor: &vendor{}, log: &logtest.Buffer{}}
 	w.server = &extension.Server{
 		Vendor: w.vendor, Session: reltioauth.NewSecret(session),
 		Log: telemetry.New(w.log, slog.LevelDebug, func() time.Time { return now }),
@@ -111,23 +111,3 @@ func problem(t *testing.T, body *bytes.Buffer) (kind, message string) {
 	}
 	return e["errorType"], e["errorMessage"]
 }
-
-// buffer is safe for concurrent use.
-type buffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-var _ io.Writer = (*buffer)(nil)

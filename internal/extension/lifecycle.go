@@ -24,23 +24,23 @@ const reportFor = 2 * time.Second
 // maxEvent bounds what is read of the Extensions API.
 const maxEvent = 64 << 10
 
-// Lifecycle is Lambda's Extensions API, version 2020-01-01, as one extension
+// lifecycle is Lambda's Extensions API, version 2020-01-01, as one extension
 // sees it. It registers for SHUTDOWN alone. INVOKE would cost each invocation a
 // round trip: Lambda tells of its start and then waits until the extension has
 // asked for the next event; and it would bring nothing, since everything that
 // is done here is done while the function waits for its answer.
 //
-// A Lifecycle is made by Register and is not safe for concurrent use.
-type Lifecycle struct {
+// A lifecycle is made by register and is not safe for concurrent use.
+type lifecycle struct {
 	base   string
 	client *http.Client
 	id     string
 }
 
-// Register makes the extension known to Lambda, which waits for it before it
+// register makes the extension known to Lambda, which waits for it before it
 // starts the function. name must be the file name of the extension's binary.
-func Register(ctx context.Context, host, name string) (*Lifecycle, error) {
-	l := &Lifecycle{
+func register(ctx context.Context, host, name string) (*lifecycle, error) {
+	l := &lifecycle{
 		base: "http://" + host + "/2020-01-01/extension",
 		// A transport of its own: what the environment says about proxies is
 		// not about this. No time limit: Lambda answers Next when there is an
@@ -61,9 +61,9 @@ func Register(ctx context.Context, host, name string) (*Lifecycle, error) {
 	return l, nil
 }
 
-// AwaitShutdown says that the extension is ready, and returns Lambda's reason
+// awaitShutdown says that the extension is ready, and returns Lambda's reason
 // when it ends the environment.
-func (l *Lifecycle) AwaitShutdown(ctx context.Context) (reason string, err error) {
+func (l *lifecycle) awaitShutdown(ctx context.Context) (reason string, err error) {
 	for {
 		_, body, err := l.do(ctx, http.MethodGet, "/event/next", http.Header{}, nil)
 		if err != nil {
@@ -82,19 +82,19 @@ func (l *Lifecycle) AwaitShutdown(ctx context.Context) (reason string, err error
 	}
 }
 
-// InitError tells Lambda that the extension cannot start; message must be safe
+// initError tells Lambda that the extension cannot start; message must be safe
 // to show. The process has to exit then.
-func (l *Lifecycle) InitError(ctx context.Context, kind, message string) error {
+func (l *lifecycle) initError(ctx context.Context, kind, message string) error {
 	return l.report(ctx, "/init/error", kind, message)
 }
 
-// ExitError tells Lambda that the extension cannot go on; message must be safe
+// exitError tells Lambda that the extension cannot go on; message must be safe
 // to show. The process has to exit then.
-func (l *Lifecycle) ExitError(ctx context.Context, kind, message string) error {
+func (l *lifecycle) exitError(ctx context.Context, kind, message string) error {
 	return l.report(ctx, "/exit/error", kind, message)
 }
 
-func (l *Lifecycle) report(ctx context.Context, path, kind, message string) error {
+func (l *lifecycle) report(ctx context.Context, path, kind, message string) error {
 	ctx, cancel := context.WithTimeout(ctx, reportFor)
 	defer cancel()
 	body, err := json.Marshal(map[string]any{"errorType": kind, "errorMessage": message, "stackTrace": []string{}})
@@ -106,7 +106,7 @@ func (l *Lifecycle) report(ctx context.Context, path, kind, message string) erro
 }
 
 // do sends one request; an answer that is no success is an error.
-func (l *Lifecycle) do(ctx context.Context, method, path string, header http.Header, body []byte) (http.Header, []byte, error) {
+func (l *lifecycle) do(ctx context.Context, method, path string, header http.Header, body []byte) (http.Header, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, l.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, fmt.Errorf("extensions api: %w", err)

@@ -26,7 +26,6 @@ const (
 // What is wrong with a field, in the words of issue.
 const (
 	required       = "is required"
-	notAName       = "must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64"
 	notAPrint      = "must be the fingerprint of an answer: sha256: and 32 hexadecimal digits"
 	repeated       = "is repeated"
 	unknown        = "is not known here"
@@ -78,7 +77,7 @@ func tokenRequest(r *http.Request) (request, error) {
 	if !query.Has("connection") {
 		problem("connection", required)
 	} else if !connection.ValidName(out.connection) {
-		problem("connection", notAName)
+		problem("connection", connection.NameRule)
 	}
 	if query.Has("min_ttl_seconds") {
 		text := query.Get("min_ttl_seconds")
@@ -114,7 +113,7 @@ func rejectedRequest(w http.ResponseWriter, r *http.Request) (request, error) {
 	case !o.Has("connection"):
 		o.Problem("connection", required)
 	case !connection.ValidName(out.connection):
-		o.Problem("connection", notAName)
+		o.Problem("connection", connection.NameRule)
 	}
 	switch {
 	case !o.Has("fingerprint"):

@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -138,21 +136,14 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 }
 
 // guard calls f and turns a panic, or an error that holds no fault, into an
-// Internal error that says a request's id. What was panicked with is not known
-// to be safe to show: the log gets its type and where it happened.
-func (s *Server) guard(ctx context.Context, f func() error) (err error) {
-	id := func() string { return "request " + strings.ToLower(rand.Text()) }
-	defer func() {
-		if p := recover(); p != nil {
-			err = fault.New(fault.Internal, id())
-			s.Log.Write(ctx, slog.LevelError, "panic", slog.String("error_message", err.Error()),
-				slog.String("type", fmt.Sprintf("%T", p)), slog.String("stack", string(debug.Stack())))
-		}
-	}()
-	if err = f(); err == nil || errors.As(err, new(*fault.Error)) {
+// Internal error that says a request's id.
+func (s *Server) guard(ctx context.Context, f func() error) error {
+	id := "request " + strings.ToLower(rand.Text())
+	err := s.Log.Guard(ctx, id, f)
+	if err == nil || errors.As(err, new(*fault.Error)) {
 		return err
 	}
-	return fault.Wrap(fault.Internal, id(), err)
+	return fault.Wrap(fault.Internal, id, err)
 }
 
 // log writes a line for what went wrong, and, on demand, for what did not: a
@@ -162,14 +153,10 @@ func (s *Server) log(ctx context.Context, in request, out Answer, err error, too
 	attrs := []slog.Attr{slog.String("connection", in.connection)}
 	if err != nil {
 		level = slog.LevelWarn
-		attrs = append(attrs, attrsOf(fault.Of(err))...)
+		attrs = append(attrs, telemetry.Fault(err)...)
 	} else {
 		attrs = append(attrs, slog.Int64("version", out.Version), slog.String("fingerprint", out.Fingerprint),
 			slog.String("outcome", out.Outcome))
 	}
-	s.Log.Write(ctx, level, "token", append(attrs, milliseconds(took))...)
-}
-
-func milliseconds(d time.Duration) slog.Attr {
-	return slog.Float64("duration_ms", float64(d.Microseconds())/1000)
+	s.Log.Write(ctx, level, "token", append(attrs, telemetry.Took(took))...)
 }

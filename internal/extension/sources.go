@@ -160,7 +160,7 @@ func (o *observer) log(ctx context.Context, outcome string, err error, took time
 		level = slog.LevelWarn
 		attrs = append(attrs, slog.String("cause", fmt.Sprintf("%T", err)))
 	}
-	o.to.Log.Write(ctx, level, "issue invoked", append(attrs, milliseconds(took))...)
+	o.to.Log.Write(ctx, level, "issue invoked", append(attrs, telemetry.Took(took))...)
 }
 
 // asFaultOf says a source's error in the words of issue.
@@ -189,13 +189,8 @@ func asFaultOf(err error) error {
 
 // known is t if it is one of the types that callers are promised, else empty.
 func known(t fault.Type) fault.Type {
-	switch t {
-	case fault.InvalidRequest, fault.UnknownConnection, fault.AccessDenied, fault.InvalidConnection,
-		fault.CredentialsRejected, fault.MFARequired, fault.ReauthorizationRequired,
-		fault.ConnectionPaused, fault.TokenLimitReached, fault.RateLimited,
-		fault.ReltioUnavailable, fault.StoreUnavailable, fault.Internal:
+	if t.Known() {
 		return t
-	default:
-		return ""
 	}
+	return ""
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
@@ -58,8 +59,8 @@ func failure(kind, message string) *lambda.InvokeOutput {
 	}
 }
 
-func sources(i *issue) (*extension.Sources, *buffer) {
-	log := &buffer{}
+func sources(i *issue) (*extension.Sources, *logtest.Buffer) {
+	log := &logtest.Buffer{}
 	return &extension.Sources{
 		Lambda: i, Function: "issue:live", Now: time.Now,
 		Log: telemetry.New(log, slog.LevelDebug, time.Now),

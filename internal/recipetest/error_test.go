@@ -1,7 +1,9 @@
 package recipetest
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -22,7 +25,7 @@ var (
 type integration struct {
 	*reltioauthtest.Vendor
 	host *lambdahost.Host
-	log  record
+	log  logtest.Buffer
 }
 
 // connection is the one that it calls Reltio by; app is the function's name.
@@ -56,22 +59,28 @@ func startOne(t testing.TB, language language, api http.Handler) *integration {
 // entities are what an invocation asks for, and what it was told.
 func (i *integration) entities(t testing.TB, n int) (errorType, errorMessage string) {
 	t.Helper()
+	told, err := i.invoke(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told.ErrorType, told.ErrorMessage
+}
+
+// failure is what an invocation was told; empty: nothing.
+type failure struct{ ErrorType, ErrorMessage string }
+
+// invoke is entities for any goroutine.
+func (i *integration) invoke(ctx context.Context, n int) (told failure, err error) {
 	payload, err := json.Marshal(map[string]any{"entities": make([]int, n)})
 	if err != nil {
-		t.Fatal(err)
+		return failure{}, err
 	}
-	result, err := i.host.Invoke(t.Context(), lambdahost.Invocation{Function: app, Payload: payload})
-	if err != nil {
-		t.Fatal(err)
+	result, err := i.host.Invoke(ctx, lambdahost.Invocation{Function: app, Payload: payload})
+	if err != nil || result.FunctionError == "" {
+		return failure{}, err
 	}
-	if result.FunctionError == "" {
-		return "", ""
-	}
-	var failed struct{ ErrorType, ErrorMessage string }
-	if err := json.Unmarshal(result.Payload, &failed); err != nil {
-		t.Fatal(err)
-	}
-	return failed.ErrorType, failed.ErrorMessage
+	err = json.Unmarshal(result.Payload, &told)
+	return told, err
 }
 
 // Step Functions names errors by what a function's runtime reports.
@@ -83,7 +92,7 @@ func TestAnErrorKeepsItsName(t *testing.T) {
 			i.Fail(connection, "ReauthorizationRequired", "a person must log in at Reltio")
 			errorType, message := i.entities(t, 20)
 			if errorType != "ReauthorizationRequired" || message != "a person must log in at Reltio" {
-				t.Errorf("%s: %s\n%s", errorType, message, i.log.text())
+				t.Errorf("%s: %s\n%s", errorType, message, i.log.String())
 			}
 			if got := i.Asked(connection); got != 1 {
 				t.Errorf("issue was asked %d times, want once for all who fail together", got)
@@ -99,15 +108,18 @@ func TestWhatPassesIsWaitedFor(t *testing.T) {
 			t.Parallel()
 			i := startOne(t, language, nil)
 			i.Fail(connection, "RateLimited", "retry after 1 s")
-			done := make(chan string)
+			done := make(chan error, 1)
 			go func() {
-				errorType, _ := i.entities(t, 20)
-				done <- errorType
+				told, err := i.invoke(t.Context(), 20)
+				if told.ErrorType != "" {
+					err = errors.New(told.ErrorType)
+				}
+				done <- err
 			}()
 			began := until(t, func() bool { return i.Asked(connection) > 0 })
 			i.Fail(connection, "", "")
-			if errorType := <-done; errorType != "" {
-				t.Errorf("it failed with %s\n%s", errorType, i.log.text())
+			if err := <-done; err != nil {
+				t.Errorf("it failed with %v\n%s", err, i.log.String())
 			}
 			if took := time.Since(began); took < 500*time.Millisecond {
 				t.Errorf("it asked again after %v, want a second", took)
@@ -137,7 +149,7 @@ func TestLambdaThrottles(t *testing.T) {
 			i := startOne(t, language, nil)
 			i.Throttle(1)
 			if errorType, message := i.entities(t, 20); errorType != "" {
-				t.Errorf("%s: %s\n%s", errorType, message, i.log.text())
+				t.Errorf("%s: %s\n%s", errorType, message, i.log.String())
 			}
 		})
 	}

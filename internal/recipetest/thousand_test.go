@@ -20,6 +20,7 @@ import (
 
 	tenantclient "github.com/reltio-tokens/reltio-tokens/docs/integrations/go"
 	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/stack"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -84,7 +85,7 @@ type caller struct {
 	port   string // of its extension
 	tenant *tenant
 	asked  *atomic.Int32
-	log    record
+	log    logtest.Buffer
 }
 
 // A thousand calls while the token is replaced, dies, dies again and ends: none
@@ -139,7 +140,7 @@ func TestAThousandCalls(t *testing.T) {
 			c.strangers(t)
 		}
 		c.host.Recycle(c.name)
-		if strings.Contains(c.log.text(), c.tenant.current().Reveal()) {
+		if strings.Contains(c.log.String(), c.tenant.current().Reveal()) {
 			t.Errorf("%s: a token is in the log", c.name)
 		}
 		t.Logf("%s: issue was invoked %d times", c.name, c.asked.Load())
@@ -166,7 +167,7 @@ func (c *caller) call(t testing.TB, times int) {
 	}
 	var answers []struct{ URI string }
 	if err := json.Unmarshal(result.Payload, &answers); err != nil || result.FunctionError != "" {
-		t.Fatalf("%s %s\n%s", result.FunctionError, result.Payload, c.log.text())
+		t.Fatalf("%s %s\n%s", result.FunctionError, result.Payload, c.log.String())
 	}
 	for i, answer := range answers {
 		if want := fmt.Sprintf("entities/%d", i); answer.URI != want {
@@ -231,23 +232,4 @@ func (c *caller) strangers(t testing.TB) {
 			t.Errorf("session %q: status %d, want 403", session, response.StatusCode)
 		}
 	}
-}
-
-// record keeps what functions write.
-type record struct {
-	mu   sync.Mutex
-	data bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.data.Write(p)
-}
-
-func (r *record) text() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.data.String()
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -41,53 +42,11 @@ var built = sync.OnceValue(func() error {
 	if err := stack.Build(context.Background(), folder); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", extension(), root+"/cmd/extension")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	return build.Run()
+	return stack.Compile(context.Background(), runtime.GOARCH, "cmd/extension", extension())
 })
 
 // extension is the extension's binary.
 func extension() string { return filepath.Join(folder, "extensions", "reltio-tokens") }
-
-// tools are the programs and folders that scripts/engines and scripts/clients
-// have fetched, by the names of their variables.
-var tools = sync.OnceValues(func() (map[string]string, error) {
-	found := map[string]string{}
-	for _, script := range []string{"engines", "clients"} {
-		text, err := exec.Command(root+"/scripts/"+script, "env").Output()
-		if err != nil {
-			return nil, err
-		}
-		for line := range strings.Lines(string(text)) {
-			name, path, _ := strings.Cut(strings.TrimSpace(line), "=")
-			found[name] = path
-		}
-	}
-	return found, nil
-})
-
-// tool is one of them, or ends the test.
-func tool(t testing.TB, name string) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("-short: this test needs " + name)
-	}
-	found, err := tools()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := found["RELTIO_TOKENS_"+name]
-	switch {
-	case path != "":
-		return path
-	case os.Getenv("RELTIO_TOKENS_ENGINES") == "required":
-		t.Fatal(name + " is missing: run scripts/engines and scripts/clients")
-	default:
-		t.Skip(name + " is missing: scripts/engines and scripts/clients fetch it")
-	}
-	return ""
-}
 
 // recipe copies files of the recipes into a folder of their own.
 func recipe(t testing.TB, files ...string) string {

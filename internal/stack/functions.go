@@ -2,12 +2,8 @@ package stack
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,19 +17,14 @@ const alias = "live"
 // deploy deploys the functions as the template does.
 func (s *Stack) deploy(context.Context) error {
 	for _, f := range []lambdahost.Function{
-		{Name: issue, MemoryMB: 256, Timeout: 25 * time.Second, Env: s.environment(issue, map[string]string{
-			config.RotateFunction: s.Host.ARN(rotate) + ":" + alias,
-		}, DynamoDB, Lambda)},
+		{Name: issue, MemoryMB: 256, Timeout: 25 * time.Second, Env: s.environment(issue, DynamoDB, Lambda)},
 		{
 			Name: rotate, MemoryMB: 512, Timeout: 90 * time.Second,
 			// The next tick is the retry.
 			Async: lambdahost.Async{MaximumRetryAttempts: -1, MaximumEventAge: time.Minute},
-			Env:   s.environment(rotate, s.trusted(), DynamoDB, SecretsManager, EventBridge),
+			Env:   s.environment(rotate, DynamoDB, SecretsManager, EventBridge),
 		},
-		{
-			Name: callback, MemoryMB: 256, Timeout: 29 * time.Second,
-			Env: s.environment(callback, s.trusted(), DynamoDB, SecretsManager, EventBridge),
-		},
+		{Name: callback, MemoryMB: 256, Timeout: 29 * time.Second, Env: s.environment(callback, DynamoDB, SecretsManager, EventBridge)},
 	} {
 		f.Command = []string{filepath.Join(s.config.Binaries, f.Name, "bootstrap")}
 		f.Aliases, f.LogFormat, f.Log = []string{alias}, "JSON", s.config.Log
@@ -47,29 +38,36 @@ func (s *Stack) deploy(context.Context) error {
 	return nil
 }
 
-// trusted are the variables of those that may read secrets.
-func (s *Stack) trusted() map[string]string {
-	_, host, _ := strings.Cut(s.authURL, "://")
-	return map[string]string{
-		config.SecretPrefix:    s.Secrets.Prefix,
-		config.AuthHosts:       host,
-		config.CallbackBaseURL: s.CallbackURL,
-	}
-}
-
-// environment is a function's: its own variables, and where it reaches what it
-// calls.
-func (s *Stack) environment(function string, own map[string]string, services ...Service) map[string]string {
-	own[config.TableName] = s.Table.Name
+// Variables are what a program of the stack is told by its environment: the
+// table and where it reaches each of the services; if Secrets Manager is one of
+// them, also whose secrets, which hosts they may name, and where people come
+// back to. via, if not nil, says where a service is reached that is at endpoint.
+func (s *Stack) Variables(via func(s Service, endpoint string) string, services ...Service) map[string]string {
+	all := map[string]string{config.TableName: s.Table.Name}
 	for _, service := range services {
 		endpoint := s.Endpoints[service]
 		if service == Lambda {
 			endpoint = s.LambdaURL
 		}
-		name := "AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(string(service), " ", "_"))
-		own[name] = s.via(function, service, endpoint)
+		if via != nil {
+			endpoint = via(service, endpoint)
+		}
+		all["AWS_ENDPOINT_URL_"+strings.ToUpper(strings.ReplaceAll(string(service), " ", "_"))] = endpoint
 	}
-	return own
+	if slices.Contains(services, SecretsManager) {
+		_, host, _ := strings.Cut(s.authURL, "://")
+		all[config.SecretPrefix], all[config.AuthHosts], all[config.CallbackBaseURL] = s.Secrets.Prefix, host, s.CallbackURL
+	}
+	return all
+}
+
+// environment is a function's.
+func (s *Stack) environment(function string, services ...Service) map[string]string {
+	all := s.Variables(func(service Service, endpoint string) string { return s.via(function, service, endpoint) }, services...)
+	if function == issue {
+		all[config.RotateFunction] = s.Host.ARN(rotate) + ":" + alias
+	}
+	return all
 }
 
 func (s *Stack) via(function string, service Service, endpoint string) string {
@@ -77,57 +75,4 @@ func (s *Stack) via(function string, service Service, endpoint string) string {
 		return endpoint
 	}
 	return s.config.Via(function, service, endpoint)
-}
-
-const module = "github.com/reltio-tokens/reltio-tokens"
-
-// Build builds the functions for this machine, as they are deployed, into
-// <folder>/<function>/bootstrap. It needs Go and the sources: this program runs
-// somewhere in the repository.
-func Build(ctx context.Context, folder string) error {
-	folder, err := filepath.Abs(folder)
-	if err != nil {
-		return err
-	}
-	if err := readSources(ctx); err != nil {
-		return err
-	}
-	for _, name := range Functions() {
-		binary := filepath.Join(folder, name, "bootstrap")
-		build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-buildvcs=false", //nolint:gosec // the words are this package's
-			"-ldflags", "-s -w", "-o", binary, module+"/functions/"+name)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		text, err := build.CombinedOutput()
-		var exit *exec.ExitError
-		switch {
-		case errors.As(err, &exit):
-			return fmt.Errorf("building %s: %w\n%s", name, err, text)
-		case err != nil:
-			return fmt.Errorf("building %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// readSources reads the folders of what is built. go test remembers which files
-// a test has looked at: so its result is forgotten when a binary would be another,
-// though the test imports nothing of it.
-func readSources(ctx context.Context) error {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
-	if err != nil {
-		return fmt.Errorf("looking for the sources: %w", err)
-	}
-	for _, folder := range []string{"cmd", "functions", "internal", "pkg"} {
-		start := filepath.Join(strings.TrimSpace(string(root)), folder)
-		err := filepath.WalkDir(start, func(path string, _ fs.DirEntry, err error) error {
-			if err == nil {
-				_, err = os.Stat(path)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

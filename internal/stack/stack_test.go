@@ -1,7 +1,6 @@
 package stack_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 	"github.com/reltio-tokens/reltio-tokens/internal/lambdahost"
+	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/stack"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -115,7 +115,7 @@ func TestTheBinariesVendTokens(t *testing.T) {
 }
 
 func TestTheScheduleSweeps(t *testing.T) {
-	log := &record{}
+	log := &logtest.Buffer{}
 	s := start(t, stack.Config{Log: log})
 	issue(t.Context(), t, s, "acme-prod")
 	if _, err := s.Schedule.Tick(); err != nil {
@@ -124,8 +124,8 @@ func TestTheScheduleSweeps(t *testing.T) {
 	if err := s.Host.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(log.text(), `"SweepFinished"`) {
-		t.Errorf("no sweep in the log:\n%s", log.text())
+	if !strings.Contains(log.String(), `"SweepFinished"`) {
+		t.Errorf("no sweep in the log:\n%s", log.String())
 	}
 }
 
@@ -196,25 +196,6 @@ func TestAStackThatCannotStart(t *testing.T) {
 		t.Errorf("it listens on %s", s.LambdaURL)
 		_ = s.Close()
 	}
-}
-
-// record keeps a log.
-type record struct {
-	mu   sync.Mutex
-	data bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (r *record) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.data.Write(p)
-}
-
-func (r *record) text() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.data.String()
 }
 
 // serve serves until the test ends.

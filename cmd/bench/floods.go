@@ -105,8 +105,8 @@ type flooded struct {
 // run lets the crowd come.
 func (f flood) run(ctx context.Context, b *bench) (flooded, error) {
 	r, err := rig.Start(ctx, rig.Config{
-		Binaries: b.binaries,
-		Sandbox:  reltioauthtest.Config{Clients: []reltioauthtest.Client{client(0, floodedLife)}},
+		Now: time.Now, Binaries: b.binaries,
+		Sandbox: reltioauthtest.Config{Clients: []reltioauthtest.Client{client(0, floodedLife)}},
 	})
 	if err != nil {
 		return flooded{}, err
@@ -167,7 +167,7 @@ func list(counts map[string]int) string {
 func (b *bench) floods(ctx context.Context) (figures.Section, error) {
 	s := figures.Section{
 		Title:  "Floods",
-		Text:   []string{"A crowd on one connection, 100 at a time, each flood in a stack of its own. Token requests are counted by the sandbox, from the flood's first call to its last answer. Tokens live 12 s here, so that one can end. (The very first token of a connection costs one request more, at its end, by which the service learns how this server treats early requests.)"},
+		Text:   []string{"A crowd, 100 at a time, each flood in a stack of its own; all of it asks for one connection, but for the last one. Token requests are counted by the sandbox, from the flood's first call to its last answer. Tokens live 12 s here, so that one can end. (The very first token of a connection costs one request more, at its end, by which the service learns how this server treats early requests.)"},
 		Header: []string{"Flood", "Token requests", "Answered with a token", "Different tokens", "Errors", "Slowest answer, s"},
 	}
 	most := 0

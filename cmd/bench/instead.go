@@ -114,7 +114,7 @@ func (w *way) configure(ctx context.Context, r *rig.Rig, password string) error 
 
 // insteadRig has the service and the three other ways.
 func (b *bench) insteadRig(ctx context.Context, all []*way, life time.Duration) (*rig.Rig, error) {
-	r, err := rig.Start(ctx, rig.Config{Binaries: b.binaries, Sandbox: sandbox(life)})
+	r, err := rig.Start(ctx, rig.Config{Now: time.Now, Binaries: b.binaries, Sandbox: sandbox(life)})
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"slices"
 	"sync"
-	"time"
 )
 
 // inParallel calls f for 0 to n-1, some at a time, and stops at the first
@@ -38,26 +36,4 @@ func atOnce(ctx context.Context, n, atATime int, f func(context.Context, int) er
 	close(todo)
 	workers.Wait()
 	return context.Cause(ctx)
-}
-
-// pause waits, unless the context ends first.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// middle is the median of some times.
-func middle(times []time.Duration) time.Duration {
-	if len(times) == 0 {
-		return 0
-	}
-	return slices.Sorted(slices.Values(times))[len(times)/2]
 }

@@ -36,7 +36,7 @@ func (b *bench) sweepRig(ctx context.Context) (*rig.Rig, error) {
 	for i := range sweptSecrets {
 		sandbox.Clients = append(sandbox.Clients, client(i, time.Hour))
 	}
-	r, err := rig.Start(ctx, rig.Config{Binaries: b.binaries, TLS: true, Share: true, Sandbox: sandbox})
+	r, err := rig.Start(ctx, rig.Config{Now: time.Now, Binaries: b.binaries, TLS: true, Share: true, Sandbox: sandbox})
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ type swept struct {
 	share float64
 	// requests within that time, 429s, and the most in any second.
 	requests, limited, most int
-	// memory is the most that one environment ever held, in megabytes; work
+	// memory is the most that one environment ever held, in MiB; work
 	// the processor's time for each renewal, in milliseconds.
 	memory, work float64
 }
@@ -168,7 +168,7 @@ func (b *bench) sweep(ctx context.Context) (figures.Section, error) {
 		{"share of the request budget", figures.Text(x.share)},
 		{"token requests in the two minutes; answered by 429; most in any second", fmt.Sprintf("%d; %d; %d", x.requests, x.limited, x.most)},
 		{"processor's time of `rotate` for each renewal, ms", figures.Text(x.work)},
-		{"resident memory of `rotate` at most, MB", figures.Text(x.memory)},
+		{"resident memory of `rotate` at most, MiB", figures.Text(x.memory)},
 		{"a renewal, ms", figures.Of(renewals).String()},
 		{"a bare token request, ms", figures.Of(requests).String()},
 		{"a renewal beyond the request, ms", figures.Of(over).String()},

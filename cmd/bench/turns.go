@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/cmd/bench/figures"
 	"github.com/reltio-tokens/reltio-tokens/cmd/bench/rig"
 )
 
@@ -51,20 +51,20 @@ func (x *runner) turn(ctx context.Context, r *rig.Rig, each int) error {
 	if err != nil {
 		return err
 	}
-	times := make([]time.Duration, 0, each)
+	times := make([]float64, 0, each)
 	for range each {
 		a, err := r.Invoke(ctx, x.function, x.payload(x.done))
 		if err != nil {
 			return err
 		}
 		x.done++
-		times = append(times, a.Report.Answered)
+		times = append(times, us(a.Report.Answered))
 	}
 	after, err := rig.CPU(e)
 	if err != nil {
 		return err
 	}
-	x.latency = append(x.latency, us(middle(times)))
+	x.latency = append(x.latency, figures.Median(times))
 	x.work = append(x.work, us(after-before)/float64(each))
 	return nil
 }

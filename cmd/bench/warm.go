@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/cmd/bench/figures"
 	"github.com/reltio-tokens/reltio-tokens/cmd/bench/rig"
@@ -14,7 +15,7 @@ import (
 // warmRig has issue and what it is compared with, all without TLS: what is the
 // same for both would only hide the difference.
 func (b *bench) warmRig(ctx context.Context) (*rig.Rig, error) {
-	r, err := rig.Start(ctx, rig.Config{Binaries: b.binaries})
+	r, err := rig.Start(ctx, rig.Config{Now: time.Now, Binaries: b.binaries})
 	if err != nil {
 		return nil, err
 	}

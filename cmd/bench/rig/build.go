@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/stack"
 )
 
 // Unwarmed is issue without its warming call.
@@ -43,20 +45,9 @@ func Build(ctx context.Context, folder string) error {
 			}
 			extra = []string{"-overlay", overlay}
 		}
-		if err := build(ctx, runtime.GOARCH, path, binary, extra...); err != nil {
+		if err := stack.Compile(ctx, runtime.GOARCH, path, binary, extra...); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// build compiles as the Makefile does.
-func build(ctx context.Context, arch, path, binary string, extra ...string) error {
-	args := append([]string{"build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}, extra...)
-	c := exec.CommandContext(ctx, "go", append(args, "-o", binary, module+"/"+path)...) //nolint:gosec // the words are this package's
-	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOARM64=v8.0", "GOAMD64=v1", "GOFLAGS=-mod=readonly")
-	if text, err := c.CombinedOutput(); err != nil {
-		return fmt.Errorf("building %s: %w\n%s", path, err, text)
 	}
 	return nil
 }
@@ -100,7 +91,7 @@ func SizeOf(ctx context.Context, name, arch string) (Size, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary := filepath.Join(dir, "bootstrap")
-	if err := build(ctx, arch, packages()[name], binary); err != nil {
+	if err := stack.Compile(ctx, arch, packages()[name], binary); err != nil {
 		return Size{}, err
 	}
 	size, err := pack(binary)

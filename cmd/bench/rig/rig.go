@@ -2,9 +2,9 @@
 // stack of real processes, functions to compare it with, TLS in between if
 // asked for, and for each invocation the time that it took inside Lambda.
 //
-//	r, err := rig.Start(ctx, rig.Config{Binaries: folder, TLS: true, Share: true})
+//	r, err := rig.Start(ctx, rig.Config{Now: time.Now, Binaries: folder, TLS: true, Share: true})
 //	defer r.Close()
-//	err = r.Deploy(lambdahost.Function{Name: "empty"}, nil)
+//	err = r.Deploy(ctx, lambdahost.Function{Name: "empty"})
 //	cold, err := r.Invoke(ctx, "empty", nil)
 //
 // Everything is on this machine and ends with Close.
@@ -18,7 +18,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +28,8 @@ import (
 
 // Config is what a Rig is made of.
 type Config struct {
+	// Now is time.Now. Required.
+	Now func() time.Time
 	// Binaries is the folder that Build made. Required.
 	Binaries string
 	// TLS puts it in front of all that functions call.
@@ -57,13 +58,13 @@ func Start(ctx context.Context, c Config) (*Rig, error) {
 	r := &Rig{config: c, reports: map[string]lambdahost.Report{}, last: map[string]lambdahost.Report{}}
 	var err error
 	if c.TLS {
-		if r.tls, err = newAuthority(); err != nil {
+		if r.tls, err = newAuthority(c.Now()); err != nil {
 			return nil, err
 		}
 	}
 	var failed error // Via has nobody to tell
 	r.Stack, err = stack.Start(ctx, stack.Config{
-		Now: time.Now, Binaries: c.Binaries, Sandbox: c.Sandbox, Change: r.change,
+		Now: c.Now, Binaries: c.Binaries, Sandbox: c.Sandbox, Change: r.change,
 		Via: func(_ string, _ stack.Service, endpoint string) string {
 			url, err := r.Front(ctx, endpoint)
 			failed = errors.Join(failed, err)
@@ -116,17 +117,14 @@ func (r *Rig) Deploy(ctx context.Context, f lambdahost.Function, services ...sta
 	if f.Env = maps.Clone(f.Env); f.Env == nil {
 		f.Env = map[string]string{}
 	}
-	f.Env["TABLE_NAME"] = r.Table.Name
-	for _, s := range services {
-		endpoint := r.Endpoints[s]
-		if s == stack.Lambda {
-			endpoint = r.LambdaURL
-		}
+	var failed error // Variables has nobody to tell
+	maps.Copy(f.Env, r.Variables(func(_ stack.Service, endpoint string) string {
 		url, err := r.Front(ctx, endpoint)
-		if err != nil {
-			return err
-		}
-		f.Env["AWS_ENDPOINT_URL_"+strings.ToUpper(strings.ReplaceAll(string(s), " ", "_"))] = url
+		failed = errors.Join(failed, err)
+		return url
+	}, services...))
+	if failed != nil {
+		return failed
 	}
 	if len(f.Command) == 0 {
 		f.Command = []string{r.Binary(f.Name)}

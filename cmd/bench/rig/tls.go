@@ -42,21 +42,21 @@ type front struct {
 }
 
 // newAuthority makes keys and the root store: the system's roots, and its own.
-func newAuthority() (*authority, error) {
+func newAuthority(now time.Time) (*authority, error) {
 	dir, err := folder()
 	if err != nil {
 		return nil, err
 	}
 	a := &authority{folder: dir, fronts: map[string]*front{}}
-	root, rootKey, err := certify("root", nil, nil)
+	root, rootKey, err := certify(now, "root", nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	middle, middleKey, err := certify("intermediate", root, rootKey)
+	middle, middleKey, err := certify(now, "intermediate", root, rootKey)
 	if err != nil {
 		return nil, err
 	}
-	leaf, leafKey, err := certify("", middle, middleKey)
+	leaf, leafKey, err := certify(now, "", middle, middleKey)
 	if err != nil {
 		return nil, err
 	}
@@ -74,16 +74,16 @@ func newAuthority() (*authority, error) {
 
 // certify makes a certificate signed by parent; without one it signs itself,
 // and without a name it is loopback's.
-func certify(name string, parent *x509.Certificate, signer *rsa.PrivateKey) (*x509.Certificate, *rsa.PrivateKey, error) {
+func certify(now time.Time, name string, parent *x509.Certificate, signer *rsa.PrivateKey) (*x509.Certificate, *rsa.PrivateKey, error) {
 	const bits = 2048
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		return nil, nil, err
 	}
 	c := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:      pkix.Name{CommonName: "bench " + name},
-		NotBefore:    time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore:    now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
 		IsCA: name != "", BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign,
 	}

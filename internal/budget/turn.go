@@ -29,7 +29,8 @@ type Turn struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Seen is the host's record as last read. What the caller puts here saves
-	// the store a guess; Wait replaces it when it reads the pause again.
+	// the store a guess; Wait replaces it when it reads the pause again. After a
+	// short wait, with nothing put here, all of it but Next is unknown.
 	Seen Record
 	// took is how long the last reservation took, which ended at reserved.
 	took     time.Duration
@@ -64,7 +65,7 @@ func (t *Turn) Wait(ctx context.Context, at time.Time) error {
 				return err
 			}
 		}
-		if err := sleep(ctx, at.Sub(t.Now())); err != nil {
+		if err := Sleep(ctx, at.Sub(t.Now())); err != nil {
 			return err
 		}
 		now := t.Now()
@@ -78,24 +79,32 @@ func (t *Turn) Wait(ctx context.Context, at time.Time) error {
 	}
 }
 
-// look reads the pause again, as late as the store allows.
+// look reads the pause again, as late as the store allows: once more if it
+// answered sooner than the last time, and much is left.
 func (t *Turn) look(ctx context.Context, at time.Time) error {
-	if err := sleep(ctx, at.Sub(t.Now())-t.took-MaxLate); err != nil {
-		return err
+	for takes := t.took; ; {
+		if err := Sleep(ctx, at.Sub(t.Now())-takes-MaxLate); err != nil {
+			return err
+		}
+		asked := t.Now()
+		seen, err := t.Store.Budget(ctx, t.Host)
+		if err != nil {
+			return err
+		}
+		t.Seen = seen
+		now := t.Now()
+		if until, paused := t.Seen.Paused(now); paused {
+			return &BusyError{Until: until, Paused: true}
+		}
+		takes = max(0, now.Sub(asked))
+		if at.Sub(now) <= PauseSeenAgain+takes {
+			return nil
+		}
 	}
-	seen, err := t.Store.Budget(ctx, t.Host)
-	if err != nil {
-		return err
-	}
-	t.Seen = seen
-	if until, paused := t.Seen.Paused(t.Now()); paused {
-		return &BusyError{Until: until, Paused: true}
-	}
-	return nil
 }
 
-// sleep waits, or fails with the context's error when it ends before.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits, or fails with the context's error when it ends before.
+func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}

@@ -105,6 +105,23 @@ func TestTurnSeesThePause(t *testing.T) {
 	}
 }
 
+// One reservation that took long does not make the pause be read long before
+// the instant.
+func TestTurnSeesThePauseAfterASlowReservation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn, s := newTurn(3 * time.Second)
+		at := reserve(t, turn, 4500*time.Millisecond)
+		s.takes = 10 * time.Millisecond
+		time.AfterFunc(time.Until(at)-100*time.Millisecond, func() {
+			_, _ = s.Throttled(t.Context(), turn.Host, budget.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
+		})
+		var busy *budget.BusyError
+		if err := turn.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
+			t.Errorf("error %v, want a pause", err)
+		}
+	})
+}
+
 // What a caller does between its reservation and its wait is waited for too.
 func TestTurnSeesThePauseAfterOtherWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -21,7 +21,8 @@ const besides = time.Millisecond
 
 // CheckedAs is the grant after a check of its token. The verdict stands in the
 // order of two moments: TriedAt comes before CheckedAt (alive), is the same
-// (dead), or comes after it (undecided).
+// (dead), or comes after it (undecided). A waiting grant is checked only when it
+// may be tried; found dead, it may be still, until it was.
 func (g Grant) CheckedAs(v Verdict, now time.Time) Grant {
 	g.CheckedAt = now
 	switch v {
@@ -45,10 +46,24 @@ func (g Grant) unchecked() Grant {
 	return g
 }
 
-// untried forgets when the grant was tried last, and a verdict that it was a
-// part of.
-func (g Grant) untried() Grant {
-	if !g.TriedAt.Before(g.CheckedAt) {
+// Tried is the grant with a try of Reltio that a waiting one makes once in a
+// while. It is never the moment of a check, which would be a verdict.
+func (g Grant) Tried(now time.Time) Grant {
+	g.TriedAt = now
+	if now.Equal(g.CheckedAt) {
+		g.TriedAt = now.Add(besides)
+	}
+	return g
+}
+
+// Untried forgets when a waiting grant was tried last, so that it may be now. A
+// check that said nothing definite is forgotten with it: without that moment it
+// would read as another verdict.
+func (g Grant) Untried() Grant {
+	if g.TriedAt.Equal(g.CheckedAt) {
+		return g // found dead: it may be tried
+	}
+	if g.TriedAt.After(g.CheckedAt) {
 		g.CheckedAt = time.Time{}
 	}
 	g.TriedAt = time.Time{}

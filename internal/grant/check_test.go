@@ -125,10 +125,46 @@ func TestWhatACheckSaidOfAGrantThatWaits(t *testing.T) {
 		if g.TryDue(now.Add(time.Hour)) || !g.TryDue(now.Add(time.Hour+time.Second)) {
 			t.Errorf("tried at %v, want the failure's moment", g.TriedAt)
 		}
-		g = g.Healthy() // as an operator's resume makes it
-		said{Checkable: true}.of(t, g, later)
+		for name, untried := range map[string]grant.Grant{
+			"resumed": g.Untried(), "resumed, never checked": before.Untried(),
+		} {
+			said{Checkable: true}.of(t, untried, later)
+			if !untried.TryDue(later) {
+				t.Errorf("%s: it may not be tried, want it forgotten when it was", name)
+			}
+		}
+		g = g.Healthy() // as a success makes it
+		said{}.of(t, g, later)
+		said{Checkable: true}.of(t, g, now.Add(30*time.Second))
+	}
+	for verdict, want := range map[grant.Verdict]said{grant.Alive: {FoundAlive: true}, grant.Dead: {FoundDead: true}} {
+		g := before.CheckedAs(verdict, now).Untried()
+		want.of(t, g, later)
 		if !g.TryDue(later) {
 			t.Error("it may not be tried, want it forgotten when it was")
 		}
+	}
+}
+
+// A waiting grant whose token was found dead may be tried until it was, however
+// close the two are.
+func TestATryThatACheckLedTo(t *testing.T) {
+	now := issued().Add(10 * time.Minute)
+	e := fault.New(fault.CredentialsRejected, "no")
+	g := fresh(status(grant.StatusCredentialsRejected)).CheckedAs(grant.Dead, now)
+	for _, later := range []time.Duration{0, time.Minute, time.Hour} {
+		if !g.TryDue(now.Add(later)) {
+			t.Errorf("it may not be tried %v after the check", later)
+		}
+	}
+	said{FoundDead: true}.of(t, g.Looked(now), now)
+	for name, tried := range map[string]grant.Grant{
+		"tried":          g.Tried(now),
+		"tried, refused": g.Failed(grant.StatusCredentialsRejected, e, now, 0, 0),
+	} {
+		if tried.TryDue(now.Add(time.Minute)) {
+			t.Errorf("%s: it may be tried again", name)
+		}
+		said{}.of(t, tried, now.Add(time.Second))
 	}
 }

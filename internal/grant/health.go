@@ -35,10 +35,11 @@ func BackOff(failures int, life time.Duration, chance float64) time.Duration {
 	return max(leastBackOff, scale(wait, 1-jitter*chance))
 }
 
-// Healthy is the grant after a success. What a check said of its token stands.
+// Healthy is the grant after a success. What a check said of its token stands,
+// and that there was one.
 func (g Grant) Healthy() Grant {
-	if g.Waiting() || g.CheckedAt.IsZero() {
-		g = g.untried()
+	if g.CheckedAt.IsZero() {
+		g.TriedAt = time.Time{}
 	}
 	g.Status = StatusOK
 	g.Failures = 0
@@ -56,7 +57,7 @@ func (g Grant) Failed(s Status, e *fault.Error, now time.Time, wait time.Duratio
 	g.Failures++
 	g.LastError, g.LastErrorMessage = e.Type, e.Message
 	if g.Waiting() || !g.checked(now) {
-		g.TriedAt = now
+		g = g.Tried(now)
 	}
 	g.RetryAt = now.Add(max(wait, BackOff(g.Failures, g.Life(), chance)))
 	if g.Waiting() {
@@ -124,7 +125,14 @@ func (g Grant) Error(now time.Time) *fault.Error {
 		return fault.New(fault.ConnectionPaused, "an operator paused this connection")
 	case StatusUnknown:
 		return fault.New(fault.UnknownConnection, "no connection has this name")
+	default:
+		return g.Last(now)
 	}
+}
+
+// Last is what the last renewal ended with, whatever the status; nil if that
+// was well.
+func (g Grant) Last(now time.Time) *fault.Error {
 	switch g.LastError {
 	case "":
 		return nil

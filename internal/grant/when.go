@@ -156,8 +156,11 @@ func (g Grant) LivesUp(now time.Time, need time.Duration) bool {
 }
 
 // TryDue reports whether a waiting grant may try Reltio again without new
-// credentials.
-func (g Grant) TryDue(now time.Time) bool { return !recently(g.TriedAt, now, TryEvery) }
+// credentials: an hour after it did, or if its token was found dead and no try
+// followed.
+func (g Grant) TryDue(now time.Time) bool {
+	return !recently(g.TriedAt, now, TryEvery) || g.TriedAt.Equal(g.CheckedAt)
+}
 
 // recently reports whether at lies less than d before now. A moment in the
 // future is a clock's difference if it is near, and not believed if it is not.

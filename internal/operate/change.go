@@ -91,6 +91,9 @@ func resumed(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 	case grant.StatusUnknown: // its secret is back
 		g.Status, g.TTL = grant.StatusFailing, time.Time{}
 	}
+	if g.Waiting() {
+		g = g.Untried()
+	}
 	status := g.Status
 	g = g.Healthy()
 	g.Status = status

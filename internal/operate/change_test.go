@@ -257,6 +257,23 @@ func TestResumeWithTheSameWrongPassword(t *testing.T) {
 	})
 }
 
+// Whatever a check said of its token, a resumed connection may be tried.
+func TestResumeAfterACheck(t *testing.T) {
+	for _, verdict := range []grant.Verdict{grant.Alive, grant.Dead, grant.Undecided} {
+		bubble(t, func(t *testing.T, w *world) {
+			now := time.Now()
+			w.connect("acme", password())
+			w.put(grant.Grant{
+				Connection: "acme", Status: grant.StatusCredentialsRejected, TriedAt: now.Add(-time.Minute),
+			}.CheckedAs(verdict, now))
+			w.resume()
+			if g := w.grant(); !g.TryDue(now) {
+				t.Errorf("verdict %d: tried at %v, checked at %v, want one that may be tried", verdict, g.TriedAt, g.CheckedAt)
+			}
+		})
+	}
+}
+
 func TestResumeAfterTheServerMendedThePassword(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())

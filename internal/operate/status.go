@@ -205,8 +205,8 @@ func stateOf(g grant.Grant, exists bool, now time.Time) State {
 	if g.Status != grant.StatusPaused && g.Status != grant.StatusUnknown {
 		s.NextDueAt = moment(laterOf(g.Due(), now))
 	}
-	if g.LastError != "" {
-		s.LastError = &rotation.Error{Type: g.LastError, Message: g.LastErrorMessage}
+	if e := g.Last(now); e != nil {
+		s.LastError = errorOf(e)
 	}
 	return s
 }

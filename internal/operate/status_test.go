@@ -117,6 +117,25 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 	})
 }
 
+// A refusal whose next try the budget postponed: two errors, of which callers
+// and operators get the last one, with its own text.
+func TestStatusOfAPostponedFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.connect("acme", clientCredentials())
+		w.rotate(false)
+		g := w.grant().Failed(grant.StatusFailing, fault.New(fault.CredentialsRejected, "refused"), time.Now(), 0, 0)
+		g = g.Postponed(fault.Limited(7*time.Second), time.Now().Add(7*time.Second))
+		want := &rotation.Error{Type: fault.RateLimited, Message: "retry after 7 s"}
+		for _, status := range []grant.Status{grant.StatusFailing, grant.StatusPaused} {
+			g.Status = status
+			w.put(g)
+			if diff := cmp.Diff(want, w.state("acme").LastError); diff != "" {
+				t.Errorf("%s: (-want +got):\n%s", status, diff)
+			}
+		}
+	})
+}
+
 func TestStatusByName(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		for _, name := range []string{"a", "b", "c"} {

@@ -230,7 +230,8 @@ func (p *path) revokedRefresh(ctx context.Context, err error) (bool, error) {
 
 // withSpare ends a renewal that was to revoke the refresh token of its login and
 // has not, as far as anybody knows: callers get the login's token, and the
-// refresh token is replaced at its end.
+// refresh token is replaced at its end. A grant that is no longer that
+// identity's, because the secret is gone or another's, gets no token.
 func (p *path) withSpare(d *done) {
 	if !p.spare.Living(p.Now()) || p.stored.Relogin != grant.ReloginRevoke || d.outcome == rotation.Contended {
 		return
@@ -238,6 +239,9 @@ func (p *path) withSpare(d *done) {
 	after := p.stored
 	if d.write != nil {
 		after = *d.write
+	}
+	if p.g.Identity != p.spare.Identity || after.Identity != p.spare.Identity {
+		return
 	}
 	after.AccessToken, after.RepeatedUntil = p.spare.AccessToken, p.spare.RepeatedUntil
 	after.Relogin = grant.ReloginDue

@@ -26,7 +26,7 @@ func (p *path) due(ctx context.Context) error {
 		p.repeating, p.request.Force, p.request.MinTTLSeconds = false, false, 0
 	}
 	if p.reported() {
-		return p.dueReported(now)
+		return p.dueReported(ctx, now)
 	}
 	if p.request.Force || p.request.MinTTLSeconds > 0 && p.g.LivesUp(now, p.needed()) {
 		return nil
@@ -38,7 +38,7 @@ func (p *path) due(ctx context.Context) error {
 		}
 		return p.unchanged(now)
 	}
-	if err := sleep(ctx, ahead); err != nil {
+	if err := budget.Sleep(ctx, ahead); err != nil {
 		return errNoTime
 	}
 	return p.look(ctx)
@@ -56,15 +56,16 @@ func (p *path) needed() time.Duration {
 }
 
 // dueReported lets a reported token be checked, and one found dead be renewed;
-// also one that somebody found dead a moment ago and did not come to renew.
-func (p *path) dueReported(now time.Time) error {
+// also one that somebody found dead a moment ago and did not come to renew. Of a
+// waiting grant only if it may be tried: else the token could not be replaced.
+func (p *path) dueReported(ctx context.Context, now time.Time) error {
 	switch {
 	case p.dead, p.request.Force:
 		return nil
 	case p.g.Retrying(now):
 		return p.unchanged(now) // Reltio is not asked before that, for no reason
 	case p.g.Checkable(now):
-		return nil
+		return p.look(ctx)
 	case p.g.FoundDead(now):
 		p.dead = true
 		return nil

@@ -194,7 +194,7 @@ func (p *path) persist(ctx context.Context, g grant.Grant) error {
 		if err == nil || errors.Is(err, grant.ErrFenced) {
 			return err
 		}
-		if sleep(ctx, jittered(wait, p.chance())) != nil {
+		if budget.Sleep(ctx, jittered(wait, p.chance())) != nil {
 			p.report.Unstored = true
 			return &done{outcome: rotation.Failed, err: fault.Of(err)}
 		}

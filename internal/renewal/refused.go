@@ -72,9 +72,11 @@ func (p *path) refusedCredentials(ctx context.Context, s step) error {
 }
 
 // refusedBefore reports whether the last answer about the credentials was a
-// refusal. Refreshes are not counted with the account: they lock nobody.
+// refusal, with no success since. Refreshes are not counted with the account,
+// since they lock nobody: the message of the last failure tells, and is read
+// here alone. A 429 in between takes its place, and the row begins anew.
 func (p *path) refusedBefore() bool {
-	return strings.HasPrefix(p.g.LastErrorMessage, p.refusalText())
+	return p.g.Failures > 0 && strings.HasPrefix(p.g.LastErrorMessage, p.refusalText())
 }
 
 // stillRefused keeps a refusal in the message of a failure that says nothing
@@ -96,7 +98,8 @@ func (p *path) mayRefresh() error {
 	if !rejected || p.g.TryDue(now) || p.report.TokenRequests > 0 {
 		return nil
 	}
-	return &done{outcome: rotation.Failed, err: p.g.Error(now)}
+	g := p.g.Looked(now)
+	return &done{outcome: rotation.Failed, err: g.Error(now), write: &g}
 }
 
 // deadRefreshToken goes on to the other stored version, then to a login of its
@@ -120,7 +123,7 @@ func (p *path) deadRefreshToken(ctx context.Context, s step) (bool, error) {
 		g.ConnectionVersion = p.knownVersion // a new one was not tried to the end yet
 	}
 	if g.Waiting() && other {
-		g.TriedAt = p.Now() // else the login decides, now or when the host lets it through
+		g = g.Tried(p.Now()) // else the login decides, now or when the host lets it through
 	}
 	return true, p.write(ctx, g)
 }
@@ -176,7 +179,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 			next.Version, p.highest = version, next.Epoch
 			return next, nil
 		}
-		if sleep(ctx, jittered(wait, p.chance())) != nil {
+		if budget.Sleep(ctx, jittered(wait, p.chance())) != nil {
 			return grant.RefreshToken{}, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
@@ -173,6 +174,7 @@ func (p *path) unmark(ctx context.Context, seen grant.Grant) error {
 		return err
 	}
 	g.Status, g.RetryAt, g.WarnedAt = grant.StatusFailing, now, time.Time{}
+	g.LastError, g.LastErrorMessage = fault.ReltioUnavailable, "Reltio refused everybody"
 	if p.Events != nil {
 		g = g.WithEvent(event.Recovered)
 	}

@@ -265,3 +265,25 @@ func TestProbeWithADeadRefreshToken(t *testing.T) {
 		})
 	}
 }
+
+// Who was refused with everybody is not blamed: not even a user whose re-login
+// was refused, and whose token lives on.
+func TestRefusedAmongEverybodyIsNotBlamed(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(password())
+		w.toRelogin()
+		clients := w.fleet(2)
+		w.refuseAll()
+		for range 2 {
+			w.expect(w.force(), rotation.Failed, fault.CredentialsRejected)
+		}
+		w.status(grant.StatusCredentialsRejected)
+		for _, name := range clients {
+			w.renew(rotation.Request{Connection: name})
+		}
+		g := w.status(grant.StatusFailing)
+		if g.NeedsSomebody() || g.LastError != fault.ReltioUnavailable {
+			t.Errorf("%s: %s", g.LastError, g.LastErrorMessage)
+		}
+	})
+}

@@ -153,21 +153,6 @@ func (r *Renewer) chance() float64 {
 	return mathrand.Float64() //nolint:gosec // jitter is no secret
 }
 
-// sleep waits until the moment, or fails when the context ends before it.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fault.Wrap(fault.Internal, "", ctx.Err())
-	}
-}
-
 // left is how much of the context's time remains at now.
 func left(ctx context.Context, now time.Time) time.Duration {
 	deadline, ok := ctx.Deadline()

@@ -110,6 +110,7 @@ func (p *path) atLimit() error {
 	return &done{outcome: rotation.Failed, err: e, write: &g}
 }
 
+// refusalText is how a refusal's message begins; refusedBefore knows one by it.
 func (p *path) refusalText() string {
 	if p.c.HasUser() {
 		return "Reltio refused the user or the client"

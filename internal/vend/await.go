@@ -73,7 +73,7 @@ func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error
 // giveBack ends a lease that was not handed over, whatever became of the
 // caller's context; but no store keeps a caller for long after its deadline.
 func (c *call) giveBack(ctx context.Context, held lease.Lease) {
-	left := c.deadline.Add(grace).Sub(c.now())
+	left := max(grace, c.deadline.Add(grace).Sub(c.now()))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(left, aside))
 	defer cancel()
 	_ = c.Leases.ReleaseLease(ctx, held) // it ends by itself otherwise

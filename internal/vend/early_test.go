@@ -142,6 +142,22 @@ func TestAnEventThatIsNotAcceptedIsAWarning(t *testing.T) {
 	}
 }
 
+// An invocation that fails long after the caller's deadline, as after a freeze:
+// its lease is given back still.
+func TestALeaseIsGivenBackAfterTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := atDue(t)
+		w.rotate.refuse = func(rotation.Request) error {
+			time.Sleep(24 * time.Second)
+			return fault.New(fault.StoreUnavailable, "rotate: it cannot be invoked")
+		}
+		w.must(vend.Request{})
+		if _, held := w.store.holder(t.Context(), time.Now()); held {
+			t.Error("the lease was not given back")
+		}
+	})
+}
+
 func TestALeaseStoreThatFailsInTheEarlyWindowIsAWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := atDue(t)

@@ -253,12 +253,7 @@ func TestBusyKeepsTheLogin(t *testing.T) {
 			}
 		},
 		"the instant is missed": func(w *world) {
-			w.out.before = func(op string) error {
-				if op == "Budget" {
-					time.Sleep(5 * time.Second)
-				}
-				return nil
-			}
+			w.out.before = waiting(func() { time.Sleep(5 * time.Second) })
 		},
 	}
 	for name, hinder := range tests {
@@ -286,13 +281,12 @@ func TestAMissedInstantIsTakenAnew(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
 		slow := true
-		w.out.before = func(op string) error {
-			if op == "Budget" && slow {
+		w.out.before = waiting(func() {
+			if slow {
 				slow = false
 				time.Sleep(2 * time.Second)
 			}
-			return nil
-		}
+		})
 		w.expect(w.complete(cb), authcode.Done)
 	})
 }
@@ -353,10 +347,16 @@ func TestRecoveredIsAnnounced(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.pause(grant.StatusReauthorize)
 		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
-		if len(w.events.events) != 1 || w.events.events[0].Type != event.Recovered || len(w.grant().Unpublished) != 0 {
-			t.Errorf("events %v, unpublished %v", w.events.events, w.grant().Unpublished)
-		}
+		w.wantRecovered()
 	})
+}
+
+// wantRecovered expects one event, which says so.
+func (w *world) wantRecovered() {
+	w.t.Helper()
+	if len(w.events.events) != 1 || w.events.events[0].Type != event.Recovered || len(w.grant().Unpublished) != 0 {
+		w.t.Errorf("events %v, unpublished %v, want one %s", w.events.events, w.grant().Unpublished, event.Recovered)
+	}
 }
 
 func TestTheDepartureHoldsNoSecretButTheState(t *testing.T) {

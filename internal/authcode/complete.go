@@ -10,7 +10,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
@@ -76,8 +75,9 @@ type visit struct {
 	c       *connection.Connection
 	held    lease.Lease
 	// g is the grant as last read or written, met its status at first.
-	g    grant.Grant
-	met  grant.Status
+	g   grant.Grant
+	met grant.Status
+	// host is the server's record as read since the exchange.
 	host budget.Record
 	// invitation is read for what it allows; usedAt and consumedAt are when
 	// this visit used up the invitation and the request.
@@ -100,10 +100,14 @@ type visit struct {
 func (v *visit) run(ctx context.Context) Arrival {
 	preparing, cancel := v.within(ctx, prepareTime, 0)
 	defer cancel()
-	if a, ended := v.recognise(preparing); ended {
-		return a
+	a, ended := v.recognise(preparing)
+	if !ended {
+		a, ended = v.accusations(preparing)
 	}
-	if a, ended := v.accusations(preparing); ended {
+	switch {
+	case ended && a.Outcome == Broken && preparing.Err() != nil:
+		return v.busy(errNoTime)
+	case ended:
 		return a
 	}
 	var err error
@@ -124,8 +128,7 @@ func (v *visit) run(ctx context.Context) Arrival {
 	if a, ended := v.consume(ctx); ended {
 		return a
 	}
-	a := v.exchange(ctx)
-	return v.finish(ctx, a)
+	return v.finish(ctx, v.exchange(ctx))
 }
 
 // recognise finds the request and its browser. A request that has its outcome
@@ -294,15 +297,16 @@ func (v *visit) release(ctx context.Context) {
 	_ = v.Leases.ReleaseLease(ctx, v.held) // it ends by itself otherwise
 }
 
-// busy is the arrival of a browser that may come again.
+// busy is the arrival of a browser that may come again: there is no time, no
+// instant, or the lease was taken from it. Anything else is a failure of ours.
 func (v *visit) busy(err error) Arrival {
 	a := Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	var b *budget.BusyError
 	switch {
-	case errors.Is(err, errNoTime):
+	case errors.Is(err, errNoTime), errors.Is(err, lease.ErrLost), errors.Is(err, grant.ErrFenced):
 	case errors.As(err, &b):
 		a.RetryAfter = max(a.RetryAfter, b.Until.Sub(v.Now()))
-	case fault.Of(err).Type == fault.StoreUnavailable:
+	default:
 		a.Outcome = Broken
 	}
 	return a

@@ -37,7 +37,7 @@ func (v *visit) consume(ctx context.Context) (Arrival, bool) {
 	if err = v.newborn(waiting); err == nil {
 		err = turn.Wait(waiting, at)
 	}
-	v.host, v.waited = turn.Seen, v.Now().Sub(began)
+	v.waited = v.Now().Sub(began)
 	if waiting.Err() != nil || err == nil && !v.fits(0) {
 		err = errNoTime
 	}
@@ -128,6 +128,7 @@ func (v *visit) exchange(ctx context.Context) Arrival {
 	}
 	if a, wrong := v.checkUser(ctx, err != nil && v.failed == nil); wrong {
 		v.discard(ctx)
+		v.praise(ctx)
 		return v.withdrawn(ctx, a)
 	}
 	a := v.store(ctx)
@@ -169,7 +170,8 @@ func (v *visit) blame(ctx context.Context, err error) {
 	})
 }
 
-// praise tells the budget of a success, if it clears anything.
+// praise tells the budget of a success, whoever has logged in, if it clears
+// anything: what the host's record said after the exchange.
 func (v *visit) praise(ctx context.Context) {
 	if v.failed != nil || !v.host.Troubled() {
 		return

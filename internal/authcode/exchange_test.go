@@ -55,16 +55,6 @@ func (w *world) paused() bool {
 	return paused
 }
 
-func TestASuccessClearsTheHostsTrouble(t *testing.T) {
-	bubble(t, func(w *world) {
-		_, _ = w.table.Refused(t.Context(), host, "other")
-		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
-		if r, _ := w.table.Budget(t.Context(), host); r.Troubled() {
-			t.Errorf("record %s", r)
-		}
-	})
-}
-
 // connected is a world whose connection a user has authorized.
 func (w *world) connected(user string) grant.Grant {
 	w.t.Helper()

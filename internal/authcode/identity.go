@@ -12,7 +12,8 @@ import (
 // renewal does: a grant of another identity, or of a connection that was gone,
 // loses its tokens before anything is sent. Whose grant it is stands in the
 // table then, so that a refresh token that a crash leaves in the vault is never
-// taken for another identity's, nor a person's for a stranger's.
+// taken for another identity's, nor a person's for a stranger's. Who waits for
+// a person goes on to wait: somebody was told, and hears when it is over.
 func (v *visit) newborn(ctx context.Context) error {
 	if v.g.Identity == v.c.Identity() {
 		return nil
@@ -24,6 +25,10 @@ func (v *visit) newborn(ctx context.Context) error {
 			return err
 		}
 		next.SecretVersion = version
+	}
+	if v.g.Status == grant.StatusReauthorize {
+		next.Status, next.RetryAt, next.WarnedAt = v.g.Status, v.g.RetryAt, v.g.WarnedAt
+		next.LastError, next.LastErrorMessage = v.g.LastError, v.g.LastErrorMessage
 	}
 	next.Aliases, next.ConnectionVersion = v.c.Aliases, v.c.Version
 	return v.put(ctx, next)

@@ -53,6 +53,26 @@ func TestAnotherIdentitysTokensAreRemovedFirst(t *testing.T) {
 	})
 }
 
+// Who waits for a person goes on to wait if nothing comes of the first visit
+// under another identity.
+func TestAnotherIdentityStillWaits(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connected("ann")
+		w.pause(grant.StatusReauthorize)
+		before := w.grant()
+		w.connect("acme", with(secret(), "tenant_id", "tenant-2"))
+		w.answer(reltioauthtest.OpToken, says(500, "server_error"))
+		w.expect(w.journey(w.invite(), "ann"), authcode.ExchangeFailed)
+		g := w.grant()
+		if g.Identity == before.Identity || g.Status != grant.StatusReauthorize || g.HasToken() || len(w.events.events) != 0 {
+			t.Errorf("grant %+v, events %v; want a new one that waits", g, w.events.events)
+		}
+		w.heal()
+		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
+		w.wantRecovered()
+	})
+}
+
 // A process that is killed between the vault and the table loses no login.
 func TestACrashBetweenVaultAndGrant(t *testing.T) {
 	tests := map[string]func(w *world){

@@ -36,6 +36,19 @@ func failing(op string) func(string) error {
 	}
 }
 
+// waiting does something whenever a visit that has its instant reads the pause
+// again.
+func waiting(do func()) func(string) error {
+	reserved := false
+	return func(op string) error {
+		reserved = reserved || op == "Reserve"
+		if reserved && op == "Budget" {
+			do()
+		}
+		return nil
+	}
+}
+
 func call[T any](ctx context.Context, o *outside, op string, f func() (T, error)) (T, error) {
 	var zero T
 	if o.hangs != nil && o.hangs(op) {

@@ -95,11 +95,14 @@ func (v *visit) next(kept grant.RefreshToken) grant.Grant {
 	return g
 }
 
-// write stores the grant and sends the events that its change calls for.
+// write stores the grant and sends the events that its change calls for. Who
+// needed somebody when the visit began, or does since, no longer does.
 func (v *visit) write(ctx context.Context, g grant.Grant) error {
 	if v.Events != nil {
 		before := v.g
-		before.Status = v.met
+		if !before.NeedsSomebody() {
+			before.Status = v.met
+		}
 		g = g.Announced(before, v.Now(), true)
 	}
 	if err := v.put(ctx, g); err != nil {

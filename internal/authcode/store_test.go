@@ -79,7 +79,7 @@ func TestARenewalInTheAir(t *testing.T) {
 		w.out.before = func(op string) error {
 			if op == "UseInvitation" {
 				g := w.grant().Accept(&reltioauth.Token{AccessToken: reltioauth.NewSecret("renewed"), IssuedAt: time.Now(), ExpiresIn: time.Hour})
-				g.RefreshMode = grant.Overlap
+				g.RefreshMode, g.Status = grant.Overlap, grant.StatusReauthorize
 				if err := w.table.PutGrant(t.Context(), held, g); err != nil {
 					t.Error(err)
 				}
@@ -95,6 +95,7 @@ func TestARenewalInTheAir(t *testing.T) {
 		if a.Version != 3 || a.Fingerprint != g.Fingerprint || a.TokenRequests != 1 {
 			t.Errorf("the log is told %+v", a)
 		}
+		w.wantRecovered() // of what the renewal has met
 	})
 }
 
@@ -171,12 +172,30 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 					return // the sandbox does not know this refresh token
 				}
 				w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON = "" })
+				if len(w.events.events) != 0 {
+					t.Errorf("events %v, though nobody was needed", w.events.events)
+				}
 				if report := w.rotate(); report.Outcome != rotation.Renewed || !w.grant().Living(time.Now()) {
 					t.Errorf("the next renewal: %s, %v", report.Outcome, report.Err)
 				}
 			})
 		})
 	}
+}
+
+// Who needed somebody and got a refresh token alone needs nobody any more.
+func TestRecoveredWithoutAUsableAccessToken(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.pause(grant.StatusReauthorize)
+		soon(w)
+		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
+		w.wantRecovered()
+		w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON = "" })
+		if report := w.rotate(); report.Outcome != rotation.Renewed {
+			t.Errorf("the next renewal: %s, %v", report.Outcome, report.Err)
+		}
+		w.wantRecovered()
+	})
 }
 
 func soon(w *world) {

@@ -1,12 +1,14 @@
 package authcode_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -140,6 +142,27 @@ func TestCompletingWithoutStores(t *testing.T) {
 			w.expect(w.complete(cb), authcode.Broken)
 			w.heal()
 			w.expect(w.complete(cb), authcode.Done) // the login was kept
+		})
+	}
+}
+
+// Who is outrun may come again; what nobody foresaw is a defect.
+func TestWhatALeaseMayAnswer(t *testing.T) {
+	for err, want := range map[error]authcode.Outcome{
+		lease.ErrLost:            authcode.Busy,
+		errors.New("unforeseen"): authcode.Broken,
+	} {
+		bubble(t, func(w *world) {
+			cb := w.login(w.begin(w.invite()), "ann")
+			w.out.before = func(op string) error {
+				if op == "SeizeLease" {
+					return err
+				}
+				return nil
+			}
+			w.expect(w.complete(cb), want)
+			w.heal()
+			w.expect(w.complete(cb), authcode.Done)
 		})
 	}
 }

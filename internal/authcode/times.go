@@ -68,26 +68,15 @@ func (v *visit) storing(ctx context.Context, d, kept time.Duration) (context.Con
 // unpaused waits while the host is paused, before a request that takes no
 // instant. A pause that outlasts the context is an error.
 func (v *visit) unpaused(ctx context.Context) error {
-	host, err := v.look(ctx)
-	until, paused := host.Paused(v.Now())
-	if err != nil || !paused {
-		return nil //nolint:nilerr // it is not known to be paused
-	}
-	if deadline, ok := ctx.Deadline(); ok && !until.Before(deadline) {
-		return &budget.BusyError{Until: until, Paused: true}
-	}
-	timer := time.NewTimer(until.Sub(v.Now()))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	v.look(ctx)
+	return budget.AwaitUnpaused(ctx, v.host, v.Now)
 }
 
-func (v *visit) look(ctx context.Context) (budget.Record, error) {
+// look reads the host's record; without an answer it stays what it was.
+func (v *visit) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	return v.Budgets.Budget(ctx, v.c.Host())
+	if host, err := v.Budgets.Budget(ctx, v.c.Host()); err == nil {
+		v.host = host
+	}
 }

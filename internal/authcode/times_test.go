@@ -94,6 +94,27 @@ func TestAStoreThatHangs(t *testing.T) {
 	}
 }
 
+// Preparations that take too long are no defect, whichever of them was slow:
+// the person may come again.
+func TestSlowPreparations(t *testing.T) {
+	for _, op := range []string{"Request", "Connection", "Grant", "SeizeLease"} {
+		t.Run(op, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				cb := w.login(w.begin(w.invite()), "ann")
+				w.out.hangs = func(called string) bool { return called == op }
+				a := w.complete(cb)
+				w.expect(a, authcode.Busy)
+				if a.RetryAfter != time.Second {
+					t.Errorf("retry after %s", a.RetryAfter)
+				}
+				w.wantExchanges(0)
+				w.heal()
+				w.expect(w.complete(cb), authcode.Done)
+			})
+		})
+	}
+}
+
 // Each step takes as long as it may, and then the stores hang: there is an
 // answer in time, and what was not stored is revoked.
 func TestEverythingIsSlow(t *testing.T) {
@@ -211,12 +232,11 @@ func TestAPauseDuringTheWait(t *testing.T) {
 
 // pausing pauses the host once the code was exchanged.
 func (w *world) pausing(d time.Duration) {
-	w.out.after = func(op string) error {
-		if op == "Budget" && w.exchanges() == 0 {
+	w.out.after = waiting(func() {
+		if w.exchanges() == 0 {
 			_, _ = w.table.Throttled(w.t.Context(), host, budget.Throttle{Client: "c", RetryAfter: d, Now: time.Now()})
 		}
-		return nil
-	}
+	})
 }
 
 // A check and a revocation wait while the host is paused. A pause that outlasts

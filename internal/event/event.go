@@ -31,7 +31,8 @@ const (
 	CredentialsRejected Type = "CredentialsRejected"
 	// ServerRefusing: an authorization server refuses everybody.
 	ServerRefusing Type = "ServerRefusing"
-	// Recovered: a connection that needed somebody has a token again.
+	// Recovered: a connection that needed somebody has a token again, or a
+	// refresh token from a person.
 	Recovered Type = "Recovered"
 )
 

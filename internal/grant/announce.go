@@ -31,8 +31,9 @@ func (g Grant) NeedsSomebody() bool {
 
 // Announced is the grant with the events that its change calls for: somebody is
 // needed (again every day), somebody is needed soon (only where a person
-// authorized the connection), or nobody any more: there is a token, or there
-// was one, from a login that showed that all is well.
+// authorized the connection), or nobody any more: there is a token, or a
+// person's refresh token that will give one, or there was one, from a login that
+// showed that all is well.
 func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 	switch {
 	case g.NeedsSomebody():
@@ -40,7 +41,8 @@ func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 			g.WarnedAt = now
 			return g.WithEvent(g.needed())
 		}
-	case before.NeedsSomebody() && g.Status == StatusOK && (g.HasToken() || g.Relogin == ReloginRevoke):
+	case before.NeedsSomebody() && g.Status == StatusOK &&
+		(g.HasToken() || person && g.HasRefreshToken() || g.Relogin == ReloginRevoke):
 		g.WarnedAt = time.Time{}
 		return g.WithEvent(event.Recovered)
 	case person && g.soonAgain(now):

@@ -65,6 +65,19 @@ func TestAnnounceThatNobodyIsNeededAnyMore(t *testing.T) {
 	}
 }
 
+// A person's refresh token without an access token yet is all that was needed;
+// one of a connection that logs in by itself is not.
+func TestAnnounceThatAPersonHasBeenHere(t *testing.T) {
+	now := issued()
+	before := fresh(status(grant.StatusReauthorize), refreshable)
+	after := before.Healthy().WithoutToken()
+	for person, want := range map[bool]int{true: 1, false: 0} {
+		if got := after.Announced(before, now, person).Unpublished; len(got) != want {
+			t.Errorf("person %v: %v, want %d event(s)", person, got, want)
+		}
+	}
+}
+
 func TestNothingToAnnounce(t *testing.T) {
 	for name, test := range map[string]struct{ before, after grant.Grant }{
 		"healthy":                     {fresh(), fresh()},

@@ -247,22 +247,12 @@ func (d *disconnection) mayAsk(ctx context.Context, g grant.Grant) error {
 	if err != nil {
 		return err
 	}
-	now := d.Now()
-	until, paused := record.Paused(now)
-	switch {
-	case !paused:
-		return nil
-	case until.Sub(now) > budget.MaxWait:
-		return fault.Limited(until.Sub(now))
+	ctx, cancel := context.WithTimeout(ctx, budget.MaxWait)
+	defer cancel()
+	if budget.AwaitUnpaused(ctx, record, d.Now) != nil {
+		return fault.Limited(record.PausedUntil.Sub(d.Now()))
 	}
-	timer := time.NewTimer(until.Sub(now))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return fault.Limited(until.Sub(now))
-	}
+	return nil
 }
 
 // send revokes one token.

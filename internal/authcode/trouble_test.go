@@ -1,0 +1,50 @@
+package authcode_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// A code that Reltio has taken clears what was held against its host.
+func TestASuccessClearsTheHostsTrouble(t *testing.T) {
+	bubble(t, func(w *world) {
+		_, _ = w.table.Refused(t.Context(), host, "other")
+		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
+		w.wantUntroubled()
+	})
+	bubble(t, func(w *world) { // though it be another's
+		_, _ = w.table.Refused(t.Context(), host, "other")
+		w.connect("acme", with(secret(), "expected_user", "ben"))
+		w.expect(w.journey(w.invite(), "ann"), authcode.WrongUser)
+		w.wantUntroubled()
+	})
+	bubble(t, func(w *world) { // though the reservation take so long that the pause is not read again
+		_, _ = w.table.Refused(t.Context(), host, "other")
+		cb := w.login(w.begin(w.invite()), "ann")
+		w.out.before = sleeping("Reserve", 200*time.Millisecond)
+		w.answer(reltioauthtest.OpCheckToken, says(500, "server_error"))
+		w.expect(w.complete(cb), authcode.Done)
+		w.wantUntroubled()
+	})
+	bubble(t, func(w *world) { // though somebody be refused while the code is under way
+		cb := w.login(w.begin(w.invite()), "ann")
+		w.answer(reltioauthtest.OpToken, reltioauthtest.Fault{Hold: 2 * time.Second})
+		w.out.after = waiting(func() {
+			if w.exchanges() == 0 {
+				_, _ = w.table.Refused(t.Context(), host, "other")
+			}
+		})
+		w.expect(w.complete(cb), authcode.Done)
+		w.wantUntroubled()
+	})
+}
+
+func (w *world) wantUntroubled() {
+	w.t.Helper()
+	if r, err := w.table.Budget(w.t.Context(), host); err != nil || r.Troubled() {
+		w.t.Errorf("record %s, %v", r, err)
+	}
+}

@@ -34,9 +34,8 @@ func Connections() []string {
 }
 
 // Sandbox is the authorization server of the demonstration; its access tokens
-// live for so long. It remembers browsers, as single sign-on does: to whoever
-// logs in again it gives the refresh token that it gave before, so that callback
-// revokes that one and sends the browser there once more. Nobody types twice.
+// live for so long. Whoever logs in again gets a new refresh token: one that
+// came a second time would send a person through the login page twice.
 func Sandbox(life time.Duration) reltioauthtest.Config {
 	return reltioauthtest.Config{
 		Clients: []reltioauthtest.Client{{
@@ -47,7 +46,7 @@ func Sandbox(life time.Duration) reltioauthtest.Config {
 			{Username: demoUser, Password: demoSecret("user"), Tenants: []string{demoTenant}},
 			{Username: demoPerson, Password: demoSecret("person"), Tenants: []string{demoTenant}},
 		},
-		Behaviour:    reltioauthtest.Behaviour{SingleSignOn: true},
+		Behaviour:    reltioauthtest.Behaviour{CodeRefreshToken: reltioauthtest.NewToken},
 		KeepRequests: 1000,
 	}
 }

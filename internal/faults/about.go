@@ -50,7 +50,8 @@ comes first. Token requests are counted at Reltio, of the broken invocation and 
 
 Afterwards each case looks whether: a living token was handed out all the time, where there was one
 (I7); the token handed out afterwards lives (I1); no renewal sent more token requests than an
-undisturbed one (I2; the next one may need one more, a login after a refresh token that was lost
+undisturbed one (I2; of several steps that were left over between two, a caller who waits on has
+them begun anew; the next renewal may need one more, a login after a refresh token that was lost
 with an answer); no login was refused (I3); there were never more than ten token requests in a
 second (I4); one more renewal works, with the refresh token that is stored (I5); a process that was
 stopped changed nothing when it went on (I6); no code was sent twice and another browser got

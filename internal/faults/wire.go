@@ -40,6 +40,8 @@ type wire struct {
 	list []Operation
 	plan *plan
 	down map[stack.Service]bool
+	// renewals that issue has asked for since count, by the SDK's invocation id.
+	renewals map[string]bool
 	// events were taken by EventBridge.
 	events int
 	// secrets have come by; nothing that is written may hold one.
@@ -58,7 +60,7 @@ type plan struct {
 func newWire() *wire {
 	return &wire{
 		transport: &http.Transport{DisableKeepAlives: true},
-		closed:    make(chan struct{}), secrets: map[string]bool{},
+		closed:    make(chan struct{}), secrets: map[string]bool{}, renewals: map[string]bool{},
 	}
 }
 
@@ -92,6 +94,7 @@ func (w *wire) count(function string, p *plan) {
 	defer w.mu.Unlock()
 	w.function, w.plan, w.list = function, p, nil
 	w.seen, w.sent, w.down = map[string]int{}, map[string]Operation{}, map[stack.Service]bool{}
+	w.renewals = map[string]bool{}
 }
 
 // calm lets everything through again, and returns what was counted.
@@ -102,11 +105,21 @@ func (w *wire) calm() []Operation {
 	return w.list
 }
 
+// asked is how many renewals issue has asked for since count.
+func (w *wire) asked() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.renewals)
+}
+
 // arrive numbers an operation and returns the plan that strikes it, with the
 // fault; nil: none does.
 func (w *wire) arrive(function string, service stack.Service, name, id string) (*plan, Fault) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if name == invocation {
+		w.renewals[id] = true
+	}
 	ours := function == w.function || service == stack.Reltio && w.function != issue // Reltio's proxy is for all
 	if w.function == "" || !ours {
 		return nil, Fault{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,18 +20,19 @@ const maxRetryAfter = 24 * time.Hour
 const (
 	errTooLarge  constError = "answer: more than 1 MiB"
 	errNotJSON   constError = "answer: not a JSON object"
-	errRepeated  constError = "answer: a key is repeated"
 	errEmpty     constError = "answer: empty"
 	errMalformed constError = "answer: malformed JSON"
 )
 
-// object is a JSON object of an answer: its fields, each as it came. A field
-// whose key is repeated is not in it, because nobody can say which one counts.
+// object is a JSON object of a response: its fields, each as it came. The value
+// of a field whose key is repeated is nil, because nobody can say which one
+// counts. That is an error where the field is read, and nowhere else.
 type object map[string]json.RawMessage
 
 // parseObject reads a body. With an error the object holds the fields that
 // stand complete before the fault: an answer that was cut off behind a new
-// refresh token must not lose it.
+// refresh token must not lose it. Bytes that are no UTF-8 are no fault of the
+// object: see text.
 func parseObject(body []byte) (object, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, errEmpty
@@ -40,7 +42,7 @@ func parseObject(body []byte) (object, error) {
 		return nil, errNotJSON
 	}
 	fields, err := readFields(d)
-	if !json.Valid(body) || !utf8.Valid(body) {
+	if !json.Valid(body) {
 		err = errMalformed
 	}
 	return fields, err
@@ -49,8 +51,6 @@ func parseObject(body []byte) (object, error) {
 // readFields reads up to the closing brace or the first fault of grammar.
 func readFields(d *json.Decoder) (object, error) {
 	fields := object{}
-	seen := map[string]bool{}
-	var repeated error
 	for d.More() {
 		token, _ := d.Token()
 		key, ok := token.(string)
@@ -61,15 +61,12 @@ func readFields(d *json.Decoder) (object, error) {
 		if err := d.Decode(&value); err != nil {
 			return fields, errMalformed
 		}
-		if seen[key] {
-			repeated = errRepeated
-			delete(fields, key)
-			continue
+		if _, repeated := fields[key]; repeated {
+			value = nil
 		}
-		seen[key] = true
 		fields[key] = value
 	}
-	return fields, repeated
+	return fields, nil
 }
 
 // missing reports whether a field is not there or null.
@@ -78,29 +75,53 @@ func (o object) missing(key string) bool {
 	return !ok || string(value) == "null"
 }
 
-// text is a field that is a string, or "" if it is missing.
+// value is a field that is there once, or nil if it is missing.
+func (o object) value(key string) (json.RawMessage, error) {
+	switch value := o[key]; {
+	case o.missing(key):
+		return nil, nil
+	case value == nil:
+		return nil, errors.New(key + ": repeated")
+	default:
+		return value, nil
+	}
+}
+
+// text is a field that is a string, or "" if it is missing. A string with bytes
+// that are no UTF-8 cannot be used: two names that differ would be the same, and
+// a secret that the server repeats in another encoding would not be recognized.
 func (o object) text(key string) (string, error) {
-	if o.missing(key) {
-		return "", nil
+	value, err := o.value(key)
+	if value == nil || err != nil {
+		return "", err
 	}
 	var text string
-	if err := json.Unmarshal(o[key], &text); err != nil {
+	if err := json.Unmarshal(value, &text); err != nil {
 		return "", errors.New(key + ": not a string")
+	}
+	if strings.ContainsRune(text, utf8.RuneError) { // which encoding/json puts in their place
+		return "", errors.New(key + ": not UTF-8")
 	}
 	return text, nil
 }
 
-// line is a text of printable ASCII, spaces included, that is not too long to
-// be stored.
-func (o object) line(key string) (string, error) {
+// note is a field that decides nothing: a string, or an array of strings, which
+// Reltio documents beside it for scope and which is joined by spaces. One that
+// cannot be used, because of another type, a length or a character that cannot
+// be stored, counts as not sent.
+func (o object) note(key string) string {
 	text, err := o.text(key)
 	if err != nil {
-		return "", err
+		var list []string
+		if json.Unmarshal(o[key], &list) != nil {
+			return ""
+		}
+		text = strings.Join(slices.DeleteFunc(list, func(s string) bool { return s == "" }), " ")
 	}
 	if len(text) > maxTokenLength || !isPrintable(text, ' ') {
-		return "", errors.New(key + ": too long or not printable")
+		return ""
 	}
-	return text, nil
+	return text
 }
 
 // credential is a text that may be a token.
@@ -122,10 +143,14 @@ func isPrintable(text string, first rune) bool {
 
 // expiresIn is the field of that name, and whether it is missing.
 func (o object) expiresIn() (d time.Duration, missing bool, err error) {
-	if o.missing("expires_in") {
+	value, err := o.value("expires_in")
+	switch {
+	case err != nil:
+		return 0, false, err
+	case value == nil:
 		return assumedExpiresIn, true, nil
 	}
-	d, err = parseSeconds(o["expires_in"])
+	d, err = parseSeconds(value)
 	return d, false, err
 }
 
@@ -156,13 +181,6 @@ func parseSeconds(value json.RawMessage) (time.Duration, error) {
 func isNumber(text string) bool {
 	return text != "" && strings.ContainsRune("-0123456789", rune(text[0])) &&
 		!strings.ContainsAny(text, " \t\r\n") && json.Valid([]byte(text))
-}
-
-// isHTML reports whether an answer is a page. An outage page may have any
-// status, and any type if its server is careless.
-func isHTML(header http.Header, body []byte) bool {
-	return strings.Contains(strings.ToLower(header.Get("Content-Type")), "html") ||
-		bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
 // retryAfter reads the header (RFC 9110, section 10.2.3): whole seconds or a

@@ -57,6 +57,7 @@ var canaries = []string{
 	"state-token-canary-6",
 	"777001",
 	"s.Y2hlY2tlZA.canary_8",
+	"params-canary 9",
 }
 
 func canaryClient(style reltioauth.ClientAuth, inQuery bool) *reltioauth.Client {
@@ -78,7 +79,7 @@ func canaryCalls(ctx context.Context, client *reltioauth.Client) map[string]func
 	}
 	return map[string]func() (any, error){
 		"client_credentials": token(reltioauth.ClientCredentialsGrant{}),
-		"password":           token(reltioauth.PasswordGrant{Username: "jane", Password: secret(2)}),
+		"password":           token(reltioauth.PasswordGrant{Username: "jane", Password: secret(2), Params: map[string]reltioauth.Secret{"p": secret(9)}}),
 		"refresh_token":      token(reltioauth.RefreshTokenGrant{RefreshToken: secret(3)}),
 		"authorization_code": token(reltioauth.AuthorizationCodeGrant{Code: secret(4), RedirectURI: "https://a.example", Verifier: secret(5)}),
 		"mfa":                token(reltioauth.MFAGrant{StateToken: secret(6), TOTP: secret(7)}),
@@ -123,12 +124,16 @@ func canaryServers() map[string]func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(cut)}, nil
 		},
 		"cut off behind the token": func(req *http.Request) (*http.Response, error) {
-			cut := io.MultiReader(strings.NewReader(`{"refresh_token":"fresh-canary-9",`), failingReader{errors.New(echo(req))})
+			cut := io.MultiReader(strings.NewReader(`{"refresh_token":"fresh-canary-10",`), failingReader{errors.New(echo(req))})
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(cut)}, nil
 		},
 		"too large": echoAs(`{"access_token":ECHO,"x":"`+strings.Repeat("x", reltioauth.MaxBody), 200),
-		"mfa":       echoAs(`{"state_token":{"mfaType":ECHO,"status":ECHO,"token":"fresh-canary-9"}}`, 200),
-		"revoke":    echoAs(`{"status":ECHO,"error":ECHO}`, 200),
+		"packed": func(req *http.Request) (*http.Response, error) {
+			quoted, _ := json.Marshal(echo(req))
+			return reply{400, nil, packed(bom + `{"error":"invalid_grant","error_description":` + string(quoted) + `}`)}.RoundTrip(nil)
+		},
+		"mfa":    echoAs(`{"state_token":{"mfaType":ECHO,"status":ECHO,"token":"fresh-canary-10"}}`, 200),
+		"revoke": echoAs(`{"status":ECHO,"error":ECHO}`, 200),
 	}
 	for _, status := range []int{200, 302, 400, 401, 429, 503} {
 		for _, format := range []string{
@@ -212,7 +217,7 @@ func searchCanaries(t *testing.T, where string, output []string) {
 	t.Helper()
 	for _, text := range output {
 		small := strings.ToLower(text)
-		for _, canary := range append(canaries, "fresh-canary-9") {
+		for _, canary := range append(canaries, "fresh-canary-10") {
 			if strings.Contains(small, strings.ToLower(canary)) {
 				t.Fatalf("%s: %q is in %q", where, canary, text)
 			}

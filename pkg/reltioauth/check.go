@@ -15,39 +15,46 @@ import (
 // TokenInfo is what the server says about a token. Only Active is certain: the
 // rest is documented by name and not by type (inferred), and a field that is
 // missing or of another shape is left at its zero value.
+//
+// Each field is read by the name that Reltio documents, and else by that of Spring
+// Security's legacy framework (seen in the framework) and of RFC 7662.
 type TokenInfo struct {
-	// Active reports whether the token is alive.
+	// Active reports whether the token is valid.
 	Active bool
 
-	ClientID string // of the client that it was issued to
-	Username string // of the user, or a virtual one for a client's own token
-	Email    string
-	Customer string
+	ClientID string // clientId, client_id: of the client that it was issued to
+	// Username is user.username, user_name or username, the first that is
+	// there: of the user, or a virtual one for a client's own token.
+	Username string
+	Email    string // user.email
+	Customer string // user.customer
 	Tenants  []string
-	Scopes   []string
+	Scopes   []string // scopes, scope
 	Roles    []string
 
-	// ExpiresAt is the token's deadline by the server's clock, UTC.
+	// ExpiresAt (expiration, exp) is the token's deadline by the server's
+	// clock, UTC.
 	ExpiresAt time.Time
 }
 
-// Check asks whether a token is alive: POST /oauth/checkToken (documented by
-// Reltio; compare RFC 7662), once, within CheckTimeout.
+// Check asks whether a token is valid: POST /oauth/checkToken (documented by
+// Reltio; compare RFC 7662), within CheckTimeout.
 //
-// There are three answers. A success with a JSON object: Active is true,
-// unless the object says "active":false as in RFC 7662. A definite refusal:
-// Active is false and the error nil. That is any 4xx, because Reltio does not
-// document which one a dead token gets, but for a 401 with invalid_client or
-// unauthorized, which refuses the client and not the token, for 429, and for a
-// page of HTML. All else is an *Error and says nothing about the token.
+// The client is in the Basic header, whatever ClientAuth says. If it is refused
+// there, by a 401 that does not say invalid_token, the request is sent once more
+// with the client in the form, over the same connection, or over a fresh one if
+// the server closed it.
+//
+// There are three answers. A success with a JSON object: Active is true. A
+// definite no: Active is false and the error nil. That is a 400 or 401 with the
+// code invalid_token (the framework: 400), or a success with "active":false (RFC
+// 7662), and nothing else. All else is an *Error and says nothing about the token:
+// 403 above all, which is what the framework says by default, because nobody is
+// permitted to ask (seen in the framework).
 func (c *Conn) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
-	r, err := c.aboutToken(opCheck, token, "")
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+	ctx, cancel := within(ctx, CheckTimeout)
 	defer cancel()
-	a, err := c.exchange(ctx, r)
+	r, a, err := c.aboutToken(ctx, opCheck, token, "")
 	if err != nil {
 		return nil, err
 	}
@@ -55,44 +62,75 @@ func (c *Conn) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
 		return r.tokenInfo(a)
 	}
 	e := r.refusal(a)
-	aboutClient := a.status == http.StatusUnauthorized && (e.Code == ErrInvalidClient || e.Code == ErrUnauthorized)
-	if a.refused() && !aboutClient {
+	definite := a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized
+	if definite && e.Code == ErrInvalidToken {
 		return &TokenInfo{Active: false}, nil
 	}
 	return nil, e
 }
 
-// errContradiction is a success that says it is none.
-const errContradiction constError = "answer: a success with an error in it"
+const (
+	// errContradiction is a success that says it is none.
+	errContradiction constError = "answer: a success with an error in it"
+	// errActive is a verdict that nobody can read.
+	errActive constError = "active: neither true nor false"
+)
 
 func (r *request) tokenInfo(a *answer) (*TokenInfo, error) {
 	body, err := parseObject(a.body)
+	active, activeErr := body.isActive()
 	if err == nil && !body.missing("error") {
 		err = errContradiction
 	}
-	if err := cmp.Or(a.readErr, err); err != nil {
+	if err := cmp.Or(a.readErr, err, activeErr); err != nil {
 		return nil, r.unusable(a, body, err)
 	}
-	if string(body["active"]) == "false" {
+	if !active {
 		return &TokenInfo{Active: false}, nil
 	}
 	return readTokenInfo(body), nil
+}
+
+// isActive reads active (RFC 7662, section 2.2), which Reltio does not document:
+// a token that it describes is valid.
+func (o object) isActive() (bool, error) {
+	switch value, err := o.value("active"); {
+	case err != nil:
+		return false, err
+	case value == nil, string(value) == "true":
+		return true, nil
+	case string(value) == "false":
+		return false, nil
+	}
+	return false, errActive
 }
 
 func readTokenInfo(body object) *TokenInfo {
 	user, _ := parseObject(body["user"])
 	info := &TokenInfo{
 		Active:    true,
+		ClientID:  cmp.Or(body.name("clientId"), body.name("client_id")),
+		Username:  cmp.Or(user.name("username"), body.name("user_name"), body.name("username")),
+		Email:     user.name("email"),
+		Customer:  user.name("customer"),
 		Tenants:   stringList(user["tenants"]),
 		Scopes:    stringList(body["scopes"]),
 		Roles:     stringList(body["roles"]),
 		ExpiresAt: parseInstant(body["expiration"]),
 	}
-	info.ClientID, _ = body.text("clientId")
-	info.Username, _ = user.text("username")
-	info.Email, _ = user.text("email")
-	info.Customer, _ = user.text("customer")
+	if info.Scopes == nil {
+		info.Scopes = stringList(body["scope"])
+	}
+	if info.ExpiresAt.IsZero() {
+		info.ExpiresAt = parseInstant(body["exp"])
+	}
 	return info
+}
+
+// name is a text, or "" if it is missing or cannot be used.
+func (o object) name(key string) string {
+	text, _ := o.text(key)
+	return text
 }
 
 // stringList reads a list however it is written: an array of strings, a string

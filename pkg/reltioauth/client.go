@@ -24,18 +24,23 @@ const (
 	// TokenTimeout is for one token request, from the start of the round trip
 	// to the last byte of the answer. Dialling is not part of it.
 	TokenTimeout = 8 * time.Second
-	// CheckTimeout is for one checkToken request; for Client.Check it
-	// includes dialling.
+	// CheckTimeout is for one Check, of one request or two; for Client.Check
+	// it includes dialling.
 	CheckTimeout = 3 * time.Second
-	// RevokeTimeout is for one revoke request; for Client.Revoke it includes
-	// dialling.
+	// RevokeTimeout is for one Revoke, of one request or two; for
+	// Client.Revoke it includes dialling.
 	RevokeTimeout = 3 * time.Second
 )
 
-// ClientAuth says where a client puts its credentials (RFC 6749, section
-// 2.3.1). It is a setting of the client at the server. It is never probed: a
-// request repeated in the other style is a second failed login of the user
-// named in it, and five lock the user.
+// ClientAuth says where a client puts its credentials in a token request (RFC
+// 6749, section 2.3.1). It is a setting of the client at the server. It is never
+// probed: a request repeated in the other style is a second failed login of the
+// user named in it, and five lock the user.
+//
+// Check and Revoke log nobody in. They send ClientAuthBasic first, whatever is
+// set, and ClientAuthPost once if the client is refused: Spring Security's
+// legacy framework takes client credentials in the form at the token endpoint
+// alone (seen in the framework).
 type ClientAuth int
 
 const (
@@ -116,7 +121,7 @@ func (c *Client) Dial(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, unsent(opDial, "", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, DialTimeout)
+	ctx, cancel := within(ctx, DialTimeout)
 	defer cancel()
 	connect := c.Connect
 	if connect == nil {
@@ -125,7 +130,10 @@ func (c *Client) Dial(ctx context.Context) (*Conn, error) {
 	forConnector := *authURL
 	transport, err := connect(ctx, &forConnector)
 	if err != nil {
-		return nil, &Error{Op: opDial, Code: ErrUnavailable, Err: c.redactor().dialCause(err)}
+		return nil, &Error{
+			Op: opDial, Code: ErrUnavailable, Err: c.redactor().dialCause(err),
+			reason: networkReason(ctx, err, reasonNoConnection),
+		}
 	}
 	return &Conn{client: *c, authURL: authURL, transport: transport}, nil
 }
@@ -144,7 +152,7 @@ func (c *Client) Token(ctx context.Context, g Grant) (*Token, error) {
 // Revoke dials, revokes the token as Conn.Revoke does, and closes the
 // connection, all within RevokeTimeout.
 func (c *Client) Revoke(ctx context.Context, token Secret, hint TokenHint) error {
-	ctx, cancel := context.WithTimeout(ctx, RevokeTimeout)
+	ctx, cancel := within(ctx, RevokeTimeout)
 	defer cancel()
 	conn, err := c.Dial(ctx)
 	if err != nil {
@@ -157,7 +165,7 @@ func (c *Client) Revoke(ctx context.Context, token Secret, hint TokenHint) error
 // Check dials, asks whether the token is alive as Conn.Check does, and closes
 // the connection, all within CheckTimeout.
 func (c *Client) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
+	ctx, cancel := within(ctx, CheckTimeout)
 	defer cancel()
 	conn, err := c.Dial(ctx)
 	if err != nil {
@@ -215,8 +223,8 @@ func isLoopback(host string) bool {
 }
 
 // authenticate adds the client's credentials to a request.
-func (c *Client) authenticate(header http.Header, form url.Values) {
-	if c.ClientAuth == ClientAuthPost {
+func (c *Client) authenticate(header http.Header, form url.Values, style ClientAuth) {
+	if style == ClientAuthPost {
 		form.Set("client_id", c.ClientID)
 		form.Set("client_secret", c.ClientSecret.Reveal())
 		return

@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// maxBody is how much of an answer is read: 1 MiB.
-const maxBody = 1 << 20
-
 // Connector opens one connection to the authorization server, whose address
 // it gets as scheme and host. It returns when the connection is ready for a
 // request: TCP and TLS are done. The context ends after DialTimeout, and ends
@@ -43,10 +40,11 @@ const ErrNotSent constError = "request not sent"
 // at a time.
 //
 // It takes several requests, one after the other, as long as the server keeps
-// it open. It is never opened again: after an error, or after an answer with
+// it open. It is not opened again: after an error, or after an answer with
 // which the server closed it, the next request fails with ErrUnavailable,
 // ErrNotSent and Error.Sent false. A connection that waited for long may turn
-// out to be closed only when the request is on its way.
+// out to be closed only when the request is on its way. The one exception is the
+// second request of Check and Revoke, for which they dial if they have to.
 type Conn struct {
 	client    Client
 	authURL   *url.URL
@@ -65,10 +63,14 @@ type request struct {
 	op, grantType string
 	query, form   url.Values
 	client        *Client
+	clientAuth    ClientAuth
 }
 
 func (c *Conn) newRequest(op, grantType string, query, form url.Values) *request {
-	return &request{op: op, grantType: grantType, query: query, form: form, client: &c.client}
+	return &request{
+		op: op, grantType: grantType, query: query, form: form,
+		client: &c.client, clientAuth: c.client.ClientAuth,
+	}
 }
 
 // redactor for what the request carries. It is made when it is needed, and not
@@ -79,11 +81,12 @@ func (r *request) redactor() redactor { return r.client.redactor(r.query, r.form
 // their paths are.
 func (r *request) http(ctx context.Context, authURL *url.URL) (*http.Request, error) {
 	header := http.Header{
-		"Accept":       {"application/json"},
-		"Content-Type": {"application/x-www-form-urlencoded"},
-		"User-Agent":   {"reltioauth"},
+		"Accept":          {"application/json"},
+		"Accept-Encoding": {"identity"}, // readBody unpacks gzip all the same
+		"Content-Type":    {"application/x-www-form-urlencoded"},
+		"User-Agent":      {"reltioauth"},
 	}
-	r.client.authenticate(header, r.form)
+	r.client.authenticate(header, r.form, r.clientAuth)
 	target := *authURL
 	target.Path = "/oauth/" + r.op
 	target.RawQuery = r.query.Encode()
@@ -103,57 +106,61 @@ func (c *Conn) exchange(ctx context.Context, r *request) (*answer, error) {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, r.unanswered(err, false)
+		return nil, r.unanswered(ctx, err, false)
 	}
 	sentAt := c.client.now()
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
-		return nil, r.unanswered(err, !errors.Is(err, ErrNotSent))
+		return nil, r.unanswered(ctx, err, !errors.Is(err, ErrNotSent))
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	body, err := readBody(resp.Body)
 	a := &answer{
 		status:     resp.StatusCode,
-		html:       isHTML(resp.Header, body),
-		body:       body[:min(len(body), maxBody)],
+		page:       isPage(body),
+		body:       body,
 		retryAfter: retryAfter(resp.Header, c.client.now),
 		sentAt:     sentAt,
 	}
 	switch {
+	case errors.Is(err, errTooLarge), errors.Is(err, errPacked):
+		a.readErr = err
 	case err != nil:
-		a.readErr = r.redactor().transportCause(err)
-	case len(body) > maxBody:
-		a.readErr = errTooLarge
+		a.readErr, a.cutOff = r.redactor().transportCause(err), true
+		a.reason = networkReason(ctx, err, reasonLost)
 	}
 	return a, nil
 }
 
 // unanswered is the error of a round trip without an answer.
-func (r *request) unanswered(err error, sent bool) *Error {
+func (r *request) unanswered(ctx context.Context, err error, sent bool) *Error {
 	return &Error{
 		Op:        r.op,
 		GrantType: r.grantType,
 		Code:      ErrUnavailable,
 		Sent:      sent,
 		Err:       r.redactor().transportCause(err),
+		reason:    networkReason(ctx, err, reasonLost),
 	}
 }
 
 // answer is what came back.
 type answer struct {
 	status     int
-	html       bool // a page for people, from something in front of the server
+	page       bool // for people, from something in front of the server
 	body       []byte
-	readErr    error // the body is not whole: cut off, too late, too large
+	readErr    error  // the body is of no use as a whole: cut off, too large, badly packed
+	cutOff     bool   // the body ended early, or not in time
+	reason     string // of cutOff, for Error.Reason
 	retryAfter time.Duration
 	sentAt     time.Time
 }
 
 // success reports whether the answer is one of the server, to the point.
-func (a *answer) success() bool { return a.status/100 == 2 && !a.html }
+func (a *answer) success() bool { return a.status/100 == 2 && !a.page }
 
-// refused reports whether the answer is the server's clear no: a 4xx, whole,
-// that is neither a page nor a plea to slow down.
+// refused reports whether the answer is the server's clear no: a 4xx that can be
+// read, and that is neither a page nor a plea to slow down.
 func (a *answer) refused() bool {
-	return a.status/100 == 4 && a.status != http.StatusTooManyRequests && !a.html && a.readErr == nil
+	return a.status/100 == 4 && a.status != http.StatusTooManyRequests && !a.page && a.readErr == nil
 }

@@ -47,16 +47,33 @@
 // # What happens on failure
 //
 // Every error is an *Error. Its Code is an error too, for errors.Is; its
-// methods Permanent and Credentials say whether to try again. One call sends
-// one request at most: connections are not reopened, requests not repeated,
-// redirects not followed, proxies not used, and the style of client
-// authentication is not probed, because a refused login that is sent twice
-// counts twice and five lock the user. Error.Sent is false if the server cannot have
-// seen the request.
+// methods Permanent and Credentials say whether to try again, Reason says in
+// words of this package why a server gave no usable response, and OAuthSummary
+// what it refused with. Token sends one request at most: connections are not
+// reopened, requests not repeated, redirects not followed, proxies not used, and
+// the style of client authentication is not probed, because a refused login that
+// is sent twice counts twice and five lock the user. Check and Revoke, which log
+// nobody in, send a second request if the client is refused in the Basic header.
+// Error.Sent is false if the server cannot have seen the request.
+//
+// The status of a whole response is the server's word whatever its body is:
+// Error.StatusCode and Error.CutOff say both. A word of the server counts beside
+// it where it is one of RFC 6749 or RFC 6750, whatever its case.
 //
 // An error may come with a Token, as in io.Reader a count may come with an
 // error: a new refresh token in an answer that is otherwise of no use must not
 // be lost.
+//
+// # What is accepted
+//
+// The body of a response decides, not its label, because proxies pack, mark and
+// name bodies as they like, and a token that is thrown away for that may be the
+// only one there is. Packed responses are asked for by nobody, and gzip is
+// unpacked all the same, at most 1 MiB of it. One UTF-8 byte order mark is
+// skipped, Content-Type ignored. What begins with "<" is a page. Fields that are
+// not read do not matter, in whatever type and bytes and however often they come;
+// a field that is read must be there once. See Conn.Token for the fields of a
+// token, Conn.Check for what a token's end is.
 //
 // # Secrets
 //
@@ -66,7 +83,8 @@
 //
 // # Sources
 //
-// Comments name their authority: an RFC, "documented" by Reltio, or "inferred"
+// Comments name their authority: an RFC, "documented" by Reltio, "inferred"
 // from public client code and from the behaviour of Spring Security, whose
-// messages Reltio's server shows.
+// messages Reltio's server shows, or "seen in the framework": in Spring Security's
+// legacy OAuth2 (spring-security-oauth2 2.5.2), run for that.
 package reltioauth

@@ -24,8 +24,10 @@ const (
 type ErrorCode string
 
 // The server's words: RFC 6749, section 5.2, and for the last two RFC 6750 and
-// Spring Security (documented by Reltio). A word counts only in an answer of
-// 400 to 499 that is not a page of HTML.
+// Spring Security (documented by Reltio). A word counts whatever its case, in
+// error or errorCode, and only in a whole response of 400 to 499 that is not a
+// page. The default of the framework's Basic entry point, "Unauthorized", is so
+// ErrUnauthorized (seen in the framework).
 //
 // ErrInvalidRequest is also the code of a request that this package refuses to
 // send, with StatusCode 0: a field is missing, or a Client is misconfigured.
@@ -47,11 +49,13 @@ const (
 	ErrRateLimited ErrorCode = "rate_limited"
 	// ErrMFARequired is a login that needs a second factor: see Error.MFA.
 	ErrMFARequired ErrorCode = "mfa_required"
-	// ErrInvalidResponse is a success that cannot be used.
+	// ErrInvalidResponse is a success that cannot be used and is no page.
 	ErrInvalidResponse ErrorCode = "invalid_response"
 	// ErrUnavailable is everything that says nothing about what was asked:
-	// the network, a deadline, 5xx, a redirect, a page of HTML, a refusal
-	// without a known word.
+	// the network, a deadline, 5xx, a redirect, a page, a refusal without a
+	// known word. Error.Reason tells them apart. For a caller who may be
+	// counted against, a whole 4xx is a refusal all the same, whatever its
+	// body: see Error.CutOff.
 	ErrUnavailable ErrorCode = "unavailable"
 )
 
@@ -103,6 +107,9 @@ type Error struct {
 	// a syscall.Errno), but it gives away only a redacted text of that error:
 	// net/http quotes URLs and answers.
 	Err error
+
+	reason string // of the network or of a page, for Reason; else empty
+	cutOff bool   // the response ended before its end
 }
 
 // Error names the operation, the code, the status and the cause, and not the
@@ -160,10 +167,30 @@ func (e *Error) Credentials() bool {
 // Answered reports whether the server answered.
 func (e *Error) Answered() bool { return e.StatusCode != 0 }
 
-// CutOff reports whether the server answered and its answer did not come whole:
-// the status is known, and nobody can say what the rest would have been. A 429
-// says all with its status.
-func (e *Error) CutOff() bool { return e.Answered() && e.Code == ErrUnavailable && e.Err != nil }
+// CutOff reports whether the server answered and its response did not come
+// whole: the status is known, and nobody can say what the rest would have been. A
+// 429 says all with its status.
+//
+// So a response of 400 to 499 is whole, and its status is the server's word, if
+// CutOff is false: whatever its body is, a page, nothing, XML, more than 1 MiB, or
+// what cannot be read. A user's login that is answered with a whole 400 may have
+// been counted by the server as a refused one (documented: Reltio locks a user
+// after five).
+func (e *Error) CutOff() bool { return e.cutOff }
+
+// OAuthSummary is the server's refusal in brackets, without a text of the
+// server: "(invalid_grant, HTTP 400)", "(no OAuth error, HTTP 401)" if it named
+// none that is known, "(no answer)" if there was none.
+func (e *Error) OAuthSummary() string {
+	if !e.Answered() {
+		return "(no answer)"
+	}
+	word := "no OAuth error"
+	if known(string(e.Code)) != "" {
+		word = string(e.Code)
+	}
+	return fmt.Sprintf("(%s, HTTP %d)", word, e.StatusCode)
+}
 
 // constError is an error that is its text.
 type constError string

@@ -42,7 +42,14 @@ func TestRefusalsOfATokenRequest(t *testing.T) {
 		{"empty 401", 401, ``, reltioauth.ErrUnavailable, ""},
 		{"unknown word", 400, `{"error":"server_error"}`, reltioauth.ErrUnavailable, "server_error"},
 		{"word of this package", 400, `{"error":"mfa_required"}`, reltioauth.ErrUnavailable, "mfa_required"},
-		{"other capitals", 400, `{"error":"Invalid_Grant"}`, reltioauth.ErrUnavailable, "Invalid_Grant"},
+		{"other capitals", 400, `{"error":"Invalid_Grant"}`, reltioauth.ErrInvalidGrant, "Invalid_Grant"},
+		{"all capitals", 400, `{"error":" INVALID_GRANT "}`, reltioauth.ErrInvalidGrant, "INVALID_GRANT"},
+		{"other shape in capitals", 400, `{"errorCode":"INVALID_GRANT"}`, reltioauth.ErrInvalidGrant, "INVALID_GRANT"},
+		{"a known word behind an unknown one", 400, `{"error":"Bad Request","errorCode":"invalid_grant"}`, reltioauth.ErrInvalidGrant, "Bad Request"},
+		{"the framework's default entry point", 401, `{"timestamp":1,"status":401,"error":"Unauthorized","path":"/oauth/token"}`, reltioauth.ErrUnauthorized, "Unauthorized"},
+		{"another field twice", 400, `{"x":1,"error":"invalid_grant","x":2}`, reltioauth.ErrInvalidGrant, "invalid_grant"},
+		{"a description that is no UTF-8", 400, "{\"error\":\"invalid_grant\",\"error_description\":\"Ung\xfcltig\"}", reltioauth.ErrInvalidGrant, "invalid_grant"},
+		{"XML", 400, `<oauth><error>invalid_grant</error></oauth>`, reltioauth.ErrUnavailable, ""},
 		{"word twice", 400, `{"error":"invalid_grant","error":"invalid_grant"}`, reltioauth.ErrUnavailable, ""},
 		{"word of a wrong type", 400, `{"error":["invalid_grant"]}`, reltioauth.ErrUnavailable, ""},
 		{"truncated", 400, `{"error":"invalid_grant"`, reltioauth.ErrUnavailable, "invalid_grant"},
@@ -69,13 +76,6 @@ func TestRefusalsOfATokenRequest(t *testing.T) {
 				t.Errorf("Error() repeats the description: %q", e)
 			}
 		})
-	}
-}
-
-func TestPageByItsType(t *testing.T) {
-	page := reply{status: 401, header: http.Header{"Content-Type": {"Text/HTML; charset=utf-8"}}, body: `{"error":"invalid_client"}`}
-	if _, err := answering(page).Token(t.Context(), password); !errors.Is(err, reltioauth.ErrUnavailable) {
-		t.Errorf("got %v, want %v", err, reltioauth.ErrUnavailable)
 	}
 }
 

@@ -1,8 +1,11 @@
 package reltioauth
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"net/url"
+	"slices"
 )
 
 // Grant is what a client presents to get a token (RFC 6749, section 1.3). The
@@ -21,6 +24,13 @@ type PasswordGrant struct {
 	Username string // required
 	Password Secret // required
 	Scope    string // space separated; empty: not sent
+
+	// Params are further parameters of the token request (RFC 6749, section
+	// 8.2), in the form body like all others. Reltio documents idp_system for
+	// this grant. None may have a name that this package sends itself in a
+	// token request: that is ErrInvalidRequest, and nothing is sent. The map
+	// is not changed here, and must not be while the grant is in use.
+	Params map[string]Secret
 }
 
 // GrantType implements Grant.
@@ -30,7 +40,7 @@ func (g PasswordGrant) fill(form url.Values) error {
 	setOptional(form, "scope", g.Scope)
 	form.Set("username", g.Username)
 	form.Set("password", g.Password.Reveal())
-	return required(form, "username", "password")
+	return cmp.Or(required(form, "username", "password"), addParams(form, g.Params))
 }
 
 // ClientCredentialsGrant asks for a token in the client's own name (RFC 6749,
@@ -38,14 +48,17 @@ func (g PasswordGrant) fill(form url.Values) error {
 // same token again while one is alive (documented).
 type ClientCredentialsGrant struct {
 	Scope string // space separated; empty: not sent
+
+	// Params are further parameters of the request, as of PasswordGrant.
+	Params map[string]Secret
 }
 
 // GrantType implements Grant.
 func (ClientCredentialsGrant) GrantType() string { return "client_credentials" }
 
-func (g ClientCredentialsGrant) fill(form url.Values) error { //nolint:unparam // needs nothing
+func (g ClientCredentialsGrant) fill(form url.Values) error {
 	setOptional(form, "scope", g.Scope)
-	return nil
+	return addParams(form, g.Params)
 }
 
 // RefreshTokenGrant uses a refresh token (RFC 6749, section 6). No scope is
@@ -72,6 +85,9 @@ type AuthorizationCodeGrant struct {
 	// Verifier is the code verifier of the authorization request (RFC 7636,
 	// section 4.5). Zero: the request had no challenge.
 	Verifier Secret
+
+	// Params are further parameters of the request, as of PasswordGrant.
+	Params map[string]Secret
 }
 
 // GrantType implements Grant.
@@ -81,7 +97,7 @@ func (g AuthorizationCodeGrant) fill(form url.Values) error {
 	form.Set("code", g.Code.Reveal())
 	form.Set("redirect_uri", g.RedirectURI)
 	setOptional(form, "code_verifier", g.Verifier.Reveal())
-	return required(form, "code", "redirect_uri")
+	return cmp.Or(required(form, "code", "redirect_uri"), addParams(form, g.Params))
 }
 
 // MFAGrant is the second step of a login with a second factor (documented by
@@ -114,4 +130,30 @@ func required(form url.Values, keys ...string) error {
 		}
 	}
 	return nil
+}
+
+// addParams adds the caller's own parameters. The error names what is sent here
+// and repeats no other name.
+func addParams(form url.Values, params map[string]Secret) error {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		switch {
+		case name == "":
+			return errors.New("params: an empty name")
+		case isSent(name):
+			return errors.New("params: " + name + " is sent already, or by another grant")
+		}
+		form.Set(name, params[name].Reveal())
+	}
+	return nil
+}
+
+// isSent names the parameters of token requests that this package sends, with
+// any grant and in any style of client authentication.
+func isSent(parameter string) bool {
+	switch parameter {
+	case "grant_type", "client_id", "client_secret", "scope", "username", "password", "refresh_token",
+		"code", "redirect_uri", "code_verifier", "state_token", "totp":
+		return true
+	}
+	return false
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"strings"
 )
 
 // newError is the error of an answer, without its code.
@@ -15,18 +16,21 @@ func (r *request) newError(a *answer) *Error {
 		RetryAfter: a.retryAfter,
 		Sent:       true,
 		Err:        a.readErr,
+		reason:     answerReason(a),
+		cutOff:     a.cutOff && a.status != http.StatusTooManyRequests,
 	}
 }
 
 // refusal is the error of an answer that is no success. A code counts with any
 // 4xx but 429, though RFC 6749, section 5.2, gives each its status: invalid_grant
 // on a login is a refusal even with a 403, because one too many that is
-// overlooked locks the user. Check is stricter, where the code would spare a token.
+// overlooked locks the user. A body that is no object says no code, and takes
+// nothing from what the status says.
 func (r *request) refusal(a *answer) *Error {
 	e := r.newError(a)
 	var body object
 	var err error
-	if !a.html {
+	if !a.page {
 		body, err = parseObject(a.body)
 	}
 	r.explain(e, body)
@@ -47,7 +51,7 @@ func (r *request) unusable(a *answer, body object, err error) *Error {
 	e.Err = err
 	r.explain(e, body)
 	switch {
-	case a.readErr != nil && !errors.Is(a.readErr, errTooLarge):
+	case a.cutOff:
 		e.Code = ErrUnavailable
 	case errors.Is(err, errNoAccessToken) && !body.missing("state_token"):
 		e.Code = ErrMFARequired
@@ -58,22 +62,23 @@ func (r *request) unusable(a *answer, body object, err error) *Error {
 	return e
 }
 
-// serverCode is the code in a refusal, in either of Reltio's shapes, or "" if
-// it is not one that is known: an unknown word says nothing that a program
-// could act on.
+// serverCode is the code in a refusal, in either of Reltio's shapes and whatever
+// its case, or "" if it is not one that is known: an unknown word says nothing
+// that a program could act on.
 func serverCode(body object) ErrorCode {
-	switch code := ErrorCode(errorWord(body)); code {
+	word, _ := body.text("error")
+	other, _ := body.text("errorCode") // a number, as far as is known
+	return cmp.Or(known(word), known(other))
+}
+
+// known is the server's word as a code, or "".
+func known(word string) ErrorCode {
+	switch code := ErrorCode(lower(strings.TrimSpace(word))); code {
 	case ErrInvalidRequest, ErrInvalidClient, ErrInvalidGrant, ErrUnauthorizedClient,
 		ErrUnsupportedGrantType, ErrInvalidScope, ErrInvalidToken, ErrUnauthorized:
 		return code
 	}
 	return ""
-}
-
-func errorWord(body object) string {
-	word, _ := body.text("error")
-	other, _ := body.text("errorCode") // a number, as far as is known
-	return cmp.Or(word, other)
 }
 
 // explain keeps what the server says in prose: error_description of the token
@@ -85,8 +90,10 @@ func (r *request) explain(e *Error, body object) {
 	redactor := r.redactor()
 	long, _ := body.text("error_description")
 	other, _ := body.text("errorMessage")
+	word, _ := body.text("error")
+	code, _ := body.text("errorCode")
 	uri, _ := body.text("error_uri")
-	e.Description = redactor.serverText(cmp.Or(long, other, errorWord(body)))
+	e.Description = redactor.serverText(cmp.Or(long, other, word, code))
 	e.URI = redactor.serverText(uri)
 }
 

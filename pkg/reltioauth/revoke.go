@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/url"
 	"strings"
 )
 
@@ -18,24 +17,24 @@ const (
 	HintRefreshToken TokenHint = "refresh_token"
 )
 
-// Revoke ends a token: POST /oauth/revoke (RFC 7009), once, within
-// RevokeTimeout. A refresh token takes its access token with it (documented by
-// Reltio).
+// Revoke ends a token: POST /oauth/revoke (RFC 7009), within RevokeTimeout. A
+// refresh token takes its access token with it (documented by Reltio).
+//
+// The client is in the Basic header, whatever ClientAuth says; if it is refused
+// there (401) the request is sent once more with the client in the form, as Check
+// does it.
 //
 // Nil means that the server said so, also for a token that it does not know
 // (RFC 7009, section 2.2). The error is an *Error. A success whose body names
-// another status than "success" is ErrInvalidResponse: the token may live.
+// another status than "success" is ErrInvalidResponse: the token may still be
+// valid.
 func (c *Conn) Revoke(ctx context.Context, token Secret, hint TokenHint) error {
 	if hint != "" && hint != HintAccessToken && hint != HintRefreshToken {
 		return unsent(opRevoke, "", errors.New("token_type_hint: unknown"))
 	}
-	r, err := c.aboutToken(opRevoke, token, hint)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, RevokeTimeout)
+	ctx, cancel := within(ctx, RevokeTimeout)
 	defer cancel()
-	a, err := c.exchange(ctx, r)
+	r, a, err := c.aboutToken(ctx, opRevoke, token, hint)
 	if err != nil {
 		return err
 	}
@@ -56,17 +55,4 @@ func revokeStatus(body object) error {
 		return errors.New("status: not success")
 	}
 	return nil
-}
-
-// aboutToken is a request that carries a token, in the query or in the body.
-func (c *Conn) aboutToken(op string, token Secret, hint TokenHint) (*request, error) {
-	if token.IsZero() {
-		return nil, unsent(op, "", errors.New("token: empty"))
-	}
-	values := url.Values{"token": {token.Reveal()}}
-	setOptional(values, "token_type_hint", string(hint))
-	if c.client.TokenInQuery {
-		return c.newRequest(op, "", values, url.Values{}), nil
-	}
-	return c.newRequest(op, "", nil, values), nil
 }

@@ -30,14 +30,16 @@ type Token struct {
 	AccessToken Secret
 
 	// TokenType as the server sent it ("bearer" in Reltio's samples); empty if
-	// it did not.
+	// it did not, or sent what cannot be used: a token type decides nothing.
 	TokenType string
 
 	// RefreshToken is zero if none was sent. After a refresh that means: go on
 	// with the one you have (RFC 6749, section 6).
 	RefreshToken Secret
 
-	// Scope as the server sent it, space separated; empty if it did not.
+	// Scope as the server sent it, space separated, also where it sent an array
+	// of strings (Reltio documents both); empty if it did not, or sent what
+	// cannot be used: a scope decides nothing.
 	Scope string
 
 	// ExpiresIn is the life that the token has left, counted from IssuedAt:
@@ -91,13 +93,18 @@ func (t *Token) OAuth2() *oauth2.Token {
 //		return err
 //	}
 //
-// This is so for an answer without an access token or with characters in it
-// that no token has; for an expires_in that is zero (ErrNoLifeLeft), negative
-// or not a number;
-// for fields of the wrong type, repeated or unreadable; and for an answer that
-// was cut off behind a token. The code is ErrInvalidResponse, or
-// ErrUnavailable for an answer cut off. Without an error the token is
-// complete.
+// This is so for a response whose access_token, refresh_token or expires_in is
+// repeated, of the wrong type or unreadable; whose access token is missing or has
+// characters that no token has; whose expires_in is zero (ErrNoLifeLeft) or
+// negative; that is malformed, too large or cannot be unpacked; and that was cut
+// off behind a token. The code is ErrInvalidResponse, or ErrUnavailable for a
+// response cut off. Without an error the token is complete.
+//
+// All else decides nothing: scope and token_type, fields that are not read, in
+// whatever type and bytes, and what the header says of the body. A response
+// packed with gzip is unpacked and one UTF-8 byte order mark skipped (RFC 8259,
+// section 8.1, allows a parser to), labelled so or not: a token that is thrown
+// away for such a reason takes the refresh token that it replaced with it.
 //
 // A user who needs a second factor gives ErrMFARequired.
 func (c *Conn) Token(ctx context.Context, g Grant) (*Token, error) {
@@ -105,7 +112,7 @@ func (c *Conn) Token(ctx context.Context, g Grant) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, TokenTimeout)
+	ctx, cancel := within(ctx, TokenTimeout)
 	defer cancel()
 	a, err := c.exchange(ctx, r)
 	if err != nil {
@@ -152,21 +159,19 @@ const errNoAccessToken constError = "access_token: missing"
 func readToken(body object, sentAt time.Time) (*Token, error) {
 	access, accessErr := body.credential("access_token")
 	refresh, refreshErr := body.credential("refresh_token")
-	tokenType, typeErr := body.line("token_type")
-	scope, scopeErr := body.line("scope")
 	expiresIn, missing, expiresErr := body.expiresIn()
 	if accessErr == nil && access.IsZero() {
 		accessErr = errNoAccessToken
 	}
-	err := cmp.Or(accessErr, refreshErr, typeErr, scopeErr, expiresErr)
+	err := cmp.Or(accessErr, refreshErr, expiresErr)
 	if access.IsZero() && refresh.IsZero() {
 		return nil, err
 	}
 	return &Token{
 		AccessToken:      access,
-		TokenType:        tokenType,
+		TokenType:        body.note("token_type"),
 		RefreshToken:     refresh,
-		Scope:            scope,
+		Scope:            body.note("scope"),
 		ExpiresIn:        expiresIn,
 		ExpiresInMissing: missing,
 		IssuedAt:         sentAt,

@@ -1,17 +1,23 @@
 package reltioauthtest
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
 
 const (
-	contentJSON = "application/json;charset=UTF-8"
-	contentHTML = "text/html;charset=UTF-8"
+	contentJSON      = "application/json;charset=UTF-8"
+	contentPlainJSON = "application/json" // of the framework's errors
+	contentHTML      = "text/html;charset=UTF-8"
+	contentXML       = "application/xml"
 )
 
 // answer is what a request is answered with.
@@ -64,60 +70,67 @@ func cut(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// refusal is an error that is an answer. Its text may echo what was sent, as
-// Reltio's does, and goes nowhere but to the caller.
-type refusal struct {
-	status     int
-	code       string
-	text       string
-	header     http.Header
-	management bool    // {"errorCode":…,"errorMessage":…}
-	outcome    Outcome // if it is not the code
-}
-
-// Error implements error without the text.
-func (r *refusal) Error() string { return r.code }
-
-func invalidRequest(text string) error {
-	return &refusal{status: http.StatusBadRequest, code: "invalid_request", text: text}
-}
-
-func invalidGrant(text string) error {
-	return &refusal{status: http.StatusBadRequest, code: "invalid_grant", text: text}
-}
-
-func invalidClient() error {
-	return &refusal{status: http.StatusUnauthorized, code: "invalid_client", text: "Bad client credentials", header: challenge()}
-}
-
-func unauthorized() error {
-	return &refusal{
-		status: http.StatusUnauthorized, code: "unauthorized",
-		text: "Full authentication is required to access this resource", header: challenge(),
-	}
-}
-
-func challenge() http.Header {
-	return http.Header{"Www-Authenticate": {`Basic realm="oauth"`}}
-}
-
 // refused makes an answer of an error.
 func (c *call) refused(err error) answer {
 	var r *refusal
 	if !errors.As(err, &r) {
 		r = &refusal{status: http.StatusInternalServerError, code: "server_error", text: "no random numbers"}
 	}
-	management := r.management || (c.how.ManagementErrors && (c.req.Op == OpRevoke || c.req.Op == OpCheckToken))
-	a := answer{status: r.status, contentType: contentJSON, header: r.header, outcome: r.outcome}
-	if a.outcome == "" {
-		a.outcome = Outcome(r.code)
+	a := answer{status: r.status, header: r.header.Clone(), outcome: cmp.Or(r.outcome, Outcome(r.code))}
+	if value := c.challenge(r); value != "" {
+		if a.header == nil {
+			a.header = http.Header{}
+		}
+		a.header.Set("Www-Authenticate", value)
 	}
-	if management {
-		a.body = object(nil).addRaw("errorCode", strconv.Itoa(r.status)).addText("errorMessage", r.text).end()
-	} else {
-		a.body = object(nil).addText("error", r.code).addText("error_description", r.text).end()
-	}
+	a.contentType, a.body = c.errorBody(r)
 	return a
+}
+
+// errorBody is the body of a refusal, in the shape that the server has for it.
+func (c *call) errorBody(r *refusal) (contentType string, body []byte) {
+	management := r.management || (c.how.ManagementErrors && (c.req.Op == OpRevoke || c.req.Op == OpCheckToken))
+	switch {
+	case r.boot:
+		return contentPlainJSON, bootError(c.now, r.status, c.path)
+	case management:
+		return contentJSON, managementError(r.status, r.text)
+	case c.how.Errors == DocumentedErrors:
+		return contentJSON, oauthError(r)
+	case c.xml:
+		return contentXML, xmlError(r.code, r.text)
+	default:
+		return contentPlainJSON, oauthError(r)
+	}
+}
+
+func oauthError(r *refusal) []byte {
+	o := object(nil).addText("error", r.code).addText("error_description", r.text)
+	for _, key := range slices.Sorted(maps.Keys(r.more)) {
+		o = o.addText(key, r.more[key])
+	}
+	return o.end()
+}
+
+func managementError(status int, text string) []byte {
+	return object(nil).addRaw("errorCode", strconv.Itoa(status)).addText("errorMessage", text).end()
+}
+
+// bootError is the error object of Spring Boot.
+func bootError(now time.Time, status int, path string) []byte {
+	word := http.StatusText(status)
+	return object(nil).addText("timestamp", now.UTC().Format("2006-01-02T15:04:05.000+00:00")).
+		addRaw("status", strconv.Itoa(status)).addText("error", word).addText("message", word).addText("path", path).end()
+}
+
+// xmlError is the framework's error for callers that accept XML only.
+func xmlError(code, text string) []byte {
+	b := bytes.NewBufferString(`<?xml version="1.0" encoding="UTF-8" standalone="yes"?><oauth><error_description>`)
+	_ = xml.EscapeText(b, []byte(text)) // a Buffer takes everything
+	b.WriteString("</error_description><error>")
+	_ = xml.EscapeText(b, []byte(code))
+	b.WriteString("</error></oauth>")
+	return b.Bytes()
 }
 
 // tooMany is a 429.
@@ -159,12 +172,15 @@ func (o object) addText(key, value string) object {
 	return o.addRaw(key, string(text))
 }
 
-func (o object) addList(key string, values []string) object {
+func (o object) addList(key string, values []string) object { return o.addRaw(key, list(values)) }
+
+// list is the JSON text of an array.
+func list(values []string) string {
 	if values == nil {
 		values = []string{}
 	}
-	list, _ := json.Marshal(values) // strings always can be
-	return o.addRaw(key, string(list))
+	text, _ := json.Marshal(values) // strings always can be
+	return string(text)
 }
 
 func (o object) end() []byte {

@@ -25,6 +25,8 @@ type call struct {
 	set    *settings
 	how    *Behaviour // of the client that the request names
 	method string
+	path   string
+	xml    bool // the caller accepts XML only
 	query  url.Values
 	form   url.Values
 	bad    string // why the request cannot be understood
@@ -34,6 +36,7 @@ type call struct {
 	session             string // fingerprint of the cookie of a browser that is logged in
 
 	req     Request
+	fault   Fault
 	number  int       // in the record
 	limited bool      // above the rate limit
 	now     time.Time // the moment of acting
@@ -43,11 +46,12 @@ type call struct {
 
 // newCall reads the request.
 func newCall(set *settings, r *http.Request) *call {
-	c := &call{set: set, method: r.Method, req: Request{Op: opOf(r.URL.Path), Outcome: OutcomePending}}
+	c := &call{set: set, method: r.Method, path: r.URL.Path, req: Request{Op: opOf(r.URL.Path), Outcome: OutcomePending}}
 	if err := c.read(r); err != nil {
 		c.bad = err.Error()
 	}
 	c.session = sessionOf(r)
+	c.xml = strings.HasPrefix(r.Header.Get("Accept"), contentXML)
 	c.hasBasic = strings.HasPrefix(r.Header.Get("Authorization"), "Basic ")
 	c.basicID, c.basicValue, _ = r.BasicAuth()
 	c.name()
@@ -150,10 +154,7 @@ func (c *call) readable() error {
 	}
 	switch {
 	case c.method != method:
-		return &refusal{
-			status: http.StatusMethodNotAllowed, code: "method_not_allowed",
-			text: "Request method not supported", header: http.Header{"Allow": {method}},
-		}
+		return c.badMethod(method)
 	case c.bad != "":
 		return invalidRequest(c.bad)
 	case c.req.Op == OpToken && len(c.query) > 0:
@@ -174,17 +175,27 @@ func (c *call) token() string {
 }
 
 // scope is what the client that asks is given.
-func (c *call) scope(asked string) (string, error) { return c.client.granted(asked) }
+func (c *call) scope(asked string) (string, error) {
+	scope, unknown := c.client.granted(asked)
+	if unknown != "" {
+		return "", &refusal{
+			status: http.StatusBadRequest, code: "invalid_scope", text: c.repeating("Invalid scope", unknown),
+			more: map[string]string{"scope": strings.Join(c.client.Scopes, " ")},
+		}
+	}
+	return scope, nil
+}
 
 // granted is the scope that a client is given: what it asks for, if it may.
-func (client *Client) granted(asked string) (string, error) {
+// unknown is the first that it may not have.
+func (client *Client) granted(asked string) (scope, unknown string) {
 	if asked == "" {
-		return strings.Join(client.Scopes, " "), nil
+		return strings.Join(client.Scopes, " "), ""
 	}
 	for _, scope := range strings.Fields(asked) {
 		if len(client.Scopes) > 0 && !slices.Contains(client.Scopes, scope) {
-			return "", &refusal{status: http.StatusBadRequest, code: "invalid_scope", text: "Invalid scope: " + scope}
+			return "", scope
 		}
 	}
-	return asked, nil
+	return asked, ""
 }

@@ -9,22 +9,22 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// checkToken tells what a living access token is.
+// checkToken tells what a valid access token is.
 func (s *Server) checkToken(c *call) (answer, error) {
 	if err := c.authenticate(); err != nil {
 		return answer{}, err
 	}
+	if c.how.CheckDenied {
+		return answer{}, checkDenied()
+	}
 	text := c.token()
 	if text == "" {
-		return answer{}, invalidRequest("token is required")
+		return answer{}, c.missingToken()
 	}
 	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(text))
 	t := s.vault.access[c.req.Presented]
 	if t == nil || !t.alive(c.now) {
-		return answer{}, &refusal{
-			status: orStatus(c.how.DeadTokenStatus, http.StatusBadRequest),
-			code:   "invalid_token", text: "Token is invalid: " + text,
-		}
+		return answer{}, c.deadToken(text, t != nil && !t.killed)
 	}
 	c.req.User = t.grant.key.user
 	return answer{status: http.StatusOK, contentType: contentJSON, body: c.tokenInfo(t), outcome: OutcomeOK}, nil
@@ -37,6 +37,15 @@ func (c *call) tokenInfo(t *accessToken) []byte {
 	roles := c.rolesOf(key.client)
 	if user != nil {
 		roles = user.Roles
+	}
+	if c.how.CheckShape == FrameworkShape {
+		o := object(nil)
+		if user != nil {
+			o = o.addText("user_name", user.Username)
+		}
+		return o.addList("scope", strings.Fields(t.scope)).addRaw("active", "true").
+			addRaw("exp", strconv.FormatInt(t.ends.Unix(), 10)).
+			addList("authorities", roles).addText("client_id", key.client).end()
 	}
 	o := object(nil).addText("clientId", key.client).
 		addRaw("expiration", c.how.Expiration.format(t.ends)).

@@ -23,21 +23,65 @@ func (c *call) anonymous() bool {
 // authenticate finds out who calls (RFC 6749, section 2.3). The credentials of
 // the Basic style are taken as they are, not form-decoded.
 func (c *call) authenticate() error {
+	if !c.how.StylesEverywhere {
+		return c.authenticateAsFramework()
+	}
 	style, value := reltioauth.ClientAuthBasic, c.basicValue
 	switch {
 	case c.anonymous():
-		return unauthorized()
+		return c.unauthorized()
 	case c.hasBasic && c.form.Has("client_secret"):
 		return invalidRequest("more than one way of client authentication")
 	case !c.hasBasic:
 		style, value = reltioauth.ClientAuthPost, c.form.Get("client_secret")
 	}
-	client := c.set.clients[c.req.ClientID]
-	if client == nil || client.Secret.IsZero() || !client.Secret.Equal(reltioauth.NewSecret(value)) {
-		return invalidClient()
+	if err := c.identify(c.req.ClientID, value); err != nil {
+		return err
 	}
-	if !slices.Contains(client.styles(), style) {
-		return invalidClient()
+	if !slices.Contains(c.client.styles(), style) {
+		c.client = nil
+		return c.badClient()
+	}
+	return nil
+}
+
+// authenticateAsFramework takes the Basic header everywhere, and the form at
+// the token endpoint from those who may send it; elsewhere, and from the
+// others, it sees no client in a form.
+func (c *call) authenticateAsFramework() error {
+	switch {
+	case c.hasBasic:
+		return c.identify(c.basicID, c.basicValue)
+	case c.req.Op == OpToken && c.form.Has("client_secret") && c.formTaken():
+		return c.identify(c.form.Get("client_id"), c.form.Get("client_secret"))
+	default:
+		return c.unauthorized()
+	}
+}
+
+// formTaken reports whether the client may authenticate in the form; for one
+// that the server does not know, whether any client may.
+func (c *call) formTaken() bool {
+	post := func(client *Client) bool { return slices.Contains(client.styles(), reltioauth.ClientAuthPost) }
+	if client := c.set.clients[c.req.ClientID]; client != nil {
+		return post(client)
+	}
+	for _, client := range c.set.clients {
+		if post(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// identify looks the client up.
+func (c *call) identify(id, secret string) error {
+	if c.fault.Kind == FaultClientStore {
+		return c.clientStoreDown()
+	}
+	client := c.set.clients[id]
+	if client == nil || client.Secret.IsZero() || !client.Secret.Equal(reltioauth.NewSecret(secret)) {
+		return c.badClient()
 	}
 	c.client = client
 	return nil
@@ -51,13 +95,13 @@ func (c *call) authorizeGrantType() error {
 		return invalidRequest("Missing grant type")
 	case grantPassword, grantClientCredentials, grantRefreshToken, grantAuthorizationCode, grantStateToken:
 	default:
-		return &refusal{status: http.StatusBadRequest, code: "unsupported_grant_type", text: "Unsupported grant type"}
-	}
-	if len(c.client.GrantTypes) > 0 && !slices.Contains(c.client.GrantTypes, c.req.GrantType) {
 		return &refusal{
-			status: http.StatusBadRequest, code: "unauthorized_client",
-			text: "Unauthorized grant type: " + c.req.GrantType,
+			status: http.StatusBadRequest, code: "unsupported_grant_type",
+			text: c.repeating("Unsupported grant type", c.req.GrantType),
 		}
+	}
+	if !c.client.mayUse(c.req.GrantType) {
+		return c.badGrantType()
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ type code struct {
 
 // newCode makes a code for a user who has just logged in.
 func (s *Server) newCode(c *call, r *authorizationRequest) (reltioauth.Secret, error) {
-	secret, err := c.mint()
+	secret, err := c.mintCode()
 	if err != nil {
 		return reltioauth.Secret{}, err
 	}
@@ -40,12 +40,13 @@ func (s *Server) newCode(c *call, r *authorizationRequest) (reltioauth.Secret, e
 func (s *Server) codeGrant(c *call) (answer, error) {
 	text := c.form.Get("code")
 	if text == "" {
-		return answer{}, invalidRequest("code is required")
+		return answer{}, c.missing("code")
 	}
 	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(text))
 	found := s.codes[c.req.Presented]
-	if found == nil || !c.now.Before(found.ends) || found.client != c.client.ID {
-		return answer{}, invalidGrant("Invalid authorization code: " + text)
+	foreign := found != nil && found.client != c.client.ID
+	if found == nil || !c.now.Before(found.ends) || (foreign && c.how.Errors == DocumentedErrors) {
+		return answer{}, c.deadCode(text)
 	}
 	c.req.User = found.user
 	if found.used && !c.how.CodeReusable {
@@ -54,22 +55,27 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 				s.vault.dropFamily(g, found.family, c.how)
 			}
 		}
-		return answer{}, invalidGrant("Invalid authorization code: " + text)
+		return answer{}, c.deadCode(text)
 	}
 	found.used = !c.how.CodeSurvivesFailure
-	if found.redirectURI != c.form.Get("redirect_uri") {
+	switch {
+	case found.redirectURI != c.form.Get("redirect_uri"):
 		return answer{}, invalidGrant("Redirect URI mismatch.")
-	}
-	if !c.how.IgnorePKCE && !found.proves(c.form.Get("code_verifier")) {
+	case foreign:
+		return answer{}, invalidClient("Client ID mismatch")
+	case c.provesCodes(c.client) && !found.proves(c.form.Get("code_verifier")):
 		return answer{}, invalidGrant("Invalid code verifier")
 	}
 	return s.exchange(c, found)
 }
 
+// provesCodes reports whether code challenges count for the client.
+func (c *call) provesCodes(client *Client) bool { return c.how.HonourPKCE || client.RequirePKCE }
+
 // exchange gives the tokens that the code stands for.
 func (s *Server) exchange(c *call, found *code) (answer, error) {
 	found.used = true
-	scope, err := c.client.granted(found.scope)
+	scope, err := c.scope(found.scope)
 	if err != nil {
 		return answer{}, err
 	}

@@ -1,6 +1,8 @@
 package reltioauthtest
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
@@ -86,26 +88,6 @@ func (s *Server) killUser(user string, refresh bool) int {
 	return n
 }
 
-// LockUser locks a user, as an administrator or too many bad logins do.
-func (s *Server) LockUser(user string) { s.setLock(user, true) }
-
-// UnlockUser unlocks a user and forgets bad logins.
-func (s *Server) UnlockUser(user string) { s.setLock(user, false) }
-
-func (s *Server) setLock(user string, locked bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.logins[userKey(user)] = &loginState{locked: locked}
-}
-
-// Locked reports whether the user is locked.
-func (s *Server) Locked(user string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	state := s.logins[userKey(user)]
-	return state != nil && state.locked
-}
-
 // SetPassword changes a user's password. Tokens and locks stay.
 func (s *Server) SetPassword(user string, password reltioauth.Secret) {
 	s.Configure(func(cfg *Config) {
@@ -142,4 +124,57 @@ func (s *Server) lockNow() (*settings, time.Time) {
 	now := set.Now()
 	s.mu.Lock()
 	return set, s.tick(now)
+}
+
+// AddClient registers a client, or replaces the one with its ID.
+func (s *Server) AddClient(client Client) {
+	s.Configure(func(cfg *Config) {
+		cfg.Clients = append(slices.DeleteFunc(cfg.Clients, func(other Client) bool { return other.ID == client.ID }), client)
+	})
+}
+
+// AddUser adds a user, or replaces the one with the same name.
+func (s *Server) AddUser(user User) {
+	s.Configure(func(cfg *Config) {
+		cfg.Users = append(slices.DeleteFunc(cfg.Users, func(other User) bool {
+			return userKey(other.Username) == userKey(user.Username)
+		}), user)
+	})
+}
+
+// SetLifetimes changes how long the tokens of a client are valid that it gets
+// from now on. Zero leaves a lifetime as it is.
+func (s *Server) SetLifetimes(clientID string, access, refresh time.Duration) {
+	s.Configure(func(cfg *Config) {
+		for i := range cfg.Clients {
+			if client := &cfg.Clients[i]; client.ID == clientID {
+				client.AccessTokenTTL = cmp.Or(access, client.AccessTokenTTL)
+				client.RefreshTokenTTL = cmp.Or(refresh, client.RefreshTokenTTL)
+			}
+		}
+	})
+}
+
+// ReuseRefreshTokens is the framework's setting of that name, for clients
+// without a Behaviour of their own: a refresh keeps the refresh token and its
+// clock (true, the framework's default), or ends it and gives a new one with its
+// full life.
+func (s *Server) ReuseRefreshTokens(reuse bool) {
+	s.Configure(func(cfg *Config) {
+		cfg.Behaviour.RefreshTokens, cfg.Behaviour.RestartClock = Keep, false
+		if !reuse {
+			cfg.Behaviour.RefreshTokens, cfg.Behaviour.RestartClock = Rotate, true
+		}
+	})
+}
+
+// Restart forgets all tokens, codes, state tokens and browsers that are logged
+// in, as a server does that keeps them in memory. Users stay as they are.
+func (s *Server) Restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.vault = newVault()
+	clear(s.codes)
+	clear(s.states)
+	clear(s.signed)
 }

@@ -114,3 +114,41 @@ func TestClientOfAnUnknownID(t *testing.T) {
 	f.Client = f.Server.Client("nobody")
 	f.refused(reltioauth.ClientCredentialsGrant{}, reltioauth.ErrInvalidClient)
 }
+
+func TestAddAndReplace(t *testing.T) {
+	f := framework(t, nil)
+	f.AddUser(reltioauthtest.User{Username: "ANN", Password: secret("another")})
+	f.refused(annPassword(), reltioauth.ErrInvalidGrant)
+	f.must(reltioauth.PasswordGrant{Username: "ann", Password: secret("another")})
+	f.AddClient(reltioauthtest.Client{ID: "third", Secret: secret("x")})
+	f.clientCredentials()
+	f.Client = f.Server.Client("third")
+	f.clientCredentials()
+}
+
+func TestSetLifetimes(t *testing.T) {
+	f := framework(t, nil)
+	f.SetLifetimes("acme", time.Minute, 0)
+	token := f.login()
+	equal(t, "access", token.ExpiresIn, 59*time.Second)
+	f.clock.Advance(27 * 24 * time.Hour)
+	f.alive("refresh token, as before", token.RefreshToken, true)
+	f.SetLifetimes("acme", 0, time.Hour)
+	f.clock.Advance(24 * time.Hour)
+	token = f.login()
+	f.clock.Advance(time.Hour)
+	f.alive("refresh token", token.RefreshToken, false)
+}
+
+func TestRestart(t *testing.T) {
+	f := framework(t, nil)
+	f.LockUser("mia")
+	grant, token := f.codeOf(authorization()), f.login()
+	f.Restart()
+	f.alive("access token", token.AccessToken, false)
+	f.alive("refresh token", token.RefreshToken, false)
+	f.refused(grant, reltioauth.ErrInvalidGrant)
+	equal(t, "mia is locked", f.UserState("mia"), reltioauthtest.UserLocked)
+	equal(t, "an unknown user is not", f.UserState("nobody"), reltioauthtest.UserActive)
+	equal(t, "the same token", f.login().Fingerprint() == token.Fingerprint(), false)
+}

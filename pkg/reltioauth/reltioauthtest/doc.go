@@ -31,14 +31,37 @@
 //
 // What follows is about the authorization server.
 //
-// # What differs between real servers
+// # Which server it is
 //
-// Much of what Reltio's server does is documented in one place, contradicted
-// in another or not written down at all. Each such point is a field of
-// [Behaviour], for the whole server or for one client, and can be changed
-// while the server runs. The zero value is what the documentation shows:
-// asked again, the server gives the same token with its remaining seconds;
-// the refresh token stays the same and its 28 days are not restarted.
+// Reltio's server shows the words of Spring Security OAuth2 (legacy), and what
+// Reltio does not document it most likely does as that framework does. So the
+// sandbox behaves like the framework, release 2.5.2, unless a test says
+// otherwise: [Framework] is the zero [Behaviour], and lists what that means.
+// [Documented] is the server of Reltio's documents. Everything in which two real
+// servers may differ is a field of Behaviour, for the whole server or for one
+// client, and can be changed while the server runs:
+//
+//	server.Configure(func(c *reltioauthtest.Config) { c.Behaviour.CheckDenied = true })
+//
+// In one point the default is not the framework's: checkToken is permitted, to
+// clients in the Basic header, because Reltio documents that call. CheckDenied
+// makes the server refuse it to every client with 403, as the framework does.
+// The fields are the framework's (user_name, client_id, exp); CheckShape chooses
+// those that Reltio documents.
+//
+// What the framework does not have (revoke, the rate limit, Multi Token Support,
+// the second factor, tenant_id) is as Reltio documents it. Stricter than the
+// framework the sandbox is with repeated parameters, and with parameters of a
+// token request in the query, which it refuses.
+//
+// # Trouble
+//
+// [Server.Outage] and [Config].Fault make requests fail: no connection, no or
+// half a response, a firewall in front of the server (FaultFirewall), its user
+// store or client store down (FaultUserStore, FaultClientStore). The Dress fields
+// of Behaviour change how a response looks and nothing of what it says.
+// [Server.SetUserState] locks, disables and expires users, [Server.Kill] ends a
+// token, [Server.Restart] loses all of them.
 //
 // # Time
 //
@@ -59,7 +82,8 @@
 //
 // Every request is recorded: when, what, who, how it ended, and the
 // fingerprints of the tokens concerned, never a secret. See [Server.Requests],
-// [Server.TokenRequests], [Server.RefusedLogins], [Server.MaxTokenRequests].
+// [Server.TokenRequests], [Server.RefusedLogins], [Server.UnclearLogins],
+// [Server.MaxTokenRequests].
 // The server writes no log.
 //
 // # Failures

@@ -47,9 +47,9 @@ func ExampleServer_Connector() {
 		now = now.Add(50 * time.Minute)
 	}
 	// Output:
-	// expires in 1h0m0s
-	// expires in 10m0s
-	// expires in 1h0m0s
+	// expires in 59m59s
+	// expires in 9m59s
+	// expires in 59m59s
 }
 
 // The server acts and its answer is lost: the worst moment for whoever keeps a
@@ -118,10 +118,10 @@ func ExampleServer_Authorize() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("user:", info.Username)
+	fmt.Println("valid:", info.Active)
 	// Output:
 	// state: of-the-browser
-	// user: ann
+	// valid: true
 }
 
 // What a simulation asks in the end.

@@ -1,6 +1,7 @@
 package reltioauthtest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -21,10 +22,11 @@ type Fault struct {
 	// FaultEmpty takes its answer's place.
 	Acted bool
 	// Status is the status of FaultStatus (zero means 503), FaultHTML and
-	// FaultEmpty (zero means 200).
+	// FaultEmpty (zero means 200), FaultFirewall (zero means 403).
 	Status int
 	// Body and Header are sent with FaultStatus. An empty body is a short JSON
-	// object.
+	// object. For FaultUserStore and FaultClientStore Body is the text of the
+	// server's exception, if it is not empty.
 	Body   string
 	Header http.Header
 }
@@ -58,6 +60,17 @@ const (
 	FaultInvalidClient
 	// FaultRateLimit answers 429 to every token request.
 	FaultRateLimit
+	// FaultFirewall answers with the page of a firewall, which lets nothing
+	// through to the server.
+	FaultFirewall
+	// FaultUserStore takes the server's users away: a login is refused with 401
+	// unauthorized and the exception's text, a refresh in the same way or as
+	// [Behaviour].ServerErrorAtRefresh says. A server with RefreshIgnoresUser
+	// goes on refreshing.
+	FaultUserStore
+	// FaultClientStore takes the server's clients away: whatever a client asks
+	// for is refused with 401 unauthorized and the exception's text.
+	FaultClientStore
 )
 
 // Outage is a fault of the server as a whole.
@@ -107,7 +120,7 @@ func (s *Server) faultFor(c *call) Fault {
 // server's.
 func (f Fault) replaces() bool {
 	switch f.Kind {
-	case FaultUnreachable, FaultCut, FaultStatus, FaultHTML, FaultEmpty:
+	case FaultUnreachable, FaultCut, FaultStatus, FaultHTML, FaultEmpty, FaultFirewall:
 		return true
 	default:
 		return false
@@ -126,6 +139,11 @@ func (f Fault) answer() answer {
 		return answer{
 			status: orStatus(f.Status, http.StatusOK), contentType: contentHTML,
 			body: []byte(outagePage), header: f.Header, outcome: OutcomeFault,
+		}
+	case FaultFirewall:
+		return answer{
+			status: orStatus(f.Status, http.StatusForbidden), contentType: contentHTML,
+			body: []byte(firewallPage), header: f.Header, outcome: OutcomeFault,
 		}
 	case FaultEmpty:
 		return answer{status: orStatus(f.Status, http.StatusOK), header: f.Header, outcome: OutcomeFault}
@@ -146,6 +164,13 @@ func (f Fault) answer() answer {
 // outagePage is what a proxy shows when there is nothing behind it.
 const outagePage = `<!DOCTYPE html><html><head><title>Service Unavailable</title></head>` +
 	`<body><h1>Service Unavailable</h1><p>We will be back soon.</p></body></html>`
+
+// firewallPage is what a firewall shows to a caller that it does not like.
+const firewallPage = `<html><head><title>Access Denied</title></head>` +
+	`<body><h1>Access Denied</h1><p>You don't have permission to access this server.</p></body></html>`
+
+// text is that of the exception of a store that is down.
+func (f Fault) text(otherwise string) string { return cmp.Or(f.Body, otherwise) }
 
 func orStatus(status, otherwise int) int {
 	if status == 0 {

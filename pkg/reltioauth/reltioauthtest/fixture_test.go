@@ -62,12 +62,12 @@ func config() reltioauthtest.Config {
 	}
 }
 
-// setup makes the server after change has had its say.
+// setup makes a documented server after change has had its say.
 func setup(t *testing.T, change func(*reltioauthtest.Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, clock: &clock{now: epoch}}
 	cfg := config()
-	cfg.Now = f.clock.Now
+	cfg.Now, cfg.Behaviour = f.clock.Now, reltioauthtest.Documented()
 	if change != nil {
 		change(&cfg)
 	}
@@ -76,10 +76,21 @@ func setup(t *testing.T, change func(*reltioauthtest.Config)) *fixture {
 	return f
 }
 
-// like is a setup that differs in its behaviour only.
+// like is a documented server that differs in its behaviour only.
 func like(t *testing.T, b reltioauthtest.Behaviour) *fixture {
 	t.Helper()
-	return setup(t, func(cfg *reltioauthtest.Config) { cfg.Behaviour = b })
+	return setup(t, func(cfg *reltioauthtest.Config) { cfg.Behaviour = b.OrDocumented() })
+}
+
+// framework is a server that runs the framework, as change says.
+func framework(t *testing.T, change func(*reltioauthtest.Config)) *fixture {
+	t.Helper()
+	return setup(t, func(cfg *reltioauthtest.Config) {
+		cfg.Behaviour = reltioauthtest.Framework()
+		if change != nil {
+			change(cfg)
+		}
+	})
 }
 
 func ctx() context.Context { return context.Background() }

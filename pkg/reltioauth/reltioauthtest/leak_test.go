@@ -44,7 +44,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 		cfg.Behaviour = reltioauthtest.Behaviour{
 			Login: reltioauthtest.NewToken, Refresh: reltioauthtest.NewToken, Code: reltioauthtest.NewToken,
 			LoginRefreshToken: reltioauthtest.NewToken, RefreshTokens: reltioauthtest.Rotate, ReuseRevokes: true,
-		}
+		}.OrDocumented()
 		cfg.Clients[0].RefreshTokenTTL = 12 * time.Hour
 	})
 	most := 0

@@ -8,12 +8,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// loginState is what the server remembers about a user's logins.
-type loginState struct {
-	bad    int // in a row
-	locked bool
-}
-
 // pendingLogin is a login whose second factor is missing.
 type pendingLogin struct {
 	client string
@@ -22,60 +16,11 @@ type pendingLogin struct {
 	ends   time.Time
 }
 
-// login finds or makes the state of a user.
-func (s *Server) login(user string) *loginState {
-	state := s.logins[user]
-	if state == nil {
-		state = &loginState{}
-		s.logins[user] = state
-	}
-	return state
-}
-
-// badLogin counts a bad login and is the answer to it. user may be nil.
-func (s *Server) badLogin(c *call, user *User) error {
-	if user != nil {
-		state := s.login(userKey(user.Username))
-		if state.locked {
-			return c.lockedOut()
-		}
-		state.bad++
-		state.locked = c.set.LockAfter > 0 && state.bad >= c.set.LockAfter
-	}
-	text := c.how.BadCredentialsText
-	if text == "" {
-		text = "Invalid Username or Password"
-	}
-	return invalidGrant(text)
-}
-
-func (c *call) lockedOut() error {
-	text := c.how.LockedText
-	if text == "" {
-		text = "User account is locked"
-	}
-	return invalidGrant(text)
-}
-
-// checkPassword finds the user, or counts a bad login. It does not end the
-// row of bad ones: the second factor may still be missing.
-func (s *Server) checkPassword(c *call) (*User, error) {
-	user := c.set.users[c.req.User]
-	if user != nil && s.login(c.req.User).locked {
-		return nil, c.lockedOut()
-	}
-	password := reltioauth.NewSecret(c.form.Get("password"))
-	if user == nil || user.Password.IsZero() || !user.Password.Equal(password) {
-		return nil, s.badLogin(c, user)
-	}
-	return user, nil
-}
-
 // passwordGrant is the resource owner password credentials grant (RFC 6749,
 // section 4.3).
 func (s *Server) passwordGrant(c *call) (answer, error) {
-	if c.form.Get("username") == "" || c.form.Get("password") == "" {
-		return answer{}, invalidRequest("username and password are required")
+	if c.how.Errors == DocumentedErrors && (c.form.Get("username") == "" || c.form.Get("password") == "") {
+		return answer{}, c.missing("username and password")
 	}
 	scope, err := c.scope(c.form.Get("scope"))
 	if err != nil {
@@ -116,16 +61,16 @@ func (s *Server) askSecondFactor(c *call, scope string) (answer, error) {
 func (s *Server) stateTokenGrant(c *call) (answer, error) {
 	token := c.form.Get("state_token")
 	if token == "" || c.form.Get("totp") == "" {
-		return answer{}, invalidRequest("state_token and totp are required")
+		return answer{}, c.missing("state_token and totp")
 	}
 	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(token))
 	pending := s.states[c.req.Presented]
 	if pending == nil || pending.client != c.client.ID || !c.now.Before(pending.ends) || c.set.users[pending.user] == nil {
-		return answer{}, invalidGrant("Invalid state token: " + token)
+		return answer{}, invalidGrant(c.repeating("Invalid state token", token))
 	}
 	c.req.User = pending.user
-	if s.login(pending.user).locked {
-		return answer{}, c.lockedOut()
+	if state := s.login(pending.user).state; state != UserActive {
+		return answer{}, c.badState(state)
 	}
 	user := c.set.users[pending.user]
 	if !user.TOTP.Equal(reltioauth.NewSecret(c.form.Get("totp"))) {
@@ -164,7 +109,7 @@ func (s *Server) logIn(c *call, key grantKey, access, refresh Renewal) (answer, 
 	g := s.vault.grant(key, c.now, c.how)
 	var second *refreshToken
 	var fam family
-	if !c.how.OmitRefreshToken {
+	if !c.how.OmitRefreshToken && (c.client.mayUse(grantRefreshToken) || !c.how.Errors.framework()) {
 		var err error
 		if second, err = s.loginRefreshToken(c, g, refresh); err != nil {
 			return answer{}, 0, err
@@ -180,7 +125,7 @@ func (s *Server) logIn(c *call, key grantKey, access, refresh Renewal) (answer, 
 
 // loginRefreshToken is the refresh token that comes with a login.
 func (s *Server) loginRefreshToken(c *call, g *grant, way Renewal) (*refreshToken, error) {
-	if t := g.current(c.now); t != nil && way == SameToken {
+	if t := g.current(c.now); t != nil && way.or(SameToken) == SameToken {
 		return t, nil
 	}
 	secret, err := c.mint()
@@ -208,7 +153,7 @@ type issue struct {
 // accessToken is the access token that is given: the living one again, or a
 // new one.
 func (s *Server) accessToken(c *call, g *grant, i issue) (*accessToken, error) {
-	if t := g.again(c.now, c.how.KilledTokens); t != nil && i.way == SameToken {
+	if t := g.again(c.now, c.how.KilledTokens); t != nil && i.way.or(SameToken) == SameToken {
 		t.family = i.family
 		return t, nil
 	}

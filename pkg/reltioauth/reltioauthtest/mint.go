@@ -30,8 +30,41 @@ func (c *call) random(b []byte) error {
 	return nil
 }
 
-// mint makes a UUID.
+// Sizes of the framework's tokens, before they are encoded, and codes.
+const (
+	tokenBytes = 20
+	codeLength = 6
+)
+
+// mint makes the text of a token.
 func (c *call) mint() (reltioauth.Secret, error) {
+	if c.how.UUIDs {
+		return c.mintUUID()
+	}
+	var b [tokenBytes]byte
+	if err := c.random(b[:]); err != nil {
+		return reltioauth.Secret{}, err
+	}
+	return reltioauth.NewSecret(base64.RawURLEncoding.EncodeToString(b[:])), nil
+}
+
+// mintCode makes the text of an authorization code.
+func (c *call) mintCode() (reltioauth.Secret, error) {
+	if c.how.UUIDs {
+		return c.mintUUID()
+	}
+	const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	var b [codeLength]byte
+	if err := c.random(b[:]); err != nil {
+		return reltioauth.Secret{}, err
+	}
+	for i := range b {
+		b[i] = letters[int(b[i])%len(letters)]
+	}
+	return reltioauth.NewSecret(string(b[:])), nil
+}
+
+func (c *call) mintUUID() (reltioauth.Secret, error) {
 	var b [16]byte
 	if err := c.random(b[:]); err != nil {
 		return reltioauth.Secret{}, err

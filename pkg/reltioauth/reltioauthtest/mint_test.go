@@ -66,7 +66,7 @@ func TestRandSourceThatEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := setup(t, func(cfg *reltioauthtest.Config) {
 				cfg.Rand = &dry{left: left}
-				cfg.Behaviour = reltioauthtest.Behaviour{Refresh: reltioauthtest.NewToken, RefreshTokens: reltioauthtest.Rotate}
+				cfg.Behaviour = reltioauthtest.Behaviour{Refresh: reltioauthtest.NewToken, RefreshTokens: reltioauthtest.Rotate}.OrDocumented()
 			})
 			refresh := form("grant_type", "refresh_token", "refresh_token", f.login().RefreshToken.Reveal())
 			equal(t, "status", f.post("/oauth/token", refresh).status, 500)

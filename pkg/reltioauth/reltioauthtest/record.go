@@ -1,6 +1,8 @@
 package reltioauthtest
 
 import (
+	"bytes"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -66,8 +68,9 @@ type record struct {
 	count    int // of requests ever begun; the number of the next
 	times    []int64
 	windows  map[time.Duration]*slidingMax
-	// Moments of refused logins by user, of refused clients by client.
-	logins, clients map[string][]time.Time
+	// Moments of refused and unclear logins by user, of refused clients by
+	// client.
+	logins, unclear, clients map[string][]time.Time
 }
 
 func newRecord(keep int) record {
@@ -75,6 +78,7 @@ func newRecord(keep int) record {
 		keep:    keep,
 		windows: make(map[time.Duration]*slidingMax),
 		logins:  make(map[string][]time.Time),
+		unclear: make(map[string][]time.Time),
 		clients: make(map[string][]time.Time),
 	}
 }
@@ -100,11 +104,10 @@ func (r *record) begin(req Request) int {
 	return number
 }
 
-// finish completes the entry, if it is still kept, and counts refusals. The
-// verdict is the server's, whether or not the caller heard it.
-func (r *record) finish(number int, req Request, verdict Outcome) {
+// finish completes the entry, if it is still kept, and counts refusals.
+func (r *record) finish(number int, req Request, refused refused) {
 	if req.Op == OpToken {
-		r.refused(req, verdict)
+		r.count4xx(req, refused)
 	}
 	switch {
 	case r.keep < 0:
@@ -115,13 +118,48 @@ func (r *record) finish(number int, req Request, verdict Outcome) {
 	}
 }
 
-func (r *record) refused(req Request, verdict Outcome) {
-	byClient := verdict == "invalid_client" || verdict == "unauthorized" || verdict == "unauthorized_client"
-	login := req.GrantType == grantPassword || req.GrantType == grantStateToken
-	if login && (byClient || verdict == "invalid_grant") {
+// refused says how a token request was refused, whether or not the caller heard
+// of it.
+type refused struct{ login, unclear, client bool }
+
+// refusalOf judges a request by what the server decided and by what was sent.
+// What locks a user is a refusal of the credentials with 400. Any other 4xx to
+// a login (but 408 and 429) is unclear: it may be about the client, or come from
+// something before the server.
+func refusalOf(c *call, a answer) refused {
+	var r refused
+	switch c.verdict {
+	case "invalid_client", "unauthorized", "unauthorized_client":
+		r.client = c.fault.Kind != FaultUserStore && c.fault.Kind != FaultClientStore
+	}
+	if c.req.GrantType != grantPassword && c.req.GrantType != grantStateToken {
+		return r
+	}
+	status := c.req.Status
+	r.login = c.verdict == "invalid_grant" || (c.verdict == "" && status == http.StatusBadRequest && !aboutRequest(a.body))
+	r.unclear = !r.login && status >= 401 && status < 500 &&
+		status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
+	return r
+}
+
+// aboutRequest reports whether a body holds a code about the request as such.
+func aboutRequest(body []byte) bool {
+	for _, code := range []string{"invalid_request", "invalid_scope", "unsupported_grant_type"} {
+		if bytes.Contains(body, []byte(code)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *record) count4xx(req Request, refused refused) {
+	if refused.login {
 		r.logins[req.User] = append(r.logins[req.User], req.At)
 	}
-	if byClient {
+	if refused.unclear {
+		r.unclear[req.User] = append(r.unclear[req.User], req.At)
+	}
+	if refused.client {
 		r.clients[req.ClientID] = append(r.clients[req.ClientID], req.At)
 	}
 }
@@ -158,18 +196,28 @@ func (s *Server) TokenRequests(from, to time.Time) int {
 }
 
 // RefusedLogins counts the logins of a user (password, and the second step
-// with a state token) that the server refused because of the credentials of
-// user or client, from from until before to, with zero as in TokenRequests.
-// Whether the caller heard of it does not matter. What was typed into the login
-// page is not counted.
+// with a state token) that were refused because of the user's credentials or
+// state, from from until before to, with zero as in TokenRequests: what the
+// server refused with invalid_grant, and any other response with 400 that has no
+// code about the request. Whether the caller heard of it does not matter. What
+// was typed into the login page is not counted.
 func (s *Server) RefusedLogins(user string, from, to time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return countBetween(s.record.logins[userKey(user)], from, to)
 }
 
+// UnclearLogins counts in the same way the logins that ended in any other 4xx
+// but 408 and 429: a refused client, a store that is down, a firewall's page.
+func (s *Server) UnclearLogins(user string, from, to time.Time) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return countBetween(s.record.unclear[userKey(user)], from, to)
+}
+
 // RefusedClients counts in the same way the token requests that were refused
-// because of the client: invalid_client, unauthorized, unauthorized_client.
+// because of the client: invalid_client, unauthorized, unauthorized_client, but
+// for those of an outage of a store.
 func (s *Server) RefusedClients(clientID string, from, to time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

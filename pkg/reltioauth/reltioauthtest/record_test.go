@@ -129,9 +129,10 @@ func TestRefusedLogins(t *testing.T) {
 	f.refused(reltioauth.ClientCredentialsGrant{}, reltioauth.ErrInvalidClient)
 
 	later := epoch.Add(time.Minute)
-	equal(t, "of the user", f.RefusedLogins("ann", time.Time{}, time.Time{}), 3)
+	equal(t, "of the user", f.RefusedLogins("ann", time.Time{}, time.Time{}), 2)
 	equal(t, "before a minute had passed", f.RefusedLogins("Ann", epoch, later), 1)
-	equal(t, "then", f.RefusedLogins("ann", later, time.Time{}), 2)
+	equal(t, "then", f.RefusedLogins("ann", later, time.Time{}), 1)
+	equal(t, "unclear", f.UnclearLogins("ann", later, time.Time{}), 1)
 	equal(t, "of somebody else", f.RefusedLogins("mia", time.Time{}, time.Time{}), 0)
 	equal(t, "of the client", f.RefusedClients("acme", time.Time{}, time.Time{}), 2)
 	equal(t, "of the client, before", f.RefusedClients("acme", time.Time{}, later), 0)

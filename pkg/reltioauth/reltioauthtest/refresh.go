@@ -1,8 +1,6 @@
 package reltioauthtest
 
 import (
-	"net/http"
-
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -10,24 +8,50 @@ import (
 func (s *Server) refreshGrant(c *call) (answer, error) {
 	text := c.form.Get("refresh_token")
 	if text == "" {
-		return answer{}, invalidRequest("refresh_token is required")
+		return answer{}, c.missing("refresh_token")
 	}
 	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(text))
 	old := s.vault.refresh[c.req.Presented]
-	if old == nil || old.grant.key.client != c.client.ID {
+	if old == nil {
 		return answer{}, c.deadRefreshToken(text)
 	}
-	c.req.User = old.grant.key.user
-	if !old.accepted(c.now, c.how) {
-		if !old.replaced.IsZero() && c.how.ReuseRevokes {
-			s.vault.dropFamily(old.grant, old.family, c.how)
+	g := old.grant
+	if err := s.loadAgain(c, g.key.user); err != nil {
+		c.req.User = g.key.user
+		return answer{}, err
+	}
+	if g.key.client != c.client.ID {
+		return answer{}, c.foreignRefreshToken(text)
+	}
+	c.req.User = g.key.user
+	switch {
+	case !c.now.Before(old.ends):
+		s.vault.dropFamily(g, old.family, c.how)
+		return answer{}, c.expiredRefreshToken(text)
+	case !old.accepted(c.now, c.how):
+		if c.how.ReuseRevokes {
+			s.vault.dropFamily(g, old.family, c.how)
 		}
 		return answer{}, c.deadRefreshToken(text)
 	}
-	if c.how.LockedCannotRefresh && s.login(c.req.User).locked {
-		return answer{}, c.lockedOut()
-	}
 	return s.renew(c, old)
+}
+
+// loadAgain loads the user of a refresh token, unless the server ignores what
+// became of the user.
+func (s *Server) loadAgain(c *call, user string) error {
+	switch {
+	case c.how.RefreshIgnoresUser:
+		return nil
+	case c.fault.Kind == FaultUserStore:
+		return c.userStoreDown()
+	case c.set.users[user] == nil:
+		return userUnauthorized("User not found")
+	}
+	if state := s.login(user).state; state != UserActive {
+		return c.badState(state)
+	}
+	return nil
 }
 
 // renew gives what an accepted refresh token stands for.
@@ -37,7 +61,7 @@ func (s *Server) renew(c *call, old *refreshToken) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	access, err := s.accessToken(c, g, issue{scope: g.key.scope, way: c.how.Refresh, family: old.family, refreshing: true})
+	access, err := s.accessToken(c, g, issue{scope: g.key.scope, way: c.how.Refresh.or(NewTokenOldDies), family: old.family, refreshing: true})
 	if err != nil {
 		return answer{}, err
 	}
@@ -68,14 +92,4 @@ func (s *Server) nextRefreshToken(c *call, g *grant, old *refreshToken) (*refres
 		old.replaced = c.now
 	}
 	return next, nil
-}
-
-// deadRefreshToken is the answer to a refresh token that is unknown, ended,
-// revoked or another client's. It echoes the token, as Reltio's does.
-func (c *call) deadRefreshToken(token string) error {
-	text := "Invalid refresh token: " + token
-	if c.how.DeadRefreshStatus == http.StatusUnauthorized {
-		return &refusal{status: http.StatusUnauthorized, code: "invalid_token", text: text}
-	}
-	return invalidGrant(text)
 }

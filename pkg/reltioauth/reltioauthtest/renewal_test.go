@@ -219,7 +219,7 @@ func TestReuseOfARotatedRefreshToken(t *testing.T) {
 }
 
 func TestRefreshRefused(t *testing.T) {
-	f := like(t, reltioauthtest.Behaviour{LockedCannotRefresh: true})
+	f := setup(t, func(cfg *reltioauthtest.Config) { cfg.Behaviour.RefreshIgnoresUser = false })
 	token := f.login()
 	grant := reltioauth.RefreshTokenGrant{RefreshToken: token.RefreshToken}
 
@@ -235,15 +235,6 @@ func TestRefreshRefused(t *testing.T) {
 	f.refused(reltioauth.RefreshTokenGrant{RefreshToken: secret("no-such-token")}, reltioauth.ErrInvalidToken)
 	got := f.post("/oauth/token", form("grant_type", "refresh_token")).json(t)
 	equal(t, "no refresh token at all", got["error"], "invalid_request")
-}
-
-func TestSpringBehaviour(t *testing.T) {
-	f := like(t, reltioauthtest.SpringBehaviour())
-	first := f.login()
-	equal(t, "same token", f.login().AccessToken.Equal(first.AccessToken), true)
-	second := f.refresh(first)
-	equal(t, "same refresh token", second.RefreshToken.Equal(first.RefreshToken), true)
-	f.alive("the token before the refresh", first.AccessToken, false)
 }
 
 func TestBehaviourOfOneClient(t *testing.T) {

@@ -16,12 +16,12 @@ func (s *Server) revoke(c *call) (answer, error) {
 	}
 	text := c.token()
 	if text == "" {
-		return answer{}, invalidRequest("token is required")
+		return answer{}, c.missing("token")
 	}
 	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(text))
 	known := s.revokeAccess(c) || s.revokeRefresh(c)
 	if status := c.how.RevokeUnknownStatus; !known && status >= http.StatusBadRequest {
-		return answer{}, &refusal{status: status, code: "invalid_token", text: "Token is invalid: " + text}
+		return answer{}, invalidToken(status, "Token is invalid: "+text)
 	}
 	o := object(nil).addText("status", "success")
 	if c.how.LogoutURI != "" {
@@ -42,7 +42,7 @@ func (s *Server) revokeAccess(c *call) bool {
 	if how.forgets(t) {
 		s.vault.dropAccess(t.grant, func(other *accessToken) bool { return other == t })
 	}
-	if how.RevokeTakesRefreshToken && t.family != 0 {
+	if !how.RevokeSparesRefreshToken && t.family != 0 {
 		s.vault.dropFamily(t.grant, t.family, how)
 	}
 	return true

@@ -123,6 +123,7 @@ func (s *Server) handle(ctx context.Context, c *call) answer {
 	if fault.acts() {
 		a = s.act(c, fault)
 		c.verdict = a.outcome
+		a = c.dressed(a)
 	}
 	if wait(ctx, fault.Hold) != nil {
 		return answer{cut: true, outcome: OutcomeAbandoned}
@@ -146,7 +147,8 @@ func (s *Server) act(c *call, fault Fault) answer {
 	if c.limited || (fault.Kind == FaultRateLimit && c.req.Op == OpToken) {
 		return c.tooMany(OutcomeRateLimited)
 	}
-	if err := s.refusal(c, fault); err != nil {
+	c.fault = fault
+	if err := s.refusal(c); err != nil {
 		return c.refused(err)
 	}
 	a, err := s.endpoint(c)
@@ -157,11 +159,11 @@ func (s *Server) act(c *call, fault Fault) answer {
 }
 
 // refusal is what an outage of the kind that refuses everybody says.
-func (s *Server) refusal(c *call, fault Fault) error {
-	switch {
-	case fault.Kind == FaultInvalidClient && c.req.Op != OpSSO && c.req.Op != OpLogin:
-		return invalidClient()
-	case fault.Kind != FaultInvalidGrant || c.req.Op != OpToken:
+func (s *Server) refusal(c *call) error {
+	switch kind := c.fault.Kind; {
+	case kind == FaultInvalidClient && c.req.Op != OpSSO && c.req.Op != OpLogin:
+		return c.badClient()
+	case kind != FaultInvalidGrant || c.req.Op != OpToken:
 		return nil
 	}
 	switch c.req.GrantType {
@@ -170,7 +172,7 @@ func (s *Server) refusal(c *call, fault Fault) error {
 	case grantRefreshToken:
 		return c.deadRefreshToken(c.form.Get("refresh_token"))
 	case grantAuthorizationCode:
-		return invalidGrant("Invalid authorization code: " + c.form.Get("code"))
+		return c.deadCode(c.form.Get("code"))
 	}
 	return nil
 }
@@ -205,7 +207,7 @@ func (s *Server) finish(c *call, a answer) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.record.finish(c.number, c.req, c.verdict)
+	s.record.finish(c.number, c.req, refusalOf(c, a))
 }
 
 // sweepSometimes throws away what has ended. It looks at everything, so it

@@ -115,17 +115,26 @@ func (c *call) authorizationRequest(from url.Values) (*authorizationRequest, ans
 		redirectURI: from.Get("redirect_uri"), state: from.Get("state"), scope: from.Get("scope"),
 	}
 	switch {
+	case c.fault.Kind == FaultClientStore:
+		return nil, badRequestPage(http.StatusInternalServerError, c.fault.text("client store is down"))
 	case r.client == nil:
-		return nil, badRequestPage("unknown client")
+		status := http.StatusBadRequest
+		if c.how.Errors.framework() {
+			status = http.StatusUnauthorized
+		}
+		return nil, badRequestPage(status, "unknown client")
 	case !r.client.mayRedirect(r.redirectURI):
-		return nil, badRequestPage("redirect_uri is missing or not registered")
+		return nil, badRequestPage(http.StatusBadRequest, "redirect_uri is missing or not registered")
 	case strings.TrimSpace(r.state) == "":
-		return nil, badRequestPage("state must not be blank")
+		return nil, badRequestPage(http.StatusBadRequest, "state must not be blank")
 	}
 	c.req.ClientID = r.client.ID
 	c.how = c.set.behaviour(r.client.ID)
-	if !c.how.IgnorePKCE {
+	if c.provesCodes(r.client) {
 		r.challenge = from.Get("code_challenge")
+	}
+	if c.how.Errors.framework() && !r.client.mayUse(grantAuthorizationCode) {
+		return nil, badRequestPage(http.StatusBadRequest, "the client may not use this grant type")
 	}
 	code, text := r.wrong(from)
 	if code == "" {
@@ -145,13 +154,18 @@ func (r *authorizationRequest) wrong(from url.Values) (code, text string) {
 		return "invalid_request", "code_challenge is required"
 	case r.challenge != "" && from.Get("code_challenge_method") != "S256":
 		return "invalid_request", "code_challenge_method must be S256"
-	case len(r.client.GrantTypes) > 0 && !slices.Contains(r.client.GrantTypes, grantAuthorizationCode):
+	case !r.client.mayUse(grantAuthorizationCode):
 		return "unauthorized_client", "the client may not use this grant type"
 	}
-	if _, err := r.client.granted(r.scope); err != nil {
+	if _, unknown := r.client.granted(r.scope); unknown != "" {
 		return "invalid_scope", "the client may not have this scope"
 	}
 	return "", ""
+}
+
+// mayUse reports whether the client may use the grant type.
+func (client *Client) mayUse(grantType string) bool {
+	return len(client.GrantTypes) == 0 || slices.Contains(client.GrantTypes, grantType)
 }
 
 // mayRedirect reports whether the browser may be sent there.
@@ -232,10 +246,10 @@ func (s *Server) showPage(from url.Values, status int, message string, outcome O
 	return htmlAnswer(status, page.Bytes(), outcome), nil
 }
 
-func badRequestPage(text string) answer {
+func badRequestPage(status int, text string) answer {
 	page := "<!DOCTYPE html><html lang=\"en\"><head><title>Bad request</title></head><body><main><h1>Bad request</h1><p>" +
 		text + "</p></main></body></html>"
-	return htmlAnswer(http.StatusBadRequest, []byte(page), "invalid_request")
+	return htmlAnswer(status, []byte(page), "invalid_request")
 }
 
 // htmlAnswer is a page. It names no form-action: browsers would apply it to

@@ -306,8 +306,8 @@ func TestCodeWithAScope(t *testing.T) {
 	equal(t, "another's", f.authorize(request).Get("error"), "invalid_scope")
 }
 
-func TestIgnorePKCE(t *testing.T) {
-	f := like(t, reltioauthtest.Behaviour{IgnorePKCE: true})
+func TestIgnoredPKCE(t *testing.T) {
+	f := setup(t, func(cfg *reltioauthtest.Config) { cfg.Behaviour.HonourPKCE = false })
 	request := authorization()
 	request.Verifier = secret(verifier)
 	grant := f.codeOf(request)

@@ -67,8 +67,8 @@ type Need struct {
 	MinLife time.Duration
 	// Rejected is the fingerprint of a token that Reltio answered with 401;
 	// empty for none. If it is the token in use, issue has it checked, and
-	// replaced if it is dead. A token that came back alive is not reported
-	// again for 30 s.
+	// replaced unless Reltio says that it is valid. A token that came back alive
+	// is not reported again for 30 s.
 	Rejected string
 }
 

@@ -53,14 +53,25 @@ type Connection struct {
 	// Username and Password are set for the password grant alone.
 	Username string
 	Password reltioauth.Secret
-	// TenantID, PKCE and ExpectedUser are for the authorization-code grant.
-	TenantID     string
+	// TOTPSecret is the key of the user's authenticator (RFC 6238) in base32
+	// without padding: capital letters and the digits 2 to 7. Optional, for the
+	// password grant alone.
+	TOTPSecret reltioauth.Secret
+	// TenantID is required for the authorization-code grant, and for the others
+	// what callers are told beside APIURL.
+	TenantID string
+	// PKCE and ExpectedUser are for the authorization-code grant.
 	PKCE         bool
 	ExpectedUser string
 	// RefreshTokenLife is how long a refresh token lives from its login.
 	RefreshTokenLife time.Duration
 	// Scope is sent with logins, not with refreshes.
 	Scope string
+	// TokenParams are more parameters that are sent with logins, not with
+	// refreshes, by name; none of them is one that this service sends itself.
+	TokenParams map[string]reltioauth.Secret
+	// APIURL is where callers use the token; nothing is sent there.
+	APIURL string
 	// Aliases that may have the connection's tokens; none: every caller may.
 	Aliases []string
 	// TokenInQuery is for servers whose revoke and checkToken read only the
@@ -125,9 +136,9 @@ func (c *Connection) Client() reltioauth.Client {
 func (c *Connection) Login() reltioauth.Grant {
 	switch c.GrantType {
 	case Password:
-		return reltioauth.PasswordGrant{Username: c.Username, Password: c.Password, Scope: c.Scope}
+		return reltioauth.PasswordGrant{Username: c.Username, Password: c.Password, Scope: c.Scope, Params: c.TokenParams}
 	case ClientCredentials:
-		return reltioauth.ClientCredentialsGrant{Scope: c.Scope}
+		return reltioauth.ClientCredentialsGrant{Scope: c.Scope, Params: c.TokenParams}
 	default:
 		return nil
 	}

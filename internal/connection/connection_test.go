@@ -58,6 +58,11 @@ func TestNames(t *testing.T) {
 		"password, password":            {password, "password", "other", "credentials"},
 		"password, style":               {password, "client_auth", "post", ""},
 		"password, scope":               {password, "scope", "a", ""},
+		"password, a tenant":            {password, "tenant_id", "other", "identity"},
+		"password, authenticator":       {password, "totp_secret", "GEZDGNBVGY3TQOJQ", ""},
+		"password, parameters":          {password, "token_params", map[string]string{"idp_system": "x"}, ""},
+		"password, API":                 {password, "api_url", "https://prod.reltio.com", ""},
+		"client, a tenant":              {client, "tenant_id", "other", "identity"},
 		"password, days":                {password, "refresh_token_days", 7, ""},
 		"password, aliases":             {password, "aliases", []string{"a"}, ""},
 		"password, query":               {password, "token_in_query", true, ""},
@@ -184,6 +189,19 @@ func TestLogin(t *testing.T) {
 	if !ok || client.Scope != "a b" {
 		t.Errorf("client credentials: %+v", client)
 	}
+	for _, grantType := range grantTypes() {
+		c := parse(t, "acme", with(minimal(grantType), "token_params", map[string]string{"idp_system": "salesforce"}))
+		sent := c.TokenParams // what the exchange of a person's code sends
+		switch login := c.Login().(type) {
+		case reltioauth.PasswordGrant:
+			sent = login.Params
+		case reltioauth.ClientCredentialsGrant:
+			sent = login.Params
+		}
+		if len(sent) != 1 || sent["idp_system"].Reveal() != "salesforce" {
+			t.Errorf("%s: %d parameters, not those of the secret", grantType, len(sent))
+		}
+	}
 	if got := parse(t, "acme", scoped(connection.AuthorizationCode)).Login(); got != nil {
 		t.Errorf("authorization code: %+v, want none", got)
 	}
@@ -200,8 +218,13 @@ func TestClient(t *testing.T) {
 
 func TestConnectionPrintsNoSecret(t *testing.T) {
 	for _, grantType := range grantTypes() {
-		c := parse(t, "acme", minimal(grantType))
-		if got := fmt.Sprintf("%v %+v %#v %+v %+v", c, *c, *c, c.Client(), c.Login()); strings.Contains(got, canary) {
+		f := with(minimal(grantType), "token_params", map[string]string{"a": canary})
+		if grantType == connection.Password {
+			f["totp_secret"] = canarySecret
+		}
+		c := parse(t, "acme", f)
+		got := fmt.Sprintf("%v %+v %#v %+v %+v", c, *c, *c, c.Client(), c.Login())
+		if strings.Contains(got, canary) || strings.Contains(got, canarySecret) {
 			t.Errorf("%s: %s", grantType, got)
 		}
 	}
@@ -224,7 +247,7 @@ func TestValidName(t *testing.T) {
 }
 
 // problem is what each part of a message looks like: made of our own words.
-var problem = regexp.MustCompile(`^([a-z_]{1,32}|a field): [a-z0-9_ ,:()A-Z]+$`)
+var problem = regexp.MustCompile(`^([a-z_]{1,32}|a field): [a-z0-9_ ,:()A-Z-]+$`)
 
 // Whatever a secret holds, Parse gives a connection that can be used or says
 // what is wrong in words of its own.
@@ -233,6 +256,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(secret(minimal(grantType)).Value.Reveal())
 		f.Add(raw(grantType, `"auth_url":"http://[::1]:3002/","aliases":["a"],"refresh_token_days":0.5,"scope":"a"`).Value.Reveal())
 		f.Add(raw(grantType, `"refresh_token_days":1e-15`).Value.Reveal())
+		f.Add(raw(grantType, `"api_url":"https://a/b?c","token_params":{"a":"b","B":1},"totp_secret":"gezd gnbv gy3t qojq"`).Value.Reveal())
+		f.Add("\ufeff" + raw(grantType, `“a”:'b',"c":"d\e",`).Value.Reveal())
 		f.Add(raw(grantType, `"client_id":null,"pkce":1,"`+canary+`":"`+canary+`"`).Value.Reveal())
 	}
 	hosts := connection.Hosts{"auth.reltio.com:443", "[::1]:3002", "localhost:80"}
@@ -252,6 +277,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if c.HasUser() == (c.Username == "") || c.HasUser() == c.Password.IsZero() || c.LogsInAlone() == (c.Login() == nil) {
 			t.Errorf("a connection without what its grant type needs: %+v", c)
+		}
+		if text := c.ClientID + c.Username + c.ExpectedUser; strings.TrimSpace(text) != text || strings.ContainsAny(text, "\ufeff\u200b\u00a0") {
+			t.Errorf("a name that is not what it looks like: %q", text)
 		}
 		if c.Refreshes() != (c.RefreshTokenLife > 0) || c.RefreshTokenLife > 365*day {
 			t.Errorf("a refresh token lives %v", c.RefreshTokenLife)

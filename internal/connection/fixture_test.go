@@ -93,6 +93,8 @@ type plain struct {
 	ClientAuth                   reltioauth.ClientAuth
 	Username, Password           string
 	TenantID, ExpectedUser       string
+	TOTPSecret, APIURL           string
+	TokenParams                  map[string]string
 	PKCE, TokenInQuery           bool
 	RefreshTokenLife             time.Duration
 	Scope                        string
@@ -100,9 +102,16 @@ type plain struct {
 }
 
 func reveal(c *connection.Connection) plain {
+	var params map[string]string
+	for name, value := range c.TokenParams {
+		if params == nil {
+			params = map[string]string{}
+		}
+		params[name] = value.Reveal()
+	}
 	return plain{
 		c.Name, c.Version, c.AuthURL, c.Host(), c.GrantType, c.ClientID, c.ClientSecret.Reveal(), c.ClientAuth,
-		c.Username, c.Password.Reveal(), c.TenantID, c.ExpectedUser, c.PKCE, c.TokenInQuery, c.RefreshTokenLife,
-		c.Scope, c.Aliases,
+		c.Username, c.Password.Reveal(), c.TenantID, c.ExpectedUser, c.TOTPSecret.Reveal(), c.APIURL, params,
+		c.PKCE, c.TokenInQuery, c.RefreshTokenLife, c.Scope, c.Aliases,
 	}
 }

@@ -25,29 +25,32 @@ const maxText = 4096
 
 // fieldsOf lists which fields a grant type uses beyond those that all use.
 var fieldsOf = map[GrantType]struct{ required, optional []string }{ //nolint:gochecknoglobals // a constant table
-	Password:          {[]string{"username", "password"}, []string{"refresh_token_days"}},
+	Password:          {[]string{"username", "password"}, []string{"refresh_token_days", "totp_secret"}},
 	ClientCredentials: {nil, nil},
 	AuthorizationCode: {[]string{"tenant_id"}, []string{"refresh_token_days", "pkce", "expected_user"}},
 }
 
 // specific lists the fields that only some grant types use.
-var specific = []string{"username", "password", "tenant_id", "refresh_token_days", "pkce", "expected_user"} //nolint:gochecknoglobals // a constant table
+var specific = []string{"username", "password", "totp_secret", "refresh_token_days", "pkce", "expected_user"} //nolint:gochecknoglobals // a constant table
 
 // Parse reads the secret of the connection. All that is wrong with it is said
 // in one fault.Error of type InvalidConnection, which holds field names and
 // never a value.
 func Parse(name string, source Source, hosts Hosts) (*Connection, error) {
-	o, err := strictjson.Parse([]byte(source.Value.Reveal()))
+	o, err := object(source.Value.Reveal())
 	if err != nil {
 		return nil, fault.New(fault.InvalidConnection, "secret: "+err.Error())
 	}
 	p := parser{o}
 	c := &Connection{Name: name, Version: source.Version, GrantType: p.grantType()}
-	c.ClientID = p.required("client_id")
+	c.ClientID = p.requiredName("client_id")
 	c.ClientSecret = reltioauth.NewSecret(p.required("client_secret"))
 	c.ClientAuth = p.clientAuth(c.ClientID)
 	c.AuthURL, c.host = p.authURL(hosts)
+	c.TenantID = p.tenantID(c.GrantType)
+	c.APIURL = p.apiURL()
 	c.Scope = p.optional("scope")
+	c.TokenParams = p.tokenParams()
 	c.Aliases = p.aliases()
 	c.TokenInQuery = o.Bool("token_in_query")
 	p.specific(c)
@@ -84,12 +87,12 @@ func (p parser) specific(c *Connection) {
 	}
 	switch c.GrantType {
 	case Password:
-		c.Username = p.required("username")
+		c.Username = p.requiredName("username")
 		c.Password = reltioauth.NewSecret(p.requiredAny("password"))
+		c.TOTPSecret = p.totpSecret()
 	case AuthorizationCode:
-		c.TenantID = p.required("tenant_id")
 		c.PKCE = p.o.Bool("pkce")
-		c.ExpectedUser = p.optional("expected_user")
+		c.ExpectedUser = p.optionalName("expected_user")
 	case ClientCredentials:
 	}
 	if slices.Contains(uses.optional, "refresh_token_days") {
@@ -112,6 +115,28 @@ func (p parser) requiredAny(field string) string {
 	text := p.o.String(field)
 	p.bounded(field, text)
 	return text
+}
+
+// requiredName and optionalName are for texts that name something, and have to
+// be what they look like.
+func (p parser) requiredName(field string) string {
+	text := p.required(field)
+	p.visible(field, text)
+	return text
+}
+
+func (p parser) optionalName(field string) string {
+	text := p.optional(field)
+	p.visible(field, text)
+	return text
+}
+
+// tenantID is required where a person's login needs it.
+func (p parser) tenantID(t GrantType) string {
+	if slices.Contains(fieldsOf[t].required, "tenant_id") {
+		return p.requiredName("tenant_id")
+	}
+	return p.optionalName("tenant_id")
 }
 
 func (p parser) optional(field string) string {

@@ -108,6 +108,9 @@ func (o *Object) Has(name string) bool {
 	return ok
 }
 
+// Names lists the fields that are there, sorted.
+func (o *Object) Names() []string { return slices.Sorted(maps.Keys(o.fields)) }
+
 // Problem remembers the first thing that is wrong with a field.
 func (o *Object) Problem(name, what string) {
 	if !printable.MatchString(name) {

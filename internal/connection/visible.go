@@ -1,0 +1,46 @@
+package connection
+
+import "unicode"
+
+// invisible says what a character is that nobody sees, and that therefore comes
+// into a secret by accident; "" for one that can be seen, and for the space.
+func invisible(r rune) string {
+	switch {
+	case r == ' ':
+		return ""
+	case unicode.IsControl(r):
+		return "a control character"
+	case r == '\ufeff':
+		return "a byte order mark"
+	case r == '\u00a0' || r == '\u202f':
+		return "a space that does not break"
+	case unicode.Is(unicode.Bidi_Control, r):
+		return "a mark for the direction of writing"
+	case r == '\u00ad':
+		return "a soft hyphen"
+	case unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+		return "a character without width"
+	case unicode.IsSpace(r) || unicode.In(r, unicode.Zs, unicode.Zl, unicode.Zp) || r == '\u2800':
+		return "a space that is not the usual one"
+	default:
+		return ""
+	}
+}
+
+// visible is what a text must be that names something: a name with a blank at
+// its end looks like the one without it, and is another one.
+func (p parser) visible(field, text string) {
+	runes := []rune(text)
+	if len(runes) == 0 {
+		return
+	}
+	for _, r := range runes {
+		if what := invisible(r); what != "" {
+			p.o.Problem(field, "must not have invisible characters: it has "+what)
+			return
+		}
+	}
+	if runes[0] == ' ' || runes[len(runes)-1] == ' ' {
+		p.o.Problem(field, "must not begin or end with a blank")
+	}
+}

@@ -49,6 +49,8 @@ const (
 	MaxRefused = 500
 	// maxThrottled bounds the list of throttled clients.
 	maxThrottled = 50
+	// MaxServed bounds the list of served clients. Two would tell as much.
+	MaxServed = 50
 	// ProbeEvery is how often a refusing host is tried: once per tick of a
 	// minute, though ticks are not exact.
 	ProbeEvery = 50 * time.Second
@@ -64,8 +66,13 @@ type Record struct {
 	Pause time.Duration
 	// Throttled are the clients that got 429 since one last succeeded.
 	Throttled []string
-	// Refused are the connections that were refused since one last succeeded.
+	// Served are clients that succeeded since one was first throttled.
+	Served []string
+	// Refused are the connections that were refused since one last succeeded,
+	// though their credentials, as they are, were accepted before.
 	Refused []string
+	// RefusedSince is when the first of them was refused.
+	RefusedSince time.Time
 	// ProbedAt is when a refusing host was last probed.
 	ProbedAt time.Time
 }
@@ -84,6 +91,15 @@ func (r Record) Refusing() bool { return len(r.Refused) >= refusals }
 // MayProbe reports whether a refusing host is due for a probe.
 func (r Record) MayProbe(now time.Time) bool {
 	return !r.ProbedAt.After(now.Add(-ProbeEvery)) || r.ProbedAt.After(now.Add(ProbeEvery))
+}
+
+// NextProbe is when a refusing host is probed next: by a sweep within the minute
+// if a probe is due.
+func (r Record) NextProbe(now time.Time) time.Time {
+	if r.MayProbe(now) {
+		return now.Add(ProbeEvery)
+	}
+	return r.ProbedAt.Add(ProbeEvery)
 }
 
 // Troubled reports whether a success has anything to clear.
@@ -150,7 +166,10 @@ type Throttle struct {
 	Client string
 	// RetryAfter is what the server asked for; 0 if it did not.
 	RetryAfter time.Duration
-	Now        time.Time
+	// First says that it is the first in a row: from now on it counts which
+	// other clients are served.
+	First bool
+	Now   time.Time
 }
 
 // Pause is the rule: what the record becomes after a 429. A pause already in
@@ -160,6 +179,9 @@ type Throttle struct {
 func Pause(r Record, t Throttle) Record {
 	if len(r.Throttled) < maxThrottled && !slices.Contains(r.Throttled, t.Client) {
 		r.Throttled = append(slices.Clone(r.Throttled), t.Client)
+	}
+	if t.First {
+		r.Served = nil
 	}
 	_, paused := r.Paused(t.Now)
 	switch {
@@ -179,9 +201,33 @@ func Pause(r Record, t Throttle) Record {
 // BelievedRetryAfter bounds what a server may ask for.
 func BelievedRetryAfter(d time.Duration) time.Duration { return min(max(d, 0), maxPauseAhead) }
 
-// Alone reports whether nobody but the client is throttled: others succeed.
-func (r Record) Alone(client string) bool {
-	return !slices.ContainsFunc(r.Throttled, func(c string) bool { return c != client })
+// OthersServed reports whether a request of another client than this one was
+// answered with a token since a client was first throttled: then the throttling
+// is about the client and not about the host.
+func (r Record) OthersServed(client string) bool {
+	return slices.ContainsFunc(r.Served, func(c string) bool { return c != client })
+}
+
+// Success is the rule: what the record becomes when a client gets a token. A
+// pause still in force stays.
+func Success(r Record, client string) Record {
+	if len(r.Served) < MaxServed && !slices.Contains(r.Served, client) {
+		r.Served = append(slices.Clone(r.Served), client)
+	}
+	r.Throttled, r.Pause = nil, 0
+	r.Refused, r.RefusedSince = nil, time.Time{}
+	return r
+}
+
+// Refuse is the rule: what the record becomes when a connection is refused.
+func Refuse(r Record, connection string, now time.Time) Record {
+	if len(r.Refused) < MaxRefused && !slices.Contains(r.Refused, connection) {
+		r.Refused = append(slices.Clone(r.Refused), connection)
+	}
+	if r.RefusedSince.IsZero() {
+		r.RefusedSince = now
+	}
+	return r
 }
 
 // Store keeps one record per authorization server ("host:port"). All methods
@@ -195,11 +241,11 @@ type Store interface {
 	Reserve(ctx context.Context, host string, w Window) (time.Time, error)
 	// Throttled records a 429 as the rule Pause says.
 	Throttled(ctx context.Context, host string, t Throttle) (Record, error)
-	// Refused adds a connection to the refused ones, up to MaxRefused.
-	Refused(ctx context.Context, host, connection string) (Record, error)
-	// Succeeded forgets who was throttled and refused, and the pause's length.
-	// A pause still in force stays.
-	Succeeded(ctx context.Context, host string) error
+	// Refused records that a connection was refused, as the rule Refuse says.
+	Refused(ctx context.Context, host, connection string, now time.Time) (Record, error)
+	// Succeeded records that a client got a token, as the rule Success says. A
+	// host that was never asked gets no record.
+	Succeeded(ctx context.Context, host, client string) error
 	// Probe claims the one probe per ProbeEvery of a refusing host; false if
 	// somebody else has it.
 	Probe(ctx context.Context, host string, now time.Time) (bool, error)

@@ -126,20 +126,75 @@ func TestBelievedRetryAfter(t *testing.T) {
 	}
 }
 
-func TestAlone(t *testing.T) {
+func TestOthersServed(t *testing.T) {
 	for name, test := range map[string]struct {
-		throttled []string
-		want      bool
+		served []string
+		want   bool
 	}{
-		"nobody":        {nil, true},
-		"only it":       {[]string{"a"}, true},
-		"another":       {[]string{"b"}, false},
-		"it and others": {[]string{"a", "b"}, false},
+		"nobody":        {nil, false},
+		"only it":       {[]string{"a"}, false},
+		"another":       {[]string{"b"}, true},
+		"it and others": {[]string{"a", "b"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := (budget.Record{Throttled: test.throttled}).Alone("a"); got != test.want {
-				t.Errorf("Alone = %v, want %v", got, test.want)
+			if got := (budget.Record{Served: test.served}).OthersServed("a"); got != test.want {
+				t.Errorf("OthersServed = %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestSuccess(t *testing.T) {
+	many := make([]string, budget.MaxServed)
+	for i := range many {
+		many[i] = fmt.Sprint("k", i)
+	}
+	for name, test := range map[string]struct{ before, want budget.Record }{
+		"nothing":             {budget.Record{}, budget.Record{Served: []string{"a"}}},
+		"known":               {budget.Record{Served: []string{"a"}}, budget.Record{Served: []string{"a"}}},
+		"others":              {budget.Record{Served: []string{"b"}}, budget.Record{Served: []string{"b", "a"}}},
+		"as many as are kept": {budget.Record{Served: many}, budget.Record{Served: many}},
+		"all is forgotten but the pause in force": {
+			budget.Record{Next: now(), PausedUntil: now(), Pause: s, Throttled: []string{"a"}, Refused: []string{"c"}, RefusedSince: now(), ProbedAt: now()},
+			budget.Record{Next: now(), PausedUntil: now(), Served: []string{"a"}, ProbedAt: now()},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, budget.Success(test.before, "a")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	many := make([]string, budget.MaxRefused)
+	for i := range many {
+		many[i] = fmt.Sprint("c", i)
+	}
+	before := now().Add(-s)
+	for name, test := range map[string]struct{ before, want budget.Record }{
+		"the first":           {budget.Record{}, budget.Record{Refused: []string{"a"}, RefusedSince: now()}},
+		"another":             {budget.Record{Refused: []string{"b"}, RefusedSince: before}, budget.Record{Refused: []string{"b", "a"}, RefusedSince: before}},
+		"the same again":      {budget.Record{Refused: []string{"a"}, RefusedSince: before}, budget.Record{Refused: []string{"a"}, RefusedSince: before}},
+		"as many as are kept": {budget.Record{Refused: many, RefusedSince: before}, budget.Record{Refused: many, RefusedSince: before}},
+		"of a record that did not say since when": {budget.Record{Refused: []string{"b"}}, budget.Record{Refused: []string{"b", "a"}, RefusedSince: now()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, budget.Refuse(test.before, "a", now())); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Who is served is counted anew from the first 429 in a row, and no other.
+func TestPauseForgetsWhoWasServed(t *testing.T) {
+	before := budget.Record{Served: []string{"b"}}
+	if got := budget.Pause(before, budget.Throttle{Client: "a", Now: now(), First: true}); got.OthersServed("a") {
+		t.Errorf("after the first: served %v, want none", got.Served)
+	}
+	if got := budget.Pause(before, budget.Throttle{Client: "a", Now: now()}); !got.OthersServed("a") {
+		t.Errorf("after another: served %v, want b", got.Served)
 	}
 }

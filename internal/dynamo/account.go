@@ -10,99 +10,144 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
 )
 
-// countTries bounds how often CountLogin tries. The first try assumes the
-// credentials that are stored, which is wrong for new ones; the second is made
-// for the record that refused the first. It is refused only if another writer
-// came between, and each that counts brings the record nearer to its limit, at
-// which account.Count ends the matter.
-const countTries = 2 + 2*account.MaxAttempts
+// Account implements account.Store.
+func (t *Table) Account(ctx context.Context, hash string) (account.Record, error) {
+	stored, err := t.get(ctx, accountKey(hash), true)
+	if err != nil {
+		return account.Record{}, err
+	}
+	return readAccount(stored)
+}
+
+func readAccount(i item) (account.Record, error) {
+	var r account.Record
+	err := load(i, accountFields(&r))
+	return r, err
+}
+
+// accountFields is the account's item, attribute by attribute.
+func accountFields(r *account.Record) []field {
+	return []field{
+		{attrConnection, asText(&r.Connection)},
+		{attrCredentials, asText(&r.Credentials)},
+		{attrAttempts, asKeptNumber(&r.Attempts)},
+		{attrUnclear, asKeptNumber(&r.Unclear)},
+		{attrTriedAt, asTime(&r.TriedAt)},
+		{attrAccepted, asText(&r.Accepted)},
+	}
+}
+
+// accountTries bounds how often a change of an account is tried. The first try
+// guesses what is stored; the second is made for the record that refused the
+// first. It is refused only if another writer came between, and each that
+// counts brings the record nearer to its limits, which ends the matter.
+const accountTries = 3 + 3*account.MaxAttempts
 
 // CountLogin implements account.Store. What may have been counted is not sent
 // again: one lost answer would use up both logins of an account. It stays
 // counted, and the login is not sent: the error is on the side of fewer.
-func (t *Table) CountLogin(ctx context.Context, try account.Try) (int, error) {
-	attempt := countMore
-	for range countTries {
-		stored, taken, err := t.update(ctx, attempt(try), ifNotDone)
+func (t *Table) CountLogin(ctx context.Context, try account.Try) (account.Record, error) {
+	w := countAfterSuccess(try)
+	for range accountTries {
+		stored, taken, err := t.update(ctx, w, ifNotDone)
 		if err != nil {
-			return 0, err
+			return account.Record{}, err
 		}
 		r, err := readAccount(stored)
+		if err != nil || taken {
+			return r, err
+		}
+		next, err := account.Count(r, try)
 		if err != nil {
-			return 0, err
+			return r, err
 		}
-		if taken {
-			return r.Attempts, nil
-		}
-		if _, err := account.Count(r, try); err != nil {
-			return 0, err
-		}
-		attempt = countMore
-		if r.Credentials != try.Credentials {
-			attempt = countFirst
-		}
+		w = changeAccount(try.Account, stored, next)
 	}
-	return 0, contended()
+	return account.Record{}, contended()
 }
 
-// countMore counts a login with the credentials that are stored.
-func countMore(try account.Try) *write {
-	w := newCount(try)
-	w.countFrom(attrAttempts, 0, 1)
-	below := []string{w.absent(attrAttempts), w.is(attrAttempts, "<", number(int64(try.Limit)))}
-	if try.Hourly {
-		hourAgo := millis(try.Now.Add(-account.TryAgain))
-		below = append(below, w.absent(attrTriedAt), w.is(attrTriedAt, "<=", hourAgo))
-	}
-	w.condition = all(w.ours(try), w.is(attrCredentials, "=", text(try.Credentials)), either(below...))
-	return w
-}
-
-// countFirst counts the first login with new credentials.
-func countFirst(try account.Try) *write {
-	w := newCount(try)
-	w.set(attrCredentials, text(try.Credentials))
+// countAfterSuccess counts a login with credentials of which nothing is counted
+// since they were accepted: the usual case, in one request.
+func countAfterSuccess(try account.Try) *write {
+	w := newAccountWrite(try.Account)
+	w.set(attrConnection, text(try.Connection))
 	w.set(attrAttempts, number(1))
-	isNew := either(w.absent(attrCredentials), w.is(attrCredentials, "<>", text(try.Credentials)))
-	w.condition = all(w.ours(try), isNew)
+	w.set(attrUnclear, number(1))
+	w.set(attrTriedAt, millis(try.Now))
+	zero, limit := number(0), number(int64(try.Limit-try.Spare))
+	w.condition = all(
+		w.same(try), w.is(attrAttempts, "=", zero), w.is(attrUnclear, "=", zero), w.is(attrAttempts, "<", limit),
+	)
 	return w
 }
 
-// newCount is what both counts have in common.
-func newCount(try account.Try) *write {
-	var triedAt types.AttributeValue
-	if try.Hourly {
-		triedAt = millis(try.Now)
+// SettleLogin implements account.Store. A count that was lowered is never
+// lowered again after a lost answer: one refused login too many locks the user.
+// So only what DynamoDB says it has not done is sent again.
+func (t *Table) SettleLogin(ctx context.Context, try account.Try, o account.Outcome) error {
+	if o == account.Accepted {
+		w := acceptCounted(try)
+		if _, taken, err := t.update(ctx, w); err != nil || taken {
+			return err
+		}
 	}
+	for range accountTries {
+		stored, err := t.get(ctx, accountKey(try.Account), true)
+		if err != nil {
+			return err
+		}
+		before, err := readAccount(stored)
+		if err != nil {
+			return err
+		}
+		after := account.Settle(before, try, o)
+		if after == before || len(stored) == 0 && o != account.Accepted {
+			return nil
+		}
+		_, taken, err := t.update(ctx, changeAccount(try.Account, stored, after), ifNotDone)
+		if err != nil || taken {
+			return err
+		}
+	}
+	return contended()
+}
+
+// acceptCounted remembers the success of a counted login, in one request.
+func acceptCounted(try account.Try) *write {
 	w := newWrite(accountKey(try.Account))
 	w.set(attrConnection, text(try.Connection))
-	w.set(attrTriedAt, triedAt)
+	w.set(attrAttempts, number(0))
+	w.set(attrUnclear, number(0))
+	w.set(attrAccepted, text(try.Credentials))
+	w.condition = w.same(try)
+	return w
+}
+
+// changeAccount writes a record, if the one that it was made from is stored
+// still.
+func changeAccount(hash string, stored item, next account.Record) *write {
+	w := newAccountWrite(hash)
+	var unchanged []string
+	for _, f := range accountFields(&next) {
+		unchanged = append(unchanged, w.unchanged(f.attr, stored[f.attr]))
+		w.set(f.attr, f.value.save())
+	}
+	w.condition = all(unchanged...)
+	return w
+}
+
+func newAccountWrite(hash string) *write {
+	w := newWrite(accountKey(hash))
 	w.returns = types.ReturnValueAllNew
 	w.showRefusing = true
 	return w
 }
 
-// ours holds for an account that nobody claims or that is claimed by the
-// try's connection.
-func (w *write) ours(try account.Try) string {
-	return either(w.absent(attrConnection), w.is(attrConnection, "=", text(try.Connection)))
-}
-
 // same holds while nobody else claims the account and the credentials are the
 // try's.
 func (w *write) same(try account.Try) string {
-	return all(w.ours(try), w.is(attrCredentials, "=", text(try.Credentials)))
-}
-
-// UncountLogin implements account.Store. A second writing after a lost answer
-// would take off a login that was refused, and one refused login too many locks
-// the user: so only what DynamoDB says it has not done is sent again.
-func (t *Table) UncountLogin(ctx context.Context, try account.Try) error {
-	w := newWrite(accountKey(try.Account))
-	w.count(attrAttempts, -1)
-	w.condition = all(w.same(try), w.is(attrAttempts, ">=", number(1)))
-	_, _, err := t.update(ctx, w, ifNotDone)
-	return err
+	ours := either(w.absent(attrConnection), w.is(attrConnection, "=", text(try.Connection)))
+	return all(ours, w.is(attrCredentials, "=", text(try.Credentials)))
 }
 
 // ifNotDone repeats only throttled requests.
@@ -114,40 +159,11 @@ func ifNotDone(o *dynamodb.Options) {
 	})
 }
 
-// ClearLogins implements account.Store.
-func (t *Table) ClearLogins(ctx context.Context, try account.Try) error {
-	w := newWrite(accountKey(try.Account))
-	w.set(attrAttempts, number(0))
-	w.condition = w.same(try)
-	_, _, err := t.update(ctx, w)
-	return err
-}
-
 // MoveClaim implements account.Store.
 func (t *Table) MoveClaim(ctx context.Context, hash, from, to string) error {
 	w := newWrite(accountKey(hash))
-	w.set(attrConnection, text(to))
+	w.set(attrConnection, asText(&to).save())
 	w.condition = w.is(attrConnection, "=", text(from))
 	_, _, err := t.update(ctx, w)
 	return err
-}
-
-// DropClaim implements account.Store.
-func (t *Table) DropClaim(ctx context.Context, hash, connection string) error {
-	w := newWrite(accountKey(hash))
-	w.set(attrConnection, nil)
-	w.condition = w.is(attrConnection, "=", text(connection))
-	_, _, err := t.update(ctx, w)
-	return err
-}
-
-func readAccount(i item) (account.Record, error) {
-	var r account.Record
-	err := load(i, []field{
-		{attrConnection, asText(&r.Connection)},
-		{attrCredentials, asText(&r.Credentials)},
-		{attrAttempts, asNumber(&r.Attempts)},
-		{attrTriedAt, asTime(&r.TriedAt)},
-	})
-	return r, err
 }

@@ -25,7 +25,9 @@ func readBudget(i item) (budget.Record, error) {
 		{attrPausedUntil, asTime(&r.PausedUntil)},
 		{attrPause, asMillis(&r.Pause)},
 		{attrThrottled, setValue{&r.Throttled}},
+		{attrServed, setValue{&r.Served}},
 		{attrRefused, setValue{&r.Refused}},
+		{attrRefusedSince, asTime(&r.RefusedSince)},
 		{attrProbedAt, asTime(&r.ProbedAt)},
 	})
 	return r, err
@@ -166,8 +168,9 @@ func (t *Table) Throttled(ctx context.Context, host string, th budget.Throttle) 
 func pause(host string, th budget.Throttle, stored item, before budget.Record) *write {
 	after := budget.Pause(before, th)
 	isNew := len(after.Throttled) > len(before.Throttled)
+	anew := len(after.Served) < len(before.Served)
 	changed := !after.PausedUntil.Equal(before.PausedUntil) || after.Pause != before.Pause
-	if !isNew && !changed {
+	if !isNew && !anew && !changed {
 		return nil
 	}
 	w := newWrite(budgetKey(host))
@@ -175,6 +178,9 @@ func pause(host string, th budget.Throttle, stored item, before budget.Record) *
 	w.showRefusing = true
 	if isNew {
 		w.add(attrThrottled, th.Client)
+	}
+	if anew {
+		w.set(attrServed, nil)
 	}
 	if changed {
 		w.set(attrPausedUntil, millis(after.PausedUntil))
@@ -202,9 +208,10 @@ func (w *write) pausedAs(now time.Time, stored item, before, after budget.Record
 
 // Refused implements budget.Store. A full list refuses the write and is
 // returned as it is.
-func (t *Table) Refused(ctx context.Context, host, connection string) (budget.Record, error) {
+func (t *Table) Refused(ctx context.Context, host, connection string, now time.Time) (budget.Record, error) {
 	w := newWrite(budgetKey(host))
 	w.add(attrRefused, connection)
+	w.setFirst(attrRefusedSince, millis(now))
 	w.condition = either(w.absent(attrRefused), w.smaller(attrRefused, budget.MaxRefused))
 	w.returns = types.ReturnValueAllNew
 	w.showRefusing = true
@@ -215,15 +222,27 @@ func (t *Table) Refused(ctx context.Context, host, connection string) (budget.Re
 	return readBudget(stored)
 }
 
-// Succeeded implements budget.Store.
-func (t *Table) Succeeded(ctx context.Context, host string) error {
-	w := newWrite(budgetKey(host))
-	w.set(attrRefused, nil)
-	w.set(attrThrottled, nil)
-	w.set(attrPause, nil)
-	w.condition = w.exists(attrKey)
-	_, _, err := t.update(ctx, w)
+// Succeeded implements budget.Store. A full list of those served refuses the
+// first write; the second leaves the list as it is.
+func (t *Table) Succeeded(ctx context.Context, host, client string) error {
+	w := newSuccess(host)
+	w.add(attrServed, client)
+	w.condition = all(w.condition, either(w.absent(attrServed), w.smaller(attrServed, budget.MaxServed)))
+	if _, taken, err := t.update(ctx, w); err != nil || taken {
+		return err
+	}
+	_, _, err := t.update(ctx, newSuccess(host))
 	return err
+}
+
+// newSuccess forgets what a success ends, of a host that has a record.
+func newSuccess(host string) *write {
+	w := newWrite(budgetKey(host))
+	for _, attr := range []string{attrRefused, attrRefusedSince, attrThrottled, attrPause} {
+		w.set(attr, nil)
+	}
+	w.condition = w.exists(attrKey)
+	return w
 }
 
 // Probe implements budget.Store. An answer that was lost is no probe: the next

@@ -3,6 +3,7 @@ package dynamo
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,15 @@ func (t *Table) Grant(ctx context.Context, name string, c grant.Consistency) (gr
 	if err := load(i, grantFields(&g)); err != nil {
 		return grant.Grant{}, err
 	}
+	if lacks(i, attrRefusals, attrThrottles, attrCheckVerdict) {
+		g = g.Upgraded()
+	}
 	return g, nil
+}
+
+// lacks reports whether none of the attributes is there.
+func lacks(i item, attrs ...string) bool {
+	return !slices.ContainsFunc(attrs, func(attr string) bool { _, ok := i[attr]; return ok })
 }
 
 // PutGrant implements grant.Store. It needs no answer of its own for a lost
@@ -73,16 +82,26 @@ func grantFields(g *grant.Grant) []field {
 		{attrLoginMode, asText(&g.LoginMode)},
 		{attrSecretVersion, asText(&g.SecretVersion)},
 		{attrConnectionVersion, asText(&g.ConnectionVersion)},
+		{attrSecondFactor, asText(&g.SecondFactorVersion)},
 		{attrRefreshFingerprint, asText(&g.RefreshFingerprint)},
 		{attrLoggedInAt, asTime(&g.LoggedInAt)},
 		{attrRefreshExpiresAt, asTime(&g.RefreshExpiresAt)},
 		{attrUser, asText(&g.User)},
 		{attrStatus, asText(&g.Status)},
+		{attrRotates, flagValue{&g.Rotates}},
+		{attrAPIURL, asText(&g.APIURL)},
+		{attrTenantID, asText(&g.TenantID)},
 		{attrFailures, asNumber(&g.Failures)},
+		{attrRefusals, asKeptNumber(&g.Refusals)},
+		{attrThrottles, asNumber(&g.Throttles)},
+		{attrRefusalCode, asText(&g.Refusal.Code)},
+		{attrRefusalStatus, asNumber(&g.Refusal.Status)},
+		{attrRefusalText, asText(&g.Refusal.Description)},
 		{attrRetryAt, asTime(&g.RetryAt)},
 		{attrLastError, asText(&g.LastError)},
 		{attrLastErrorMessage, asText(&g.LastErrorMessage)},
 		{attrCheckedAt, asTime(&g.CheckedAt)},
+		{attrCheckVerdict, asText(&g.CheckVerdict)},
 		{attrReissuedAt, asTime(&g.ReissuedAt)},
 		{attrRelogin, asText(&g.Relogin)},
 		{attrRepeatedUntil, asTime(&g.RepeatedUntil)},

@@ -104,9 +104,11 @@ func fullGrant() (grant.Grant, plain) {
 		Connection: "acme", AccessToken: reltioauth.NewSecret(canary), Fingerprint: "sha256:1", TokenType: "bearer",
 		Scope: "a b", IssuedAt: at(1), ExpiresAt: at(2), ExpiresInMissing: true, Version: 41, Epoch: 7, Owner: "o7",
 		Identity: "id", Aliases: []string{"team-a", "team-b"}, RefreshMode: grant.Overlap, LoginMode: grant.AtEnd,
-		SecretVersion: "sv", ConnectionVersion: "cv", RefreshFingerprint: "sha256:2", LoggedInAt: at(3),
-		RefreshExpiresAt: at(4), User: "u", Status: grant.StatusFailing, Failures: 2, RetryAt: at(5),
-		LastError: fault.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), ReissuedAt: at(7),
+		SecretVersion: "sv", ConnectionVersion: "cv", SecondFactorVersion: "fv", RefreshFingerprint: "sha256:2", LoggedInAt: at(3),
+		RefreshExpiresAt: at(4), User: "u", Rotates: true, APIURL: "https://acme.example/api", TenantID: "t",
+		Status: grant.StatusFailing, Failures: 2, Refusals: 3, Throttles: 4, RetryAt: at(5),
+		Refusal:   grant.Refusal{Code: "invalid_grant", Status: 400, Description: "Bad credentials"},
+		LastError: fault.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), CheckVerdict: grant.Dead, ReissuedAt: at(7),
 		Relogin: grant.ReloginDue, RepeatedUntil: at(8), EarlyAskedAt: at(9), TriedAt: at(10), WarnedAt: at(11),
 		Unpublished: []string{"Recovered"}, Shard: grant.ShardDue, DueAt: at(12), TTL: now().Add(time.Minute),
 	}
@@ -117,6 +119,9 @@ func fullGrant() (grant.Grant, plain) {
 		"refresh_mode": "S:overlap", "login_mode": "S:at_end", "grant_secret_version": "S:sv",
 		"connection_secret_version": "S:cv", "refresh_fingerprint": "S:sha256:2",
 		"logged_in_at": "N:1795449600253", "refresh_expires_at": "N:1795449600254", "user": "S:u",
+		"second_factor_version": "S:fv", "rotates": "BOOL:true", "api_url": "S:https://acme.example/api", "tenant_id": "S:t",
+		"refusals": "N:3", "throttles": "N:4", "check_verdict": "S:dead",
+		"refusal_code": "S:invalid_grant", "refusal_status": "N:400", "refusal_description": "S:Bad credentials",
 		"status": "S:failing", "failures": "N:2", "retry_at": "N:1795449600255", "last_error": "S:RateLimited",
 		"last_error_message": "S:retry after 1 s", "checked_at": "N:1795449600256", "reissued_at": "N:1795449600257",
 		"relogin": "S:due", "repeated_until": "N:1795449600258", "early_asked_at": "N:1795449600259",
@@ -135,11 +140,11 @@ func TestGrantItem(t *testing.T) {
 	put(t, table, g)
 	wantItem(t, table, "grant#acme", want)
 	put(t, table, grant.Grant{Connection: "acme", Epoch: 7, Owner: "o7"})
-	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:7", "owner": "S:o7"})
+	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:7", "owner": "S:o7", "refusals": "N:0"})
 	put(t, table, g.Gone(now()))
 	wantItem(t, table, "grant#acme", plain{
 		"version": "N:41", "epoch": "N:7", "owner": "S:o7", "status": "S:unknown",
-		"retry_at": "N:1795449660250", "ttl": "N:1795536000",
+		"retry_at": "N:1795449660250", "ttl": "N:1795536000", "refusals": "N:0",
 	})
 }
 
@@ -154,7 +159,9 @@ func TestUnknownAttributesStay(t *testing.T) {
 	table := newTable(t)
 	write(t, table, "grant#acme", plain{"from_the_future": "SS:a,b", "scope": "S:old", "epoch": "N:1"})
 	put(t, table, grant.Grant{Connection: "acme", Epoch: 2, Owner: "o"})
-	wantItem(t, table, "grant#acme", plain{"from_the_future": "SS:a,b", "version": "N:0", "epoch": "N:2", "owner": "S:o"})
+	wantItem(t, table, "grant#acme", plain{
+		"from_the_future": "SS:a,b", "version": "N:0", "epoch": "N:2", "owner": "S:o", "refusals": "N:0",
+	})
 
 	write(t, table, "lease#acme", plain{"from_the_future": "S:a"})
 	if _, err := table.TakeLease(t.Context(), request("o1")); err != nil {
@@ -202,36 +209,53 @@ func TestLeaseItem(t *testing.T) {
 
 func TestAccountItem(t *testing.T) {
 	table := newTable(t)
-	count := func(try account.Try) {
+	want := plain{"connection": "S:acme", "credentials": "S:c", "tried_at": "N:1795449600250"}
+	step := func(err error, attempts, unclear string) {
 		t.Helper()
-		if _, err := table.CountLogin(t.Context(), try); err != nil {
+		if err != nil {
 			t.Fatal(err)
 		}
+		want["attempts"], want["unclear"] = attempts, unclear
+		wantItem(t, table, "account#a", want)
 	}
-	count(try())
-	wantItem(t, table, "account#a", plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:1"})
-	hourly := try()
-	hourly.Hourly = true
-	count(hourly)
-	wantItem(t, table, "account#a", plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:2", "tried_at": "N:1795449600250"})
-	if err := table.ClearLogins(t.Context(), try()); err != nil {
-		t.Fatal(err)
+	count := func() error { return err2(table.CountLogin(t.Context(), forced())) }
+	settle := func(o account.Outcome) error { return table.SettleLogin(t.Context(), try(), o) }
+	step(count(), "N:1", "N:1")
+	step(settle(account.Refused), "N:1", "N:0")
+	step(count(), "N:2", "N:1")
+	step(settle(account.Unclear), "N:1", "N:1")
+	step(count(), "N:2", "N:2")
+	step(settle(account.Nothing), "N:1", "N:1")
+	want["accepted"] = "S:c"
+	step(settle(account.Accepted), "N:0", "N:0")
+	step(count(), "N:1", "N:1")
+	delete(want, "accepted")
+	delete(want, "tried_at")
+	step(settle(account.Forgiven), "N:1", "N:1")
+	step(settle(account.Resumed), "N:0", "N:0")
+	delete(want, "connection")
+	step(table.MoveClaim(t.Context(), "a", "acme", ""), "N:0", "N:0")
+}
+
+// A client has no count: only what was accepted is remembered.
+func TestAccountItemOfAClient(t *testing.T) {
+	table := newTable(t)
+	for range 2 {
+		if err := table.SettleLogin(t.Context(), try(), account.Accepted); err != nil {
+			t.Fatal(err)
+		}
+		wantItem(t, table, "account#a", plain{"connection": "S:acme", "accepted": "S:c", "attempts": "N:0", "unclear": "N:0"})
 	}
-	count(try())
-	wantItem(t, table, "account#a", plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:1"})
-	if err := table.DropClaim(t.Context(), "a", "acme"); err != nil {
-		t.Fatal(err)
-	}
-	wantItem(t, table, "account#a", plain{"credentials": "S:c", "attempts": "N:1"})
 }
 
 func TestBudgetItem(t *testing.T) {
 	table := newTable(t)
 	for _, err := range []error{
 		err2(table.Reserve(t.Context(), "Auth.Example:443", window())),
-		err2(table.Throttled(t.Context(), "auth.example:443", budget.Throttle{Client: "c1", Now: now()})),
+		err2(table.Throttled(t.Context(), "auth.example:443", budget.Throttle{Client: "c1", Now: now(), First: true})),
 		err2(table.Throttled(t.Context(), "auth.example:443", budget.Throttle{Client: "c2", Now: now()})),
-		err2(table.Refused(t.Context(), "auth.example:443", "acme")),
+		err2(table.Refused(t.Context(), "auth.example:443", "acme", now())),
+		err2(table.Refused(t.Context(), "auth.example:443", "other", now().Add(time.Minute))),
 		err2(table.Probe(t.Context(), "auth.example:443", now())),
 	} {
 		if err != nil {
@@ -240,17 +264,28 @@ func TestBudgetItem(t *testing.T) {
 	}
 	want := plain{
 		"tat": "N:1795449600375", "paused_until": "N:1795449601250", "pause_ms": "N:1000",
-		"throttled_clients": "SS:c1,c2", "refused": "SS:acme", "probe_at": "N:1795449600250",
+		"throttled_clients": "SS:c1,c2", "refused": "SS:acme,other", "refused_since": "N:1795449600250",
+		"probe_at": "N:1795449600250",
 	}
 	wantItem(t, table, "budget#auth.example:443", want)
-	if err := table.Succeeded(t.Context(), "auth.example:443"); err != nil {
-		t.Fatal(err)
+	for _, client := range []string{"c3", "c1"} {
+		if err := table.Succeeded(t.Context(), "auth.example:443", client); err != nil {
+			t.Fatal(err)
+		}
 	}
 	maps.DeleteFunc(want, func(name, _ string) bool {
-		return name == "pause_ms" || name == "throttled_clients" || name == "refused"
+		return slices.Contains([]string{"pause_ms", "throttled_clients", "refused", "refused_since"}, name)
 	})
+	want["served_clients"] = "SS:c1,c3"
 	wantItem(t, table, "budget#auth.example:443", want)
-	if err := table.Succeeded(t.Context(), "never.asked:443"); err != nil {
+	first := budget.Throttle{Client: "c1", Now: now().Add(time.Minute), First: true}
+	if _, err := table.Throttled(t.Context(), "auth.example:443", first); err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "served_clients")
+	want["throttled_clients"], want["pause_ms"], want["paused_until"] = "SS:c1", "N:1000", "N:1795449661250"
+	wantItem(t, table, "budget#auth.example:443", want)
+	if err := table.Succeeded(t.Context(), "never.asked:443", "c1"); err != nil {
 		t.Fatal(err)
 	}
 	wantItem(t, table, "budget#never.asked:443", nil)
@@ -356,6 +391,26 @@ func TestItemsOfAWrongType(t *testing.T) {
 				return err2(table.Throttled(t.Context(), "h:1", budget.Throttle{Client: "c", Now: now()}))
 			}, "attribute pause_ms has a wrong type",
 		},
+		"an account's unclear count": {
+			"account#a",
+			plain{"credentials": "S:c", "unclear": "S:" + canary},
+			func() error { return table.SettleLogin(t.Context(), try(), account.Nothing) }, "attribute unclear has a wrong type",
+		},
+		"an account's last login": {
+			"account#a",
+			plain{"credentials": "S:c", "tried_at": "S:" + canary},
+			func() error { return err2(table.Account(t.Context(), "a")) }, "attribute tried_at has a wrong type",
+		},
+		"a budget's served clients": {
+			"budget#h:1",
+			plain{"served_clients": "S:" + canary},
+			func() error { return err2(table.Budget(t.Context(), "h:1")) }, "attribute served_clients has a wrong type",
+		},
+		"a budget's first refusal": {
+			"budget#h:1",
+			plain{"refused_since": "S:" + canary},
+			func() error { return err2(table.Budget(t.Context(), "h:1")) }, "attribute refused_since has a wrong type",
+		},
 		"an account's count": {
 			"account#a",
 			plain{"credentials": "S:c", "attempts": "S:" + canary},
@@ -427,26 +482,91 @@ func TestBudgetsWrittenByHand(t *testing.T) {
 	}
 }
 
+// An account that the release before wrote has no unclear logins, and a client's
+// the moment of its last try.
 func TestAccountsWrittenByHand(t *testing.T) {
+	type counts struct{ attempts, unclear int }
+	paused := &account.PauseError{Until: now().Add(2 * time.Minute)}
 	table := newTable(t)
 	for name, test := range map[string]struct {
 		item plain
-		want int
+		want counts
 		err  error
 	}{
-		"nothing but a key":       {plain{}, 1, nil},
-		"nothing but credentials": {plain{"credentials": "S:c"}, 1, nil},
-		"nothing but a claim":     {plain{"connection": "S:acme"}, 1, nil},
-		"nothing but a count":     {plain{"attempts": "N:5"}, 1, nil},
-		"no claim":                {plain{"credentials": "S:c", "attempts": "N:1"}, 2, nil},
-		"no claim, at the limit":  {plain{"credentials": "S:c", "attempts": "N:2"}, 0, account.ErrAtLimit},
-		"a count with decimals":   {plain{"credentials": "S:c", "attempts": "N:1.0"}, 2, nil},
+		"nothing but a key":               {plain{}, counts{1, 1}, nil},
+		"nothing but credentials":         {plain{"credentials": "S:c"}, counts{1, 1}, nil},
+		"nothing but a claim":             {plain{"connection": "S:acme"}, counts{1, 1}, nil},
+		"nothing but another's claim":     {plain{"connection": "S:other"}, counts{}, &account.ClaimedError{By: "other"}},
+		"nothing but a count":             {plain{"attempts": "N:5"}, counts{1, 1}, nil},
+		"nothing but what was accepted":   {plain{"accepted": "S:c", "connection": "S:acme"}, counts{1, 1}, nil},
+		"no claim":                        {plain{"credentials": "S:c", "attempts": "N:1"}, counts{2, 1}, nil},
+		"no claim, at the limit":          {plain{"credentials": "S:c", "attempts": "N:2"}, counts{}, account.ErrAtLimit},
+		"a count with decimals":           {plain{"credentials": "S:c", "attempts": "N:1.0"}, counts{2, 1}, nil},
+		"of before, after a success":      {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:0"}, counts{1, 1}, nil},
+		"of before, after a refusal":      {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:1"}, counts{2, 1}, nil},
+		"of before, at the limit":         {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:2"}, counts{}, account.ErrAtLimit},
+		"of before, of other credentials": {plain{"connection": "S:acme", "credentials": "S:c0", "attempts": "N:2"}, counts{1, 1}, nil},
+		"of before, another's":            {plain{"connection": "S:other", "credentials": "S:c", "attempts": "N:1"}, counts{}, &account.ClaimedError{By: "other"}},
+		"of before, a client's":           {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:1", "tried_at": "N:1795449600250"}, counts{2, 1}, nil},
+		"unclear, no moment":              {plain{"credentials": "S:c", "attempts": "N:0", "unclear": "N:1"}, counts{1, 2}, nil},
+		"unclear, a moment of zero":       {plain{"credentials": "S:c", "unclear": "N:1", "tried_at": "N:0"}, counts{1, 2}, nil},
+		"unclear just now":                {plain{"credentials": "S:c", "unclear": "N:1", "tried_at": "N:1795449600250"}, counts{}, paused},
+		"unclear with decimals, just now": {plain{"credentials": "S:c", "unclear": "N:1.0", "tried_at": "N:1795449600250.9"}, counts{}, paused},
+		"unclear with decimals, long ago": {plain{"credentials": "S:c", "unclear": "N:2.0", "tried_at": "N:1795440000000.9"}, counts{1, 3}, nil},
+		"unclear, by a broken clock":      {plain{"credentials": "S:c", "unclear": "N:4", "tried_at": "N:1e30"}, counts{1, 1}, nil},
+		"a count out of reach":            {plain{"credentials": "S:c", "attempts": "N:1e30"}, counts{}, account.ErrAtLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, table, "account#a", test.item)
 			got, err := table.CountLogin(t.Context(), try())
-			if got != test.want || !errors.Is(err, test.err) {
-				t.Errorf("CountLogin = %d, %v; want %d, %v", got, err, test.want, test.err)
+			if fmt.Sprint(err) != fmt.Sprint(test.err) {
+				t.Fatalf("error %v, want %v", err, test.err)
+			}
+			if counted := (counts{got.Attempts, got.Unclear}); err == nil && counted != test.want {
+				t.Errorf("counted as %v, want %v", counted, test.want)
+			}
+			var pause *account.PauseError
+			if errors.As(err, &pause) && !pause.Until.Equal(paused.Until) {
+				t.Errorf("paused until %v, want %v", pause.Until, paused.Until)
+			}
+		})
+	}
+}
+
+// A grant is read as one of the release before if it has none of the attributes
+// that this one added.
+func TestGrantsOfTheReleaseBefore(t *testing.T) {
+	const refused = "S:Reltio refused the client; stopped to prevent a lock-out"
+	table := newTable(t)
+	before := plain{
+		"status": "S:credentials_rejected", "failures": "N:2", "last_error_message": refused,
+		"checked_at": "N:1795449600250", "tried_at": "N:1795449600250",
+	}
+	for name, test := range map[string]struct {
+		added     plain
+		refusals  int
+		throttles int
+		verdict   grant.Verdict
+	}{
+		"of before":                        {plain{}, 2, 0, grant.Dead},
+		"of this, nothing in a row":        {plain{"refusals": "N:0"}, 0, 0, ""},
+		"of this, refused":                 {plain{"refusals": "N:7"}, 7, 0, ""},
+		"by hand, throttled":               {plain{"throttles": "N:1"}, 0, 1, ""},
+		"by hand, checked":                 {plain{"check_verdict": "S:unclear"}, 0, 0, grant.Unclear},
+		"of before, with another addition": {plain{"api_url": "S:https://acme.example"}, 2, 0, grant.Dead},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stored := maps.Clone(before)
+			maps.Copy(stored, test.added)
+			write(t, table, "grant#acme", stored)
+			for range 2 { // as it was written, and as this release writes it
+				g, err := table.Grant(t.Context(), "acme", grant.Strong)
+				if err != nil || g.Refusals != test.refusals || g.Throttles != test.throttles || g.CheckVerdict != test.verdict {
+					t.Errorf("refusals %d, throttles %d, verdict %q, %v; want %d, %d, %q",
+						g.Refusals, g.Throttles, g.CheckVerdict, err, test.refusals, test.throttles, test.verdict)
+				}
+				g.Epoch, g.Owner = 1, "o"
+				put(t, table, g)
 			}
 		})
 	}
@@ -490,7 +610,7 @@ func TestCreateTableTwice(t *testing.T) {
 	if err := table.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:1", "owner": "S:o"})
+	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:1", "owner": "S:o", "refusals": "N:0"})
 	out, err := table.Client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(table.Name)})
 	if err != nil {
 		t.Fatal(err)

@@ -57,13 +57,23 @@ const (
 	attrRefreshFingerprint = "refresh_fingerprint" // S
 	attrLoggedInAt         = "logged_in_at"
 	attrRefreshExpiresAt   = "refresh_expires_at"
-	attrUser               = "user"     // S
-	attrStatus             = "status"   // S
-	attrFailures           = "failures" // N
+	attrUser               = "user"                  // S
+	attrStatus             = "status"                // S
+	attrSecondFactor       = "second_factor_version" // S
+	attrRotates            = "rotates"               // BOOL, there only if true
+	attrAPIURL             = "api_url"
+	attrTenantID           = "tenant_id"
+	attrFailures           = "failures"  // N
+	attrRefusals           = "refusals"  // N, there even if 0: releases before this one had none
+	attrThrottles          = "throttles" // N
+	attrRefusalCode        = "refusal_code"
+	attrRefusalStatus      = "refusal_status" // N
+	attrRefusalText        = "refusal_description"
 	attrRetryAt            = "retry_at"
 	attrLastError          = "last_error"         // S
 	attrLastErrorMessage   = "last_error_message" // S
 	attrCheckedAt          = "checked_at"
+	attrCheckVerdict       = "check_verdict" // S
 	attrReissuedAt         = "reissued_at"
 	attrRelogin            = "relogin" // S
 	attrRepeatedUntil      = "repeated_until"
@@ -83,6 +93,8 @@ const (
 	attrConnection  = "connection"  // S
 	attrCredentials = "credentials" // S
 	attrAttempts    = "attempts"    // N
+	attrUnclear     = "unclear"     // N
+	attrAccepted    = "accepted"    // S
 )
 
 // Attributes of budget# items.
@@ -91,8 +103,11 @@ const (
 	attrPausedUntil = "paused_until"
 	attrPause       = "pause_ms"          // N
 	attrThrottled   = "throttled_clients" // SS
+	attrServed      = "served_clients"    // SS
 	attrRefused     = "refused"           // SS
-	attrProbedAt    = "probe_at"
+	// attrRefusedSince is there while attrRefused is.
+	attrRefusedSince = "refused_since"
+	attrProbedAt     = "probe_at"
 )
 
 // Attributes of invitation# and request# items; connection and ttl stand above.

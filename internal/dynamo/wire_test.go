@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,26 +54,27 @@ func calls(table *dynamo.Table) map[string]func(context.Context) error {
 	l := held(g)
 	throttled := budget.Throttle{Client: "c", Now: now()}
 	return map[string]func(context.Context) error{
-		"Grant":        func(ctx context.Context) error { return err2(table.Grant(ctx, "acme", grant.Strong)) },
-		"PutGrant":     func(ctx context.Context) error { return table.PutGrant(ctx, l, g) },
-		"DueGrants":    func(ctx context.Context) error { return err2(table.DueGrants(ctx, grant.ShardDue, now(), nil, 1)) },
-		"TakeLease":    func(ctx context.Context) error { return err2(table.TakeLease(ctx, request("o"))) },
-		"SeizeLease":   func(ctx context.Context) error { return err2(table.SeizeLease(ctx, request("o"))) },
-		"AdoptLease":   func(ctx context.Context) error { return err2(table.AdoptLease(ctx, l, request("o"))) },
-		"ExtendLease":  func(ctx context.Context) error { return err2(table.ExtendLease(ctx, l, 9, now())) },
-		"ReleaseLease": func(ctx context.Context) error { return table.ReleaseLease(ctx, l) },
-		"CountLogin":   func(ctx context.Context) error { return err2(table.CountLogin(ctx, try())) },
-		"UncountLogin": func(ctx context.Context) error { return table.UncountLogin(ctx, try()) },
-		"ClearLogins":  func(ctx context.Context) error { return table.ClearLogins(ctx, try()) },
-		"MoveClaim":    func(ctx context.Context) error { return table.MoveClaim(ctx, "a", "acme", "other") },
-		"DropClaim":    func(ctx context.Context) error { return table.DropClaim(ctx, "a", "acme") },
-		"Budget":       func(ctx context.Context) error { return err2(table.Budget(ctx, "h:1")) },
-		"Reserve":      func(ctx context.Context) error { return err2(table.Reserve(ctx, "h:1", window())) },
-		"Throttled":    func(ctx context.Context) error { return err2(table.Throttled(ctx, "h:1", throttled)) },
-		"Refused":      func(ctx context.Context) error { return err2(table.Refused(ctx, "h:1", "acme")) },
-		"Succeeded":    func(ctx context.Context) error { return table.Succeeded(ctx, "h:1") },
-		"Probe":        func(ctx context.Context) error { return err2(table.Probe(ctx, "h:1", now())) },
-		"CreateTable":  table.CreateTable,
+		"Grant":                     func(ctx context.Context) error { return err2(table.Grant(ctx, "acme", grant.Strong)) },
+		"PutGrant":                  func(ctx context.Context) error { return table.PutGrant(ctx, l, g) },
+		"DueGrants":                 func(ctx context.Context) error { return err2(table.DueGrants(ctx, grant.ShardDue, now(), nil, 1)) },
+		"TakeLease":                 func(ctx context.Context) error { return err2(table.TakeLease(ctx, request("o"))) },
+		"SeizeLease":                func(ctx context.Context) error { return err2(table.SeizeLease(ctx, request("o"))) },
+		"AdoptLease":                func(ctx context.Context) error { return err2(table.AdoptLease(ctx, l, request("o"))) },
+		"ExtendLease":               func(ctx context.Context) error { return err2(table.ExtendLease(ctx, l, 9, now())) },
+		"ReleaseLease":              func(ctx context.Context) error { return table.ReleaseLease(ctx, l) },
+		"CountLogin":                func(ctx context.Context) error { return err2(table.CountLogin(ctx, try())) },
+		"Account":                   func(ctx context.Context) error { return err2(table.Account(ctx, "a")) },
+		"a login that was not sent": func(ctx context.Context) error { return table.SettleLogin(ctx, try(), account.Nothing) },
+		"a login that was accepted": func(ctx context.Context) error { return table.SettleLogin(ctx, try(), account.Accepted) },
+		"MoveClaim":                 func(ctx context.Context) error { return table.MoveClaim(ctx, "a", "acme", "other") },
+		"a claim that ends":         func(ctx context.Context) error { return table.MoveClaim(ctx, "a", "acme", "") },
+		"Budget":                    func(ctx context.Context) error { return err2(table.Budget(ctx, "h:1")) },
+		"Reserve":                   func(ctx context.Context) error { return err2(table.Reserve(ctx, "h:1", window())) },
+		"Throttled":                 func(ctx context.Context) error { return err2(table.Throttled(ctx, "h:1", throttled)) },
+		"Refused":                   func(ctx context.Context) error { return err2(table.Refused(ctx, "h:1", "acme", now())) },
+		"Succeeded":                 func(ctx context.Context) error { return table.Succeeded(ctx, "h:1", "c") },
+		"Probe":                     func(ctx context.Context) error { return err2(table.Probe(ctx, "h:1", now())) },
+		"CreateTable":               table.CreateTable,
 	}
 }
 
@@ -247,31 +249,6 @@ func TestWhatFailsIsRepeated(t *testing.T) {
 	}
 }
 
-func TestAnUncountedLoginIsSentAgainOnlyIfItWasNotDone(t *testing.T) {
-	for name, test := range map[string]struct {
-		handler http.HandlerFunc
-		want    int64
-	}{
-		"throttled":           {answer(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}`), 3},
-		"an error of its own": {answer(500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`), 1},
-		"hung up":             {func(w http.ResponseWriter, _ *http.Request) { hangUp(w) }, 1},
-		"garbage":             {answer(200, `{`), 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var requests atomic.Int64
-			table := wired(t, func(w http.ResponseWriter, r *http.Request) {
-				requests.Add(1)
-				test.handler(w, r)
-			})
-			wantUnavailable(t, table.UncountLogin(t.Context(), try()))
-			if got := requests.Load(); got != test.want {
-				t.Errorf("sent %d times, want %d", got, test.want)
-			}
-		})
-	}
-}
-
 // forward hands a request on to the table's own DynamoDB.
 func forward(t *testing.T, direct *dynamo.Table, r *http.Request) *http.Response {
 	t.Helper()
@@ -348,13 +325,13 @@ func TestOthersThatComeBetween(t *testing.T) {
 	throttled := func(client string, i int) budget.Throttle { return budget.Throttle{Client: client, Now: at(i)} }
 
 	t.Run("a success before a second 429 is written", func(t *testing.T) {
-		table, direct := interrupted(t, 1, func(direct *dynamo.Table) error { return direct.Succeeded(t.Context(), "h:1") })
+		table, direct := interrupted(t, 1, func(direct *dynamo.Table) error { return direct.Succeeded(t.Context(), "h:1", "c") })
 		if _, err := direct.Throttled(t.Context(), "h:1", throttled("a", 0)); err != nil {
 			t.Fatal(err)
 		}
 		r, err := table.Throttled(t.Context(), "h:1", throttled("b", 1))
-		if err != nil || r.Pause != time.Second || !r.Alone("b") {
-			t.Errorf("%v, pause %v, %v; want b alone, and a pause that has not grown", r, r.Pause, err)
+		if err != nil || r.Pause != time.Second || !slices.Equal(r.Throttled, []string{"b"}) || !r.OthersServed("b") {
+			t.Errorf("%v, pause %v, %v; want b alone throttled, c served, and a pause that has not grown", r, r.Pause, err)
 		}
 	})
 	t.Run("another's 429 before the first is written", func(t *testing.T) {
@@ -421,23 +398,6 @@ func TestOthersThatComeBeforeAnInstantIsTaken(t *testing.T) {
 	})
 }
 
-func TestNewCredentialsBeforeALoginIsCounted(t *testing.T) {
-	changed := try()
-	changed.Credentials = "c2"
-	table, direct := interrupted(t, 1, func(direct *dynamo.Table) error {
-		return err2(direct.CountLogin(t.Context(), changed))
-	})
-	for range 2 {
-		if _, err := direct.CountLogin(t.Context(), try()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	n, err := table.CountLogin(t.Context(), changed)
-	if n != 2 || err != nil {
-		t.Errorf("CountLogin = %d, %v; want the second of the new credentials", n, err)
-	}
-}
-
 func TestOnlyStrongReadsAreStrong(t *testing.T) {
 	var last struct{ ConsistentRead bool }
 	table := wired(t, func(w http.ResponseWriter, r *http.Request) {
@@ -454,6 +414,8 @@ func TestOnlyStrongReadsAreStrong(t *testing.T) {
 		"an eventual grant": {func() error { return err2(table.Grant(t.Context(), "acme", grant.Eventual)) }, false},
 		"a strong grant":    {func() error { return err2(table.Grant(t.Context(), "acme", grant.Strong)) }, true},
 		"a budget":          {func() error { return err2(table.Budget(t.Context(), "h:1")) }, true},
+		"an account":        {func() error { return err2(table.Account(t.Context(), "a")) }, true},
+		"one to settle":     {func() error { return table.SettleLogin(t.Context(), try(), account.Nothing) }, true},
 	} {
 		if err := test.call(); err != nil && !errors.Is(err, grant.ErrNotFound) {
 			t.Error(err)
@@ -509,38 +471,6 @@ func TestLostAnswersOfGrants(t *testing.T) {
 	lose()
 	put(t, table, g)
 	wantItem(t, direct, "grant#acme", want)
-}
-
-func TestLostAnswersOfAccounts(t *testing.T) {
-	table, direct, lose := forgetful(t)
-	count := func(attempts string) {
-		t.Helper()
-		if got := item(t, direct, "account#a")["attempts"]; got != attempts {
-			t.Errorf("attempts %s, want %s", got, attempts)
-		}
-	}
-	for range 2 {
-		if _, err := direct.CountLogin(t.Context(), try()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lose()
-	wantUnavailable(t, table.UncountLogin(t.Context(), try()))
-	count("N:1") // and not 0
-
-	if err := direct.ClearLogins(t.Context(), try()); err != nil {
-		t.Fatal(err)
-	}
-	lose()
-	_, err := table.CountLogin(t.Context(), try())
-	wantUnavailable(t, err)
-	count("N:1") // and not 2: the next one may log in
-	if n, err := direct.CountLogin(t.Context(), try()); n != 2 || err != nil {
-		t.Errorf("CountLogin = %d, %v", n, err)
-	}
-	if _, err := direct.CountLogin(t.Context(), try()); !errors.Is(err, account.ErrAtLimit) {
-		t.Errorf("error %v, want %v", err, account.ErrAtLimit)
-	}
 }
 
 func TestLostAnswersOfBudgets(t *testing.T) {

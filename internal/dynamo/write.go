@@ -61,6 +61,11 @@ func (w *write) set(attr string, v types.AttributeValue) {
 	w.sets = append(w.sets, w.name(attr)+" = "+w.value(v))
 }
 
+// setFirst stores a value where there is none.
+func (w *write) setFirst(attr string, v types.AttributeValue) {
+	w.sets = append(w.sets, w.name(attr)+" = if_not_exists("+w.name(attr)+", "+w.value(v)+")")
+}
+
 // count adds n to a number that must be there.
 func (w *write) count(attr string, n int64) {
 	w.sets = append(w.sets, w.name(attr)+" = "+w.name(attr)+" + "+w.value(number(n)))

@@ -22,16 +22,16 @@ const (
 
 // Learn says what a renewal sent at sent teaches: only one of an unreported
 // token that had enough of its life left, since a token about to end dies of
-// itself.
+// itself, and not of one that was found dead, since it died before.
 func (g Grant) Learn(next Grant, m Mode, sent time.Time, reported bool) Lesson {
 	left := g.ExpiresAt.Sub(sent)
-	if !g.HasToken() || reported || left < min(learnLeft, g.Life()/learnShare) {
+	if !g.HasToken() || reported || g.CheckVerdict == Dead || left < min(learnLeft, g.Life()/learnShare) {
 		return NoLesson
 	}
 	if next.Fingerprint == g.Fingerprint {
 		return SameToken
 	}
-	if m == Overlap && recently(g.EarlyAskedAt, sent, TestEvery) {
+	if m != Unknown && recently(g.EarlyAskedAt, sent, TestEvery) {
 		return NoLesson
 	}
 	return AskAboutOld
@@ -48,16 +48,18 @@ func (g Grant) WithMode(refresh bool, m Mode, at time.Time) Grant {
 	return g
 }
 
-// ModeOf is the mode learned for refreshes or for logins.
+// ModeOf is the mode learned for refreshes or for logins. A refresh begins as
+// AtEnd, so that no token which callers hold is ended to learn.
 func (g Grant) ModeOf(refresh bool) Mode {
-	m := g.LoginMode
-	if refresh {
-		m = g.RefreshMode
-	}
-	if m == "" {
+	switch {
+	case refresh && g.RefreshMode != Overlap:
+		return AtEnd
+	case refresh:
+		return Overlap
+	case g.LoginMode == "":
 		return Unknown
 	}
-	return m
+	return g.LoginMode
 }
 
 // Accept puts an answer's access token into the grant. A token that is the one
@@ -76,7 +78,10 @@ func (g Grant) Accept(t *reltioauth.Token) Grant {
 	if !same {
 		g.IssuedAt = t.IssuedAt
 		g.Version = old.Version + 1
-		g.RepeatedUntil, g.ReissuedAt = time.Time{}, time.Time{}
+		g.RepeatedUntil = time.Time{}
+		if t.ExpiresIn == 0 { // the last second of a token that another asked for
+			g.RepeatedUntil = g.ExpiresAt
+		}
 		return g.unchecked()
 	}
 	g.RepeatedUntil = g.ExpiresAt
@@ -92,7 +97,7 @@ func (g Grant) Accept(t *reltioauth.Token) Grant {
 // Stuck reports whether the server gave an ended token again that it had
 // already given a second time: asking once more in a moment gives nothing.
 func (g Grant) Stuck(next Grant, sent time.Time) bool {
-	return next.Fingerprint == g.Fingerprint && g.HasToken() && !next.Living(sent) &&
+	return next.Fingerprint == g.Fingerprint && g.HasToken() && !next.Unexpired(sent) &&
 		!g.RepeatedUntil.IsZero() && !sent.Before(g.RepeatedUntil)
 }
 
@@ -132,7 +137,7 @@ func (g Grant) Newborn(identity string) Grant {
 		Epoch:       g.Epoch,
 		Owner:       g.Owner,
 		Identity:    identity,
-		RefreshMode: Unknown,
+		RefreshMode: AtEnd,
 		LoginMode:   Unknown,
 		Status:      StatusOK,
 	}

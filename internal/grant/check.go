@@ -2,93 +2,77 @@ package grant
 
 import "time"
 
-// Verdict is what the authorization server said of a reported token.
-type Verdict int
+// Verdict is what the authorization server said of the token in hand when it
+// was last checked (checkToken; RFC 7662 calls it introspection).
+type Verdict string
 
 // The verdicts.
 const (
-	// Undecided: nothing definite, or of another token.
-	Undecided Verdict = iota
+	// Unchecked: it was never checked.
+	Unchecked Verdict = ""
 	// Alive: the server accepts it.
-	Alive
-	// Dead: the server refuses it, definitely.
-	Dead
+	Alive Verdict = "alive"
+	// Dead: the server says that it is invalid. Such a token counts as ended.
+	Dead Verdict = "dead"
+	// Unclear: the server said neither, as the framework's default does, where
+	// nobody may check a token.
+	Unclear Verdict = "unclear"
 )
 
-// besides is how far TriedAt is from CheckedAt at least where the two are not
-// to be the same.
-const besides = time.Millisecond
-
-// CheckedAs is the grant after a check of its token. The verdict stands in the
-// order of two moments: TriedAt comes before CheckedAt (alive), is the same
-// (dead), or comes after it (undecided). A waiting grant is checked only when it
-// may be tried; found dead, it may be still, until it was.
+// CheckedAs is the grant after a check of its token.
 func (g Grant) CheckedAs(v Verdict, now time.Time) Grant {
-	g.CheckedAt = now
-	switch v {
-	case Dead:
-		g.TriedAt = now
-	case Alive:
-		if !g.TriedAt.Before(now) {
-			g.TriedAt = now.Add(-besides)
-		}
-	default:
-		g.TriedAt = now.Add(besides)
-	}
+	g.CheckedAt, g.CheckVerdict, g.ReissuedAt = now, v, time.Time{}
 	return g
 }
 
-// unchecked is the grant with a token of which the last check said nothing.
+// AskedAs is the grant whose checked token was given again when another was
+// asked for. With Alive the server took it for valid all the same, with Dead it
+// insists on a token that it calls invalid.
+func (g Grant) AskedAs(v Verdict, now time.Time) Grant {
+	g.CheckVerdict, g.ReissuedAt = v, now
+	return g
+}
+
+// unchecked is the grant with a new token, of which the last check said nothing.
+// That nobody may check tokens stays known, and that nothing is asked for any more.
 func (g Grant) unchecked() Grant {
-	if !g.CheckedAt.IsZero() && !g.TriedAt.After(g.CheckedAt) {
-		g.TriedAt = g.CheckedAt.Add(besides)
+	if g.CheckVerdict == Unclear {
+		g.ReissuedAt = g.CheckedAt
+		return g
 	}
+	g.CheckVerdict, g.ReissuedAt = Unchecked, time.Time{}
 	return g
 }
 
-// Tried is the grant with a try of Reltio that a waiting one makes once in a
-// while. It is never the moment of a check, which would be a verdict.
-func (g Grant) Tried(now time.Time) Grant {
-	g.TriedAt = now
-	if now.Equal(g.CheckedAt) {
-		g.TriedAt = now.Add(besides)
-	}
-	return g
+// Asking reports whether a check a moment ago said nothing of the token, and
+// another one is being asked for, unless that has failed.
+func (g Grant) Asking(now time.Time) bool {
+	return g.CheckVerdict == Unclear && g.ReissuedAt.IsZero() && recently(g.CheckedAt, now, CheckEvery)
 }
 
-// Untried forgets when a waiting grant was tried last, so that it may be now. A
-// check that said nothing definite is forgotten with it: without that moment it
-// would read as another verdict.
-func (g Grant) Untried() Grant {
-	if g.TriedAt.Equal(g.CheckedAt) {
-		return g // found dead: it may be tried
-	}
-	if g.TriedAt.After(g.CheckedAt) {
-		g.CheckedAt = time.Time{}
-	}
-	g.TriedAt = time.Time{}
-	return g
-}
+// foundDead reports whether the token counts as ended, because the server calls
+// it invalid and has not given it again.
+func (g Grant) foundDead() bool { return g.CheckVerdict == Dead && g.ReissuedAt.IsZero() }
 
 // Checkable reports whether a reported token may be checked: once per
-// CheckEvery, whichever token it was, and not for a while after the server
-// insisted on a dead one.
-func (g Grant) Checkable(now time.Time) bool { return !g.checked(now) && !g.Reissued(now) }
+// CheckEvery, whichever token it was; not for a while after the server gave it
+// again, nor after it said nothing, because then another token was asked for.
+func (g Grant) Checkable(now time.Time) bool {
+	every := CheckEvery
+	if g.CheckVerdict == Unclear {
+		every = AskEvery
+	}
+	return !recently(g.CheckedAt, now, every) && !g.reissued(now)
+}
 
-// checked reports whether the last check was a moment ago.
-func (g Grant) checked(now time.Time) bool { return recently(g.CheckedAt, now, CheckEvery) }
+// reissued reports whether the server gave a checked token again a while ago.
+func (g Grant) reissued(now time.Time) bool { return recently(g.ReissuedAt, now, AskEvery) }
 
-// Reissued reports whether the server insisted on a dead token a while ago.
-func (g Grant) Reissued(now time.Time) bool { return recently(g.ReissuedAt, now, ReissuedFor) }
-
-// FoundAlive reports whether the last check, a moment ago, found the token
-// alive. What else was asked of Reltio in vain does not matter.
+// FoundAlive reports whether the server took the token for valid a moment ago.
 func (g Grant) FoundAlive(now time.Time) bool {
-	return g.checked(now) && !g.Reissued(now) && g.TriedAt.Before(g.CheckedAt)
+	return g.CheckVerdict == Alive && (recently(g.CheckedAt, now, CheckEvery) || g.reissued(now))
 }
 
-// FoundDead reports whether the last check, a moment ago, found the token dead:
-// it is being replaced, or has to be.
-func (g Grant) FoundDead(now time.Time) bool {
-	return g.checked(now) && !g.Reissued(now) && g.TriedAt.Equal(g.CheckedAt)
-}
+// Reissued reports whether the server insisted a while ago on a token that it
+// calls invalid.
+func (g Grant) Reissued(now time.Time) bool { return g.CheckVerdict == Dead && g.reissued(now) }

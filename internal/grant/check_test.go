@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,43 +12,56 @@ import (
 )
 
 // said is what a grant tells of its last check.
-type said struct{ Checkable, Reissued, FoundAlive, FoundDead bool }
+type said struct{ Living, Checkable, FoundAlive, Reissued bool }
 
 func (s said) of(t *testing.T, g grant.Grant, now time.Time) {
 	t.Helper()
-	got := said{g.Checkable(now), g.Reissued(now), g.FoundAlive(now), g.FoundDead(now)}
+	got := said{g.Living(now), g.Checkable(now), g.FoundAlive(now), g.Reissued(now)}
 	if diff := cmp.Diff(s, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestChecks(t *testing.T) {
+	const s, m = time.Second, time.Minute
 	now := issued()
-	alive, dead, nothing := said{FoundAlive: true}, said{FoundDead: true}, said{}
-	checkable, reissued := said{Checkable: true}, said{Reissued: true}
+	nothing, checkable := said{Living: true}, said{Living: true, Checkable: true}
+	alive, reissued := said{Living: true, FoundAlive: true}, said{Living: true, Reissued: true}
+	dead, deadCheckable := said{}, said{Checkable: true}
 	for name, test := range map[string]struct {
-		checked, reissued, tried time.Duration // before now; 0: never
-		want                     said
+		verdict           grant.Verdict
+		checked, reissued time.Duration // before now; 0: never
+		want              said
 	}{
-		"never checked":                         {0, 0, 0, checkable},
-		"alive just now":                        {1, 0, 0, alive},
-		"alive not quite 30 s ago":              {30*time.Second - 1, 0, 0, alive},
-		"alive 30 s ago":                        {30 * time.Second, 0, 0, checkable},
-		"alive by a clock that is fast":         {-30 * time.Second, 0, 0, alive},
-		"alive by a clock that is broken":       {-30*time.Second - 1, 0, 0, checkable},
-		"alive, asked in vain before":           {time.Second, 0, 2 * time.Second, alive},
-		"dead just now":                         {1, 0, 1, dead},
-		"dead not quite 30 s ago":               {30*time.Second - 1, 0, 30*time.Second - 1, dead},
-		"dead 30 s ago":                         {30 * time.Second, 0, 30 * time.Second, checkable},
-		"nothing definite":                      {2 * time.Second, 0, 2*time.Second - ms, nothing},
-		"nothing definite 30 s ago":             {30 * time.Second, 0, 30*time.Second - ms, checkable},
-		"came back dead just now":               {time.Second, time.Second, time.Second, reissued},
-		"came back dead not quite 5 min ago":    {time.Minute, 5*time.Minute - 1, time.Minute, reissued},
-		"came back dead 5 min ago":              {time.Minute, 5 * time.Minute, time.Minute, checkable},
-		"came back dead by a fast clock":        {time.Minute, -5 * time.Minute, 0, reissued},
-		"came back dead by a broken clock":      {time.Minute, -5*time.Minute - 1, 0, checkable},
-		"came back dead long ago, checked anew": {time.Second, time.Hour, 0, alive},
-		"came back dead long ago, dead anew":    {time.Second, time.Hour, time.Second, dead},
+		"never checked":                              {grant.Unchecked, 0, 0, checkable},
+		"the one before was checked just now":        {grant.Unchecked, 1, 0, nothing},
+		"the one before was checked 30 s ago":        {grant.Unchecked, 30 * s, 0, checkable},
+		"alive just now":                             {grant.Alive, 1, 0, alive},
+		"alive not quite 30 s ago":                   {grant.Alive, 30*s - 1, 0, alive},
+		"alive 30 s ago":                             {grant.Alive, 30 * s, 0, checkable},
+		"alive by a clock that is fast":              {grant.Alive, -30 * s, 0, alive},
+		"alive by a clock that is broken":            {grant.Alive, -30*s - 1, 0, checkable},
+		"dead just now":                              {grant.Dead, 1, 0, dead},
+		"dead not quite 30 s ago":                    {grant.Dead, 30*s - 1, 0, dead},
+		"dead 30 s ago":                              {grant.Dead, 30 * s, 0, deadCheckable},
+		"dead long ago":                              {grant.Dead, 50 * m, 0, deadCheckable},
+		"dead by a clock that is broken":             {grant.Dead, -day, 0, deadCheckable},
+		"unclear just now":                           {grant.Unclear, 1, 0, nothing},
+		"unclear 30 s ago":                           {grant.Unclear, 30 * s, 0, nothing},
+		"unclear not quite 5 min ago":                {grant.Unclear, 5*m - 1, 0, nothing},
+		"unclear 5 min ago":                          {grant.Unclear, 5 * m, 0, checkable},
+		"unclear by a clock that is broken":          {grant.Unclear, -5*m - 1, 0, checkable},
+		"dead, given again just now":                 {grant.Dead, s, s, reissued},
+		"dead, given again not quite 5 min ago":      {grant.Dead, 5 * m, 5*m - 1, reissued},
+		"dead, given again 5 min ago":                {grant.Dead, 5 * m, 5 * m, checkable},
+		"dead, given again by a fast clock":          {grant.Dead, m, -5 * m, reissued},
+		"dead, given again by a broken clock":        {grant.Dead, m, -5*m - 1, checkable},
+		"unclear, given again just now":              {grant.Alive, s, s, alive},
+		"unclear, given again 30 s ago":              {grant.Alive, 31 * s, 30 * s, alive},
+		"unclear, given again not quite 5 min ago":   {grant.Alive, 5 * m, 5*m - 1, alive},
+		"unclear, given again 5 min ago":             {grant.Alive, 5 * m, 5 * m, checkable},
+		"a verdict of the future, checked just now":  {"from_the_future", 1, 0, nothing},
+		"a verdict of the future, checked 30 s ago:": {"from_the_future", 30 * s, 0, checkable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := func(d time.Duration) time.Time {
@@ -57,114 +71,188 @@ func TestChecks(t *testing.T) {
 				return now.Add(-d)
 			}
 			g := fresh()
-			g.CheckedAt, g.ReissuedAt, g.TriedAt = before(test.checked), before(test.reissued), before(test.tried)
+			g.CheckVerdict, g.CheckedAt, g.ReissuedAt = test.verdict, before(test.checked), before(test.reissued)
 			test.want.of(t, g, now)
 		})
 	}
 }
 
-// What a check said of a token stands for half a minute, whatever happens to
-// the grant meanwhile; of another token it says nothing, but that there was a
-// check.
-func TestWhatACheckSaidStands(t *testing.T) {
+// A check changes what it found and when, and nothing else; and so does another
+// request for a token that gave the same.
+func TestCheckedAs(t *testing.T) {
 	now := issued().Add(10 * time.Minute)
-	e := fault.New(fault.ReltioUnavailable, "no answer")
-	failed := func(g grant.Grant) grant.Grant { return g.Failed(grant.StatusFailing, e, now.Add(time.Second), 0, 0) }
-	same := func(g grant.Grant) grant.Grant {
-		return g.Accept(answered("access-1", now.Add(time.Second), 49*time.Minute)).Healthy()
-	}
-	another := func(g grant.Grant) grant.Grant {
-		return g.Accept(answered("access-2", now.Add(time.Second), time.Hour)).Healthy()
-	}
-	befores := map[string]grant.Grant{
-		"healthy":                     fresh(),
-		"failing":                     fresh(status(grant.StatusFailing), func(g *grant.Grant) { g.TriedAt = now.Add(-time.Minute) }),
-		"failed in this very moment":  fresh(status(grant.StatusFailing), func(g *grant.Grant) { g.TriedAt = now }),
-		"failed by a clock that runs": fresh(status(grant.StatusFailing), func(g *grant.Grant) { g.TriedAt = now.Add(time.Second) }),
-		"found dead a minute ago":     fresh().CheckedAs(grant.Dead, now.Add(-time.Minute)),
-		"nothing found a minute ago":  fresh().CheckedAs(grant.Undecided, now.Add(-time.Minute)),
-	}
-	for name, before := range befores {
-		for verdict, want := range map[grant.Verdict]said{
-			grant.Alive: {FoundAlive: true}, grant.Dead: {FoundDead: true}, grant.Undecided: {},
-		} {
-			t.Run(name, func(t *testing.T) {
-				g, later := before.CheckedAs(verdict, now), now.Add(2*time.Second)
-				if !g.CheckedAt.Equal(now) {
-					t.Errorf("checked at %v", g.CheckedAt)
+	for name, before := range checkedBefore(now) {
+		for _, verdict := range []grant.Verdict{grant.Alive, grant.Dead, grant.Unclear} {
+			t.Run(fmt.Sprint(name, ", then ", verdict), func(t *testing.T) {
+				want := before
+				want.CheckedAt, want.CheckVerdict, want.ReissuedAt = now, verdict, time.Time{}
+				if d := diff(want, before.CheckedAs(verdict, now)); d != "" {
+					t.Errorf("CheckedAs (-want +got):\n%s", d)
 				}
-				want.of(t, g, now)
-				want.of(t, g, later)
-				want.of(t, failed(g), later)
-				want.of(t, failed(failed(g)), later)
-				want.of(t, same(g), later)
-				want.of(t, same(failed(g)), later)
-				said{}.of(t, another(g), later)
-				said{}.of(t, another(failed(g)), later)
-				said{Checkable: true}.of(t, another(g), now.Add(30*time.Second))
+				want = before
+				want.CheckVerdict, want.ReissuedAt = verdict, now
+				if d := diff(want, before.AskedAs(verdict, now)); d != "" {
+					t.Errorf("AskedAs (-want +got):\n%s", d)
+				}
 			})
 		}
 	}
 }
 
-// Of a grant that waits, when it was tried comes first. A verdict that is lost
-// in that way is never taken for the opposite one.
-func TestWhatACheckSaidOfAGrantThatWaits(t *testing.T) {
+// checkedBefore are grants in every state in which a check may find them.
+func checkedBefore(now time.Time) map[string]grant.Grant {
+	tried := func(at time.Time) func(*grant.Grant) { return func(g *grant.Grant) { g.TriedAt = at } }
+	return map[string]grant.Grant{
+		"healthy":                     fresh(),
+		"failing":                     fresh(status(grant.StatusFailing), tried(now.Add(-time.Minute))),
+		"failed in this very moment":  fresh(status(grant.StatusFailing), tried(now)),
+		"failed by a clock that runs": fresh(status(grant.StatusFailing), tried(now.Add(time.Second))),
+		"rejected":                    fresh(status(grant.StatusCredentialsRejected), tried(now.Add(-10*time.Minute))),
+		"found alive a minute ago":    fresh().CheckedAs(grant.Alive, now.Add(-time.Minute)),
+		"found dead a minute ago":     fresh().CheckedAs(grant.Dead, now.Add(-time.Minute)),
+		"unclear a minute ago":        fresh().CheckedAs(grant.Unclear, now.Add(-time.Minute)),
+		"given again a while ago":     fresh().CheckedAs(grant.Dead, now.Add(-10*time.Minute)).AskedAs(grant.Dead, now.Add(-10*time.Minute)),
+	}
+}
+
+// What a check said of a token stands, whatever happens to the grant meanwhile.
+// Of another token it says nothing, but when it was and that it was unclear.
+func TestWhatACheckSaidStands(t *testing.T) {
 	now := issued().Add(10 * time.Minute)
-	later := now.Add(2 * time.Second)
-	e := fault.New(fault.CredentialsRejected, "no")
-	tried := func(g *grant.Grant) { g.TriedAt = now.Add(-10 * time.Minute) }
-	before := fresh(status(grant.StatusCredentialsRejected), tried)
-	said{FoundAlive: true}.of(t, before.CheckedAs(grant.Alive, now), later)
-	if g := before.CheckedAs(grant.Alive, now); !g.TriedAt.Equal(before.TriedAt) {
-		t.Errorf("tried at %v, want it untouched", g.TriedAt)
+	e := fault.New(fault.ReltioUnavailable, "no answer")
+	changes := map[string]func(grant.Grant) grant.Grant{
+		"nothing": func(g grant.Grant) grant.Grant { return g },
+		"a failure": func(g grant.Grant) grant.Grant {
+			return g.Failed(grant.StatusFailing, e, now.Add(time.Second), 0, 0)
+		},
+		"a refusal": func(g grant.Grant) grant.Grant {
+			return g.Refused(now).Failed(grant.StatusCredentialsRejected, e, now, 0, 0)
+		},
+		"a person is needed": func(g grant.Grant) grant.Grant { return g.Failed(grant.StatusReauthorize, e, now, 0, 0) },
+		"a look":             func(g grant.Grant) grant.Grant { return g.Looked(now) },
+		"a postponement": func(g grant.Grant) grant.Grant {
+			return g.Postponed(fault.Limited(time.Second), now.Add(time.Second))
+		},
+		"a success": grant.Grant.Healthy,
+		"the same token": func(g grant.Grant) grant.Grant {
+			return g.Accept(answered("access-1", now.Add(time.Second), 49*time.Minute)).Healthy()
+		},
 	}
-	for _, verdict := range []grant.Verdict{grant.Dead, grant.Undecided} {
-		g := before.CheckedAs(verdict, now).Failed(grant.StatusCredentialsRejected, e, now.Add(time.Second), 0, 0)
-		said{}.of(t, g, later)
-		if g.TryDue(now.Add(time.Hour)) || !g.TryDue(now.Add(time.Hour+time.Second)) {
-			t.Errorf("tried at %v, want the failure's moment", g.TriedAt)
-		}
-		for name, untried := range map[string]grant.Grant{
-			"resumed": g.Untried(), "resumed, never checked": before.Untried(),
-		} {
-			said{Checkable: true}.of(t, untried, later)
-			if !untried.TryDue(later) {
-				t.Errorf("%s: it may not be tried, want it forgotten when it was", name)
+	verdicts := map[grant.Verdict]said{
+		grant.Alive: {Living: true, FoundAlive: true}, grant.Dead: {}, grant.Unclear: {Living: true},
+	}
+	for name, before := range checkedBefore(now) {
+		for verdict, want := range verdicts {
+			for change, do := range changes {
+				t.Run(fmt.Sprint(name, ", ", verdict, ", then ", change), func(t *testing.T) {
+					want.of(t, do(before.CheckedAs(verdict, now)), now.Add(2*time.Second))
+				})
 			}
-		}
-		g = g.Healthy() // as a success makes it
-		said{}.of(t, g, later)
-		said{Checkable: true}.of(t, g, now.Add(30*time.Second))
-	}
-	for verdict, want := range map[grant.Verdict]said{grant.Alive: {FoundAlive: true}, grant.Dead: {FoundDead: true}} {
-		g := before.CheckedAs(verdict, now).Untried()
-		want.of(t, g, later)
-		if !g.TryDue(later) {
-			t.Error("it may not be tried, want it forgotten when it was")
 		}
 	}
 }
 
-// A waiting grant whose token was found dead may be tried until it was, however
-// close the two are.
-func TestATryThatACheckLedTo(t *testing.T) {
+func TestWhatACheckSaysOfTheNextToken(t *testing.T) {
 	now := issued().Add(10 * time.Minute)
-	e := fault.New(fault.CredentialsRejected, "no")
-	g := fresh(status(grant.StatusCredentialsRejected)).CheckedAs(grant.Dead, now)
-	for _, later := range []time.Duration{0, time.Minute, time.Hour} {
-		if !g.TryDue(now.Add(later)) {
-			t.Errorf("it may not be tried %v after the check", later)
+	for verdict, test := range map[grant.Verdict]struct {
+		want      grant.Verdict
+		checkable time.Duration // after the check
+	}{
+		grant.Unchecked: {grant.Unchecked, 30 * time.Second},
+		grant.Alive:     {grant.Unchecked, 30 * time.Second},
+		grant.Dead:      {grant.Unchecked, 30 * time.Second},
+		grant.Unclear:   {grant.Unclear, 5 * time.Minute},
+	} {
+		for _, again := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%q, given again %v", verdict, again), func(t *testing.T) {
+				before := fresh().CheckedAs(verdict, now)
+				if again {
+					before = before.AskedAs(verdict, now)
+				}
+				g := before.Accept(answered("access-2", now.Add(time.Second), time.Hour))
+				var settled time.Time
+				if test.want == grant.Unclear {
+					settled = now
+				}
+				if g.CheckVerdict != test.want || !g.CheckedAt.Equal(now) || !g.ReissuedAt.Equal(settled) {
+					t.Errorf("%q, checked at %v, given again at %v; want %q, the moment of the check and %v",
+						g.CheckVerdict, g.CheckedAt, g.ReissuedAt, test.want, settled)
+				}
+				if g.Asking(now.Add(time.Second)) {
+					t.Error("another token is still asked for")
+				}
+				said{Living: true}.of(t, g, now.Add(test.checkable-1))
+				said{Living: true, Checkable: true}.of(t, g, now.Add(test.checkable))
+			})
 		}
 	}
-	said{FoundDead: true}.of(t, g.Looked(now), now)
-	for name, tried := range map[string]grant.Grant{
-		"tried":          g.Tried(now),
-		"tried, refused": g.Failed(grant.StatusCredentialsRejected, e, now, 0, 0),
+}
+
+// A token that was found dead counts as ended, and is due at once; but where the
+// server insists on it, as every other token.
+func TestATokenFoundDead(t *testing.T) {
+	now := issued().Add(10 * time.Minute)
+	due := expires().Add(-3 * time.Minute)
+	dead := func(changes ...func(*grant.Grant)) grant.Grant { return fresh(changes...).CheckedAs(grant.Dead, now) }
+	for name, test := range map[string]struct {
+		grant  grant.Grant
+		living bool
+		due    time.Time
+	}{
+		"alive":                      {fresh().CheckedAs(grant.Alive, now), true, due},
+		"unclear":                    {fresh().CheckedAs(grant.Unclear, now), true, due},
+		"dead":                       {dead(), false, time.Time{}},
+		"dead, overlapping":          {dead(mode(grant.Overlap)), false, time.Time{}},
+		"dead, at the end":           {dead(mode(grant.AtEnd)), false, time.Time{}},
+		"dead, with a refresh token": {dead(refreshable), false, time.Time{}},
+		"dead, it came again before": {dead(repeatedUntil(expires())), false, time.Time{}},
+		"dead, a login comes next":   {dead(relogin(grant.ReloginDue)), false, time.Time{}},
+		"dead, a retry lies ahead":   {dead(retryAt(now.Add(time.Minute))), false, now.Add(time.Minute)},
+		"dead, rejected":             {dead(status(grant.StatusCredentialsRejected), retryAt(now.Add(time.Minute))), false, now.Add(time.Minute)},
+		"dead, given again":          {dead().AskedAs(grant.Dead, now), true, due},
+		"unclear, given again":       {fresh().CheckedAs(grant.Unclear, now).AskedAs(grant.Alive, now), true, due},
+		"dead, given again, dead":    {dead().AskedAs(grant.Dead, now).CheckedAs(grant.Dead, now), false, time.Time{}},
 	} {
-		if tried.TryDue(now.Add(time.Minute)) {
-			t.Errorf("%s: it may be tried again", name)
+		t.Run(name, func(t *testing.T) {
+			if got := test.grant.Living(now); got != test.living {
+				t.Errorf("Living = %v, want %v", got, test.living)
+			}
+			if got := test.grant.Due(); !got.Equal(test.due) {
+				t.Errorf("due %v, want %v", got, test.due)
+			}
+			if !test.grant.Unexpired(now) || test.grant.Unexpired(expires()) {
+				t.Error("Unexpired depends on more than the deadline")
+			}
+			if test.grant.EarlyWindow(now) {
+				t.Error("it is in the early window")
+			}
+		})
+	}
+}
+
+// After a check that said nothing another token is asked for, until the server has
+// given one, or for as long as a check counts.
+func TestAsking(t *testing.T) {
+	now := issued().Add(10 * time.Minute)
+	unclear := fresh().CheckedAs(grant.Unclear, now)
+	for name, test := range map[string]struct {
+		grant grant.Grant
+		after time.Duration
+		want  bool
+	}{
+		"unclear":                      {unclear, time.Second, true},
+		"unclear by a clock ahead":     {unclear, -time.Second, true},
+		"unclear, not quite 30 s":      {unclear, 30*time.Second - 1, true},
+		"unclear for 30 s":             {unclear, 30 * time.Second, false},
+		"the same token":               {unclear.AskedAs(grant.Alive, now), time.Second, false},
+		"a new token":                  {unclear.Accept(answered("access-2", now, time.Hour)), time.Second, false},
+		"a new token, and another one": {unclear.Accept(answered("access-2", now, time.Hour)).Accept(answered("access-3", now, time.Hour)), time.Second, false},
+		"never checked":                {fresh(), time.Second, false},
+		"alive":                        {fresh().CheckedAs(grant.Alive, now), time.Second, false},
+		"dead":                         {fresh().CheckedAs(grant.Dead, now), time.Second, false},
+	} {
+		if got := test.grant.Asking(now.Add(test.after)); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
-		said{}.of(t, tried, now.Add(time.Second))
 	}
 }

@@ -33,6 +33,10 @@ func fresh(changes ...func(*grant.Grant)) grant.Grant {
 
 func mode(m grant.Mode) func(*grant.Grant) { return func(g *grant.Grant) { g.LoginMode = m } }
 
+func refreshMode(m grant.Mode) func(*grant.Grant) {
+	return func(g *grant.Grant) { g.RefreshMode = m }
+}
+
 func life(d time.Duration) func(*grant.Grant) {
 	return func(g *grant.Grant) { g.ExpiresAt = g.IssuedAt.Add(d) }
 }

@@ -19,6 +19,7 @@ package grant
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
@@ -98,7 +99,8 @@ type Grant struct {
 	// Aliases of the issue function that may have the token; none: all may.
 	Aliases []string
 
-	// RefreshMode and LoginMode are learned apart.
+	// RefreshMode and LoginMode are learned apart. A refresh that was never
+	// seen is AtEnd: the framework always ends the old token with it.
 	RefreshMode Mode
 	LoginMode   Mode
 
@@ -106,6 +108,10 @@ type Grant struct {
 	// refresh token; ConnectionVersion is the connection's secret last parsed.
 	SecretVersion     string
 	ConnectionVersion string
+	// SecondFactorVersion is the connection's secret whose login the server
+	// answered with the wish for a second factor; empty if it did not. No other
+	// login is sent with that version until an operator resumes.
+	SecondFactorVersion string
 	// RefreshFingerprint names the refresh token; empty if there is none.
 	RefreshFingerprint string
 	// LoggedInAt starts the refresh token's clock, RefreshExpiresAt ends it.
@@ -114,8 +120,23 @@ type Grant struct {
 	// User is the first user that authorized the connection.
 	User string
 
-	Status   Status
-	Failures int
+	// Rotates says that the refresh token came from a refresh: the server gives
+	// a new one each time, and may have started its clock anew.
+	Rotates bool
+
+	// APIURL and TenantID are where the token is used, for callers.
+	APIURL   string
+	TenantID string
+
+	Status Status
+	// Failures are those in a row, of any kind. Refusals are requests in a row
+	// that were refused and can lock nobody: refreshes, and logins of clients
+	// without a user. Throttles are the 429s in a row.
+	Failures  int
+	Refusals  int
+	Throttles int
+	// Refusal is what the server last said when it refused.
+	Refusal Refusal
 	// RetryAt is when Reltio may be asked again after a failure, or when a
 	// waiting grant is looked at next.
 	RetryAt time.Time
@@ -125,11 +146,13 @@ type Grant struct {
 	LastErrorMessage string
 
 	// CheckedAt is when a reported token was last checked, this one or one
-	// before; together with TriedAt it says what came of it (CheckedAs).
-	// ReissuedAt is when one that is dead came back.
-	CheckedAt  time.Time
-	ReissuedAt time.Time
-	Relogin    Relogin
+	// before. CheckVerdict is what came of it for this one, and ReissuedAt when
+	// the server gave it again though another was asked for. Of a new token that
+	// was asked for because the check said nothing it is the moment of the check.
+	CheckedAt    time.Time
+	CheckVerdict Verdict
+	ReissuedAt   time.Time
+	Relogin      Relogin
 	// RepeatedUntil is the later deadline of a token that came a second time.
 	RepeatedUntil time.Time
 	// EarlyAskedAt is when the mode was last put to the test.
@@ -146,6 +169,26 @@ type Grant struct {
 	DueAt time.Time
 	// TTL deletes what is left of a connection that is gone.
 	TTL time.Time
+}
+
+// Refusal is how an authorization server refused: its OAuth error code (empty
+// if it sent none), the HTTP status, and its description without anything that
+// could be a secret. It is for operators; callers see code and status alone.
+type Refusal struct {
+	Code        string
+	Status      int
+	Description string
+}
+
+// String is what anybody may see of it, as "(invalid_grant, HTTP 400)".
+func (r Refusal) String() string {
+	switch {
+	case r.Status == 0:
+		return "(no response seen)"
+	case r.Code == "":
+		return "(no OAuth error, HTTP " + strconv.Itoa(r.Status) + ")"
+	}
+	return "(" + r.Code + ", HTTP " + strconv.Itoa(r.Status) + ")"
 }
 
 // Shard is a part of the index of due grants.

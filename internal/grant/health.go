@@ -35,33 +35,55 @@ func BackOff(failures int, life time.Duration, chance float64) time.Duration {
 	return max(leastBackOff, scale(wait, 1-jitter*chance))
 }
 
-// Healthy is the grant after a success. What a check said of its token stands,
-// and that there was one.
-func (g Grant) Healthy() Grant {
-	if g.CheckedAt.IsZero() {
-		g.TriedAt = time.Time{}
+// RefusalPause is how long to wait after the refusals-th refusal in a row of a
+// request that can lock nobody: the back-off for an hour, then TryEvery.
+func RefusalPause(refusals int, life time.Duration) time.Duration {
+	var waited time.Duration
+	for n := 1; n < refusals; n++ {
+		if waited += BackOff(n, life, 0); waited >= TryEvery {
+			return TryEvery
+		}
 	}
+	return BackOff(refusals, life, 0)
+}
+
+// RefusedForLong reports whether the refusals in a row have lasted an hour.
+func (g Grant) RefusedForLong() bool {
+	return g.Refusals > 1 && RefusalPause(g.Refusals, g.Life()) == TryEvery
+}
+
+// Refused is the grant after one more refusal that can lock nobody. One that
+// came before its time, because an operator forced it, lengthens no row.
+func (g Grant) Refused(now time.Time) Grant {
+	if g.Refusals == 0 || !g.Retrying(now) {
+		g.Refusals++
+	}
+	return g
+}
+
+// Healthy is the grant after a success. What a check said of its token stands.
+func (g Grant) Healthy() Grant {
+	g.TriedAt = time.Time{}
 	g.Status = StatusOK
-	g.Failures = 0
+	g.SecondFactorVersion = ""
+	g.Failures, g.Refusals, g.Throttles = 0, 0, 0
+	g.Refusal = Refusal{}
 	g.RetryAt = time.Time{}
 	g.LastError, g.LastErrorMessage = "", ""
 	return g
 }
 
-// Failed is the grant after a failure. wait is at least how long Reltio wants
-// to be left alone; 0 if it said nothing. A waiting grant is looked at every
-// LookEvery instead. Of one that does not wait, what a check just said of its
-// token stands.
+// Failed is the grant after a failure. wait is the least time until the next
+// try; 0: the back-off's. A waiting grant is looked at every LookEvery instead,
+// or sooner if it may be tried sooner.
 func (g Grant) Failed(s Status, e *fault.Error, now time.Time, wait time.Duration, chance float64) Grant {
 	g.Status = s
 	g.Failures++
 	g.LastError, g.LastErrorMessage = e.Type, e.Message
-	if g.Waiting() || !g.checked(now) {
-		g = g.Tried(now)
-	}
+	g.TriedAt = now
 	g.RetryAt = now.Add(max(wait, BackOff(g.Failures, g.Life(), chance)))
 	if g.Waiting() {
-		g.RetryAt = now.Add(LookEvery)
+		g.RetryAt = now.Add(min(LookEvery, g.tryEvery()))
 	}
 	return g
 }
@@ -79,7 +101,7 @@ func (g Grant) Postponed(e *fault.Error, until time.Time) Grant {
 
 // Looked is a waiting grant that was looked at and found waiting still.
 func (g Grant) Looked(now time.Time) Grant {
-	g.RetryAt = now.Add(LookEvery)
+	g.RetryAt = now.Add(min(LookEvery, g.tryEvery()))
 	return g
 }
 

@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -69,12 +70,108 @@ func TestBackOffBounds(t *testing.T) {
 	}
 }
 
+func refusals(n int) func(*grant.Grant) { return func(g *grant.Grant) { g.Refusals = n } }
+
+func TestRefusalPause(t *testing.T) {
+	const s, m, h = time.Second, time.Minute, time.Hour
+	for name, test := range map[string]struct {
+		refusals int
+		life     time.Duration
+		want     time.Duration
+	}{
+		"none":                          {0, h, 30 * s},
+		"less than none":                {-1, h, 30 * s},
+		"the first":                     {1, h, 30 * s},
+		"the second":                    {2, h, m},
+		"the third":                     {3, h, 2 * m},
+		"the fourth":                    {4, h, 4 * m},
+		"the fifth":                     {5, h, 5 * m},
+		"the last of the hour":          {15, h, 5 * m}, // 7.5 + 10 x 5 min have passed
+		"the first after it":            {16, h, h},
+		"the thousandth":                {1000, h, h},
+		"the highest":                   {math.MaxInt, h, h},
+		"no token yet":                  {15, 0, 5 * m},
+		"no token yet, after an hour":   {16, 0, h},
+		"a day's life":                  {16, day, h},
+		"a short life":                  {100, 40 * s, 10 * s},
+		"a short life, for an hour":     {360, 40 * s, 10 * s},
+		"a short life, after it":        {361, 40 * s, h},
+		"a life of a second":            {3600, s, s},
+		"a life of a second, after it":  {3601, s, h},
+		"a quarter of 10 minutes":       {26, 10 * m, 150 * s}, // 3.5 + 22 x 2.5 min
+		"a quarter of 10 minutes, over": {27, 10 * m, h},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := grant.RefusalPause(test.refusals, test.life); got != test.want {
+				t.Errorf("RefusalPause = %v, want %v", got, test.want)
+			}
+			g := fresh(life(test.life), refusals(test.refusals))
+			if got, want := g.RefusedForLong(), test.want == h; got != want {
+				t.Errorf("RefusedForLong = %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// However short the lives: an hour of refusals at least passes before the hourly
+// tries, and no more than a back-off over it; from then on they stay hourly.
+func TestRefusalsLastAnHour(t *testing.T) {
+	for _, life := range []time.Duration{0, time.Second, 7 * time.Second, 2 * time.Minute, 17 * time.Minute, time.Hour, 31 * day} {
+		waited, n := time.Duration(0), 1
+		for ; grant.RefusalPause(n, life) < time.Hour; n++ {
+			waited += grant.RefusalPause(n, life)
+		}
+		if waited < time.Hour || waited >= time.Hour+5*time.Minute {
+			t.Errorf("life %v: hourly after %v", life, waited)
+		}
+		for later := range 50 {
+			if got := grant.RefusalPause(n+later, life); got != time.Hour {
+				t.Errorf("life %v, refusal %d: %v, want an hour", life, n+later, got)
+			}
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	now := issued()
+	for name, test := range map[string]struct {
+		before grant.Grant
+		want   int
+	}{
+		"the first":                      {fresh(), 1},
+		"the first, before its time":     {fresh(retryAt(now.Add(time.Minute))), 1},
+		"another, in its time":           {fresh(refusals(1), retryAt(now)), 2},
+		"another, after its time":        {fresh(refusals(7), retryAt(now.Add(-time.Hour))), 8},
+		"another, before its time":       {fresh(refusals(1), retryAt(now.Add(1))), 1},
+		"another, long before its time":  {fresh(refusals(15), retryAt(now.Add(time.Hour))), 15},
+		"another of one that waits":      {fresh(refusals(2), status(grant.StatusCredentialsRejected), retryAt(now)), 3},
+		"one that waits, forced":         {fresh(refusals(2), status(grant.StatusCredentialsRejected), retryAt(now.Add(time.Minute))), 2},
+		"another after a success":        {fresh(refusals(3)).Healthy(), 1},
+		"another, with no time to await": {fresh(refusals(3)), 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := test.before
+			want.Refusals = test.want
+			if d := diff(want, test.before.Refused(now)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 func TestHealthy(t *testing.T) {
 	before := fresh(refreshable, retryAt(expires()), status(grant.StatusFailing), func(g *grant.Grant) {
 		g.Failures, g.TriedAt, g.LastError, g.LastErrorMessage = 3, issued(), fault.ReltioUnavailable, "m"
+		g.Refusals, g.Throttles = 2, 1
+		g.Refusal = grant.Refusal{Code: "invalid_client", Status: 401, Description: "Bad client credentials"}
 	})
-	if d := diff(fresh(refreshable), before.Healthy()); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
+	for _, verdict := range []grant.Verdict{grant.Unchecked, grant.Alive, grant.Dead, grant.Unclear} {
+		checked := func(g *grant.Grant) { g.CheckVerdict, g.CheckedAt, g.ReissuedAt = verdict, issued(), issued().Add(ms) }
+		want := fresh(refreshable, checked)
+		checked(&before)
+		if d := diff(want, before.Healthy()); d != "" {
+			t.Errorf("%q (-want +got):\n%s", verdict, d)
+		}
 	}
 }
 
@@ -98,6 +195,10 @@ func TestFailed(t *testing.T) {
 		"rejected":                      {fresh(), grant.StatusCredentialsRejected, 0, 0, 5 * time.Minute},
 		"rejected, Reltio wants more":   {fresh(), grant.StatusCredentialsRejected, time.Hour, 0, 5 * time.Minute},
 		"a person must log in":          {fresh(), grant.StatusReauthorize, 0, 0.9, 5 * time.Minute},
+		"a client is rejected":          {fresh(refusals(2)), grant.StatusCredentialsRejected, 0, 0.9, time.Minute},
+		"a client is rejected for long": {fresh(refusals(100)), grant.StatusCredentialsRejected, 0, 0, 5 * time.Minute},
+		"a refused client fails":        {fresh(refusals(1)), grant.StatusFailing, grant.RefusalPause(1, time.Hour), 0, 30 * time.Second},
+		"a refresh is refused for long": {fresh(refusals(100)), grant.StatusFailing, grant.RefusalPause(100, time.Hour), 0.5, time.Hour},
 		"a second factor":               {fresh(), grant.StatusMFARequired, 0, 0, 5 * time.Minute},
 		"the secret is wrong":           {fresh(), grant.StatusInvalidConnection, 0, 0, 5 * time.Minute},
 		"it waited, and still does":     {fresh(status(grant.StatusReauthorize)), grant.StatusReauthorize, 0, 0, 5 * time.Minute},
@@ -166,6 +267,8 @@ func TestIndexed(t *testing.T) {
 		"healthy":                        {fresh(), grant.ShardDue, due},
 		"overdue stays overdue":          {fresh(life(time.Second)), grant.ShardDue, issued().Add(950 * ms)},
 		"no token":                       {fresh(withoutToken), grant.ShardDue, now},
+		"found dead":                     {fresh().CheckedAs(grant.Dead, issued()), grant.ShardDue, now},
+		"found dead, a retry ahead":      {fresh(retryAt(expires())).CheckedAs(grant.Dead, issued()), grant.ShardDue, expires()},
 		"failing":                        {fresh(status(grant.StatusFailing), retryAt(expires())), grant.ShardDue, expires()},
 		"token limit":                    {fresh(status(grant.StatusTokenLimit), retryAt(expires())), grant.ShardDue, expires()},
 		"rejected":                       {fresh(status(grant.StatusCredentialsRejected), retryAt(now.Add(5*time.Minute))), grant.ShardWaiting, now.Add(5 * time.Minute)},
@@ -179,8 +282,8 @@ func TestIndexed(t *testing.T) {
 		"the next warning":               {fresh(long, loggedIn(75*day)), grant.ShardDue, issued().Add(15 * day)},
 		"the last warning":               {fresh(long, loggedIn(90*day)), grant.ShardDue, issued().Add(156 * time.Hour)},
 		"the refresh token's end":        {fresh(long, loggedIn(97*day)), grant.ShardDue, issued().Add(3 * day)},
-		"it has ended":                   {fresh(long, loggedIn(101*day)), grant.ShardDue, issued().Add(30*day - 3*time.Minute)},
-		"it is due before a warning":     {fresh(loggedIn(60 * day)), grant.ShardDue, due},
+		"it has ended":                   {fresh(long, loggedIn(101*day)), grant.ShardDue, issued().Add(30*day + time.Second)},
+		"it is due before a warning":     {fresh(loggedIn(60 * day)), grant.ShardDue, expires().Add(time.Second)},
 		"rejected, before a warning":     {fresh(loggedIn(75*day), status(grant.StatusReauthorize), retryAt(now.Add(20*day))), grant.ShardWaiting, now.Add(20 * day)},
 		"it was in the index, is paused": {fresh(status(grant.StatusPaused), func(g *grant.Grant) { g.Shard, g.DueAt = grant.ShardDue, due }), "", time.Time{}},
 	} {

@@ -39,9 +39,9 @@ const (
 	TryEvery = time.Hour
 	// CheckEvery is how often a reported token is checked at most.
 	CheckEvery = 30 * time.Second
-	// ReissuedFor is how long a dead token that the server insists on is not
-	// checked again.
-	ReissuedFor = 5 * time.Minute
+	// AskEvery is how often another token is asked for at most where a check
+	// tells nothing, and how long a token that came again is not checked again.
+	AskEvery = 5 * time.Minute
 	// UnknownFor is how long an unknown connection is remembered.
 	UnknownFor = 60 * time.Second
 )
@@ -56,28 +56,26 @@ const (
 // Life is how long the access token lives in all.
 func (g Grant) Life() time.Duration { return g.ExpiresAt.Sub(g.IssuedAt) }
 
-// HasToken reports whether there is an access token, living or not.
+// HasToken reports whether there is an access token, valid or not.
 func (g Grant) HasToken() bool { return !g.AccessToken.IsZero() }
 
 // HasRefreshToken reports whether the vault holds a refresh token.
 func (g Grant) HasRefreshToken() bool { return g.RefreshFingerprint != "" }
 
-// Living reports whether the token can be handed out at now.
-func (g Grant) Living(now time.Time) bool {
+// Living reports whether the token can be handed out at now: its deadline has
+// not passed, and it was not found dead.
+func (g Grant) Living(now time.Time) bool { return g.Unexpired(now) && !g.foundDead() }
+
+// Unexpired reports whether the token's deadline has not passed, whatever a
+// check said.
+func (g Grant) Unexpired(now time.Time) bool {
 	return g.HasToken() && g.ExpiresAt.Sub(now) >= ended
 }
 
 // Mode is the one that decides about the next renewal: a login's where there
 // is no refresh token, else a refresh's.
 func (g Grant) Mode() Mode {
-	m := g.LoginMode
-	if g.HasRefreshToken() {
-		m = g.RefreshMode
-	}
-	if m == "" {
-		return Unknown
-	}
-	return m
+	return g.ModeOf(g.HasRefreshToken())
 }
 
 // Waiting reports whether the grant waits for a person or new credentials.
@@ -106,7 +104,7 @@ func (g Grant) Due() time.Time {
 
 // natural is when the token is due if nothing ever failed.
 func (g Grant) natural() time.Time {
-	if !g.HasToken() {
+	if !g.HasToken() || g.foundDead() {
 		return time.Time{}
 	}
 	if g.Relogin != "" || !g.RepeatedUntil.IsZero() {
@@ -117,7 +115,7 @@ func (g Grant) natural() time.Time {
 		share := overlapEarliest - (overlapEarliest-overlapLatest)*spread(g.Fingerprint)
 		return g.ExpiresAt.Add(-scale(g.Life(), share))
 	case AtEnd:
-		if early := g.unknownDue(); !early.Before(g.EarlyAskedAt.Add(TestEvery)) {
+		if early := g.unknownDue(); !g.HasRefreshToken() && !early.Before(g.EarlyAskedAt.Add(TestEvery)) {
 			return early
 		}
 		return g.afterEnd()
@@ -156,10 +154,21 @@ func (g Grant) LivesUp(now time.Time, need time.Duration) bool {
 }
 
 // TryDue reports whether a waiting grant may try Reltio again without new
-// credentials: an hour after it did, or if its token was found dead and no try
-// followed.
+// credentials: an hour after it did, a refused client sooner at first. One whose
+// user needs a second factor never, until an operator resumes it: Reltio mails a
+// code at each login.
 func (g Grant) TryDue(now time.Time) bool {
-	return !recently(g.TriedAt, now, TryEvery) || g.TriedAt.Equal(g.CheckedAt)
+	if g.Status == StatusMFARequired {
+		return g.TriedAt.IsZero()
+	}
+	return !recently(g.TriedAt, now, g.tryEvery())
+}
+
+func (g Grant) tryEvery() time.Duration {
+	if g.Status == StatusCredentialsRejected && g.Refusals > 0 {
+		return RefusalPause(g.Refusals, g.Life())
+	}
+	return TryEvery
 }
 
 // recently reports whether at lies less than d before now. A moment in the

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -36,7 +37,14 @@ func TestDue(t *testing.T) {
 		"a login comes next, unknown":              {fresh(relogin(grant.ReloginLogin)), expires().Add(time.Second)},
 		"a login comes next, repeated":             {fresh(relogin(grant.ReloginDue), repeatedUntil(expires())), expires().Add(2 * time.Second)},
 		"a login comes next, the token is gone":    {fresh(relogin(grant.ReloginRevoke), withoutToken), time.Time{}},
-		"the refresh token decides, if there is":   {fresh(refreshable, mode(grant.AtEnd), testedAt(lately)), early},
+		"a refresh, never learned anything":        {fresh(refreshable, refreshMode("")), expires().Add(time.Second)},
+		"a refresh, unknown":                       {fresh(refreshable, refreshMode(grant.Unknown)), expires().Add(time.Second)},
+		"a refresh at the end, never tested":       {fresh(refreshable, refreshMode(grant.AtEnd)), expires().Add(time.Second)},
+		"a refresh at the end, tested a year ago":  {fresh(refreshable, refreshMode(grant.AtEnd), testedAt(early.Add(-365*day))), expires().Add(time.Second)},
+		"a refresh at the end, repeated":           {fresh(refreshable, repeatedUntil(expires())), expires().Add(2 * time.Second)},
+		"a refresh, whatever logins do":            {fresh(refreshable, mode(grant.Overlap)), expires().Add(time.Second)},
+		"an overlapping refresh":                   {fresh(refreshable, refreshMode(grant.Overlap)), fresh(mode(grant.Overlap)).Due()},
+		"an overlapping refresh, a login is next":  {fresh(refreshable, refreshMode(grant.Overlap), relogin(grant.ReloginDue)), expires().Add(time.Second)},
 		"a retry that comes later than the end":    {fresh(status(grant.StatusFailing), retryAt(expires().Add(time.Minute))), expires().Add(time.Minute)},
 		"a retry between due and end":              {fresh(status(grant.StatusFailing), retryAt(early.Add(30*time.Second))), early.Add(30 * time.Second)},
 		"a retry that has passed":                  {fresh(status(grant.StatusFailing), retryAt(issued())), early},
@@ -109,10 +117,14 @@ func TestMode(t *testing.T) {
 		grant                grant.Grant
 		want, refresh, login grant.Mode
 	}{
-		"nothing learned":         {both("", ""), grant.Unknown, grant.Unknown, grant.Unknown},
+		"nothing learned":         {both("", ""), grant.Unknown, grant.AtEnd, grant.Unknown},
+		"nothing known":           {both(grant.Unknown, grant.Unknown), grant.Unknown, grant.AtEnd, grant.Unknown},
 		"without a refresh token": {both(grant.AtEnd, grant.Overlap), grant.Overlap, grant.AtEnd, grant.Overlap},
 		"with a refresh token":    {both(grant.AtEnd, grant.Overlap, refreshable), grant.AtEnd, grant.AtEnd, grant.Overlap},
-		"refresh not learned":     {both("", grant.Overlap, refreshable), grant.Unknown, grant.Unknown, grant.Overlap},
+		"refresh not learned":     {both("", grant.Overlap, refreshable), grant.AtEnd, grant.AtEnd, grant.Overlap},
+		"refresh not known":       {both(grant.Unknown, grant.Unknown, refreshable), grant.AtEnd, grant.AtEnd, grant.Unknown},
+		"refresh overlaps":        {both(grant.Overlap, grant.AtEnd, refreshable), grant.Overlap, grant.Overlap, grant.AtEnd},
+		"a mode of the future":    {both("from_the_future", grant.Unknown, refreshable), grant.AtEnd, grant.AtEnd, grant.Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := [3]grant.Mode{test.grant.Mode(), test.grant.ModeOf(true), test.grant.ModeOf(false)}
@@ -171,7 +183,10 @@ func TestEarlyWindow(t *testing.T) {
 		"a person must log in":            {fresh(status(grant.StatusReauthorize), retryAt(due)), due, false},
 		"paused":                          {fresh(status(grant.StatusPaused)), due, false},
 		"no token":                        {fresh(withoutToken), due, false},
-		"the refresh token decides":       {fresh(mode(grant.AtEnd), refreshable), due, true},
+		"a refresh, unknown":              {fresh(refreshable), due, false},
+		"a refresh, whatever logins do":   {fresh(refreshable, mode(grant.Overlap)), expires().Add(-time.Second), false},
+		"an overlapping refresh":          {fresh(refreshable, refreshMode(grant.Overlap)), due, true},
+		"found dead":                      {fresh().CheckedAs(grant.Dead, due), due, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.grant.EarlyWindow(test.now); got != test.want {
@@ -207,6 +222,8 @@ func TestLivesUp(t *testing.T) {
 		"failing, no retry ahead":    {overlap(status(grant.StatusFailing)), half.Add(time.Minute), time.Hour, true},
 		"it came again":              {overlap(repeatedUntil(expires())), half.Add(time.Minute), time.Hour, false},
 		"more needed than any lives": {overlap(), issued(), day, false},
+		"an overlapping refresh":     {fresh(refreshable, refreshMode(grant.Overlap)), half.Add(time.Minute), time.Hour, true},
+		"a refresh, unknown":         {fresh(refreshable, mode(grant.Overlap)), half.Add(time.Minute), time.Hour, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.grant.LivesUp(test.now, test.need); got != test.want {
@@ -216,26 +233,95 @@ func TestLivesUp(t *testing.T) {
 	}
 }
 
+// tries are how a waiting grant is tried: its status, and how often it was
+// refused in a row.
+type tries struct {
+	status   grant.Status
+	refusals int
+	life     time.Duration
+}
+
+func (w tries) grant() grant.Grant {
+	g := fresh(status(w.status), life(w.life), func(g *grant.Grant) { g.Refusals = w.refusals })
+	if w.life == 0 {
+		g = g.WithoutToken()
+	}
+	return g
+}
+
+// A waiting grant is tried every hour, a refused client sooner at first; it is
+// looked at as often, and at least every five minutes.
 func TestTryDue(t *testing.T) {
+	const s, m, h = time.Second, time.Minute, time.Hour
 	for name, test := range map[string]struct {
-		tried time.Time
-		want  bool
+		tries tries
+		every time.Duration
 	}{
-		"never tried":              {time.Time{}, true},
-		"tried just now":           {issued(), false},
-		"tried not quite 1 h ago":  {issued().Add(-time.Hour + 1), false},
-		"tried an hour ago":        {issued().Add(-time.Hour), true},
-		"tried by a fast clock":    {issued().Add(time.Minute), false},
-		"tried by a broken clock":  {issued().Add(time.Hour + 1), true},
-		"tried a very long while ": {issued().Add(-1000 * day), true},
+		"a person is needed":                    {tries{grant.StatusReauthorize, 0, h}, h},
+		"a person is needed, after refusals":    {tries{grant.StatusReauthorize, 2, h}, h},
+		"the secret is wrong":                   {tries{grant.StatusInvalidConnection, 0, h}, h},
+		"a user is refused":                     {tries{grant.StatusCredentialsRejected, 0, h}, h},
+		"a client is refused":                   {tries{grant.StatusCredentialsRejected, 1, h}, 30 * s},
+		"a client is refused twice":             {tries{grant.StatusCredentialsRejected, 2, h}, m},
+		"a client is refused five times":        {tries{grant.StatusCredentialsRejected, 5, h}, 5 * m},
+		"a client is refused for an hour":       {tries{grant.StatusCredentialsRejected, 16, h}, h},
+		"a client without a token":              {tries{grant.StatusCredentialsRejected, 2, 0}, m},
+		"a client of short lives":               {tries{grant.StatusCredentialsRejected, 5, 40 * s}, 10 * s},
+		"a client of short lives, for an hour":  {tries{grant.StatusCredentialsRejected, 361, 40 * s}, h},
+		"a client of short lives, not so long:": {tries{grant.StatusCredentialsRejected, 360, 40 * s}, 10 * s},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := fresh(status(grant.StatusReauthorize))
-			g.TriedAt = test.tried
-			if got := g.TryDue(issued()); got != test.want {
-				t.Errorf("TryDue = %v, want %v", got, test.want)
+			e := fault.New(fault.CredentialsRejected, "no")
+			g := test.tries.grant()
+			for tried, want := range map[time.Time]bool{
+				{}:                            true,
+				issued():                      false,
+				issued().Add(-test.every + 1): false,
+				issued().Add(-test.every):     true,
+				issued().Add(-1000 * day):     true,
+				issued().Add(test.every):      false, // by a fast clock
+				issued().Add(test.every + ms): true,  // by a broken one
+				issued().Add(10*365*24*h + 1): true,
+			} {
+				g.TriedAt = tried
+				if got := g.TryDue(issued()); got != want {
+					t.Errorf("tried at %v: TryDue = %v, want %v", tried, got, want)
+				}
+			}
+			look := issued().Add(min(5*m, test.every))
+			if got := g.Looked(issued()).RetryAt; !got.Equal(look) {
+				t.Errorf("next look %v, want %v", got, look)
+			}
+			failed := g.Failed(g.Status, e, issued(), 0, 0.9)
+			if !failed.RetryAt.Equal(look) || failed.TryDue(issued().Add(test.every-1)) || !failed.TryDue(issued().Add(test.every)) {
+				t.Errorf("after a failure: next look %v, tried at %v", failed.RetryAt, failed.TriedAt)
 			}
 		})
+	}
+}
+
+// A user who needs a second factor is never tried by itself, because of each
+// login a code is mailed: only once an operator forgot when it was tried.
+func TestASecondFactorIsNotTriedByItself(t *testing.T) {
+	for _, refusals := range []int{0, 2, 100} {
+		g := tries{grant.StatusMFARequired, refusals, time.Hour}.grant()
+		if !g.TryDue(issued()) {
+			t.Error("never tried: it may not be tried")
+		}
+		g = g.Failed(grant.StatusMFARequired, fault.New(fault.MFARequired, "m"), issued(), 0, 0)
+		for _, later := range []time.Duration{0, time.Minute, time.Hour, day, 1000 * day, -1000 * day} {
+			if g.TryDue(issued().Add(later)) || g.Looked(issued()).TryDue(issued().Add(later)) {
+				t.Errorf("tried again %v later", later)
+			}
+		}
+		if want := issued().Add(5 * time.Minute); !g.RetryAt.Equal(want) {
+			t.Errorf("next look %v, want %v", g.RetryAt, want)
+		}
+		resumed := g.Healthy()
+		resumed.Status = grant.StatusMFARequired
+		if !resumed.TryDue(issued()) {
+			t.Error("resumed: it may not be tried")
+		}
 	}
 }
 

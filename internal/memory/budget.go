@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +10,12 @@ import (
 
 // Budget implements budget.Store.
 func (t *Table) Budget(ctx context.Context, host string) (budget.Record, error) {
-	return t.changeBudget(ctx, host, func(*budget.Record) error { return nil })
+	leave, err := t.enter(ctx)
+	if err != nil {
+		return budget.Record{}, err
+	}
+	defer leave()
+	return storedBudget(t.budgets[strings.ToLower(host)]), nil
 }
 
 // changeBudget changes a host's record, unless change fails, and returns what
@@ -39,8 +43,11 @@ func storedBudget(r budget.Record) budget.Record {
 		PausedUntil: inMillis(r.PausedUntil),
 		Pause:       r.Pause.Truncate(time.Millisecond),
 		Throttled:   set(r.Throttled),
+		Served:      set(r.Served),
 		Refused:     set(r.Refused),
-		ProbedAt:    inMillis(r.ProbedAt),
+
+		RefusedSince: inMillis(r.RefusedSince),
+		ProbedAt:     inMillis(r.ProbedAt),
 	}
 }
 
@@ -73,19 +80,19 @@ func (t *Table) Throttled(ctx context.Context, host string, th budget.Throttle) 
 }
 
 // Refused implements budget.Store.
-func (t *Table) Refused(ctx context.Context, host, connection string) (budget.Record, error) {
+func (t *Table) Refused(ctx context.Context, host, connection string, now time.Time) (budget.Record, error) {
 	return t.changeBudget(ctx, host, func(r *budget.Record) error {
-		if len(r.Refused) < budget.MaxRefused || slices.Contains(r.Refused, connection) {
-			r.Refused = append(r.Refused, connection) // storedBudget drops a second one
-		}
+		*r = budget.Refuse(*r, connection, now)
 		return nil
 	})
 }
 
 // Succeeded implements budget.Store.
-func (t *Table) Succeeded(ctx context.Context, host string) error {
+func (t *Table) Succeeded(ctx context.Context, host, client string) error {
 	_, err := t.changeBudget(ctx, host, func(r *budget.Record) error {
-		r.Throttled, r.Refused, r.Pause = nil, nil, 0
+		if _, ok := t.budgets[strings.ToLower(host)]; ok {
+			*r = budget.Success(*r, client)
+		}
 		return nil
 	})
 	return err

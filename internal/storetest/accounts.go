@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
 )
 
@@ -18,32 +20,33 @@ func accountPromises() promises {
 		"a limit of none":                               countedToNone,
 		"a limit that was lowered":                      limitLowered,
 		"new credentials begin anew":                    newCredentials,
-		"a success sets the count to zero":              clearedAfterSuccess,
-		"a login that was not sent is taken off":        uncounted,
-		"nothing is taken off zero":                     uncountedAtZero,
-		"what is not there is not changed":              unknownAccount,
-		"changes by old credentials do nothing":         oldCredentials,
-		"a client may try once an hour":                 hourly,
-		"a client's hour begins with each attempt":      hourlyFromEach,
-		"a client whose last attempt is not known":      hourlyWithoutMoment,
+		"a probe leaves the last attempt":               probeSpares,
 		"of many logins no more than the limit":         loginsAtOnce,
+		"of many unclear logins one at a time":          unclearAtOnce,
 		"of many new credentials each is counted right": credentialsAtOnce,
 		"accounts do not meet":                          accountsApart,
 		"any sequence goes as the rule says":            accountsByRule,
 	}
 }
 
-// oneTry is a user's login with a limit of two.
+// oneTry is a user's login with a limit of two, forced, so that no pause lies
+// between two of them.
 func oneTry(hash string) account.Try {
-	return account.Try{Account: hash, Credentials: "credentials-1", Connection: "acme", Limit: 2, Now: start()}
+	return account.Try{Account: hash, Credentials: "credentials-1", Connection: "acme", Limit: 2, Now: start(), Forced: true}
 }
 
-// wantCount counts a login.
+// wantCount counts a login, which makes so many attempts.
 func wantCount(t *testing.T, s Store, try account.Try, want int) {
 	t.Helper()
 	got, err := s.CountLogin(t.Context(), try)
-	if err != nil || got != want {
-		t.Errorf("CountLogin = %d, %v; want %d", got, err, want)
+	if err != nil || got.Attempts != want {
+		t.Errorf("CountLogin = %+v, %v; want %d attempts", got, err, want)
+	}
+	if want := (account.Record{
+		Connection: try.Connection, Credentials: try.Credentials, Attempts: want,
+		Unclear: got.Unclear, TriedAt: got.TriedAt, Accepted: got.Accepted,
+	}); err == nil && (got != want || !got.TriedAt.Equal(try.Now)) {
+		t.Errorf("CountLogin = %+v, want %+v tried now", got, want)
 	}
 }
 
@@ -52,7 +55,16 @@ func wantLimit(t *testing.T, s Store, try account.Try) {
 	t.Helper()
 	got, err := s.CountLogin(t.Context(), try)
 	if !errors.Is(err, account.ErrAtLimit) {
-		t.Errorf("CountLogin = %d, %v; want %v", got, err, account.ErrAtLimit)
+		t.Errorf("CountLogin = %+v, %v; want %v", got, err, account.ErrAtLimit)
+	}
+}
+
+func wantPause(t *testing.T, s Store, try account.Try, wait time.Duration) {
+	t.Helper()
+	got, err := s.CountLogin(t.Context(), try)
+	var pause *account.PauseError
+	if !errors.As(err, &pause) || !pause.Until.Equal(try.Now.Add(wait)) {
+		t.Errorf("CountLogin = %+v, %v; want a pause of %v", got, err, wait)
 	}
 }
 
@@ -61,7 +73,16 @@ func wantClaimed(t *testing.T, s Store, try account.Try, by string) {
 	got, err := s.CountLogin(t.Context(), try)
 	var claimed *account.ClaimedError
 	if !errors.As(err, &claimed) || claimed.By != by {
-		t.Errorf("CountLogin = %d, %v; want it to be claimed by %s", got, err, by)
+		t.Errorf("CountLogin = %+v, %v; want it to be claimed by %s", got, err, by)
+	}
+}
+
+func wantAccount(t *testing.T, s Store, hash string, want account.Record) {
+	t.Helper()
+	got, err := s.Account(t.Context(), hash)
+	noError(t, err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Account (-want +got):\n%s", diff)
 	}
 }
 
@@ -91,7 +112,7 @@ func countedToNone(t *testing.T, s Store) {
 	wantLimit(t, s, none)
 	none.Credentials = "credentials-2"
 	wantLimit(t, s, none)
-	noError(t, s.ClearLogins(t.Context(), other))
+	settle(t, s, other, account.Accepted)
 	none.Credentials = other.Credentials
 	wantLimit(t, s, none)
 	wantCount(t, s, other, 1)
@@ -117,115 +138,46 @@ func newCredentials(t *testing.T, s Store) {
 	wantCount(t, s, try, 1)
 }
 
-func clearedAfterSuccess(t *testing.T, s Store) {
+func probeSpares(t *testing.T, s Store) {
 	try := oneTry("a")
+	try.Spare = 1
 	wantCount(t, s, try, 1)
-	wantCount(t, s, try, 2)
-	noError(t, s.ClearLogins(t.Context(), try))
-	wantCount(t, s, try, 1)
-	wantCount(t, s, try, 2)
 	wantLimit(t, s, try)
-}
-
-func uncounted(t *testing.T, s Store) {
-	try := oneTry("a")
-	wantCount(t, s, try, 1)
+	try.Spare = 0
 	wantCount(t, s, try, 2)
-	noError(t, s.UncountLogin(t.Context(), try))
-	wantCount(t, s, try, 2)
-	wantLimit(t, s, try)
-}
-
-func uncountedAtZero(t *testing.T, s Store) {
-	try := oneTry("a")
-	wantCount(t, s, try, 1)
-	for range 3 {
-		noError(t, s.UncountLogin(t.Context(), try))
-	}
-	wantCount(t, s, try, 1)
-}
-
-func unknownAccount(t *testing.T, s Store) {
-	try := oneTry("a")
-	noError(t, s.UncountLogin(t.Context(), try))
-	noError(t, s.ClearLogins(t.Context(), try))
-	noError(t, s.MoveClaim(t.Context(), try.Account, "acme", "other"))
-	noError(t, s.DropClaim(t.Context(), try.Account, "acme"))
-	try.Connection = "third"
-	wantCount(t, s, try, 1)
-}
-
-func oldCredentials(t *testing.T, s Store) {
-	old, now := oneTry("a"), oneTry("a")
-	now.Credentials = "credentials-2"
-	wantCount(t, s, old, 1)
-	wantCount(t, s, now, 1)
-	noError(t, s.UncountLogin(t.Context(), old))
-	noError(t, s.ClearLogins(t.Context(), old))
-	wantCount(t, s, now, 2)
-	wantLimit(t, s, now)
-}
-
-func oneHourlyTry(hash string) account.Try {
-	try := oneTry(hash)
-	try.Hourly = true
-	return try
-}
-
-func hourly(t *testing.T, s Store) {
-	try := oneHourlyTry("a")
-	wantCount(t, s, try, 1)
-	try.Now = try.Now.Add(time.Minute)
-	wantCount(t, s, try, 2)
-	wantLimit(t, s, try)
-	last := try.Now
-	try.Now = last.Add(account.TryAgain - time.Millisecond)
-	wantLimit(t, s, try)
-	try.Now = last.Add(account.TryAgain)
-	wantCount(t, s, try, 3)
-	wantLimit(t, s, try)
-}
-
-func hourlyFromEach(t *testing.T, s Store) {
-	try := oneHourlyTry("a")
-	for attempt := 1; attempt <= 4; attempt++ {
-		wantCount(t, s, try, attempt)
-		try.Now = try.Now.Add(account.TryAgain)
-	}
-	noError(t, s.ClearLogins(t.Context(), try))
-	wantCount(t, s, try, 1)
-	wantCount(t, s, try, 2)
-	wantLimit(t, s, try)
-}
-
-func hourlyWithoutMoment(t *testing.T, s Store) {
-	user, client := oneTry("a"), oneHourlyTry("a")
-	wantCount(t, s, user, 1)
-	wantCount(t, s, user, 2)
-	wantLimit(t, s, user)
-	wantCount(t, s, client, 3)
-	wantLimit(t, s, client)
-	wantLimit(t, s, user)
 }
 
 func loginsAtOnce(t *testing.T, s Store) {
 	for _, limit := range []int{1, 2} {
 		try := oneTry(fmt.Sprintf("a%d", limit))
 		try.Limit = limit
-		var counted atomic.Int64
-		race(func(int) {
-			_, err := s.CountLogin(t.Context(), try)
-			switch {
-			case err == nil:
-				counted.Add(1)
-			case !errors.Is(err, account.ErrAtLimit):
-				t.Error(err)
-			}
-		})
-		if got := counted.Load(); got != int64(limit) {
-			t.Errorf("%d logins counted at once, want %d", got, limit)
-		}
+		wantCounted(t, s, int64(limit), func(int) account.Try { return try })
 	}
+}
+
+// wantCounted counts many logins at once, of which so many are counted.
+func wantCounted(t *testing.T, s Store, want int64, try func(i int) account.Try) {
+	t.Helper()
+	var counted atomic.Int64
+	race(func(i int) {
+		_, err := s.CountLogin(t.Context(), try(i))
+		var pause *account.PauseError
+		switch {
+		case err == nil:
+			counted.Add(1)
+		case !errors.Is(err, account.ErrAtLimit) && !errors.As(err, &pause):
+			t.Error(err)
+		}
+	})
+	if got := counted.Load(); got != want {
+		t.Errorf("%d logins counted at once, want %d", got, want)
+	}
+}
+
+func unclearAtOnce(t *testing.T, s Store) {
+	try := oneTry("a")
+	try.Forced = false
+	wantCounted(t, s, 1, func(int) account.Try { return try })
 }
 
 func credentialsAtOnce(t *testing.T, s Store) {
@@ -234,17 +186,7 @@ func credentialsAtOnce(t *testing.T, s Store) {
 	wantCount(t, s, old, 2)
 	next := oneTry("a")
 	next.Credentials = "credentials-2"
-	var counted atomic.Int64
-	race(func(int) {
-		if _, err := s.CountLogin(t.Context(), next); err == nil {
-			counted.Add(1)
-		} else if !errors.Is(err, account.ErrAtLimit) {
-			t.Error(err)
-		}
-	})
-	if got := counted.Load(); got != 2 {
-		t.Errorf("%d logins with new credentials counted at once, want 2", got)
-	}
+	wantCounted(t, s, 2, func(int) account.Try { return next })
 }
 
 func accountsApart(t *testing.T, s Store) {
@@ -252,7 +194,7 @@ func accountsApart(t *testing.T, s Store) {
 	wantCount(t, s, one, 1)
 	other.Connection = "other"
 	wantCount(t, s, other, 1)
-	noError(t, s.ClearLogins(t.Context(), other))
+	settle(t, s, other, account.Resumed)
 	wantCount(t, s, one, 2)
 }
 
@@ -261,50 +203,39 @@ func accountsApart(t *testing.T, s Store) {
 func accountsByRule(t *testing.T, s Store) {
 	chance := rand.New(rand.NewPCG(4, 5))
 	var record account.Record
-	try := oneTry("a")
+	exists := false
+	try, at := oneTry("a"), start()
 	for step := range 400 {
-		try.Now = try.Now.Add(time.Duration(chance.IntN(int(account.TryAgain))))
+		at = at.Add(time.Duration(chance.IntN(2) * chance.IntN(int(time.Hour))))  // or at once
+		apart := time.Duration(chance.IntN(int(20*time.Second))) - 10*time.Second // of two clocks
+		try.Now = at.Add(apart).Truncate(time.Millisecond)
 		try.Credentials = fmt.Sprintf("credentials-%d", chance.IntN(2))
 		try.Connection = fmt.Sprintf("acme-%d", chance.IntN(2))
-		try.Limit = 1 + chance.IntN(account.MaxAttempts)
-		try.Hourly = chance.IntN(2) == 0
-		ours := record.Connection == try.Connection
-		nobodyElses := ours || record.Connection == ""
+		try.Limit, try.Spare = 1+chance.IntN(account.MaxAttempts), chance.IntN(2)
+		try.Forced = chance.IntN(2) == 0
 		var want, err error
-		switch chance.IntN(8) {
-		case 0:
-			err = s.UncountLogin(t.Context(), try)
-			if nobodyElses && record.Credentials == try.Credentials && record.Attempts > 0 {
-				record.Attempts--
+		switch o := account.Outcome(chance.IntN(12)); {
+		case o <= account.Forgiven:
+			err = s.SettleLogin(t.Context(), try, o)
+			if exists || o == account.Accepted {
+				record, exists = account.Settle(record, try, o), true
 			}
-		case 1:
-			err = s.ClearLogins(t.Context(), try)
-			if nobodyElses && record.Credentials == try.Credentials {
-				record.Attempts = 0
-			}
-		case 2:
-			err = s.MoveClaim(t.Context(), try.Account, try.Connection, "acme-0")
-			if ours {
-				record.Connection = "acme-0"
-			}
-		case 3:
-			err = s.DropClaim(t.Context(), try.Account, try.Connection)
-			if ours {
-				record.Connection = ""
+		case o == account.Forgiven+1:
+			to := []string{"acme-0", ""}[chance.IntN(2)]
+			err = s.MoveClaim(t.Context(), try.Account, try.Connection, to)
+			if record.Connection == try.Connection {
+				record.Connection = to
 			}
 		default:
-			moment := try
-			moment.Now = try.Now.Truncate(time.Millisecond)
 			before := record
-			var got int
-			got, err = s.CountLogin(t.Context(), try)
-			record, want = account.Count(before, moment)
-			if err == nil && got != record.Attempts {
-				t.Fatalf("step %d: count %d, want %d", step, got, record.Attempts)
+			_, err = s.CountLogin(t.Context(), try)
+			if record, want = account.Count(before, try); want == nil {
+				exists = true
 			}
 		}
 		if fmt.Sprint(err) != fmt.Sprint(want) {
 			t.Fatalf("step %d: error %v, want %v", step, err, want)
 		}
+		wantAccount(t, s, "a", record)
 	}
 }

@@ -16,7 +16,6 @@ func claimPromises() promises {
 		"a claim moves, the count stays":       claimMoved,
 		"a claim moves only from its owner":    claimMovedByAnother,
 		"a claim ends, the count stays":        claimDropped,
-		"a client's hour outlasts its claim":   claimDroppedWithinTheHour,
 		"an ended claim keeps no new login":    claimDroppedNewCredentials,
 		"who resumes after its claim clears":   claimDroppedCleared,
 		"a login is taken off an ended claim":  claimDroppedUncounted,
@@ -32,8 +31,6 @@ func claimed(t *testing.T, s Store) {
 	wantClaimed(t, s, theirs, "acme")
 	theirs.Credentials = "credentials-2"
 	wantClaimed(t, s, theirs, "acme")
-	theirs.Hourly = true
-	wantClaimed(t, s, theirs, "acme")
 	wantCount(t, s, mine, 2)
 	wantClaimed(t, s, theirs, "acme")
 	wantLimit(t, s, mine)
@@ -43,8 +40,8 @@ func claimedChanges(t *testing.T, s Store) {
 	mine, theirs := oneTry("a"), oneTry("a")
 	theirs.Connection = "other"
 	wantCount(t, s, mine, 1)
-	noError(t, s.UncountLogin(t.Context(), theirs))
-	noError(t, s.ClearLogins(t.Context(), theirs))
+	settle(t, s, theirs, account.Nothing)
+	settle(t, s, theirs, account.Resumed)
 	wantCount(t, s, mine, 2)
 }
 
@@ -69,23 +66,12 @@ func claimDropped(t *testing.T, s Store) {
 	mine, theirs := oneTry("a"), oneTry("a")
 	theirs.Connection = "other"
 	wantCount(t, s, mine, 1)
-	noError(t, s.DropClaim(t.Context(), "a", "acme"))
+	noError(t, s.MoveClaim(t.Context(), "a", "acme", ""))
 	wantCount(t, s, theirs, 2)
 	wantClaimed(t, s, mine, "other")
-	noError(t, s.DropClaim(t.Context(), "a", "other"))
+	noError(t, s.MoveClaim(t.Context(), "a", "other", ""))
 	wantLimit(t, s, mine)
 	wantLimit(t, s, theirs)
-}
-
-func claimDroppedWithinTheHour(t *testing.T, s Store) {
-	try := oneHourlyTry("a")
-	wantCount(t, s, try, 1)
-	wantCount(t, s, try, 2)
-	noError(t, s.DropClaim(t.Context(), "a", "acme"))
-	wantLimit(t, s, try)
-	try.Now = try.Now.Add(account.TryAgain)
-	wantCount(t, s, try, 3)
-	wantLimit(t, s, try)
 }
 
 func claimDroppedNewCredentials(t *testing.T, s Store) {
@@ -93,7 +79,7 @@ func claimDroppedNewCredentials(t *testing.T, s Store) {
 	theirs.Connection, theirs.Credentials = "other", "credentials-2"
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
-	noError(t, s.DropClaim(t.Context(), "a", "acme"))
+	noError(t, s.MoveClaim(t.Context(), "a", "acme", ""))
 	wantCount(t, s, theirs, 1)
 	wantClaimed(t, s, mine, "other")
 }
@@ -103,10 +89,10 @@ func claimDroppedCleared(t *testing.T, s Store) {
 	old.Credentials = "credentials-0"
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
-	noError(t, s.DropClaim(t.Context(), "a", "acme"))
-	noError(t, s.ClearLogins(t.Context(), old))
+	noError(t, s.MoveClaim(t.Context(), "a", "acme", ""))
+	settle(t, s, old, account.Resumed)
 	wantLimit(t, s, mine)
-	noError(t, s.ClearLogins(t.Context(), mine))
+	settle(t, s, mine, account.Resumed)
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
 	wantLimit(t, s, mine)
@@ -116,8 +102,8 @@ func claimDroppedUncounted(t *testing.T, s Store) {
 	mine := oneTry("a")
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
-	noError(t, s.DropClaim(t.Context(), "a", "acme"))
-	noError(t, s.UncountLogin(t.Context(), mine))
+	noError(t, s.MoveClaim(t.Context(), "a", "acme", ""))
+	settle(t, s, mine, account.Nothing)
 	wantCount(t, s, mine, 2)
 	wantLimit(t, s, mine)
 }
@@ -125,7 +111,7 @@ func claimDroppedUncounted(t *testing.T, s Store) {
 func claimDroppedByAnother(t *testing.T, s Store) {
 	mine := oneTry("a")
 	wantCount(t, s, mine, 1)
-	noError(t, s.DropClaim(t.Context(), "a", "other"))
+	noError(t, s.MoveClaim(t.Context(), "a", "other", ""))
 	wantCount(t, s, mine, 2)
 }
 

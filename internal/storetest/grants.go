@@ -87,6 +87,8 @@ func fullGrant(t *testing.T, connection string) grant.Grant {
 			*value = []string{"1-" + name, "2-" + name}
 		case *bool:
 			*value = true
+		case *grant.Refusal:
+			*value = grant.Refusal{Code: "a-code", Status: 400, Description: "a-description"}
 		default:
 			switch field.Kind() {
 			case reflect.String:

@@ -125,7 +125,7 @@ func sameBudget(t *testing.T, got, want budget.Record) {
 
 func neverAsked(t *testing.T, s Store) {
 	wantBudget(t, s, host, budget.Record{})
-	noError(t, s.Succeeded(t.Context(), host))
+	noError(t, s.Succeeded(t.Context(), host, "client"))
 	wantBudget(t, s, host, budget.Record{})
 }
 
@@ -207,15 +207,17 @@ func reserveByRule(t *testing.T, s Store) {
 		}
 		switch chance.IntN(24) {
 		case 0:
-			th := budget.Throttle{Client: fmt.Sprintf("client-%d", chance.IntN(3)), RetryAfter: upTo(2 * time.Second), Now: now}
+			th := budget.Throttle{Client: fmt.Sprintf("client-%d", chance.IntN(3)), RetryAfter: upTo(2 * time.Second), Now: now, First: chance.IntN(2) == 0}
 			got, err := s.Throttled(t.Context(), host, th)
 			noError(t, err)
 			th.Now = th.Now.Truncate(time.Millisecond)
 			record = inOrder(budget.Pause(record, th))
 			sameBudget(t, got, record)
 		case 1:
-			noError(t, s.Succeeded(t.Context(), host))
-			record.Throttled, record.Refused, record.Pause = nil, nil, 0
+			noError(t, s.Succeeded(t.Context(), host, "client"))
+			if !cmp.Equal(record, budget.Record{}) {
+				record = inOrder(budget.Success(record, "client"))
+			}
 		}
 		w := windowAt(now)
 		w.Earliest = now.Add(upTo(2 * time.Second))
@@ -242,6 +244,7 @@ func reserveByRule(t *testing.T, s Store) {
 func inOrder(r budget.Record) budget.Record {
 	r.PausedUntil = r.PausedUntil.Truncate(time.Millisecond)
 	slices.Sort(r.Throttled)
+	slices.Sort(r.Served)
 	slices.Sort(r.Refused)
 	return r
 }

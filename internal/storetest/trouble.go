@@ -15,19 +15,23 @@ import (
 
 func troublePromises() promises {
 	kept := promises{
-		"a host that is paused gives no instant":      pausedHost,
-		"a pause beyond belief is none":               pauseBeyondBelief,
-		"pauses go as the rule says":                  pausesByRule,
-		"a pause in milliseconds":                     pauseInMillis,
-		"of many that are throttled all are recorded": throttledAtOnce,
-		"one client throttled many times is one":      throttledAlone,
-		"a success forgets, but not the pause":        succeeded,
-		"refused connections are collected":           refused,
-		"four hundred refused connections":            refusedMany,
-		"the list of refused connections ends":        refusedToMost,
-		"of many that are refused all are recorded":   refusedAtOnce,
-		"of many that probe one does":                 probeAtOnce,
-		"a probe changes nothing else":                probeAlone,
+		"a host that is paused gives no instant":       pausedHost,
+		"a pause beyond belief is none":                pauseBeyondBelief,
+		"pauses go as the rule says":                   pausesByRule,
+		"a pause in milliseconds":                      pauseInMillis,
+		"of many that are throttled all are recorded":  throttledAtOnce,
+		"one client throttled many times is one":       throttledAlone,
+		"a success forgets, but not the pause":         succeeded,
+		"who is served is collected":                   served,
+		"the list of those who are served ends":        servedToMost,
+		"the first 429 in a row forgets who is served": servedAnew,
+		"since when a host refuses":                    refusedSince,
+		"refused connections are collected":            refused,
+		"four hundred refused connections":             refusedMany,
+		"the list of refused connections ends":         refusedToMost,
+		"of many that are refused all are recorded":    refusedAtOnce,
+		"of many that probe one does":                  probeAtOnce,
+		"a probe changes nothing else":                 probeAlone,
 	}
 	for name, test := range map[string]struct {
 		after time.Duration // since the last probe
@@ -63,7 +67,7 @@ func throttle(t *testing.T, s Store, th budget.Throttle) budget.Record {
 
 func refuse(t *testing.T, s Store, connection string) budget.Record {
 	t.Helper()
-	r, err := s.Refused(t.Context(), host, connection)
+	r, err := s.Refused(t.Context(), host, connection, start())
 	if err != nil {
 		t.Fatalf("Refused(%s): %v", connection, err)
 	}
@@ -168,7 +172,7 @@ func throttledAlone(t *testing.T, s Store) {
 	now := start()
 	for range 4 {
 		got := throttle(t, s, budget.Throttle{Client: "client", Now: now})
-		if !got.Alone("client") || got.Pause != time.Second {
+		if len(got.Throttled) != 1 || got.Pause != time.Second {
 			t.Errorf("%v, pause %v; want one client and one second", got, got.Pause)
 		}
 		now = now.Add(time.Minute)
@@ -180,16 +184,61 @@ func succeeded(t *testing.T, s Store) {
 	throttle(t, s, budget.Throttle{Client: "client", Now: start()})
 	refuse(t, s, "acme")
 	wantProbe(t, s, start(), true)
-	want := budget.Record{Next: start().Add(interval), PausedUntil: start().Add(time.Second), ProbedAt: start()}
+	want := budget.Record{
+		Next: start().Add(interval), PausedUntil: start().Add(time.Second), ProbedAt: start(), Served: []string{"client"},
+	}
 	for range 2 {
-		noError(t, s.Succeeded(t.Context(), host))
+		noError(t, s.Succeeded(t.Context(), host, "client"))
 		wantBudget(t, s, host, want)
 	}
 	wantBusy(t, s, windowAt(start()), budget.BusyError{Until: want.PausedUntil, Paused: true})
 }
 
+func served(t *testing.T, s Store) {
+	throttle(t, s, budget.Throttle{Client: "a", Now: start(), First: true})
+	for _, client := range []string{"a", "b", "a"} {
+		noError(t, s.Succeeded(t.Context(), host, client))
+	}
+	wantBudget(t, s, host, budget.Record{PausedUntil: start().Add(time.Second), Served: []string{"a", "b"}})
+}
+
+func servedToMost(t *testing.T, s Store) {
+	throttle(t, s, budget.Throttle{Client: "a", Now: start(), First: true})
+	for i := range budget.MaxServed + 2 {
+		refuse(t, s, "acme")
+		noError(t, s.Succeeded(t.Context(), host, fmt.Sprintf("client-%02d", i)))
+	}
+	r, err := s.Budget(t.Context(), host)
+	noError(t, err)
+	if len(r.Served) != budget.MaxServed || len(r.Refused) > 0 {
+		t.Errorf("%d served and %d refused, want %d and none", len(r.Served), len(r.Refused), budget.MaxServed)
+	}
+}
+
+func servedAnew(t *testing.T, s Store) {
+	throttle(t, s, budget.Throttle{Client: "a", Now: start(), First: true})
+	noError(t, s.Succeeded(t.Context(), host, "b"))
+	if r := throttle(t, s, budget.Throttle{Client: "a", Now: start()}); !r.OthersServed("a") {
+		t.Errorf("after the second 429: %v served, want b", r.Served)
+	}
+	if r := throttle(t, s, budget.Throttle{Client: "a", Now: start(), First: true}); r.OthersServed("a") {
+		t.Errorf("after the first of the next row: %v served, want none", r.Served)
+	}
+}
+
+func refusedSince(t *testing.T, s Store) {
+	for i := range 3 {
+		later := time.Duration(i) * time.Minute
+		r, err := s.Refused(t.Context(), host, fmt.Sprint("c", i), start().Add(later))
+		noError(t, err)
+		if !r.RefusedSince.Equal(start()) {
+			t.Errorf("refused since %v, want %v", r.RefusedSince, start())
+		}
+	}
+}
+
 func refused(t *testing.T, s Store) {
-	var want budget.Record
+	want := budget.Record{RefusedSince: start()}
 	for _, name := range []string{"c", "a", "b", "a"} {
 		if !slices.Contains(want.Refused, name) {
 			want.Refused = append(want.Refused, name)
@@ -210,15 +259,15 @@ func longName(i int) string {
 }
 
 func refusedMany(t *testing.T, s Store) {
-	var want budget.Record
+	want := budget.Record{RefusedSince: start()}
 	for i := range 400 {
 		refuse(t, s, longName(i))
 		want.Refused = append(want.Refused, longName(i))
 	}
 	wantBudget(t, s, host, want)
 	wantInstant(t, s, windowAt(start()), start())
-	noError(t, s.Succeeded(t.Context(), host))
-	wantBudget(t, s, host, budget.Record{Next: start().Add(interval)})
+	noError(t, s.Succeeded(t.Context(), host, "c"))
+	wantBudget(t, s, host, budget.Record{Next: start().Add(interval), Served: []string{"c"}})
 }
 
 func refusedToMost(t *testing.T, s Store) {
@@ -232,12 +281,12 @@ func refusedToMost(t *testing.T, s Store) {
 }
 
 func refusedAtOnce(t *testing.T, s Store) {
-	var want budget.Record
+	want := budget.Record{RefusedSince: start()}
 	for i := range many {
 		want.Refused = append(want.Refused, longName(i))
 	}
 	race(func(i int) {
-		if _, err := s.Refused(t.Context(), host, longName(i)); err != nil {
+		if _, err := s.Refused(t.Context(), host, longName(i), start()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -265,5 +314,5 @@ func probeAlone(t *testing.T, s Store) {
 	refuse(t, s, "acme")
 	wantProbe(t, s, start().Add(999_999), true)
 	wantProbe(t, s, start(), false)
-	wantBudget(t, s, host, budget.Record{Next: start().Add(interval), Refused: []string{"acme"}, ProbedAt: start()})
+	wantBudget(t, s, host, budget.Record{Next: start().Add(interval), Refused: []string{"acme"}, RefusedSince: start(), ProbedAt: start()})
 }

@@ -1,0 +1,212 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
+)
+
+func settlingPromises() promises {
+	return promises{
+		"a success sets the counts to zero":          clearedAfterSuccess,
+		"a login that was not sent is taken off":     uncounted,
+		"nothing is taken off zero":                  uncountedAtZero,
+		"a refusal counts, and is not unclear":       refusedCounts,
+		"an unclear login waits, and is no refusal":  unclearWaits,
+		"an unclear login waits not if it is forced": unclearForced,
+		"unclear logins count for a day":             unclearForADay,
+		"credentials are accepted without a count":   acceptedWithoutCount,
+		"accepted credentials are remembered":        acceptedRemembered,
+		"a server's mistake is forgiven once":        forgivenOnce,
+		"a success by a clock ahead pauses nothing":  aheadOfAll,
+		"what is not there is not changed":           unknownAccount,
+		"changes by old credentials do nothing":      oldCredentials,
+		"of many lowered counts each is lowered":     settledAtOnce,
+		"a record without counts is counted":         countedAfterAcceptance,
+	}
+}
+
+func settle(t *testing.T, s Store, try account.Try, o account.Outcome) {
+	t.Helper()
+	noError(t, s.SettleLogin(t.Context(), try, o))
+}
+
+func clearedAfterSuccess(t *testing.T, s Store) {
+	try := oneTry("a")
+	for _, o := range []account.Outcome{account.Accepted, account.Resumed} {
+		wantCount(t, s, try, 1)
+		wantCount(t, s, try, 2)
+		settle(t, s, try, o)
+	}
+	wantCount(t, s, try, 1)
+	wantCount(t, s, try, 2)
+	wantLimit(t, s, try)
+}
+
+func uncounted(t *testing.T, s Store) {
+	try := oneTry("a")
+	wantCount(t, s, try, 1)
+	wantCount(t, s, try, 2)
+	settle(t, s, try, account.Nothing)
+	wantCount(t, s, try, 2)
+	wantLimit(t, s, try)
+}
+
+func uncountedAtZero(t *testing.T, s Store) {
+	try := oneTry("a")
+	wantCount(t, s, try, 1)
+	for range 3 {
+		settle(t, s, try, account.Nothing)
+	}
+	wantCount(t, s, try, 1)
+}
+
+func refusedCounts(t *testing.T, s Store) {
+	try := oneTry("a")
+	try.Forced = false
+	wantCount(t, s, try, 1)
+	settle(t, s, try, account.Refused)
+	wantCount(t, s, try, 2)
+	settle(t, s, try, account.Refused)
+	wantLimit(t, s, try)
+	wantAccount(t, s, "a", account.Record{Connection: "acme", Credentials: "credentials-1", Attempts: 2, TriedAt: start()})
+}
+
+func unclearWaits(t *testing.T, s Store) {
+	try := oneTry("a")
+	try.Forced = false
+	for _, wait := range []time.Duration{2 * time.Minute, 10 * time.Minute, time.Hour} {
+		wantCount(t, s, try, 1)
+		settle(t, s, try, account.Unclear)
+		wantPause(t, s, try, wait)
+		try.Now = try.Now.Add(wait - time.Millisecond)
+		wantPause(t, s, try, time.Millisecond)
+		try.Now = try.Now.Add(time.Millisecond)
+	}
+	wantCount(t, s, try, 1)
+	settle(t, s, try, account.Unclear)
+	wantLimit(t, s, try)
+}
+
+func unclearForced(t *testing.T, s Store) {
+	try := oneTry("a")
+	for range 4 {
+		wantCount(t, s, try, 1)
+		settle(t, s, try, account.Unclear)
+	}
+	wantLimit(t, s, try)
+}
+
+func unclearForADay(t *testing.T, s Store) {
+	try := oneTry("a")
+	for range 4 {
+		wantCount(t, s, try, 1)
+		settle(t, s, try, account.Unclear)
+	}
+	try.Now = start().Add(account.UnclearFor - time.Millisecond)
+	wantLimit(t, s, try)
+	try.Now = start().Add(account.UnclearFor)
+	try.Forced = false
+	wantCount(t, s, try, 1)
+	settle(t, s, try, account.Unclear)
+	wantPause(t, s, try, 2*time.Minute)
+}
+
+func acceptedWithoutCount(t *testing.T, s Store) {
+	try := oneTry("a")
+	settle(t, s, try, account.Accepted)
+	wantAccount(t, s, "a", account.Record{Connection: "acme", Accepted: "credentials-1"})
+	try.Credentials = "credentials-2"
+	settle(t, s, try, account.Accepted)
+	wantAccount(t, s, "a", account.Record{Connection: "acme", Accepted: "credentials-2"})
+}
+
+func acceptedRemembered(t *testing.T, s Store) {
+	try := oneTry("a")
+	wantCount(t, s, try, 1)
+	settle(t, s, try, account.Accepted)
+	wantAccount(t, s, "a", account.Record{
+		Connection: "acme", Credentials: "credentials-1", Accepted: "credentials-1", TriedAt: start(),
+	})
+	try.Credentials = "credentials-2"
+	wantCount(t, s, try, 1)
+	settle(t, s, try, account.Refused)
+	wantAccount(t, s, "a", account.Record{
+		Connection: "acme", Credentials: "credentials-2", Attempts: 1, Accepted: "credentials-1", TriedAt: start(),
+	})
+}
+
+func forgivenOnce(t *testing.T, s Store) {
+	try := oneTry("a")
+	try.Forced = false
+	wantCount(t, s, try, 1)
+	settle(t, s, try, account.Accepted)
+	wantCount(t, s, try, 1)
+	settle(t, s, try, account.Unclear)
+	wantPause(t, s, try, 2*time.Minute)
+	settle(t, s, try, account.Forgiven)
+	wantCount(t, s, try, 1)
+	settle(t, s, try, account.Unclear)
+	settle(t, s, try, account.Forgiven)
+	wantPause(t, s, try, 10*time.Minute)
+}
+
+func aheadOfAll(t *testing.T, s Store) {
+	try := oneTry("a")
+	try.Forced = false
+	for range 3 {
+		for _, o := range []account.Outcome{account.Accepted, account.Nothing, account.Refused} {
+			try.Now = try.Now.Add(-time.Second)
+			wantCount(t, s, try, 1)
+			settle(t, s, try, o)
+		}
+		settle(t, s, try, account.Resumed)
+	}
+}
+
+func unknownAccount(t *testing.T, s Store) {
+	try := oneTry("a")
+	for _, o := range []account.Outcome{account.Nothing, account.Refused, account.Unclear, account.Resumed, account.Forgiven} {
+		settle(t, s, try, o)
+	}
+	noError(t, s.MoveClaim(t.Context(), try.Account, "acme", "other"))
+	noError(t, s.MoveClaim(t.Context(), try.Account, "acme", ""))
+	wantAccount(t, s, "a", account.Record{})
+	try.Connection = "third"
+	wantCount(t, s, try, 1)
+}
+
+func oldCredentials(t *testing.T, s Store) {
+	old, now := oneTry("a"), oneTry("a")
+	now.Credentials = "credentials-2"
+	wantCount(t, s, old, 1)
+	wantCount(t, s, now, 1)
+	settle(t, s, old, account.Nothing)
+	settle(t, s, old, account.Resumed)
+	settle(t, s, old, account.Accepted)
+	wantCount(t, s, now, 2)
+	wantLimit(t, s, now)
+}
+
+func settledAtOnce(t *testing.T, s Store) {
+	try := oneTry("a")
+	wantCount(t, s, try, 1)
+	wantCount(t, s, try, 2)
+	race(func(i int) {
+		if i < 2 {
+			settle(t, s, try, account.Nothing)
+		}
+	})
+	wantCount(t, s, try, 1)
+}
+
+// countedAfterAcceptance: what was accepted without a login, as a client is, is a
+// record without counts.
+func countedAfterAcceptance(t *testing.T, s Store) {
+	try := oneTry("a")
+	settle(t, s, try, account.Accepted)
+	wantCount(t, s, try, 1)
+	wantCount(t, s, try, 2)
+	wantLimit(t, s, try)
+}

@@ -1,7 +1,6 @@
 package renewal_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -9,8 +8,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
 // refused counts the user's refused logins, ever.
@@ -23,27 +20,24 @@ func (w *world) wantRefused(want int) {
 	}
 }
 
-// attempts is what the account's record has left for the present credentials:
-// how often a login may still be counted.
+// record is what the account's record holds.
+func (w *world) record() account.Record {
+	w.t.Helper()
+	r, err := w.table.Account(w.t.Context(), w.parsed("acme").Account())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// attempts are the logins with the present credentials that stay counted.
 func (w *world) attempts() int {
 	w.t.Helper()
-	c, n := w.parsed("acme"), 0
-	try := account.Try{
-		Account: c.Account(), Credentials: c.Credentials(), Connection: c.Name,
-		Limit: account.MaxAttempts, Now: time.Now(), Hourly: !c.HasUser(),
+	r := w.record()
+	if r.Credentials != w.parsed("acme").Credentials() {
+		return 0
 	}
-	for {
-		if _, err := w.table.CountLogin(w.t.Context(), try); err != nil {
-			break
-		}
-		n++
-	}
-	for range n {
-		if err := w.table.UncountLogin(w.t.Context(), try); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	return account.MaxAttempts - n
+	return r.Attempts
 }
 
 func (w *world) wantAttempts(want int) {
@@ -65,8 +59,8 @@ func TestWrongPasswordIsTriedTwiceWhateverIsForced(t *testing.T) {
 		}
 		report := w.force()
 		w.expect(report, rotation.Failed, fault.CredentialsRejected)
-		if !strings.HasSuffix(report.Err.Message, "stopped to prevent a lock-out") {
-			t.Errorf("message %q", report.Err.Message)
+		if want := "Reltio refused the user; stopped to prevent a lock-out (invalid_grant, HTTP 400)"; report.Err.Message != want {
+			t.Errorf("message %q, want %q", report.Err.Message, want)
 		}
 		g = w.status(grant.StatusCredentialsRejected)
 		if want := time.Now().Add(5 * time.Minute); !near(g.RetryAt, want) || g.Shard != grant.ShardWaiting {
@@ -80,71 +74,6 @@ func TestWrongPasswordIsTriedTwiceWhateverIsForced(t *testing.T) {
 		if w.server.Locked("ann") {
 			t.Error("the user is locked")
 		}
-	})
-}
-
-// A refresh whose client is refused is sent twice, then once an hour, whatever is
-// forced; what comes between two refusals and says nothing does not count.
-func TestRefusedClientRefreshesTwiceWhateverIsForced(t *testing.T) {
-	for name, fields := range map[string]map[string]any{"user": password(), "person": authorizationCode()} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				w.started(fields)
-				w.due()
-				began := time.Now()
-				sent := func(want int) {
-					t.Helper()
-					if got := len(w.asked(began)); got != want {
-						t.Fatalf("%d requests, want %d", got, want)
-					}
-				}
-				w.refuseAll()
-				w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
-				w.busy(time.Now().Add(8 * time.Second))
-				w.expect(w.force(), rotation.LeftOver, fault.RateLimited)
-				w.status(grant.StatusFailing)
-				time.Sleep(10 * time.Second)
-				w.out.fail(always, vaultCurrent)
-				for range 2 {
-					w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
-				}
-				w.heal()
-				w.refuseAll()
-				for range 10 {
-					w.expect(w.force(), rotation.Failed, fault.CredentialsRejected)
-				}
-				w.status(grant.StatusCredentialsRejected)
-				sent(2)
-				time.Sleep(59 * time.Minute)
-				w.force()
-				sent(2)
-				time.Sleep(time.Minute)
-				w.force()
-				w.force()
-				sent(3)
-				w.heal()
-				w.connect("acme", with(fields, "scope", "entities_api")) // a new version
-				w.expect(w.force(), rotation.Renewed, "")
-				w.status(grant.StatusOK)
-			})
-		})
-	}
-}
-
-// A success between two refusals, though it be of no use, ends the row.
-func TestRefusalsOfRefreshesWithASuccessBetweenThem(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.started(password())
-		w.due()
-		for _, f := range []reltioauthtest.FaultKind{
-			reltioauthtest.FaultInvalidClient, reltioauthtest.FaultTruncate, reltioauthtest.FaultInvalidClient,
-		} {
-			w.answer(reltioauthtest.Fault{Kind: f}, reltioauthtest.OpToken)
-			w.force()
-			w.status(grant.StatusFailing)
-		}
-		w.force()
-		w.status(grant.StatusCredentialsRejected)
 	})
 }
 
@@ -185,59 +114,6 @@ func TestNewCredentialsAreTriedAgain(t *testing.T) {
 		w.status(grant.StatusOK)
 		w.wantAttempts(0)
 		w.wantRefused(2)
-	})
-}
-
-// What an answer leaves counted of a login.
-func TestLoginCount(t *testing.T) {
-	f := func(kind reltioauthtest.FaultKind) reltioauthtest.Fault { return reltioauthtest.Fault{Kind: kind} }
-	for name, c := range map[string]struct {
-		fault reltioauthtest.Fault
-		want  int
-	}{
-		"success":              {f(reltioauthtest.FaultNone), 0},
-		"refused":              {says(400, "invalid_grant"), 1},
-		"refused client":       {says(401, "invalid_client"), 1},
-		"unauthorized":         {says(401, "unauthorized"), 1},
-		"unauthorized client":  {says(400, "unauthorized_client"), 1},
-		"cut after it arrived": {f(reltioauthtest.FaultCut), 1},
-		"cut after acting":     {reltioauthtest.Fault{Kind: reltioauthtest.FaultCut, Acted: true}, 1},
-		"success, cut off":     {f(reltioauthtest.FaultTruncate), 0},
-		"no answer in time":    {reltioauthtest.Fault{Delay: time.Minute}, 1},
-		"500":                  {reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 500}, 0},
-		"503":                  {f(reltioauthtest.FaultStatus), 0},
-		"web page":             {f(reltioauthtest.FaultHTML), 0},
-		"web page with 400":    {reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 400}, 0},
-		"empty":                {f(reltioauthtest.FaultEmpty), 0},
-		"429":                  {f(reltioauthtest.FaultRateLimit), 0},
-		"invalid scope":        {says(400, "invalid_scope"), 0},
-		"unknown word":         {says(400, "server_error"), 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				w.connect("acme", password())
-				w.answer(c.fault, reltioauthtest.OpToken)
-				w.acme()
-				w.wantRequests(1)
-				w.wantAttempts(c.want)
-			})
-		})
-	}
-}
-
-// A refusal that breaks off may have been one of the user: nobody saw that it
-// was not.
-func TestRefusalCutOffStaysCounted(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.connect("acme", wrongPassword())
-		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultTruncate}, reltioauthtest.OpToken)
-		w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
-		w.wantAttempts(1)
-		for range 5 {
-			w.force()
-		}
-		w.wantRefused(2)
-		w.status(grant.StatusCredentialsRejected)
 	})
 }
 
@@ -369,17 +245,5 @@ func TestAccountMovesOnWithItsCount(t *testing.T) {
 		w.connect("second", wrongPassword())
 		w.expect(w.renew(rotation.Request{Connection: "second"}), rotation.Failed, fault.CredentialsRejected)
 		w.wantRefused(2)
-	})
-}
-
-func TestSecondFactor(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.server.Configure(func(c *reltioauthtest.Config) { c.Users[0].TOTP = reltioauth.NewSecret("123456") })
-		w.connect("acme", password())
-		w.expect(w.acme(), rotation.Failed, fault.MFARequired)
-		if g := w.status(grant.StatusMFARequired); g.Shard != grant.ShardWaiting || !near(g.RetryAt, time.Now().Add(5*time.Minute)) {
-			t.Errorf("retry at %v in %q", g.RetryAt, g.Shard)
-		}
-		w.wantAttempts(0)
 	})
 }

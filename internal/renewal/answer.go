@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
@@ -38,16 +39,22 @@ func (p *path) answered(ctx context.Context, s step, token *reltioauth.Token, er
 // answeredToken stores the answer to a token request. A refresh token in any
 // answer that parses comes first.
 func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Token, err error) (bool, error) {
-	if err != nil && p.sameEnded(token, err) {
-		err = nil // the token in hand again, at its very end
+	if token != nil && !token.AccessToken.IsZero() && errors.Is(err, reltioauth.ErrNoLifeLeft) {
+		err = nil // a token in its last second: it is asked for again in a moment
 	}
 	kept, keepErr := p.keep(ctx, s, token, err)
-	v := judge(s.kind, err)
+	v := judge(s.kind, p.c.HasUser(), err)
 	if success(err) {
-		p.g.LastErrorMessage = "" // whatever was refused before is not any more
+		p.g.Refusals = 0 // whatever was refused before is not any more
+	}
+	if v != throttled {
+		p.g.Throttles = 0
 	}
 	p.granted = v == accepted
 	p.tally(v, err)
+	if v == accepted {
+		p.acceptCredentials(ctx)
+	}
 	p.settleLogin(ctx, v, err)
 	if v != accepted {
 		if keepErr == nil && !kept.Token.IsZero() {
@@ -56,13 +63,6 @@ func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Toke
 		return p.refused(ctx, s, v, err)
 	}
 	return p.accepted(ctx, s, token, kept, keepErr)
-}
-
-// sameEnded reports whether the answer is the token in hand with nothing left
-// of its life: no failure, just the same token.
-func (p *path) sameEnded(token *reltioauth.Token, err error) bool {
-	return token != nil && errors.Is(err, reltioauth.ErrNoLifeLeft) &&
-		p.g.HasToken() && token.AccessToken.Equal(p.g.AccessToken)
 }
 
 // tally counts for the metrics.
@@ -77,23 +77,28 @@ func (p *path) tally(v verdict, err error) {
 	switch v {
 	case throttled:
 		p.report.Throttled++
-	case refusedCredentials:
+	case refusedUser, refusedClient:
 		p.report.RefusedLogins++
 	}
 }
 
-// settleLogin closes the count of a login: cleared by a success, taken off by
-// an answer that says nothing about the credentials.
+// settleLogin says what a counted login came to, if anybody saw it. That it was
+// accepted is said again for a while if the table does not take it: with the
+// count of one refused before it the account would be at its limit.
 func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
-	if p.counted == 0 || staysCounted(v, err, p.c.HasUser()) {
+	outcome, seen := outcomeOf(v, err)
+	if !p.counted || !seen {
 		return
 	}
-	// A count that could not be lowered stays: one attempt fewer is safe.
-	if v == accepted {
-		_ = p.Accounts.ClearLogins(ctx, p.try())
-		return
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for p.Accounts.SettleLogin(ctx, p.try(), outcome) != nil {
+		// A count that could not be lowered stays: one attempt fewer is safe. Only
+		// an acceptance may be said twice without lowering it twice.
+		if outcome != account.Accepted || budget.Sleep(ctx, jittered(firstRetry, p.chance())) != nil {
+			return
+		}
 	}
-	_ = p.Accounts.UncountLogin(ctx, p.try())
 }
 
 // accepted stores a new access token, or the same one again.
@@ -107,16 +112,21 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 		return false, p.ended(grant.StatusFailing, fault.New(fault.ReltioUnavailable, text))
 	}
 	next = next.Healthy()
+	if s.kind == refresh { // it says nothing of logins
+		next.SecondFactorVersion = p.g.SecondFactorVersion
+	}
 	if keepErr == nil {
 		next = next.WithRefreshToken(kept, p.c.RefreshTokenLife)
 	} else {
 		next = next.Failed(grant.StatusFailing, fault.Of(keepErr), p.Now(), 0, p.chance())
 	}
-	if p.loginRefused != nil {
+	if p.loginRefused != nil && p.old.Relogin != "" {
 		next.Status = grant.StatusFailing
 		next.LastError, next.LastErrorMessage = p.loginRefused.Type, p.loginRefused.Message
 	}
 	next = p.taught(next, token.IssuedAt)
+	renewed := !token.RefreshToken.IsZero() && !token.RefreshToken.Equal(s.refresh.Token)
+	next.Rotates = s.kind == refresh && (renewed || p.g.Rotates)
 	next.Relogin = ""
 	if s.kind == login {
 		p.loggedIn = true
@@ -150,8 +160,11 @@ func (p *path) useless(next grant.Grant, sent time.Time) string {
 func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, error) {
 	same := next.Fingerprint == p.old.Fingerprint && p.old.HasToken()
 	insists := same && p.dead
-	if insists && p.revoked {
-		next.ReissuedAt = p.Now()
+	switch {
+	case insists && p.revoked:
+		next = next.AskedAs(grant.Dead, p.Now())
+	case same && p.unsettled && next.Living(p.Now()):
+		next = next.AskedAs(grant.Alive, p.Now())
 	}
 	if err := p.persist(ctx, next); err != nil {
 		return false, err
@@ -182,6 +195,7 @@ func (p *path) repeat(g grant.Grant) bool {
 // checked reads a check of the reported token.
 func (p *path) checked(ctx context.Context, err error) (bool, error) {
 	now := p.Now()
+	var e *reltioauth.Error
 	switch {
 	case err == nil:
 		g := p.g.CheckedAs(grant.Alive, now)
@@ -192,16 +206,21 @@ func (p *path) checked(ctx context.Context, err error) (bool, error) {
 	case errors.Is(err, errDead):
 		p.dead = true
 		return true, p.write(ctx, p.g.CheckedAs(grant.Dead, now))
+	case errors.As(err, &e) && e.Answered() && !errors.Is(err, reltioauth.ErrRateLimited):
+		// No verdict. The server shows what it thinks of the token when it is
+		// asked for another.
+		p.unsettled = true
+		return true, p.write(ctx, p.g.CheckedAs(grant.Unclear, now))
 	}
-	// Nothing definite: nothing is renewed, and no check for a while. No renewal
-	// has failed either: only those who report the token hear of it.
-	e := outage(err)
-	e.Message = "checkToken: " + e.Message // it is no answer to a token request
-	g := p.g.CheckedAs(grant.Undecided, now)
+	// The server was not heard: nothing is asked, and there is no check for a
+	// while. No renewal has failed: only callers who report the token hear of it.
+	f := outage(err)
+	f.Message = "checkToken: " + f.Message // it is no response to a token request
+	g := p.g.CheckedAs(grant.Unchecked, now)
 	if g.RetryAt = now.Add(grant.CheckEvery); g.Status == grant.StatusOK {
-		g.LastError, g.LastErrorMessage = e.Type, e.Message
+		g.LastError, g.LastErrorMessage = f.Type, f.Message
 	}
-	return false, &done{outcome: rotation.Failed, err: e, write: &g}
+	return false, &done{outcome: rotation.Failed, err: f, write: &g}
 }
 
 // revokedAccess goes on after the revocation of a dead token that came again.
@@ -212,7 +231,7 @@ func (p *path) revokedAccess(ctx context.Context, err error) (bool, error) {
 	if err == nil || definite(err) {
 		return true, p.write(ctx, g)
 	}
-	g.ReissuedAt = p.Now()
+	g = g.AskedAs(grant.Dead, p.Now())
 	return false, &done{outcome: rotation.Unchanged, write: &g}
 }
 

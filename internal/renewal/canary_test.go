@@ -22,56 +22,105 @@ func canaries() map[string]any {
 	}
 }
 
-// sing is an answer with secrets in every field.
-func sing(status int, code string) reltioauthtest.Fault {
-	body := `{"error":"` + code + `","error_description":"` + canary + `","errorMessage":"` + canary + `",` +
+// saying is what a server's description may be found by: operators are to see it,
+// callers are not.
+const saying = "5aying"
+
+// sing is a response with secrets in every field, and in its description what the
+// request sent.
+func sing(status int, code string, sent ...string) reltioauthtest.Fault {
+	echo := saying + ": " + strings.Join(sent, ", ")
+	body := `{"error":"` + code + `","error_description":"` + echo + `","errorMessage":"` + echo + `",` +
 		`"access_token":"` + canary + `-a b","refresh_token":"` + canary + `-r","expires_in":"` + canary + `","state_token":"` + canary + `"}`
 	return reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: status, Body: body}
 }
 
-// Whatever fails, no secret is in what is handed out: not in the reports, not
-// in their errors, not in the grant as it is printed.
+// sentBy are the secrets that a request of a canary's connection holds.
+func sentBy(r reltioauthtest.Request) []string {
+	sent := []string{canary + "-client"}
+	if r.GrantType == "password" {
+		sent = append(sent, canary+"-password")
+	}
+	if refresh := canary + "-refresh"; r.Presented == reltioauth.Fingerprint(reltioauth.NewSecret(refresh)) {
+		sent = append(sent, refresh)
+	}
+	return sent
+}
+
+// Whatever fails, no secret is in what is handed out: not in the reports, not in
+// their errors, not in the grant as it is printed. What the server says for people
+// is in the refusal alone, which callers do not get.
 func TestNothingSecretComesOut(t *testing.T) {
-	faults := map[string]reltioauthtest.Fault{
-		"cut":       {Kind: reltioauthtest.FaultCut},
-		"truncated": {Kind: reltioauthtest.FaultTruncate},
-		"web page":  {Kind: reltioauthtest.FaultHTML},
-		"none":      {},
+	plain := func(f reltioauthtest.Fault) func(reltioauthtest.Request) reltioauthtest.Fault {
+		return func(reltioauthtest.Request) reltioauthtest.Fault { return f }
+	}
+	faults := map[string]func(reltioauthtest.Request) reltioauthtest.Fault{
+		"cut":       plain(reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}),
+		"truncated": plain(reltioauthtest.Fault{Kind: reltioauthtest.FaultTruncate}),
+		"web page":  plain(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML}),
+		"none":      plain(reltioauthtest.Fault{}),
 	}
 	for _, status := range []int{200, 400, 401, 403, 429, 500, 503} {
 		for _, code := range []string{"invalid_grant", "invalid_client", "invalid_scope", "invalid_token", canary} {
-			faults[fmt.Sprint(status, code)] = sing(status, code)
+			faults[fmt.Sprint(status, code)] = func(r reltioauthtest.Request) reltioauthtest.Fault {
+				return sing(status, code, sentBy(r)...)
+			}
 		}
 	}
+	said := 0
 	for name, f := range faults {
 		for _, op := range []reltioauthtest.Op{reltioauthtest.OpToken, reltioauthtest.OpCheckToken, reltioauthtest.OpRevoke} {
-			bubble(t, func(w *world) {
-				w.server.Configure(func(c *reltioauthtest.Config) {
-					c.Clients[0].Secret = reltioauth.NewSecret(canary + "-client")
-					c.Users[0].Password = reltioauth.NewSecret(canary + "-password")
-					c.Behaviour.KilledTokens = reltioauthtest.KilledUntilEnd
-				})
-				w.started(canaries())
-				w.putVaultCanary()
-				w.server.Kill(w.grant("acme").Fingerprint)
-				w.answer(f, op)
-				time.Sleep(time.Minute)
-				reports := []renewal.Report{w.reject(), w.force()}
-				w.due()
-				reports = append(reports, w.acme(), w.force())
-				w.connectText("acme", `{"grant_type":"`+canary+`","client_secret":"`+canary+`","`+canary+`":1}`)
-				reports = append(reports, w.force())
-				w.connectText("acme", canary)
-				reports = append(reports, w.force())
-				w.disconnect("acme")
-				reports = append(reports, w.force())
-				for _, r := range reports {
-					silent(t, name, r, r.Err, error(r.Err))
-				}
-				silent(t, name, w.grant("acme"), w.vault())
-			})
+			bubble(t, func(w *world) { said += w.sung(name, op, f) })
 		}
 	}
+	if said < 100 {
+		t.Errorf("the server's words are in %d refusals, want them for operators", said)
+	}
+}
+
+// sung renews in every way with a fault, and looks at what comes out. It returns how
+// many refusals hold the server's words.
+func (w *world) sung(name string, op reltioauthtest.Op, f func(reltioauthtest.Request) reltioauthtest.Fault) (said int) {
+	w.server.Configure(func(c *reltioauthtest.Config) {
+		c.Clients[0].Secret = reltioauth.NewSecret(canary + "-client")
+		c.Users[0].Password = reltioauth.NewSecret(canary + "-password")
+		c.Behaviour.KilledTokens = reltioauthtest.KilledUntilEnd
+	})
+	w.started(canaries())
+	w.putVaultCanary()
+	w.server.Kill(w.grant("acme").Fingerprint)
+	w.server.Configure(func(c *reltioauthtest.Config) {
+		c.Fault = func(r reltioauthtest.Request) reltioauthtest.Fault {
+			if r.Op == op {
+				return f(r)
+			}
+			return reltioauthtest.Fault{}
+		}
+	})
+	time.Sleep(time.Minute)
+	look := func(r renewal.Report) {
+		g := w.grant("acme")
+		silent(w.t, name, canary, r, r.Err, error(r.Err), g, w.vault())
+		if strings.Contains(r.Refusal.Description, saying) {
+			said++
+		}
+		r.Refusal.Description, g.Refusal.Description = "", ""
+		silent(w.t, name, saying, r, r.Err, error(r.Err), g)
+	}
+	look(w.reject())
+	look(w.force())
+	w.due()
+	look(w.acme())
+	look(w.force())
+	time.Sleep(10 * time.Minute)
+	look(w.acme())
+	w.connectText("acme", `{"grant_type":"`+canary+`","client_secret":"`+canary+`","`+canary+`":1}`)
+	look(w.force())
+	w.connectText("acme", canary)
+	look(w.force())
+	w.disconnect("acme")
+	look(w.force())
+	return said
 }
 
 // putVaultCanary makes the newest refresh token one that is refused.
@@ -81,13 +130,13 @@ func (w *world) putVaultCanary() {
 	w.putVault(r)
 }
 
-// silent looks for secrets in all that values print.
-func silent(t *testing.T, when string, values ...any) {
+// silent looks for a text in all that values print.
+func silent(t testing.TB, when, text string, values ...any) {
 	t.Helper()
 	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-			if text := fmt.Sprintf(verb, v); strings.Contains(strings.ReplaceAll(text, when, ""), canary) {
-				t.Errorf("%s: %s shows a secret: %s", when, verb, text)
+			if out := fmt.Sprintf(verb, v); strings.Contains(strings.ReplaceAll(out, when, ""), text) {
+				t.Errorf("%s: %s shows %s: %s", when, verb, text, out)
 			}
 		}
 	}
@@ -107,7 +156,7 @@ func TestCausesDoNotComeOut(t *testing.T) {
 				return nil
 			}
 			report := w.renew(rotation.Request{Connection: "acme"})
-			silent(t, fmt.Sprint("operation ", n), fmt.Sprint(report), report.Err)
+			silent(t, fmt.Sprint("operation ", n), canary, fmt.Sprint(report), report.Err)
 		})
 	}
 }

@@ -45,9 +45,9 @@ func (p *path) due(ctx context.Context) error {
 }
 
 // reported reports whether the request names the token in hand as refused, and
-// the token still counts as living.
+// its deadline has not passed.
 func (p *path) reported() bool {
-	return p.request.RejectedFingerprint != "" && p.g.Living(p.Now()) &&
+	return p.request.RejectedFingerprint != "" && p.g.Unexpired(p.Now()) &&
 		p.g.Fingerprint == p.request.RejectedFingerprint
 }
 
@@ -56,19 +56,18 @@ func (p *path) needed() time.Duration {
 }
 
 // dueReported lets a reported token be checked, and one found dead be renewed;
-// also one that somebody found dead a moment ago and did not come to renew. Of a
-// waiting grant only if it may be tried: else the token could not be replaced.
+// also one that was found dead before and is not replaced yet. Of a waiting
+// grant only if it may be tried: else the token could not be replaced.
 func (p *path) dueReported(ctx context.Context, now time.Time) error {
 	switch {
-	case p.dead, p.request.Force:
+	case p.request.Force:
 		return nil
 	case p.g.Retrying(now):
 		return p.unchanged(now) // Reltio is not asked before that, for no reason
+	case p.dead:
+		return p.look(ctx)
 	case p.g.Checkable(now):
 		return p.look(ctx)
-	case p.g.FoundDead(now):
-		p.dead = true
-		return nil
 	}
 	return p.unchanged(now)
 }
@@ -115,10 +114,10 @@ func (p *path) decide(ctx context.Context) (step, error) {
 	if err := p.readHost(ctx); err != nil {
 		return step{}, err
 	}
-	if p.reported() && !p.dead && !p.request.Force {
+	if p.reported() && !p.dead && !p.unsettled && !p.request.Force {
 		return step{kind: check, token: p.g.AccessToken}, nil
 	}
-	if p.reported() && p.reasked && !p.revoked {
+	if p.dead && p.reasked && !p.revoked {
 		return step{kind: revokeAccess, token: p.g.AccessToken}, nil
 	}
 	if p.c.Refreshes() {
@@ -127,17 +126,46 @@ func (p *path) decide(ctx context.Context) (step, error) {
 		}
 	}
 	s, err := p.choose()
+	if err == nil && s.kind == refresh {
+		err = p.notYet()
+	}
 	if err != nil {
 		return s, err
 	}
 	return s, p.probe(ctx, s)
 }
 
+// notYet ends the renewal of a grant that waited for somebody, if a refresh would
+// end a token that callers hold, only to learn whether what was put right is
+// right: at that token's end is time enough. A secret that can be read again is
+// all that an unreadable one needs. What an operator resumes is tried at once.
+func (p *path) notYet() error {
+	now := p.Now()
+	waited := p.before.Waiting() && p.before.Failures > 0
+	if !waited || p.request.Force || p.reported() || !p.g.Living(now) || p.g.ModeOf(true) == grant.Overlap {
+		return nil
+	}
+	g := p.stored.Looked(now)
+	if g.Status == grant.StatusInvalidConnection && g.Refusal.Status == 0 {
+		g = p.g.Healthy()
+	}
+	return &done{outcome: rotation.Unchanged, err: g.Error(now), write: &g}
+}
+
 // choose is the choice among token requests: the refresh token, then the other
-// one, then a login, and where that needs a person, none.
+// one, then a login, and where that needs a person, none. A refresh token that
+// is refused without a clear word is not believed in for long where a login is
+// possible.
 func (p *path) choose() (step, error) {
+	if p.awaitsFactor() && p.loginRefused == nil {
+		p.loginRefused = secondFactorNeeded()
+		p.loginEnd = p.stillAwaitsFactor()
+	}
 	t, refreshes := p.refreshToken()
-	if p.c.LogsInAlone() && p.loginRefused == nil {
+	waits := refreshes && p.loginWaits()
+	logsIn := p.c.LogsInAlone() && p.loginRefused == nil && !waits
+	doubted := logsIn && p.g.Refusals >= loginAfter
+	if logsIn {
 		switch p.g.Relogin {
 		case grant.ReloginRevoke:
 			if refreshes && p.loggedIn {
@@ -149,16 +177,40 @@ func (p *path) choose() (step, error) {
 		}
 	}
 	switch {
-	case refreshes:
+	case refreshes && !doubted:
 		ask := reltioauth.RefreshTokenGrant{RefreshToken: t.Token}
-		return step{kind: refresh, grant: ask, refresh: t}, p.mayRefresh()
+		return step{kind: refresh, grant: ask, refresh: t}, nil
 	case p.loginRefused != nil:
-		return step{}, p.ended(p.loginStatus, p.loginRefused)
+		return step{}, p.loginEnd
 	case p.c.LogsInAlone():
 		return step{kind: login, grant: p.c.Login()}, nil
 	default:
 		return step{}, p.reauthorize()
 	}
+}
+
+// loginWaits reports whether a login that is to replace a refresh token would be
+// held back by a refusing host, while refreshes go on.
+func (p *path) loginWaits() bool {
+	return p.host.Refusing() && p.c.HasUser() && p.g.Relogin != grant.ReloginLogin // else it was revoked
+}
+
+// awaitsFactor reports whether a login with the secret as it is was answered
+// with the wish for a second factor, and no operator has resumed since: each
+// further login would have Reltio mail a code.
+func (p *path) awaitsFactor() bool {
+	return p.c.HasUser() && p.g.SecondFactorVersion != "" && p.g.SecondFactorVersion == p.c.Version
+}
+
+// stillAwaitsFactor is the end of a renewal that sends no login for that reason.
+func (p *path) stillAwaitsFactor() *done {
+	g := p.g
+	if g.Status == grant.StatusMFARequired {
+		g = g.Looked(p.Now())
+	} else {
+		g = g.Failed(grant.StatusMFARequired, secondFactorNeeded(), p.Now(), 0, p.chance())
+	}
+	return &done{outcome: rotation.Failed, err: secondFactorNeeded(), write: &g}
 }
 
 // open refuses to revoke while the login that has to follow would have to wait
@@ -172,22 +224,34 @@ func (p *path) open() error {
 	return nil
 }
 
-// insteadOfLogin goes on with the refresh token, while it lives, when the login
-// that was to replace it is refused. Else err is the end.
+// insteadOfLogin goes on with the refresh token, while it lives, when a login
+// that was to replace it is refused or may not be sent. Else err is the end.
 func (p *path) insteadOfLogin(ctx context.Context, err error) (bool, error) {
 	var d *done
 	_, refreshes := p.refreshToken()
-	replaces := p.g.Relogin == grant.ReloginDue || p.g.Relogin == grant.ReloginRevoke
-	if p.loginRefused != nil || !replaces || !refreshes || !errors.As(err, &d) || d.err == nil {
+	refreshes = refreshes && p.g.Relogin != grant.ReloginLogin // else it was revoked
+	if !refreshes || p.loginRefused != nil || !errors.As(err, &d) || d.err == nil {
 		return false, err
 	}
-	p.loginRefused, p.loginStatus = d.err, d.write.Status
+	if p.refreshUnclear {
+		return false, p.noLaterThanRefresh(d)
+	}
+	p.loginRefused, p.loginEnd = d.err, d
 	p.onward = true
 	g := p.g
 	g.LastError, g.LastErrorMessage = d.err.Type, d.err.Message
 	storing, cancel := p.storing(ctx)
 	defer cancel()
 	return true, p.write(storing, g)
+}
+
+// noLaterThanRefresh is the end of a renewal whose refresh and login were both
+// refused: the refresh, which locks nobody, does not wait as long as the login.
+func (p *path) noLaterThanRefresh(d *done) *done {
+	if d.write != nil && !d.write.Waiting() {
+		d.write.RetryAt = earliest(d.write.RetryAt, p.Now().Add(p.refusalPause()))
+	}
+	return d
 }
 
 // reauthorize is the end of a renewal that needs a person.

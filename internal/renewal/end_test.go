@@ -88,7 +88,8 @@ func TestNewTokensThatHaveEndedAlready(t *testing.T) {
 		w.expect(w.atDue(), rotation.Renewed, "")
 		w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON = "1" })
 		before := w.status(grant.StatusOK)
-		w.expect(w.atDue(), rotation.Failed, fault.ReltioUnavailable)
+		time.Sleep(time.Minute)
+		w.expect(w.force(), rotation.Failed, fault.ReltioUnavailable)
 		g = w.status(grant.StatusFailing)
 		if g.Fingerprint != before.Fingerprint || !g.Living(time.Now()) {
 			t.Error("the token in hand is gone")

@@ -249,8 +249,8 @@ func TestEventsSurviveACrash(t *testing.T) {
 	}
 }
 
-// A server that refuses everybody is said once; those whom it refused before
-// are not blamed, and come back by themselves.
+// A refusing server is said once; those whom it refused are not blamed, no person is
+// called, and they come back by themselves.
 func TestEventsOfARefusingServer(t *testing.T) {
 	bubble(t, func(w *world) {
 		p := w.listen()
@@ -259,55 +259,61 @@ func TestEventsOfARefusingServer(t *testing.T) {
 			w.connect(name, authorizationCode())
 			w.authorize(name)
 		}
-		w.answer(says(400, "invalid_grant"), reltioauthtest.OpToken)
+		w.due()
+		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
 		for _, name := range names[:2] {
-			w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.Reauthorize, fault.ReauthorizationRequired)
+			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.ReltioUnavailable)
 		}
-		w.expect(w.renew(rotation.Request{Connection: "third", Force: true}), rotation.LeftOver, fault.RateLimited)
-		for _, name := range names[:2] {
-			g := w.grant(name)
-			if g.Status != grant.StatusFailing || g.Retrying(time.Now()) || !g.DueAt.Equal(g.Due()) || len(g.Unpublished) > 0 {
-				t.Errorf("%s: status %s, due at %v, %v not sent", name, g.Status, g.DueAt, g.Unpublished)
-			}
-		}
-		count := map[event.Type]int{}
-		for _, e := range p.events {
-			count[e.Type]++
-		}
-		if count[event.ServerRefusing] != 1 || count[event.Recovered] != 2 {
-			t.Errorf("events %v, want one ServerRefusing, and that both have recovered", count)
-		}
-		for range 10 {
-			time.Sleep(time.Minute)
-			w.sweep()
-		}
-		w.heal()
-		time.Sleep(time.Hour)
-		for range 3 {
+		w.expect(w.renew(rotation.Request{Connection: "third"}), rotation.LeftOver, fault.RateLimited)
+		for range 2 * 60 {
 			time.Sleep(time.Minute)
 			w.sweep()
 		}
 		for _, name := range names {
-			if g := w.grant(name); g.Status != grant.StatusOK || !g.HasRefreshToken() {
+			g := w.grant(name)
+			if g.Waiting() || g.NeedsSomebody() || len(g.Unpublished) > 0 || !g.RetryAt.Before(time.Now().Add(2*time.Minute)) {
+				t.Errorf("%s: status %s, retry at %v, %v not sent", name, g.Status, g.RetryAt, g.Unpublished)
+			}
+		}
+		if len(p.events) != 1 || p.events[0].Type != event.ServerRefusing {
+			t.Errorf("events %v, want one ServerRefusing", p.events)
+		}
+		w.heal()
+		for range 4 {
+			time.Sleep(time.Minute)
+			w.sweep()
+		}
+		for _, name := range names {
+			if g := w.grant(name); g.Status != grant.StatusOK || !g.Living(time.Now()) {
 				t.Errorf("%s: status %s (%s)", name, g.Status, g.LastErrorMessage)
 			}
 		}
 	})
 }
 
-// A connection that somebody is busy with is left alone.
+// A connection that somebody is busy with is left alone by the success that ends a
+// host's refusing, and all others are due at once.
 func TestRefusingServerAndABusyConnection(t *testing.T) {
 	bubble(t, func(w *world) {
-		for _, name := range []string{"acme", "second", "third"} {
+		names := []string{"acme", "second", "third", "fourth"}
+		for _, name := range names {
 			w.connect(name, authorizationCode())
 			w.authorize(name)
 		}
-		w.answer(says(400, "invalid_grant"), reltioauthtest.OpToken)
-		w.expect(w.force(), rotation.Reauthorize, fault.ReauthorizationRequired)
-		w.renew(rotation.Request{Connection: "second", Force: true})
+		w.due()
+		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
+		for _, name := range names[:3] {
+			w.renew(rotation.Request{Connection: name})
+		}
+		w.heal()
 		before := w.grant("acme")
 		w.seize()
-		w.renew(rotation.Request{Connection: "third", Force: true})
+		w.expect(w.renew(rotation.Request{Connection: "fourth"}), rotation.Renewed, "")
 		w.wantGrant(before)
+		for _, name := range names[1:3] {
+			if g := w.grant(name); g.Retrying(time.Now()) {
+				t.Errorf("%s waits until %v", name, g.RetryAt)
+			}
+		}
 	})
 }

@@ -47,7 +47,8 @@ func bubble(t *testing.T, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) { test(newWorld(t, nil)) })
 }
 
-// newWorld makes sandboxes with two clients and two users; change may say more.
+// newWorld makes sandboxes that run the framework, with two clients and two users;
+// change may say more.
 func newWorld(t testing.TB, change func(*reltioauthtest.Config)) *world {
 	t.Helper()
 	cfg := reltioauthtest.Config{

@@ -35,7 +35,13 @@ func TestAnotherIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
-				before := w.started(password())
+				w.behave(func(b *reltioauthtest.Behaviour) { newTokens(b); rotating(b) })
+				w.started(password())
+				w.expect(w.force(), rotation.Renewed, "")
+				before := w.grant("acme")
+				if before.RefreshMode != grant.Overlap {
+					t.Fatalf("mode %s, want overlap", before.RefreshMode)
+				}
 				w.connect("acme", fields)
 				var removed []string
 				w.out.before = func(op string) error {
@@ -57,8 +63,11 @@ func TestAnotherIdentity(t *testing.T) {
 					t.Errorf("removed in %d writes, want 1", len(removed))
 				}
 				g := w.status(grant.StatusOK)
-				if g.Version != before.Version+1 || g.Fingerprint == before.Fingerprint || g.Mode() != grant.Unknown {
-					t.Errorf("version %d, mode %s, want %d and unknown", g.Version, g.Mode(), before.Version+1)
+				if g.Version != before.Version+1 || g.Fingerprint == before.Fingerprint {
+					t.Errorf("version %d, want %d", g.Version, before.Version+1)
+				}
+				if g.RefreshMode != grant.AtEnd || g.LoginMode != grant.Unknown || !g.EarlyAskedAt.IsZero() {
+					t.Errorf("modes %s and %s, want those of a new grant", g.RefreshMode, g.LoginMode)
 				}
 				if presented(w.server, before.RefreshFingerprint) || presented(w.other, before.RefreshFingerprint) {
 					t.Error("the old refresh token was sent")

@@ -25,7 +25,8 @@ func behaviours() map[string]struct {
 	}
 }
 
-// Refreshes and logins are learned apart.
+// Refreshes and logins are learned apart: logins when they are due, refreshes
+// only where one happens early anyway.
 func TestModeLearned(t *testing.T) {
 	for name, b := range behaviours() {
 		t.Run(name, func(t *testing.T) {
@@ -33,14 +34,22 @@ func TestModeLearned(t *testing.T) {
 				w.behave(func(how *reltioauthtest.Behaviour) { how.Login = b.way })
 				w.started(clientCredentials())
 				w.atDue()
-				if g := w.grant("acme"); g.LoginMode != b.mode || g.RefreshMode != grant.Unknown {
-					t.Errorf("login: %s, refresh: %s, want %s and unknown", g.LoginMode, g.RefreshMode, b.mode)
+				if g := w.grant("acme"); g.LoginMode != b.mode || g.RefreshMode != grant.AtEnd {
+					t.Errorf("login: %s, refresh: %s, want %s and at_end", g.LoginMode, g.RefreshMode, b.mode)
 				}
 			})
 			bubble(t, func(w *world) {
 				w.behave(func(how *reltioauthtest.Behaviour) { how.Refresh = b.way })
-				w.started(password())
+				first := w.started(password())
+				if want := first.ExpiresAt.Add(time.Second); !first.Due().Equal(want) {
+					t.Errorf("the first refresh is due %v, want %v", first.Due(), want)
+				}
 				w.atDue()
+				if g := w.grant("acme"); g.RefreshMode != grant.AtEnd || w.out.count(sendCheck) != 0 {
+					t.Errorf("learned %s at the token's end, with %d checks", g.RefreshMode, w.out.count(sendCheck))
+				}
+				time.Sleep(time.Minute)
+				w.force()
 				if g := w.grant("acme"); g.RefreshMode != b.mode || g.LoginMode != grant.Unknown {
 					t.Errorf("refresh: %s, login: %s, want %s and unknown", g.RefreshMode, g.LoginMode, b.mode)
 				}
@@ -49,16 +58,51 @@ func TestModeLearned(t *testing.T) {
 	}
 }
 
-// Nothing is learned from what proves nothing.
+// Nothing is learned from what proves nothing: not that a login's old token is
+// dead, nor that a refresh's old token lives on.
 func TestModeNotLearned(t *testing.T) {
-	for name, c := range map[string]struct {
-		fault  reltioauthtest.Fault
-		only   int           // which of the two checks is hit; 0: both
-		before time.Duration // the end
-		within time.Duration
-	}{
+	for name, c := range unproven() {
+		t.Run(name+", login", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.behave(func(b *reltioauthtest.Behaviour) { b.Login = reltioauthtest.NewTokenOldDies })
+				w.started(clientCredentials())
+				c.renew(w)
+				if next := w.status(grant.StatusOK); next.LoginMode != grant.Unknown || next.Version != 2 {
+					t.Errorf("learned %s, version %d", next.LoginMode, next.Version)
+				}
+			})
+		})
+		if c.only == 2 {
+			continue // the first check says it all
+		}
+		t.Run(name+", refresh", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.behave(func(b *reltioauthtest.Behaviour) { b.Refresh = reltioauthtest.NewToken })
+				w.started(password())
+				c.renew(w)
+				if next := w.status(grant.StatusOK); next.RefreshMode != grant.AtEnd || next.Version != 2 {
+					t.Errorf("learned %s, version %d", next.RefreshMode, next.Version)
+				}
+			})
+		})
+	}
+}
+
+// unprovenCase is an early renewal whose checks tell nothing.
+type unprovenCase struct {
+	fault  reltioauthtest.Fault
+	only   int           // which of the two checks is hit; 0: both
+	before time.Duration // the end
+	within time.Duration
+}
+
+func unproven() map[string]unprovenCase {
+	return map[string]unprovenCase{
 		"401 unauthorized":        {fault: says(401, "unauthorized")},
 		"401 invalid_client":      {fault: says(401, "invalid_client")},
+		"403 forbidden":           {fault: says(403, "Forbidden")},
+		"403 invalid_token":       {fault: says(403, "invalid_token")},
+		"404":                     {fault: says(404, "not_found")},
 		"500":                     {fault: says(500, "server_error")},
 		"429":                     {fault: says(429, "slow_down")},
 		"web page":                {fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML}},
@@ -69,43 +113,36 @@ func TestModeNotLearned(t *testing.T) {
 		"only the new is alive":   {fault: says(500, "server_error"), only: 1},
 		"too little left":         {before: 59 * time.Second},
 		"no time to ask":          {within: 18200 * time.Millisecond},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				w.behave(func(b *reltioauthtest.Behaviour) { b.Refresh = reltioauthtest.NewTokenOldDies })
-				g := w.started(password())
-				checks := 0
-				w.server.Configure(func(cfg *reltioauthtest.Config) {
-					cfg.Fault = func(r reltioauthtest.Request) reltioauthtest.Fault {
-						switch {
-						case r.Op == reltioauthtest.OpToken && c.within > 0:
-							return reltioauthtest.Fault{Delay: 7500 * time.Millisecond}
-						case r.Op != reltioauthtest.OpCheckToken:
-							return reltioauthtest.Fault{}
-						}
-						checks++
-						if c.only == 0 || c.only == checks {
-							return c.fault
-						}
-						return reltioauthtest.Fault{}
-					}
-				})
-				at := g.Due()
-				if c.before > 0 {
-					at = g.ExpiresAt.Add(-c.before)
-				}
-				time.Sleep(time.Until(at))
-				within := 90 * time.Second
-				if c.within > 0 {
-					within = c.within
-				}
-				w.expect(w.within(within, rotation.Request{Connection: "acme", Force: true}), rotation.Renewed, "")
-				if next := w.status(grant.StatusOK); next.RefreshMode != grant.Unknown {
-					t.Errorf("learned %s", next.RefreshMode)
-				}
-			})
-		})
 	}
+}
+
+func (c unprovenCase) renew(w *world) {
+	w.t.Helper()
+	checks := 0
+	w.server.Configure(func(cfg *reltioauthtest.Config) {
+		cfg.Fault = func(r reltioauthtest.Request) reltioauthtest.Fault {
+			switch {
+			case r.Op == reltioauthtest.OpToken && c.within > 0:
+				return reltioauthtest.Fault{Delay: 7500 * time.Millisecond}
+			case r.Op != reltioauthtest.OpCheckToken:
+				return reltioauthtest.Fault{}
+			}
+			checks++
+			if c.only == 0 || c.only == checks {
+				return c.fault
+			}
+			return reltioauthtest.Fault{}
+		}
+	})
+	before, within := 3*time.Minute, 90*time.Second
+	if c.before > 0 {
+		before = c.before
+	}
+	if c.within > 0 {
+		within = c.within
+	}
+	time.Sleep(time.Until(w.grant("acme").ExpiresAt.Add(-before)))
+	w.expect(w.within(within, rotation.Request{Connection: "acme", Force: true}), rotation.Renewed, "")
 }
 
 // While the host is paused nothing is asked, and so nothing learned.
@@ -197,70 +234,4 @@ func TestModeIsTestedWeekly(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A day of ticks: how often the server is asked for a token, and how long there
-// is none.
-func TestDay(t *testing.T) {
-	for name, b := range behaviours() {
-		for _, fields := range []map[string]any{clientCredentials(), password()} {
-			t.Run(name+", "+fields["grant_type"].(string), func(t *testing.T) {
-				bubble(t, func(w *world) {
-					w.behave(func(how *reltioauthtest.Behaviour) { how.Login, how.Refresh = b.way, b.way })
-					w.started(fields)
-					time.Sleep(17 * time.Second) // ticks and tokens are not in step
-					gap := w.day()
-					if b.mode == grant.Overlap && gap > 0 {
-						t.Errorf("no living token for %v", gap)
-					}
-					if gap > time.Minute+time.Second {
-						t.Errorf("no living token for %v, more than a tick", gap)
-					}
-					perToken := map[string]int{}
-					for _, r := range w.server.Requests() {
-						if r.Op == reltioauthtest.OpToken {
-							perToken[r.AccessToken]++
-						}
-					}
-					if n := len(perToken); n < 23 || n > 32 {
-						t.Errorf("%d tokens in 24 h", n)
-					}
-					twice := 0
-					for token, n := range perToken {
-						if n > 2 {
-							t.Errorf("%d requests were answered with %s, want at most two", n, token)
-						}
-						if n == 2 {
-							twice++
-						}
-					}
-					if twice > 1 {
-						t.Errorf("%d tokens were asked for twice, want the one that taught it", twice)
-					}
-				})
-			})
-		}
-	}
-}
-
-// day sweeps each minute for 24 hours and looks each second: the longest time
-// without a living token.
-func (w *world) day() (gap time.Duration) {
-	w.t.Helper()
-	var since time.Time
-	for range 24 * 60 {
-		w.sweep()
-		next := time.Now().Truncate(time.Minute).Add(time.Minute + 17*time.Second)
-		for ; time.Now().Before(next); time.Sleep(time.Second) {
-			switch {
-			case w.living():
-				since = time.Time{}
-			case since.IsZero():
-				since = time.Now()
-			default:
-				gap = max(gap, time.Since(since))
-			}
-		}
-	}
-	return gap
 }

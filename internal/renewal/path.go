@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
@@ -32,7 +33,9 @@ type path struct {
 	// stored is the grant as last read or written, g what becomes of it, old
 	// what it was before the answer.
 	stored, g, old grant.Grant
-	c              *connection.Connection
+	// before is the grant as this renewal found it.
+	before grant.Grant
+	c      *connection.Connection
 	// knownVersion is the connection's secret that the grant knew at first.
 	knownVersion string
 	host         budget.Record
@@ -42,9 +45,10 @@ type path struct {
 	highest int64
 	// spent are the fingerprints of refresh tokens refused on this way.
 	spent []string
-	// dead: the reported token was found dead; reasked: it came again;
-	// revoked: it was revoked, and is asked for one last time.
-	dead, reasked, revoked bool
+	// dead: the token was found dead; unsettled: a check of the reported token
+	// told nothing, so that another is asked for; reasked: the dead one came
+	// again; revoked: it was revoked, and is asked for one last time.
+	dead, unsettled, reasked, revoked bool
 	// onward: the last pass decided that another one follows at once;
 	// repeating: that the next one waits until the token is due once more.
 	onward, repeating bool
@@ -54,10 +58,14 @@ type path struct {
 	// spare is the grant with the token of a login whose refresh token is about
 	// to be revoked.
 	spare grant.Grant
-	// loginRefused: a re-login was refused while the refresh token lives, which
-	// is used instead; loginStatus is the grant's if that is of no use.
+	// loginRefused: a login was refused, or may not be sent, while the refresh
+	// token lives, which is used instead; loginEnd is the end if that is of no
+	// use.
 	loginRefused *fault.Error
-	loginStatus  grant.Status
+	loginEnd     *done
+	// refreshUnclear: a refresh was refused in unclear words; refusedNow: this
+	// renewal was refused something.
+	refreshUnclear, refusedNow bool
 	// loggedIn: a login was accepted on this way. Only then a refresh token is
 	// revoked.
 	loggedIn bool
@@ -66,8 +74,10 @@ type path struct {
 	// granted: the last answer was a token, of which the host's record does not
 	// know yet.
 	granted bool
-	// counted is the login's count while its answer is open.
-	counted int
+	// counted: a login is counted, and its response is open. account is the
+	// record as it was counted.
+	counted bool
+	account account.Record
 
 	report Report
 }
@@ -93,7 +103,7 @@ func (p *path) run(ctx context.Context) Report {
 
 // pass is the path once: from reading to storing, with one request between.
 func (p *path) pass(ctx context.Context) (again bool, err error) {
-	p.counted = 0
+	p.counted = false
 	if err := p.read(ctx); err != nil {
 		return false, err
 	}
@@ -232,7 +242,6 @@ func (p *path) settle(ctx context.Context, err error) Report {
 		d = p.failed(fault.Of(err))
 	}
 	p.stillWaiting(d)
-	p.stillRefused(d.write)
 	p.withSpare(d)
 	p.idle = d.idle
 	ctx, cancel := p.storing(ctx)
@@ -267,6 +276,10 @@ func (p *path) stillWaiting(d *done) {
 	case fault.RateLimited, fault.ReltioUnavailable, fault.StoreUnavailable:
 		g := p.stored.Looked(p.Now())
 		g.ConnectionVersion = p.knownVersion // a new one was not tried yet
+		g.Refusal = d.write.Refusal
+		if p.refusedNow {
+			g.Refusals, g.TriedAt = d.write.Refusals, d.write.TriedAt
+		}
 		if d.outcome == rotation.LeftOver {
 			g.RetryAt = d.write.RetryAt
 		}

@@ -37,9 +37,11 @@ func (p *path) readGrant(ctx context.Context) error {
 		return err
 	}
 	if p.stored.Connection == "" {
-		p.knownVersion = g.ConnectionVersion
+		p.knownVersion, p.before = g.ConnectionVersion, g
 	}
 	p.took(g)
+	now := p.Now()
+	p.dead = p.dead || g.Unexpired(now) && !g.Living(now)
 	if g.Owner != p.held.Owner && g.Epoch >= p.held.Epoch {
 		if err := p.hold(ctx, g.Epoch+1, p.held.Until); err != nil {
 			return err
@@ -67,7 +69,7 @@ func (p *path) readConnection(ctx context.Context) error {
 	}
 	c, err := connection.Parse(p.request.Connection, source, p.Hosts)
 	if err != nil {
-		p.g.ConnectionVersion = source.Version
+		p.g.ConnectionVersion, p.g.Refusal = source.Version, grant.Refusal{} // no server has refused it
 		g := p.g.Failed(grant.StatusInvalidConnection, fault.Of(err), p.Now(), 0, p.chance())
 		return &done{outcome: rotation.Failed, err: fault.Of(err), write: &g}
 	}
@@ -182,10 +184,12 @@ func (p *path) readVault(ctx context.Context, pointer string) error {
 }
 
 // refreshToken is the first refresh token that is worth trying: not past its
-// end, and not refused on this way.
+// end, and not refused on this way. One that came from a refresh may have had its
+// clock started anew by the server: past its end only a refusal ends it.
 func (p *path) refreshToken() (grant.RefreshToken, bool) {
+	renewed := p.g.Rotates && p.g.Status != grant.StatusReauthorize
 	for _, t := range p.tokens {
-		ended := !t.LoggedInAt.Add(p.c.RefreshTokenLife).After(p.Now())
+		ended := !renewed && !t.LoggedInAt.Add(p.c.RefreshTokenLife).After(p.Now())
 		if !ended && !slices.Contains(p.spent, t.Fingerprint()) {
 			return t, true
 		}

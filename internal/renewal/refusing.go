@@ -10,51 +10,52 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
 
-// A host that refuses three connections with no success between them refuses
-// everybody: a fault of the server, which says nothing about anybody's
-// credentials. Then one renewal in a while probes it and all others wait.
+// A host that refuses three connections whose credentials, as they are, it had
+// accepted before, with no success between them, is refusing: a fault of the
+// server, or of something before it, which says nothing about their credentials.
+// Then the logins of users wait, and so do those that it has refused, but for
+// one probe in a while. All others go on, and the first success ends it.
 
-// rank is how fit a renewal is to probe a host that refuses everybody; the
-// lowest goes first.
+// rank is how fit a renewal is to probe a refusing host; the lowest goes first.
 type rank int
 
 const (
-	// unfit: the host does not refuse, or nothing would be asked.
+	// unfit: it was not held back.
 	unfit rank = iota
-	// fresh: risks no user, and was not refused since the last success.
-	fresh
 	// harmless: risks no user.
 	harmless
 	// risky: a user's login.
 	risky
 )
 
-// rankOf says how fit a request is.
-func rankOf(s step, user, refused bool) rank {
-	switch {
-	case s.kind == login && user:
-		return risky
-	case refused:
-		return harmless
-	default:
-		return fresh
+// heldBack reports whether a request waits because the host is refusing: a
+// user's login, and whatever a connection sends that was refused since its last
+// success, whether or not that counted against the host.
+func (p *path) heldBack(s step) bool {
+	if !p.host.Refusing() || !s.asks() {
+		return false
 	}
+	login := s.kind == login && p.c.HasUser()
+	refused := p.g.Refusals > 0 || p.g.Refusal.Status != 0
+	return login || refused || slices.Contains(p.host.Refused, p.c.Name)
 }
 
-// probe lets a request to a refusing host through only as its one probe. A
+// probe lets a request that is held back through only as the host's one probe. A
 // sweep chooses the fittest when it has seen all; a single renewal may go if it
 // risks no user, or is forced.
 func (p *path) probe(ctx context.Context, s step) error {
-	if !p.host.Refusing() || p.probing || !s.asks() {
+	if p.probing || !p.heldBack(s) {
 		return nil
 	}
 	now := p.Now()
-	p.report.rank = rankOf(s, p.c.HasUser(), slices.Contains(p.host.Refused, p.c.Name))
+	p.report.rank = harmless
+	if s.kind == login && p.c.HasUser() {
+		p.report.rank = risky
+	}
 	may := p.chosen || p.single && (p.request.Force || p.report.rank < risky)
 	if !may || !p.host.MayProbe(now) {
 		return p.everybodyRefused()
@@ -75,33 +76,79 @@ func (p *path) probe(ctx context.Context, s step) error {
 	return nil
 }
 
-// everybodyRefused is the end of a renewal at a refusing host: it comes again.
+// everybodyRefused is the end of a renewal at a refusing host: it comes again
+// with the next probe.
 func (p *path) everybodyRefused() error {
-	return &budget.BusyError{Until: p.Now().Add(budget.ProbeEvery), Paused: true}
+	return &budget.BusyError{Until: p.host.NextProbe(p.Now()), Paused: true}
 }
 
-// hostRefuses counts a refusal at the host. If it refuses everybody that says
-// nothing about this connection, nor about those refused just before.
+// hostRefuses counts a refusal of credentials that were accepted before at the
+// host. One that is refusing, or is now, says nothing about this connection.
 func (p *path) hostRefuses(ctx context.Context) error {
-	host, err := p.Budgets.Refused(ctx, p.c.Host(), p.c.Name)
+	if !p.acceptedBefore(ctx) {
+		if p.host.Refusing() {
+			return p.everybodyRefused()
+		}
+		return nil
+	}
+	host, err := p.Budgets.Refused(ctx, p.c.Host(), p.c.Name, p.Now())
 	if err != nil {
 		return nil //nolint:nilerr // the refusal itself is the news, and is stored next
 	}
+	refusing := p.host.Refusing()
+	p.host = host
 	if !host.Refusing() {
 		return nil
 	}
-	if !p.host.Refusing() {
-		if p.Events != nil {
-			p.g = p.g.WithEvent(event.ServerRefusing)
-		}
-		p.exonerate(ctx, host.Refused)
+	if !refusing && p.Events != nil {
+		p.g = p.g.WithEvent(event.ServerRefusing)
 	}
 	return p.everybodyRefused()
 }
 
+// acceptedBefore reports whether the server has accepted the credentials as they
+// are: the account says so, or, of a connection without a user, the grant: all
+// was well with this version of the secret until now.
+func (p *path) acceptedBefore(ctx context.Context) bool {
+	if p.counted {
+		return p.account.Accepted == p.c.Credentials()
+	}
+	r, err := p.Accounts.Account(ctx, p.c.Account())
+	if err != nil {
+		return false
+	}
+	if r.Accepted == p.c.Credentials() {
+		return true
+	}
+	if p.c.HasUser() || !p.wellBefore() {
+		return false
+	}
+	// If this fails the next refusal is not counted at the host.
+	_ = p.Accounts.SettleLogin(ctx, p.try(), account.Accepted)
+	return true
+}
+
+// wellBefore reports whether the grant was healthy when this renewal began, with
+// a token that its secret, as it is, had got.
+func (p *path) wellBefore() bool {
+	b := p.before
+	return b.Status == grant.StatusOK && b.Failures == 0 && b.HasToken() &&
+		b.ConnectionVersion == p.c.Version && b.Identity == p.c.Identity()
+}
+
+// acceptCredentials remembers that credentials without a user were accepted, if
+// the grant does not say so. Users' are remembered with their count.
+func (p *path) acceptCredentials(ctx context.Context) {
+	if p.counted || p.c.HasUser() || p.wellBefore() {
+		return
+	}
+	// If this fails a refusal is not counted at the host, until the next success.
+	_ = p.Accounts.SettleLogin(ctx, p.try(), account.Accepted)
+}
+
 // hostAccepts forgets, once a token is stored, what was held against its host,
-// and lets those come back whom it had refused wrongly. What that is, is read
-// now: others were refused while this request was under way.
+// and lets those try at once whom it had refused. Who that is, is read now:
+// others were refused while this request was under way.
 func (p *path) hostAccepts(ctx context.Context) {
 	if !p.granted {
 		return
@@ -116,51 +163,39 @@ func (p *path) hostAccepts(ctx context.Context) {
 		return
 	}
 	// What is not forgotten now is forgotten by the next success.
-	_ = p.Budgets.Succeeded(ctx, p.c.Host())
-	if p.host.Refusing() {
-		p.exonerate(ctx, p.host.Refused)
-		p.forgive(ctx, p.host.Refused)
+	_ = p.Budgets.Succeeded(ctx, p.c.Host(), p.c.ClientKey())
+	if !p.host.Refusing() {
+		return
 	}
-}
-
-// exonerate takes the mark off connections that were refused while their server
-// refused everybody: they are tried again at once. One that somebody is busy
-// with is left alone. What fails here is made good by the hourly try.
-func (p *path) exonerate(ctx context.Context, names []string) {
-	for _, name := range names {
+	for _, name := range p.host.Refused {
 		if name == p.c.Name || ctx.Err() != nil {
 			continue
 		}
-		if g, err := p.Grants.Grant(ctx, name, grant.Eventual); err == nil && marked(g) {
-			_ = p.unmark(ctx, g)
+		p.forgive(ctx, name)
+		if g, err := p.Grants.Grant(ctx, name, grant.Eventual); err == nil && g.Retrying(p.Now()) {
+			_ = p.free(ctx, g) // else it is tried when its pause ends
 		}
 	}
 }
 
-// forgive clears the refusals of clients without a user: nobody is locked by
-// them, and they say nothing. A user's stay counted.
-func (p *path) forgive(ctx context.Context, names []string) {
-	for _, name := range names {
-		source, err := p.Connections.Connection(ctx, name)
-		if err != nil {
-			continue
-		}
-		if c, err := connection.Parse(name, source, p.Hosts); err == nil && !c.HasUser() {
-			_ = p.Accounts.ClearLogins(ctx, account.Try{
-				Account: c.Account(), Credentials: c.Credentials(), Connection: name,
-			})
-		}
+// forgive ends the pause after unclear logins of a user whom a refusing host
+// refused. The counts stay.
+func (p *path) forgive(ctx context.Context, name string) {
+	source, err := p.Connections.Connection(ctx, name)
+	if err != nil {
+		return
 	}
+	c, err := connection.Parse(name, source, p.Hosts)
+	if err != nil {
+		return
+	}
+	// If this fails the pause lasts for its time.
+	_ = p.Accounts.SettleLogin(ctx, p.tryOf(c), account.Forgiven)
 }
 
-// marked reports whether a grant waits because Reltio refused it.
-func marked(g grant.Grant) bool {
-	return g.Status == grant.StatusReauthorize || g.Status == grant.StatusCredentialsRejected
-}
-
-// unmark makes a grant that was refused one that is due, and says that nobody
-// is needed.
-func (p *path) unmark(ctx context.Context, seen grant.Grant) error {
+// free makes a grant that a refusing host refused due at once. What is said of
+// it stays until Reltio has answered. One that another holds is left alone.
+func (p *path) free(ctx context.Context, seen grant.Grant) error {
 	now := p.Now()
 	held, err := p.Leases.TakeLease(ctx, lease.Request{
 		Connection: seen.Connection, Owner: lease.NewOwner(), Floor: seen.Epoch, Now: now, Until: now.Add(lease.Term),
@@ -170,19 +205,12 @@ func (p *path) unmark(ctx context.Context, seen grant.Grant) error {
 	}
 	defer func() { _ = p.Leases.ReleaseLease(ctx, held) }() // it ends by itself otherwise
 	g, err := p.Grants.Grant(ctx, seen.Connection, grant.Strong)
-	if err != nil || !marked(g) {
+	if err != nil || !g.Retrying(now) || g.Status == grant.StatusMFARequired {
 		return err
 	}
-	g.Status, g.RetryAt, g.WarnedAt = grant.StatusFailing, now, time.Time{}
-	g.LastError, g.LastErrorMessage = fault.ReltioUnavailable, "Reltio refused everybody"
-	if p.Events != nil {
-		g = g.WithEvent(event.Recovered)
-	}
+	g.RetryAt, g.TriedAt = now, time.Time{}
 	other := &path{Renewer: p.Renewer, held: held}
-	if err := other.put(ctx, g); err != nil {
-		return err
-	}
-	return other.publish(ctx)
+	return other.put(ctx, g)
 }
 
 // fittest orders those who may probe: the lowest rank first, of them the most

@@ -1,7 +1,7 @@
 package renewal_test
 
 import (
-	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,43 +12,13 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// users writes n password connections, each of its own user.
-func (w *world) users(n int) (names []string) {
-	w.t.Helper()
-	for i := range n {
-		name := fmt.Sprintf("user-%02d", i)
-		w.connect(name, with(with(password(), "username", name), "password", "password-of-"+name))
-		names = append(names, name)
-	}
-	w.server.Configure(func(c *reltioauthtest.Config) {
-		for _, name := range names {
-			c.Users = append(c.Users, reltioauthtest.User{Username: name, Password: reltioauth.NewSecret("password-of-" + name)})
-		}
-	})
-	return names
-}
-
-// refreshing are users whose tokens are due for a refresh.
-func (w *world) refreshing(n int) (names []string) {
-	w.t.Helper()
-	names = w.users(n)
-	for _, r := range w.together(names) {
-		w.expect(r, rotation.Renewed, "")
-	}
-	time.Sleep(time.Hour)
-	return names
-}
-
-// refuseAll lets the server refuse every client.
-func (w *world) refuseAll() {
-	w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}, reltioauthtest.OpToken)
-}
-
-// After the refusals of three connections the host refuses everybody: others
-// wait, and are not blamed.
+// After the refusals of three connections that it had accepted the host is
+// refusing: users' logins wait, and so do those that it has refused. All others go
+// on, and no refusal is their news.
 func TestRefusingHost(t *testing.T) {
 	bubble(t, func(w *world) {
-		names := w.fleet(5)
+		names, users := w.fleet(5), w.loggingIn(2)
+		w.served(names, users)
 		w.refuseAll()
 		for _, name := range names[:2] {
 			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.CredentialsRejected)
@@ -57,37 +27,56 @@ func TestRefusingHost(t *testing.T) {
 		if g := w.grant(names[2]); g.Status != grant.StatusOK || g.Failures != 0 {
 			t.Errorf("status %s, %d failures: the refusal that told is no news of its connection", g.Status, g.Failures)
 		}
-		// One probe, and the next only in the next minute.
-		w.renew(rotation.Request{Connection: names[3]})
-		before, dialled := w.requests(), w.out.count(connect)
-		if before > 4 {
-			t.Errorf("%d requests, want three refusals and a probe", before)
+		// One that it has not refused goes on as ever.
+		before := w.requests()
+		w.expect(w.renew(rotation.Request{Connection: names[3]}), rotation.LeftOver, fault.RateLimited)
+		w.wantRequests(before + 1)
+		if g := w.grant(names[3]); g.Status != grant.StatusOK || g.Failures != 0 {
+			t.Errorf("status %s, %d failures at a refusing host", g.Status, g.Failures)
 		}
-		w.expect(w.renew(rotation.Request{Connection: names[4], Force: true}), rotation.LeftOver, fault.RateLimited)
-		w.wantRequests(before)
+		// One probe of those held back, forced or not, and the next only in the
+		// next minute.
+		w.expect(w.renew(rotation.Request{Connection: names[2], Force: true}), rotation.LeftOver, fault.RateLimited)
+		w.wantRequests(before + 2)
+		dialled := w.out.count(connect)
+		w.expect(w.renew(rotation.Request{Connection: users[0]}), rotation.LeftOver, fault.RateLimited)
+		for _, name := range append(users, names[:4]...) {
+			w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.LeftOver, fault.RateLimited)
+		}
+		if g := w.grant(users[0]); g.Status != grant.StatusOK || g.Failures != 0 || !g.RetryAt.After(time.Now()) {
+			t.Errorf("status %s, %d failures, retry at %v of a login that waits", g.Status, g.Failures, g.RetryAt)
+		}
+		w.wantRequests(before + 2)
 		if got := w.out.count(connect); got != dialled {
 			t.Error("the host was dialled")
 		}
 	})
 }
 
-// A bad hour: one probe a minute, then everything comes back by itself, with no
-// status left of it and no login at its last attempt.
+// A bad hour: those who were refused probe, one a minute, then everything comes back
+// by itself within minutes, with no status left of it and no login at its last
+// attempt.
 func TestRefusingHostRecovers(t *testing.T) {
+	unclear := reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}
 	for name, c := range map[string]struct {
-		fleet    func(w *world) []string
-		bad, ill int // minutes
+		fleet  func(w *world) []string
+		fault  reltioauthtest.Fault
+		bad    int // minutes
+		logins int // of a user, at most
 	}{
-		// Clients that were refused twice come back with their hourly try.
-		"clients":            {func(w *world) []string { return w.fleet(12) }, 60, 130},
-		"users":              {func(w *world) []string { return w.users(12) }, 6, 5},
-		"users and a client": {func(w *world) []string { return append(w.users(12), w.fleet(1)...) }, 60, 130},
-		"refresh tokens":     {func(w *world) []string { return w.refreshing(12) }, 60, 5},
+		"clients":            {func(w *world) []string { return w.fleet(12) }, unclear, 60, 0},
+		"users":              {func(w *world) []string { return w.loggingIn(30) }, unclear, 60, 3},
+		"users, refused":     {func(w *world) []string { return w.loggingIn(12) }, says(400, "invalid_grant"), 6, 1},
+		"users and a client": {func(w *world) []string { return append(w.loggingIn(12), w.fleet(1)...) }, unclear, 60, 3},
+		"a firewall":         {func(w *world) []string { return append(w.loggingIn(6), w.fleet(6)...) }, reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 403}, 30, 3},
+		"refresh tokens":     {func(w *world) []string { return w.users(12) }, unclear, 60, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				names := c.fleet(w)
-				w.refuseAll()
+				w.served(names)
+				began := time.Now()
+				w.answer(c.fault, reltioauthtest.OpToken)
 				for _, name := range names {
 					w.renew(rotation.Request{Connection: name})
 				}
@@ -100,17 +89,17 @@ func TestRefusingHostRecovers(t *testing.T) {
 					t.Errorf("%d requests in %d minutes of refusals, want one a minute", probes, c.bad)
 				}
 				for _, name := range names {
-					if n := w.server.RefusedLogins(name, time.Time{}, time.Time{}); n > 1 {
-						t.Errorf("%s: %d refused logins: a probe took the last attempt", name, n)
+					if n := w.loginsOf(name, began); n > c.logins {
+						t.Errorf("%s: %d logins, want at most %d: a probe took the last attempt", name, n, c.logins)
 					}
 				}
 				w.heal()
-				for range c.ill {
+				for range 5 {
 					w.sweep()
 					time.Sleep(time.Minute)
 				}
 				for _, name := range names {
-					if g := w.grant(name); g.Status != grant.StatusOK || !g.HasToken() {
+					if g := w.grant(name); g.Status != grant.StatusOK || !g.Living(time.Now()) {
 						t.Errorf("%s after the bad hour: status %s (%s)", name, g.Status, g.LastErrorMessage)
 					}
 				}
@@ -122,26 +111,21 @@ func TestRefusingHostRecovers(t *testing.T) {
 // The probe is a refresh or a client's renewal where there is one.
 func TestRefusingHostIsProbedByThoseWhoRiskNothing(t *testing.T) {
 	bubble(t, func(w *world) {
-		clients := w.fleet(4)
-		users := w.users(4)
+		clients, users := w.fleet(4), w.loggingIn(4)
+		w.served(clients, users)
 		w.refuseAll()
-		for _, name := range append(clients[:3:3], users...) {
+		for _, name := range append(clients, users...) {
 			w.renew(rotation.Request{Connection: name})
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Minute)
 		began := time.Now()
-		w.renew(rotation.Request{Connection: clients[3]})
-		for range 4 { // two attempts of each client
-			time.Sleep(time.Minute)
+		for range 5 {
 			w.sweep()
+			time.Sleep(time.Minute)
 		}
-		for _, asked := range w.asked(began) {
-			if asked == "password" {
-				t.Error("a user's login was the probe")
-			}
-		}
-		if got := len(w.asked(began)); got != 5 {
-			t.Errorf("%d probes in five minutes, want 5", got)
+		want := slices.Repeat([]string{"client_credentials"}, 5)
+		if got := w.asked(began); !slices.Equal(got, want) {
+			t.Errorf("probes %v, want %v", got, want)
 		}
 	})
 }
@@ -150,6 +134,7 @@ func TestRefusingHostIsProbedByThoseWhoRiskNothing(t *testing.T) {
 func TestRefusalsWithASuccessBetweenThem(t *testing.T) {
 	bubble(t, func(w *world) {
 		names := w.fleet(5)
+		w.served(names)
 		refuse := func(name string) {
 			w.refuseAll()
 			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.CredentialsRejected)
@@ -168,10 +153,10 @@ func TestRefusalsWithASuccessBetweenThem(t *testing.T) {
 func TestRefusalsAmongSuccesses(t *testing.T) {
 	bubble(t, func(w *world) {
 		names := w.fleet(16)
+		w.served(names)
 		for _, i := range []int{1, 4, 8} {
-			w.connect(names[i], with(with(clientCredentials(), "client_id", names[i]), "client_secret", "wrong"))
+			w.server.SetClientSecret(names[i], reltioauth.NewSecret("changed"))
 		}
-		w.list(names)
 		w.answer(reltioauthtest.Fault{Delay: 3 * time.Second}, reltioauthtest.OpToken)
 		if got := w.sweep(); got.Renewed != 13 || got.Failed != 3 {
 			t.Errorf("result %+v, want 13 renewed and 3 failed", got)
@@ -185,20 +170,29 @@ func TestRefusalsAmongSuccesses(t *testing.T) {
 // The same connection refused again and again is one.
 func TestRefusalsOfOneConnection(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.connect("acme", wrongPassword())
-		w.force()
-		w.force()
-		names := w.fleet(1)
-		w.expect(w.renew(rotation.Request{Connection: names[0]}), rotation.Renewed, "")
+		users, names := w.loggingIn(1), w.fleet(2)
+		w.served(users, names[:1])
+		w.server.SetPassword(users[0], reltioauth.NewSecret("changed"))
+		w.server.SetClientSecret(names[0], reltioauth.NewSecret("changed"))
+		for _, name := range []string{users[0], users[0], names[0], names[0], names[0]} {
+			w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.Failed, fault.CredentialsRejected)
+		}
+		w.expect(w.renew(rotation.Request{Connection: names[1]}), rotation.Renewed, "")
 	})
 }
 
 func TestRefusalCannotBeRecorded(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.connect("acme", wrongPassword())
+		w.behave(func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true })
+		w.started(password())
+		w.due()
+		w.server.SetPassword("ann", reltioauth.NewSecret("changed"))
 		w.out.fail(always, refusedHost)
 		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
 		w.status(grant.StatusFailing)
+		if n := w.out.count(refusedHost); n != 1 {
+			t.Errorf("%d refusals recorded at the host, want one", n)
+		}
 	})
 }
 
@@ -207,58 +201,60 @@ func TestRefusalCannotBeRecorded(t *testing.T) {
 func TestRefusingHostIsNotProbedWithTheOnlyAttempt(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.renewer.LoginAttempts = 1
-		clients, users := w.fleet(3), w.users(2)
+		clients, users := w.fleet(3), w.loggingIn(2)
+		w.served(clients, users)
 		w.refuseAll()
 		for _, name := range clients {
 			w.renew(rotation.Request{Connection: name})
 		}
+		before := w.requests()
 		for _, name := range users {
 			time.Sleep(time.Minute)
 			w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.LeftOver, fault.RateLimited)
 		}
-		w.wantRequests(len(clients))
+		w.wantRequests(before)
 	})
 }
 
-// A probe finds its refresh token dead, and by then the host refuses nobody any
-// more: a user logs in, as ever.
+// A refresh that probes finds its refresh token dead. The login after it waits for a
+// probe of its own, unless the host refuses nobody any more.
 func TestProbeWithADeadRefreshToken(t *testing.T) {
 	for name, c := range map[string]struct {
-		hinder func(w *world)
-		want   []string
+		meanwhile func(w *world)
+		want      []string
 	}{
-		"somebody else had a success":     {func(w *world) { _ = w.table.Succeeded(w.t.Context(), host) }, []string{"refresh_token", "password"}},
-		"the refusal is not written down": {func(w *world) { w.out.fail(times(1), refusedHost) }, []string{"refresh_token"}},
+		"somebody else had a success": {func(w *world) { _ = w.table.Succeeded(w.t.Context(), host, "c") }, []string{"refresh_token", "password"}},
+		"the host is refusing still":  {func(*world) {}, []string{"refresh_token"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
-				names := w.refreshing(1)
-				clients := w.fleet(3)
+				users, clients := w.users(1), w.fleet(2)
+				w.served(users, clients)
 				w.refuseAll()
-				for _, name := range clients {
+				for _, name := range append(users, clients...) {
 					w.renew(rotation.Request{Connection: name})
 				}
 				w.heal()
-				w.server.Kill(w.grant(names[0]).RefreshFingerprint)
+				w.server.Kill(w.grant(users[0]).RefreshFingerprint)
 				w.out.after = func(op string) error {
 					if op == sendToken {
 						w.out.after = nil
-						c.hinder(w)
+						c.meanwhile(w)
 					}
 					return nil
 				}
-				time.Sleep(time.Second)
+				time.Sleep(time.Minute)
 				began := time.Now()
-				w.renew(rotation.Request{Connection: names[0]})
+				w.renew(rotation.Request{Connection: users[0]})
 				w.wantAsked(began, c.want...)
-				if g := w.grant(names[0]); g.Status == grant.StatusReauthorize {
+				if g := w.grant(users[0]); g.Status == grant.StatusReauthorize {
 					t.Error("a user waits for a person")
 				}
-				for range 2 {
+				for range 3 {
 					time.Sleep(time.Minute)
 					w.sweep()
 				}
-				if g := w.grant(names[0]); g.Status != grant.StatusOK {
+				if g := w.grant(users[0]); g.Status != grant.StatusOK {
 					t.Errorf("status %s, want ok", g.Status)
 				}
 			})
@@ -266,24 +262,51 @@ func TestProbeWithADeadRefreshToken(t *testing.T) {
 	}
 }
 
-// Who was refused with everybody is not blamed: not even a user whose re-login
-// was refused, and whose token lives on.
-func TestRefusedAmongEverybodyIsNotBlamed(t *testing.T) {
+// A re-login waits at a refusing host while its refresh token serves: nobody is
+// without a token because a login that can wait has to.
+func TestReloginAtARefusingHost(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())
 		w.toRelogin()
-		clients := w.fleet(2)
-		w.refuseAll()
-		for range 2 {
-			w.expect(w.force(), rotation.Failed, fault.CredentialsRejected)
+		w.due()
+		names := w.fleet(3)
+		for _, r := range w.together(names) {
+			w.expect(r, rotation.Renewed, "")
 		}
-		w.status(grant.StatusCredentialsRejected)
-		for _, name := range clients {
+		w.refuseAll()
+		for _, name := range names {
+			w.renew(rotation.Request{Connection: name, Force: true})
+		}
+		if r, err := w.table.Budget(t.Context(), host); err != nil || !r.Refusing() {
+			t.Fatalf("%v (%v), want a refusing host", r, err)
+		}
+		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}, reltioauthtest.OpToken, "password")
+		time.Sleep(time.Second)
+		began := time.Now()
+		w.expect(w.acme(), rotation.Renewed, "")
+		w.wantAsked(began, "refresh_token")
+		if g := w.status(grant.StatusOK); g.Relogin != grant.ReloginDue {
+			t.Errorf("re-login %q, want due still", g.Relogin)
+		}
+	})
+}
+
+// A user whose re-login is refused together with everybody is well with the first
+// success, and what was counted of it that is no refusal costs no time.
+func TestRefusedAmongEverybodyIsWellAtOnce(t *testing.T) {
+	bubble(t, func(w *world) {
+		users, clients := w.loggingIn(1), w.fleet(2)
+		w.served(users, clients)
+		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
+		for _, name := range append(users, clients...) {
 			w.renew(rotation.Request{Connection: name})
 		}
-		g := w.status(grant.StatusFailing)
-		if g.NeedsSomebody() || g.LastError != fault.ReltioUnavailable {
-			t.Errorf("%s: %s", g.LastError, g.LastErrorMessage)
+		w.heal()
+		time.Sleep(time.Minute)
+		w.expect(w.renew(rotation.Request{Connection: clients[0]}), rotation.Renewed, "")
+		if g := w.grant(users[0]); g.Retrying(time.Now()) {
+			t.Errorf("the user waits until %v, want no more", g.RetryAt)
 		}
+		w.expect(w.renew(rotation.Request{Connection: users[0]}), rotation.Renewed, "")
 	})
 }

@@ -1,11 +1,9 @@
 package renewal_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
@@ -52,29 +50,6 @@ func TestReportedTokenOfBefore(t *testing.T) {
 	})
 }
 
-func TestReportedTokenIsDead(t *testing.T) {
-	for name, status := range map[string]int{"400": 400, "401": 401, "403": 403, "404": 404} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				w.behave(func(b *reltioauthtest.Behaviour) { b.DeadTokenStatus = status })
-				g := w.started(password())
-				w.server.Kill(g.Fingerprint)
-				time.Sleep(time.Minute)
-				began := time.Now()
-				w.expect(w.reject(), rotation.Renewed, "")
-				w.wantAsked(began, "checkToken", "refresh_token")
-				next := w.status(grant.StatusOK)
-				if next.Version != g.Version+1 || !w.server.Alive(next.AccessToken) {
-					t.Errorf("version %d", next.Version)
-				}
-				if next.Mode() != grant.Unknown {
-					t.Errorf("mode %s learned from a reported token", next.Mode())
-				}
-			})
-		})
-	}
-}
-
 // The same dead token comes back: it is revoked, and asked for once more.
 func TestReportedTokenIsReissued(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -94,7 +69,7 @@ func TestReportedTokenIsReissued(t *testing.T) {
 				w.out.before = func(op string) error {
 					// As others who report it see it: they wait.
 					if seen := w.grant("acme"); op == sendToken || op == sendRevoke {
-						if !seen.FoundDead(time.Now()) || seen.FoundAlive(time.Now()) {
+						if seen.CheckVerdict != grant.Dead || seen.FoundAlive(time.Now()) {
 							t.Errorf("before %s it does not count as found dead", op)
 						}
 					}
@@ -125,29 +100,6 @@ func TestReportedTokenIsReissued(t *testing.T) {
 	}
 }
 
-// The token was found dead, and its refresh token is dead too: until a login has
-// given another one it counts as dead.
-func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
-	bubble(t, func(w *world) {
-		g := w.started(password())
-		w.server.Kill(g.Fingerprint)
-		w.server.Kill(g.RefreshFingerprint)
-		time.Sleep(time.Minute)
-		began := time.Now()
-		w.out.before = func(op string) error {
-			if op == sendToken {
-				time.Sleep(time.Second)
-				if !w.grant("acme").FoundDead(time.Now()) {
-					t.Error("it does not count as found dead")
-				}
-			}
-			return nil
-		}
-		w.expect(w.reject(), rotation.Renewed, "")
-		w.wantAsked(began, "checkToken", "refresh_token", "password")
-	})
-}
-
 // The revocation gives no definite answer: asking again would give nothing.
 func TestReissuedTokenCannotBeRevoked(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -161,75 +113,6 @@ func TestReissuedTokenCannotBeRevoked(t *testing.T) {
 		w.wantAsked(began, "checkToken", "client_credentials", "revoke")
 		if next := w.grant("acme"); !next.Reissued(time.Now()) {
 			t.Error("not said that it came back")
-		}
-	})
-}
-
-// No definite answer: nothing is renewed, and no check for a while.
-func TestReportedTokenWithoutADefiniteAnswer(t *testing.T) {
-	for name, f := range map[string]reltioauthtest.Fault{
-		"401 invalid_client": says(401, "invalid_client"),
-		"401 unauthorized":   says(401, "unauthorized"),
-		"500":                says(500, "server_error"),
-		"429":                says(429, "slow_down"),
-		"web page":           {Kind: reltioauthtest.FaultHTML},
-		"web page with 404":  {Kind: reltioauthtest.FaultHTML, Status: 404},
-		"cut":                {Kind: reltioauthtest.FaultCut},
-		"too late":           {Delay: 10 * time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				g := w.started(password())
-				w.server.Kill(g.Fingerprint)
-				w.answer(f, reltioauthtest.OpCheckToken)
-				time.Sleep(time.Minute)
-				began := time.Now()
-				w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
-				for range 5 {
-					time.Sleep(5 * time.Second)
-					w.expect(w.reject(), rotation.Unchanged, "")
-				}
-				w.wantAsked(began, "checkToken")
-				next := w.status(grant.StatusOK) // no renewal has failed
-				if next.Fingerprint != g.Fingerprint || !next.Living(time.Now()) {
-					t.Error("the token is gone")
-				}
-				if next.Failures != 0 || next.LastError != fault.ReltioUnavailable || !near(next.RetryAt, next.CheckedAt.Add(30*time.Second)) {
-					t.Errorf("%d failures, last error %s, retry at %v", next.Failures, next.LastError, next.RetryAt)
-				}
-				if !strings.HasPrefix(next.LastErrorMessage, "checkToken: Reltio") {
-					t.Errorf("message %q, want what it was that failed", next.LastErrorMessage)
-				}
-				w.heal()
-				time.Sleep(10 * time.Second)
-				w.expect(w.reject(), rotation.Renewed, "")
-			})
-		})
-	}
-}
-
-// What came of a check is no news of the renewals: their failures are counted
-// and said as before, and what was said of a check ends with the next one.
-func TestCheckWithoutADefiniteAnswerAndTheRenewals(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.started(password())
-		w.answer(says(503, "server_error"), reltioauthtest.OpCheckToken)
-		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
-		w.heal()
-		time.Sleep(31 * time.Second)
-		w.expect(w.reject(), rotation.Unchanged, "")
-		if g := w.status(grant.StatusOK); g.LastError != "" || g.LastErrorMessage != "" {
-			t.Errorf("last error %s (%s) of a token that was found alive", g.LastError, g.LastErrorMessage)
-		}
-		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
-		w.expect(w.atDue(), rotation.Failed, fault.ReltioUnavailable)
-		failed := w.status(grant.StatusFailing)
-		w.answer(says(503, "server_error"), reltioauthtest.OpCheckToken)
-		time.Sleep(time.Until(failed.RetryAt))
-		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
-		g := w.status(grant.StatusFailing)
-		if g.Failures != 1 || g.LastErrorMessage != failed.LastErrorMessage {
-			t.Errorf("%d failures, %q, want those of the renewal", g.Failures, g.LastErrorMessage)
 		}
 	})
 }
@@ -277,30 +160,6 @@ func TestTokenOfAMomentAgoIsReported(t *testing.T) {
 		time.Sleep(time.Second)
 		w.expect(w.reject(), rotation.Renewed, "")
 		w.wantAsked(began, "checkToken", "refresh_token", "checkToken", "refresh_token")
-	})
-}
-
-// Found dead, and then Reltio is down: after the back-off it is renewed without
-// another check.
-func TestReportedTokenIsDeadAndReltioDown(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.renewer.Chance = func() float64 { return 0.99 }
-		g := w.started(password())
-		w.server.Kill(g.Fingerprint)
-		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
-		time.Sleep(time.Minute)
-		began := time.Now()
-		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
-		w.expect(w.reject(), rotation.Unchanged, "")
-		w.wantAsked(began, "checkToken", "refresh_token")
-		w.heal()
-		next := w.grant("acme")
-		if !next.RetryAt.Before(next.CheckedAt.Add(grant.CheckEvery)) {
-			t.Fatalf("retry at %v", next.RetryAt)
-		}
-		time.Sleep(time.Until(next.RetryAt))
-		w.expect(w.reject(), rotation.Renewed, "")
-		w.wantAsked(began, "checkToken", "refresh_token", "refresh_token")
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
@@ -197,8 +196,9 @@ func TestReloginRefusedWithTheClient(t *testing.T) {
 		w.toRelogin()
 		w.answer(says(401, "invalid_client"), reltioauthtest.OpToken)
 		before := w.requests()
-		w.expect(w.renewAtEnd(), rotation.Failed, fault.CredentialsRejected)
+		w.expect(w.renewAtEnd(), rotation.Failed, fault.ReltioUnavailable)
 		w.wantRequests(before + 2)
+		w.wantCounts(counts{0, 1})
 	})
 }
 
@@ -337,69 +337,4 @@ func TestReloginThatCannotBeKept(t *testing.T) {
 			t.Error("the refresh token was not replaced")
 		}
 	})
-}
-
-// What ends the renewal between the login and its revocation leaves the login's
-// token to the callers, and the revocation to its end.
-func TestReloginThatStopsBeforeItsRevocation(t *testing.T) {
-	for name, c := range map[string]struct {
-		hinder func(w *world)
-		want   rotation.Outcome
-		err    fault.Type
-	}{
-		"the host is paused":          {func(w *world) { w.pause(5 * time.Minute) }, rotation.LeftOver, fault.RateLimited},
-		"the budget is used up":       {func(w *world) { w.busy(time.Now().Add(20 * time.Second)) }, rotation.LeftOver, fault.RateLimited},
-		"the budget cannot be read":   {func(w *world) { w.out.fail(always, readBudget) }, rotation.Failed, fault.StoreUnavailable},
-		"the host cannot be dialled":  {func(w *world) { w.out.fail(always, connect) }, rotation.Failed, fault.ReltioUnavailable},
-		"the lease is nearly over":    {func(w *world) { w.out.after = slowly(extendLease, 20*time.Second) }, rotation.LeftOver, ""},
-		"the budget is beyond belief": {func(w *world) { w.absurd() }, rotation.Renewed, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				before := w.started(password())
-				w.toRelogin()
-				w.out.after = func(op string) error {
-					if op == putGrant && w.grant("acme").Relogin == grant.ReloginRevoke {
-						w.out.after = nil
-						c.hinder(w)
-					}
-					return nil
-				}
-				w.expect(w.renewAtEnd(), c.want, c.err)
-				w.heal()
-				g := w.grant("acme")
-				if !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) {
-					t.Errorf("status %s, re-login %q: callers have no token", g.Status, g.Relogin)
-				}
-				if c.want == rotation.Renewed {
-					return
-				}
-				began := w.atEnd()
-				w.wantAsked(began, "password", "revoke", "password")
-				if g := w.status(grant.StatusOK); g.RefreshFingerprint == before.RefreshFingerprint || g.Relogin != "" {
-					t.Errorf("re-login %q, want a new refresh token", g.Relogin)
-				}
-			})
-		})
-	}
-}
-
-// slowly delays the answers of an operation.
-func slowly(slow string, d time.Duration) func(op string) error {
-	return func(op string) error {
-		if op == slow {
-			time.Sleep(d)
-		}
-		return nil
-	}
-}
-
-// absurd books the budget up to a moment that only a broken clock can mean.
-func (w *world) absurd() {
-	w.t.Helper()
-	now := time.Now().Add(time.Hour)
-	window := budget.Window{Now: now, Earliest: now, Latest: now, Interval: time.Millisecond}
-	if _, err := w.table.Reserve(w.t.Context(), host, window); err != nil {
-		w.t.Fatal(err)
-	}
 }

@@ -49,6 +49,8 @@ const (
 	// keepTime of it at most is for the vault, so that the table gets the
 	// access token though the vault does not answer.
 	keepTime = storeTime - 500*time.Millisecond
+	// settleTime of it at most is for the count of a login, if one was counted.
+	settleTime = time.Second
 	// waitForDue is how far ahead a due moment may lie for a single renewal to
 	// wait for it.
 	waitForDue = 5 * time.Second
@@ -100,6 +102,8 @@ type Report struct {
 	Outcome    rotation.Outcome
 	// Err says why, if it failed or was left over.
 	Err *fault.Error
+	// Refusal is what the server said if it refused a request; for operators.
+	Refusal grant.Refusal
 	// Version and Fingerprint are those of the stored token afterwards.
 	Version     int64
 	Fingerprint string

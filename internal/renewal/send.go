@@ -52,70 +52,90 @@ func (p *path) fits(ctx context.Context, work time.Duration) error {
 	return nil
 }
 
-// count counts a login before it is sent, so that no crash can make anybody
-// forget it.
+// count counts a user's login before it is sent, so that no crash can make
+// anybody forget it. Other logins lock nobody.
 func (p *path) count(ctx context.Context, s step) error {
-	if s.kind != login || p.counted > 0 {
+	if s.kind != login || !p.c.HasUser() || p.counted {
 		return nil
 	}
-	n, err := p.Accounts.CountLogin(ctx, p.try())
+	r, err := p.Accounts.CountLogin(ctx, p.try())
 	var claimed *account.ClaimedError
 	if errors.As(err, &claimed) {
 		if err := p.contest(ctx, claimed.By); err != nil {
 			return err
 		}
-		n, err = p.Accounts.CountLogin(ctx, p.try())
+		r, err = p.Accounts.CountLogin(ctx, p.try())
 	}
+	var pause *account.PauseError
 	switch {
 	case errors.Is(err, account.ErrAtLimit):
-		return p.atLimit()
-	case errors.As(err, &claimed): // somebody else was faster
+		return p.atLimit(r)
+	case errors.As(err, &pause):
+		return p.tooSoon(pause.Until)
+	case errors.As(err, &claimed): // another connection was faster
 		return p.claimed(claimed.By)
 	}
-	p.counted = n
+	p.counted, p.account = err == nil, r
 	return err
 }
 
 // try is the login about to be sent. A probe of a refusing host never takes an
 // account's last attempt.
 func (p *path) try() account.Try {
-	t := account.Try{
-		Account:     p.c.Account(),
-		Credentials: p.c.Credentials(),
-		Connection:  p.c.Name,
-		Limit:       p.loginAttempts(),
-		Now:         p.Now(),
-		Hourly:      !p.c.HasUser(),
-	}
-	switch {
-	case t.Hourly:
-		t.Limit = account.MaxAttempts
-	case p.probing:
-		t.Limit--
+	t := p.tryOf(p.c)
+	if p.probing {
+		t.Spare = 1
 	}
 	return t
 }
 
-// atLimit is the end of a renewal that may not log in.
-func (p *path) atLimit() error {
-	if p.probing {
-		p.report.atLimit = true
-		return &budget.BusyError{Until: p.Now().Add(budget.ProbeEvery), Paused: true}
+func (p *path) tryOf(c *connection.Connection) account.Try {
+	return account.Try{
+		Account:     c.Account(),
+		Credentials: c.Credentials(),
+		Connection:  c.Name,
+		Limit:       p.loginAttempts(),
+		Now:         p.Now(),
+		Forced:      p.request.Force && !p.chosen,
 	}
-	e := fault.New(fault.CredentialsRejected, p.refusalText()+"; stopped to prevent a lock-out")
-	g := p.g.Failed(grant.StatusCredentialsRejected, e, p.Now(), 0, p.chance())
-	if !p.c.HasUser() {
-		g.TriedAt = p.stored.TriedAt // its hour is counted with its attempts
-	}
-	return &done{outcome: rotation.Failed, err: e, write: &g}
 }
 
-// refusalText is how a refusal's message begins; refusedBefore knows one by it.
-func (p *path) refusalText() string {
-	if p.c.HasUser() {
-		return "Reltio refused the user or the client"
+// atLimit is the end of a renewal that may not log in.
+func (p *path) atLimit(r account.Record) error {
+	if p.probing {
+		p.report.atLimit = true
+		return p.everybodyRefused()
 	}
-	return "Reltio refused the client"
+	if !r.Exhausted(p.loginAttempts()) {
+		return p.stopped(0)
+	}
+	p.g.Refusals = 0
+	text := refusedText(true, p.g.Refusal, true)
+	return p.ended(grant.StatusCredentialsRejected, fault.New(fault.CredentialsRejected, text))
+}
+
+// tooSoon is the end of a renewal that may not log in yet, after a login whose
+// response was unclear: no failure, only a later moment.
+func (p *path) tooSoon(until time.Time) error {
+	if p.probing {
+		p.report.atLimit = true
+		return p.everybodyRefused()
+	}
+	now := p.Now()
+	g := p.g
+	if !g.Waiting() {
+		g.Status = grant.StatusFailing
+		g.LastError, g.LastErrorMessage = fault.ReltioUnavailable, unclearText("login", g.Refusal)
+	}
+	g.RetryAt = until
+	return &done{outcome: rotation.Failed, err: g.Last(now), write: &g}
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // contest looks whether the connection that claims the account still names it.
@@ -145,14 +165,14 @@ func (p *path) claimed(owner string) *done {
 
 // uncount takes a counted login off again that was not sent.
 func (p *path) uncount(ctx context.Context, cause error) error {
-	if p.counted == 0 {
+	if !p.counted {
 		return cause
 	}
-	p.counted = 0
+	p.counted = false
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
 	// If this fails the login stays counted: one attempt fewer is safe.
-	_ = p.Accounts.UncountLogin(ctx, p.try())
+	_ = p.Accounts.SettleLogin(ctx, p.try(), account.Nothing)
 	return cause
 }
 

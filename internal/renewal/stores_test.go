@@ -29,8 +29,13 @@ const (
 	putGrant     = "grant.put"
 	queryDue     = "grant.due"
 	countLogin   = "account.count"
+	readAccount  = "account.read"
 	uncountLogin = "account.uncount"
+	refuseLogin  = "account.refused"
+	doubtLogin   = "account.unclear"
+	acceptLogin  = "account.accepted"
 	clearLogins  = "account.clear"
+	forgiveLogin = "account.forgive"
 	moveClaim    = "account.move"
 	readBudget   = "budget.read"
 	reserve      = "budget.reserve"
@@ -169,17 +174,24 @@ func (o *outside) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	return o.do(releaseLease, func() error { return o.Table.ReleaseLease(ctx, held) })
 }
 
-func (o *outside) CountLogin(ctx context.Context, t account.Try) (n int, err error) {
-	err = o.do(countLogin, func() error { n, err = o.Table.CountLogin(ctx, t); return err })
-	return n, err
+func (o *outside) Account(ctx context.Context, hash string) (r account.Record, err error) {
+	err = o.do(readAccount, func() error { r, err = o.Table.Account(ctx, hash); return err })
+	return r, err
 }
 
-func (o *outside) UncountLogin(ctx context.Context, t account.Try) error {
-	return o.do(uncountLogin, func() error { return o.Table.UncountLogin(ctx, t) })
+func (o *outside) CountLogin(ctx context.Context, t account.Try) (r account.Record, err error) {
+	err = o.do(countLogin, func() error { r, err = o.Table.CountLogin(ctx, t); return err })
+	return r, err
 }
 
-func (o *outside) ClearLogins(ctx context.Context, t account.Try) error {
-	return o.do(clearLogins, func() error { return o.Table.ClearLogins(ctx, t) })
+// settling names the operations that settle a login by what it came to.
+var settling = map[account.Outcome]string{
+	account.Nothing: uncountLogin, account.Refused: refuseLogin, account.Unclear: doubtLogin,
+	account.Accepted: acceptLogin, account.Resumed: clearLogins, account.Forgiven: forgiveLogin,
+}
+
+func (o *outside) SettleLogin(ctx context.Context, t account.Try, outcome account.Outcome) error {
+	return o.do(settling[outcome], func() error { return o.Table.SettleLogin(ctx, t, outcome) })
 }
 
 func (o *outside) MoveClaim(ctx context.Context, hash, from, to string) error {
@@ -201,13 +213,13 @@ func (o *outside) Throttled(ctx context.Context, name string, t budget.Throttle)
 	return r, err
 }
 
-func (o *outside) Refused(ctx context.Context, name, c string) (r budget.Record, err error) {
-	err = o.do(refusedHost, func() error { r, err = o.Table.Refused(ctx, name, c); return err })
+func (o *outside) Refused(ctx context.Context, name, c string, now time.Time) (r budget.Record, err error) {
+	err = o.do(refusedHost, func() error { r, err = o.Table.Refused(ctx, name, c, now); return err })
 	return r, err
 }
 
-func (o *outside) Succeeded(ctx context.Context, name string) error {
-	return o.do(succeeded, func() error { return o.Table.Succeeded(ctx, name) })
+func (o *outside) Succeeded(ctx context.Context, name, client string) error {
+	return o.do(succeeded, func() error { return o.Table.Succeeded(ctx, name, client) })
 }
 
 func (o *outside) Probe(ctx context.Context, name string, now time.Time) (mine bool, err error) {

@@ -2,20 +2,31 @@ package renewal
 
 import (
 	"errors"
-	"strconv"
+	"net/http"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// verdict is how an answer to a token request is read.
+// verdict is how the response to a token request is read.
 type verdict int
 
 const (
 	// accepted: there is a token.
 	accepted verdict = iota
-	// refusedCredentials: of the user or the client.
-	refusedCredentials
+	// refusedUser: a user's login was refused, which brings the user nearer to
+	// being locked.
+	refusedUser
+	// unclearUser: a user's login was neither accepted nor refused: the client
+	// was, or something before the server answered, or its user store is down.
+	unclearUser
+	// refusedClient: a login without a user was refused.
+	refusedClient
+	// unclear: a request that can lock nobody was refused in words that say
+	// nothing definite.
+	unclear
 	// deadRefreshToken: the refresh token is of no use any more.
 	deadRefreshToken
 	// misconfigured: the server does not know what the secret asks for.
@@ -28,49 +39,81 @@ const (
 	unavailable
 )
 
-// judge reads an answer: the one table of what a server's words mean.
-func judge(k kind, err error) verdict {
-	is := func(codes ...reltioauth.ErrorCode) bool {
-		for _, code := range codes {
-			if errors.Is(err, code) {
-				return true
-			}
-		}
-		return false
-	}
+// judge reads a response: the one table of what it means. What locks a user is
+// the status 400, whatever the body says: the framework answers so for a wrong,
+// locked, disabled or expired user, and never otherwise but to a malformed
+// request.
+func judge(k kind, user bool, err error) verdict {
+	var e *reltioauth.Error
 	switch {
 	case err == nil:
 		return accepted
-	case is(reltioauth.ErrInvalidClient, reltioauth.ErrUnauthorized, reltioauth.ErrUnauthorizedClient):
-		return refusedCredentials
-	case is(reltioauth.ErrInvalidGrant) && k == login:
-		return refusedCredentials
-	case is(reltioauth.ErrInvalidGrant, reltioauth.ErrInvalidToken) && k == refresh:
-		return deadRefreshToken
-	case is(reltioauth.ErrInvalidRequest, reltioauth.ErrInvalidScope, reltioauth.ErrUnsupportedGrantType):
-		return misconfigured
-	case is(reltioauth.ErrMFARequired):
-		return secondFactor
-	case is(reltioauth.ErrRateLimited):
-		return throttled
-	default:
+	case !errors.As(err, &e):
 		return unavailable
 	}
+	switch e.Code {
+	case reltioauth.ErrInvalidRequest, reltioauth.ErrInvalidScope, reltioauth.ErrUnsupportedGrantType:
+		return misconfigured
+	case reltioauth.ErrMFARequired:
+		return secondFactor
+	case reltioauth.ErrRateLimited:
+		return throttled
+	}
+	switch {
+	case !refuses(e):
+		return unavailable
+	case k == refresh:
+		return judgeRefresh(e)
+	case user && e.StatusCode == http.StatusBadRequest:
+		return refusedUser
+	case user:
+		return unclearUser
+	}
+	return judgeClient(e)
 }
 
-// staysCounted reports whether a counted login counts on after the answer: if
-// it was refused, and, where a user can be locked, if nobody saw what became of
-// it: there was no answer, or one that broke off and whose status may be that of
-// a refusal.
-func staysCounted(v verdict, err error, user bool) bool {
-	if v == refusedCredentials || !user {
-		return v == refusedCredentials
+// refuses reports whether a response came whole and is a refusal.
+func refuses(e *reltioauth.Error) bool {
+	return e.StatusCode/100 == 4 && e.StatusCode != http.StatusRequestTimeout && !e.CutOff()
+}
+
+func judgeRefresh(e *reltioauth.Error) verdict {
+	dead := e.StatusCode == http.StatusBadRequest && e.Code == reltioauth.ErrInvalidGrant ||
+		e.StatusCode == http.StatusUnauthorized && e.Code == reltioauth.ErrInvalidToken
+	if dead {
+		return deadRefreshToken
+	}
+	return unclear
+}
+
+func judgeClient(e *reltioauth.Error) verdict {
+	switch {
+	case e.StatusCode == http.StatusUnauthorized:
+		return refusedClient
+	case e.Code == reltioauth.ErrInvalidClient, e.Code == reltioauth.ErrUnauthorized, e.Code == reltioauth.ErrUnauthorizedClient:
+		return refusedClient
+	}
+	return unclear
+}
+
+// outcomeOf is what a counted login came to; false if its response was never
+// seen, so that it stays counted: there was none, or one that broke off and whose
+// status may be that of a refusal.
+func outcomeOf(v verdict, err error) (account.Outcome, bool) {
+	switch v {
+	case accepted:
+		return account.Accepted, true
+	case refusedUser:
+		return account.Refused, true
+	case unclearUser:
+		return account.Unclear, true
 	}
 	var e *reltioauth.Error
-	if !errors.As(err, &e) || !e.Sent {
-		return false
+	if v != unavailable || !errors.As(err, &e) || !e.Sent {
+		return account.Nothing, true
 	}
-	return !e.Answered() || e.CutOff() && e.StatusCode/100 == 4
+	unseen := !e.Answered() || e.CutOff() && e.StatusCode/100 == 4
+	return account.Nothing, !unseen
 }
 
 // success reports whether the server answered with a success, of use or not.
@@ -79,17 +122,56 @@ func success(err error) bool {
 	return err == nil || errors.As(err, &e) && e.StatusCode/100 == 2
 }
 
-// outage is the error of an answer that says nothing, in words of our own.
+// refusalOf is what the server said when it refused.
+func refusalOf(err error) grant.Refusal {
+	var e *reltioauth.Error
+	if !errors.As(err, &e) || !e.Answered() {
+		return grant.Refusal{}
+	}
+	r := grant.Refusal{Status: e.StatusCode, Description: e.Description}
+	if e.Permanent() { // else the code is a word of the client's
+		r.Code = string(e.Code)
+	}
+	return r
+}
+
+// The texts of refusals end with the server's OAuth code and the status, and
+// never have another word of the server's.
+
+// refusedText says that credentials were refused, and whose. Without a refusal a
+// user's logins stop because nobody saw their responses.
+func refusedText(user bool, r grant.Refusal, stopped bool) string {
+	if r.Status == 0 {
+		return "no response to the last logins was seen; stopped to prevent a lock-out"
+	}
+	text := "Reltio refused the user or the client"
+	switch reltioauth.ErrorCode(r.Code) {
+	case reltioauth.ErrInvalidGrant:
+		text = "Reltio refused the user"
+	case reltioauth.ErrInvalidClient, reltioauth.ErrUnauthorized, reltioauth.ErrUnauthorizedClient:
+		text = "Reltio refused the client"
+	}
+	if !user {
+		text = "Reltio refused the client"
+	}
+	if stopped && user {
+		text += "; stopped to prevent a lock-out"
+	}
+	return text + " " + r.String()
+}
+
+// unclearText says that a request was refused in unclear words.
+func unclearText(what string, r grant.Refusal) string {
+	return "Reltio neither accepted nor clearly refused the " + what + " " + r.String()
+}
+
+// outage is the error of a server that gave no usable response.
 func outage(err error) *fault.Error {
 	var e *reltioauth.Error
-	switch {
-	case !errors.As(err, &e) || !e.Answered():
-		return fault.Wrap(fault.ReltioUnavailable, "Reltio did not answer", err)
-	case errors.Is(err, reltioauth.ErrInvalidResponse):
-		return fault.Wrap(fault.ReltioUnavailable, "Reltio's answer has no usable token", err)
-	default:
-		return fault.Wrap(fault.ReltioUnavailable, "Reltio answered with status "+strconv.Itoa(e.StatusCode), err)
+	if !errors.As(err, &e) {
+		return fault.Wrap(fault.ReltioUnavailable, "Reltio gave no token", err)
 	}
+	return fault.Wrap(fault.ReltioUnavailable, "Reltio gave no token: "+e.Reason(), err)
 }
 
 // serverSays is the error of a connection that the server does not know how to

@@ -1,6 +1,8 @@
 package renewal_test
 
 import (
+	"cmp"
+	"fmt"
 	"testing"
 	"time"
 
@@ -35,27 +37,43 @@ func anyRequest() map[string]verdictCase {
 	f := func(kind reltioauthtest.FaultKind, status int) reltioauthtest.Fault {
 		return reltioauthtest.Fault{Kind: kind, Status: status}
 	}
-	down, unusable := "Reltio did not answer", "Reltio's answer has no usable token"
-	return map[string]verdictCase{
-		"invalid_request":        waitingCase(says(400, "invalid_request"), grant.StatusInvalidConnection, fault.InvalidConnection, "server: invalid_request"),
-		"invalid_scope":          waitingCase(says(400, "invalid_scope"), grant.StatusInvalidConnection, fault.InvalidConnection, "server: invalid_scope"),
-		"unsupported_grant_type": waitingCase(says(400, "unsupported_grant_type"), grant.StatusInvalidConnection, fault.InvalidConnection, "server: unsupported_grant_type"),
-		"state token": waitingCase(reltioauthtest.Fault{
-			Kind: reltioauthtest.FaultStatus, Status: 200,
-			Body: `{"expires_in":599,"state_token":{"token":"t"}}`,
-		}, grant.StatusMFARequired, fault.MFARequired,
-			"the user needs a second factor; use client credentials or the authorization code flow"),
-		"429":               failingCase(f(reltioauthtest.FaultRateLimit, 0), fault.RateLimited, "retry after 30 s"),
-		"500":               failingCase(f(reltioauthtest.FaultStatus, 500), fault.ReltioUnavailable, "Reltio answered with status 500"),
-		"503":               failingCase(f(reltioauthtest.FaultStatus, 503), fault.ReltioUnavailable, "Reltio answered with status 503"),
-		"503 invalid_grant": failingCase(says(503, "invalid_grant"), fault.ReltioUnavailable, "Reltio answered with status 503"),
-		"404":               failingCase(says(404, "not_found"), fault.ReltioUnavailable, "Reltio answered with status 404"),
-		"web page":          failingCase(f(reltioauthtest.FaultHTML, 200), fault.ReltioUnavailable, "Reltio answered with status 200"),
-		"web page 401":      failingCase(f(reltioauthtest.FaultHTML, 401), fault.ReltioUnavailable, "Reltio answered with status 401"),
-		"empty":             failingCase(f(reltioauthtest.FaultEmpty, 200), fault.ReltioUnavailable, unusable),
-		"no token":          failingCase(reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200, Body: `{"expires_in":3600}`}, fault.ReltioUnavailable, unusable),
-		"cut":               failingCase(f(reltioauthtest.FaultCut, 0), fault.ReltioUnavailable, down),
+	down := func(f reltioauthtest.Fault, why string) verdictCase {
+		return failingCase(f, fault.ReltioUnavailable, "Reltio gave no token: "+why)
 	}
+	wrong := func(f reltioauthtest.Fault, code string) verdictCase {
+		return waitingCase(f, grant.StatusInvalidConnection, fault.InvalidConnection, "server: "+code)
+	}
+	factor := "the user needs a second factor; use client credentials or the authorization code flow"
+	return map[string]verdictCase{
+		"invalid_request":        wrong(says(400, "invalid_request"), "invalid_request"),
+		"invalid_scope":          wrong(says(400, "invalid_scope"), "invalid_scope"),
+		"INVALID_SCOPE":          wrong(says(400, "INVALID_SCOPE"), "invalid_scope"),
+		"invalid_scope, gzip":    wrong(body(400, packed(`{"error":"invalid_scope"}`)), "invalid_scope"),
+		"unsupported_grant_type": wrong(says(400, "unsupported_grant_type"), "unsupported_grant_type"),
+		"401 invalid_request":    wrong(says(401, "invalid_request"), "invalid_request"),
+		"state token": waitingCase(body(200, `{"expires_in":599,"state_token":{"token":"t"}}`),
+			grant.StatusMFARequired, fault.MFARequired, factor),
+		"state token, a text": waitingCase(body(200, `{"state_token":"t"}`), grant.StatusMFARequired, fault.MFARequired, factor),
+		"429":                 failingCase(f(reltioauthtest.FaultRateLimit, 0), fault.RateLimited, "retry after 30 s"),
+		"429 page":            failingCase(f(reltioauthtest.FaultHTML, 429), fault.RateLimited, "retry after 30 s"),
+		"408":                 down(says(408, "invalid_grant"), "HTTP 408"),
+		"500":                 down(f(reltioauthtest.FaultStatus, 500), "HTTP 500"),
+		"503":                 down(f(reltioauthtest.FaultStatus, 503), "HTTP 503"),
+		"503 invalid_grant":   down(says(503, "invalid_grant"), "HTTP 503"),
+		"500 page":            down(f(reltioauthtest.FaultHTML, 500), "HTTP 500"),
+		"200 page":            down(f(reltioauthtest.FaultHTML, 200), "a web page with HTTP 200: is auth_url right?"),
+		"200 empty":           down(f(reltioauthtest.FaultEmpty, 200), "unreadable answer"),
+		"200 without a token": down(body(200, `{"expires_in":3600}`), "unreadable answer"),
+		"200 cut off":         down(f(reltioauthtest.FaultTruncate, 0), "connection lost"),
+		"no response":         down(f(reltioauthtest.FaultCut, 0), "connection lost"),
+		"no response in time": down(reltioauthtest.Fault{Delay: time.Minute}, "no answer in 8 s"),
+		"a redirect":          down(body(302, "{}"), "HTTP 302"),
+	}
+}
+
+// neither is what is said of an unclear refusal.
+func neither(what, summary string) string {
+	return "Reltio neither accepted nor clearly refused the " + what + " (" + summary + ")"
 }
 
 func (c verdictCase) check(w *world, got grantReport) {
@@ -69,17 +87,41 @@ func (c verdictCase) check(w *world, got grantReport) {
 		w.t.Errorf("status %s, last error %s, shard %q, %d failures: want %s, %s, %q, 1",
 			g.Status, g.LastError, g.Shard, g.Failures, c.status, c.err, c.shard)
 	}
-	if want := time.Now().Add(c.retry); !near(g.RetryAt, want) || !near(g.DueAt, want) {
-		w.t.Errorf("retry at %v, due at %v, want %v", g.RetryAt, g.DueAt, want)
+	want := time.Now().Add(c.retry)
+	due := want
+	if g.Living(time.Now()) && !g.Waiting() { // asked for before its time
+		due = g.ExpiresAt.Add(time.Second)
+	}
+	if !near(g.RetryAt, want) || !near(g.DueAt, due) {
+		w.t.Errorf("retry at %v, due at %v, want %v and %v", g.RetryAt, g.DueAt, want, due)
 	}
 }
 
-func TestAnswerToLogin(t *testing.T) {
+func TestResponseToLoginOfAUser(t *testing.T) {
 	rows := anyRequest()
-	refused := "Reltio refused the user or the client"
-	for _, code := range []string{"invalid_grant", "invalid_client", "unauthorized", "unauthorized_client"} {
-		rows[code] = failingCase(says(400, code), fault.CredentialsRejected, refused)
+	refused := func(f reltioauthtest.Fault, whose, summary string) verdictCase {
+		return failingCase(f, fault.CredentialsRejected, "Reltio refused "+whose+" ("+summary+")")
 	}
+	both := "the user or the client"
+	rows["400 invalid_grant"] = refused(says(400, "invalid_grant"), "the user", "invalid_grant, HTTP 400")
+	rows["400 Invalid_Grant"] = refused(says(400, "Invalid_Grant"), "the user", "invalid_grant, HTTP 400")
+	rows["400 invalid_client"] = refused(says(400, "invalid_client"), "the client", "invalid_client, HTTP 400")
+	rows["400 unauthorized"] = refused(says(400, "unauthorized"), "the client", "unauthorized, HTTP 400")
+	rows["400 unauthorized_client"] = refused(says(400, "unauthorized_client"), "the client", "unauthorized_client, HTTP 400")
+	rows["400 management"] = refused(body(400, `{"errorCode":400,"errorMessage":"no"}`), both, "no OAuth error, HTTP 400")
+	rows["400 page"] = refused(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 400}, both, "no OAuth error, HTTP 400")
+	rows["400 empty"] = refused(reltioauthtest.Fault{Kind: reltioauthtest.FaultEmpty, Status: 400}, both, "no OAuth error, HTTP 400")
+	unclear := func(f reltioauthtest.Fault, summary string) verdictCase {
+		c := failingCase(f, fault.ReltioUnavailable, neither("login", summary))
+		c.retry = 2 * time.Minute
+		return c
+	}
+	rows["401 unauthorized"] = unclear(says(401, "unauthorized"), "unauthorized, HTTP 401")
+	rows["401 invalid_client"] = unclear(says(401, "invalid_client"), "invalid_client, HTTP 401")
+	rows["401 invalid_grant"] = unclear(says(401, "invalid_grant"), "invalid_grant, HTTP 401")
+	rows["401 page"] = unclear(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 401}, "no OAuth error, HTTP 401")
+	rows["403 page"] = unclear(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 403}, "no OAuth error, HTTP 403")
+	rows["404"] = unclear(says(404, "not_found"), "no OAuth error, HTTP 404")
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -92,36 +134,80 @@ func TestAnswerToLogin(t *testing.T) {
 	}
 }
 
-func TestAnswerToRefresh(t *testing.T) {
+func TestResponseToLoginOfAClient(t *testing.T) {
 	rows := anyRequest()
-	for _, code := range []string{"invalid_client", "unauthorized", "unauthorized_client"} {
-		rows[code] = failingCase(says(401, code), fault.CredentialsRejected, "Reltio refused the user or the client")
+	refused := func(f reltioauthtest.Fault, summary string) verdictCase {
+		return failingCase(f, fault.CredentialsRejected, "Reltio refused the client ("+summary+")")
 	}
+	for _, code := range []string{"invalid_client", "unauthorized", "unauthorized_client"} {
+		rows["401 "+code] = refused(says(401, code), code+", HTTP 401")
+		rows["400 "+code] = refused(says(400, code), code+", HTTP 400")
+	}
+	rows["401 Unauthorized"] = refused(body(401, `{"status":401,"error":"Unauthorized"}`), "unauthorized, HTTP 401")
+	rows["401 page"] = refused(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 401}, "no OAuth error, HTTP 401")
+	rows["401 empty"] = refused(reltioauthtest.Fault{Kind: reltioauthtest.FaultEmpty, Status: 401}, "no OAuth error, HTTP 401")
+	rows["400 invalid_grant"] = failingCase(says(400, "invalid_grant"), fault.ReltioUnavailable, neither("login", "invalid_grant, HTTP 400"))
+	rows["403 page"] = failingCase(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 403},
+		fault.ReltioUnavailable, neither("login", "no OAuth error, HTTP 403"))
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
-				w.started(password())
+				w.connect("acme", clientCredentials())
 				w.answer(row.fault, reltioauthtest.OpToken)
-				row.check(w, grantReport{w.atDue(), w.grant("acme")})
-				w.wantRequests(2)
-				if g := w.grant("acme"); !g.Living(time.Now()) {
-					t.Error("the living token is gone")
-				}
-				// It comes back by itself.
+				row.check(w, grantReport{w.acme(), w.grant("acme")})
+				w.wantRequests(1)
 				w.heal()
+				if row.status == grant.StatusMFARequired {
+					return // a client has no second factor
+				}
 				time.Sleep(61 * time.Minute)
 				w.expect(w.acme(), rotation.Renewed, "")
-				if g := w.status(grant.StatusOK); g.Failures != 0 || g.LastError != "" || g.Shard != grant.ShardDue {
-					t.Errorf("grant %+v, want healthy", g)
-				}
+				w.status(grant.StatusOK)
 			})
 		})
 	}
 }
 
+func TestResponseToRefresh(t *testing.T) {
+	rows := anyRequest()
+	for name, f := range unclearRefreshes() {
+		summary := map[string]string{
+			"401 invalid_client": "invalid_client, HTTP 401", "401 unauthorized": "unauthorized, HTTP 401",
+			"401 invalid_grant": "invalid_grant, HTTP 401", "400 invalid_token": "invalid_token, HTTP 400",
+			"400 unauthorized_client": "unauthorized_client, HTTP 400",
+		}[name]
+		rows[name] = failingCase(f, fault.ReltioUnavailable, neither("refresh", cmp.Or(summary, "no OAuth error, HTTP "+name[:3])))
+	}
+	for _, fields := range []map[string]any{password(), authorizationCode()} {
+		for name, row := range rows {
+			t.Run(fmt.Sprint(name, ", ", fields["grant_type"]), func(t *testing.T) {
+				bubble(t, func(w *world) {
+					w.started(fields)
+					w.answer(row.fault, reltioauthtest.OpToken)
+					row.check(w, grantReport{w.force(), w.grant("acme")})
+					w.wantRequests(2)
+					if g := w.grant("acme"); !g.Living(time.Now()) {
+						t.Error("the living token is gone")
+					}
+					// It comes back by itself, but for a second factor.
+					w.heal()
+					if row.status == grant.StatusMFARequired {
+						w.connect("acme", with(fields, "scope", "s"))
+					}
+					time.Sleep(61 * time.Minute)
+					w.expect(w.acme(), rotation.Renewed, "")
+					if g := w.status(grant.StatusOK); g.Failures != 0 || g.LastError != "" || g.Shard != grant.ShardDue || g.Refusal.Status != 0 {
+						t.Errorf("grant %+v, want healthy", g)
+					}
+				})
+			})
+		}
+	}
+}
+
 // A dead refresh token: a login of its own pass, or a person.
 func TestDeadRefreshToken(t *testing.T) {
-	for name, status := range map[string]int{"invalid_grant": 400, "invalid_token": 401} {
+	for name, status := range map[string]int{"invalid_grant": 400, "INVALID_GRANT": 400, "invalid_token": 401} {
 		t.Run(name+", password", func(t *testing.T) {
 			bubble(t, func(w *world) {
 				g := w.started(password())
@@ -152,37 +238,6 @@ func TestDeadRefreshToken(t *testing.T) {
 				w.expect(w.acme(), rotation.Renewed, "")
 				if next := w.status(grant.StatusOK); next.RefreshFingerprint != g.RefreshFingerprint {
 					t.Errorf("refresh token %s, want %s", next.RefreshFingerprint, g.RefreshFingerprint)
-				}
-			})
-		})
-	}
-}
-
-// The back-off doubles to five minutes, and never lasts longer than a quarter
-// of the token's life.
-func TestBackOff(t *testing.T) {
-	for name, c := range map[string]struct {
-		life time.Duration
-		want []int // whole seconds
-	}{
-		"an hour":     {time.Hour, []int{30, 60, 120, 240, 300, 300}},
-		"two minutes": {2 * time.Minute, []int{30, 30, 30}},
-		"ten seconds": {10 * time.Second, []int{2, 2}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				w.server.Configure(func(cfg *reltioauthtest.Config) { cfg.Clients[0].AccessTokenTTL = c.life })
-				g := w.started(clientCredentials())
-				w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}})
-				time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
-				for i, want := range c.want {
-					w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
-					g := w.grant("acme")
-					got := time.Until(g.RetryAt)
-					if int(got.Seconds()) != want || g.Failures != i+1 {
-						t.Errorf("failure %d: %v, want %d s", g.Failures, got, want)
-					}
-					time.Sleep(got)
 				}
 			})
 		})

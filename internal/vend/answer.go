@@ -71,12 +71,12 @@ func (c *call) outcome() Outcome {
 
 // renewed reports whether Reltio gave a token between two reads of a grant: a
 // new one, or the one in hand again, with another deadline or without. A
-// renewal that failed, and a check, leave all of these as they are.
+// renewal that failed, and a check, give none.
 func renewed(before, after grant.Grant) bool {
 	return after.Version != before.Version ||
 		!after.ExpiresAt.Equal(before.ExpiresAt) ||
 		!after.RepeatedUntil.Equal(before.RepeatedUntil) ||
-		!after.ReissuedAt.Equal(before.ReissuedAt)
+		!after.ReissuedAt.IsZero() && !after.ReissuedAt.Equal(before.ReissuedAt)
 }
 
 // warnings lists what the caller should know, sorted.

@@ -46,6 +46,8 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 // won has the grant renewed, with the lease in hand. It reports whether that
 // ended the waiting, and with what error.
 func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error) {
+	c.holds = true
+	defer func() { c.holds = false }()
 	if err := c.read(ctx, grant.Strong); err != nil || c.over() {
 		c.giveBack(ctx, held)
 		return ctx.Err() == nil || err == nil, err

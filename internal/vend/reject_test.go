@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -92,6 +91,7 @@ func TestAReportedTokenThatIsDeadIsReplaced(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, grantType)
 				dead := w.must(vend.Request{}).Fingerprint
+				before := w.grant()
 				w.server.Kill(dead)
 				a := w.must(vend.Request{RejectedFingerprint: dead})
 				if a.Fingerprint == dead || a.Outcome != vend.Renewed || a.Version != 2 {
@@ -99,8 +99,9 @@ func TestAReportedTokenThatIsDeadIsReplaced(t *testing.T) {
 				}
 				wantWarnings(t, a)
 				w.wantRequests(2)
-				if mode := w.grant().Mode(); mode != grant.Unknown {
-					t.Errorf("mode %s was learned of a dead token", mode)
+				after := w.grant()
+				if after.RefreshMode != before.RefreshMode || after.LoginMode != before.LoginMode || !after.EarlyAskedAt.Equal(before.EarlyAskedAt) {
+					t.Errorf("modes %q and %q were learned of a dead token", after.RefreshMode, after.LoginMode)
 				}
 			})
 		})
@@ -161,7 +162,7 @@ func TestAReportedTokenThatCannotBeCheckedStays(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		current := w.must(vend.Request{}).Fingerprint
 		w.server.Outage(reltioauthtest.Outage{
-			Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus}, Ops: []reltioauthtest.Op{reltioauthtest.OpCheckToken},
+			Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}, Ops: []reltioauthtest.Op{reltioauthtest.OpCheckToken},
 		})
 		for range 5 {
 			a := w.must(vend.Request{RejectedFingerprint: current})
@@ -208,17 +209,20 @@ func TestAThousandReportersCauseOneCheck(t *testing.T) {
 	tests := map[string]struct {
 		kill     bool
 		killed   reltioauthtest.KilledTokens
+		denied   bool // nobody may check
 		requests int
 	}{
-		"of a token that is alive":       {false, reltioauthtest.KilledAreReplaced, 1},
-		"of a token that is dead":        {true, reltioauthtest.KilledAreReplaced, 2},
-		"of a dead one that comes again": {true, reltioauthtest.KilledUntilRevoked, 3},
+		"of a token that is alive":                {false, reltioauthtest.KilledAreReplaced, false, 1},
+		"of a token that is dead":                 {true, reltioauthtest.KilledAreReplaced, false, 2},
+		"of a dead one that comes again":          {true, reltioauthtest.KilledUntilRevoked, false, 3},
+		"of a token that is alive, says nobody":   {false, reltioauthtest.KilledAreReplaced, true, 2},
+		"of a token that is dead, as nobody says": {true, reltioauthtest.KilledAreReplaced, true, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, "client_credentials")
-				w.behave(func(b *reltioauthtest.Behaviour) { b.KilledTokens = test.killed })
+				w.behave(func(b *reltioauthtest.Behaviour) { b.KilledTokens, b.CheckDenied = test.killed, test.denied })
 				slowly(w)
 				reported := w.must(vend.Request{}).Fingerprint
 				if test.kill {

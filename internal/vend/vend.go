@@ -137,6 +137,9 @@ type call struct {
 	waited bool
 	// trouble: something failed on the way that a living token hides.
 	trouble bool
+	// holds: the call has the grant's lease, so that no other renewal is on its
+	// way to a token.
+	holds bool
 }
 
 // run is the order of work: memory, one read, and only then the long way.
@@ -216,7 +219,7 @@ func (c *call) state() state {
 		return wanting
 	case c.reported():
 		idle := c.g.Status == grant.StatusPaused || c.g.Retrying(now)
-		if !idle && (c.g.Checkable(now) || c.g.FoundDead(now)) {
+		if !idle && (c.g.Checkable(now) || c.g.Asking(now) && !c.holds) {
 			return wanting
 		}
 	case c.request.MinTTL > 0 && c.g.LivesUp(now, c.request.MinTTL):

@@ -1,0 +1,111 @@
+package renewal_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// The token was found dead, and its refresh token is dead too: until a login has
+// given another one it counts as dead.
+func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
+	bubble(t, func(w *world) {
+		g := w.started(password())
+		w.server.Kill(g.Fingerprint)
+		w.server.Kill(g.RefreshFingerprint)
+		time.Sleep(time.Minute)
+		began := time.Now()
+		w.out.before = func(op string) error {
+			if op == sendToken {
+				time.Sleep(time.Second)
+				if w.grant("acme").CheckVerdict != grant.Dead {
+					t.Error("it does not count as found dead")
+				}
+			}
+			return nil
+		}
+		w.expect(w.reject(), rotation.Renewed, "")
+		w.wantAsked(began, "checkToken", "refresh_token", "password")
+	})
+}
+
+// Found dead, and then Reltio is down: after the back-off it is renewed without
+// another check.
+func TestReportedTokenIsDeadAndReltioDown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.renewer.Chance = func() float64 { return 0.99 }
+		g := w.started(password())
+		w.server.Kill(g.Fingerprint)
+		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
+		time.Sleep(time.Minute)
+		began := time.Now()
+		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.reject(), rotation.Unchanged, fault.ReltioUnavailable) // it counts as ended
+		w.wantAsked(began, "checkToken", "refresh_token")
+		w.heal()
+		next := w.grant("acme")
+		if !next.RetryAt.Before(next.CheckedAt.Add(grant.CheckEvery)) {
+			t.Fatalf("retry at %v", next.RetryAt)
+		}
+		time.Sleep(time.Until(next.RetryAt))
+		w.expect(w.reject(), rotation.Renewed, "")
+		w.wantAsked(began, "checkToken", "refresh_token", "refresh_token")
+	})
+}
+
+// A token that was found dead and could not be replaced counts as ended, for those
+// who report it and for all others: they get the error of the renewal.
+func TestDeadTokenThatCannotBeReplaced(t *testing.T) {
+	factor := reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200, Body: `{"state_token":{"token":"t"}}`}
+	for name, c := range map[string]struct {
+		fields  map[string]any
+		fault   reltioauthtest.Fault
+		outcome rotation.Outcome
+		err     fault.Type
+		status  grant.Status
+	}{
+		"a person is needed":    {authorizationCode(), says(400, "invalid_grant"), rotation.Reauthorize, fault.ReauthorizationRequired, grant.StatusReauthorize},
+		"told as invalid_token": {authorizationCode(), says(401, "invalid_token"), rotation.Reauthorize, fault.ReauthorizationRequired, grant.StatusReauthorize},
+		"the user is refused":   {password(), says(400, "invalid_grant"), rotation.Failed, fault.CredentialsRejected, grant.StatusFailing},
+		"a second factor":       {password(), factor, rotation.Failed, fault.MFARequired, grant.StatusMFARequired},
+		"the client is refused": {clientCredentials(), says(401, "invalid_client"), rotation.Failed, fault.CredentialsRejected, grant.StatusFailing},
+		"the scope is refused":  {clientCredentials(), says(400, "invalid_scope"), rotation.Failed, fault.InvalidConnection, grant.StatusInvalidConnection},
+		"the host is down":      {password(), says(503, "server_error"), rotation.Failed, fault.ReltioUnavailable, grant.StatusFailing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				g := w.started(c.fields)
+				w.server.Kill(g.Fingerprint)
+				w.answer(c.fault, reltioauthtest.OpToken)
+				time.Sleep(time.Minute)
+				w.expect(w.reject(), c.outcome, c.err)
+				for range 3 {
+					next := w.status(c.status)
+					if next.Living(time.Now()) || next.CheckVerdict != grant.Dead {
+						t.Fatalf("the dead token is handed out, verdict %q", next.CheckVerdict)
+					}
+					if e := next.Error(time.Now()); e == nil || e.Type != c.err {
+						t.Errorf("callers get %v, want %s", e, c.err)
+					}
+					w.expect(w.reject(), rotation.Unchanged, c.err)
+					w.expect(w.acme(), rotation.Unchanged, c.err)
+					time.Sleep(9 * time.Second)
+				}
+				w.heal()
+				if c.status == grant.StatusMFARequired {
+					w.connect("acme", with(c.fields, "scope", "s")) // nothing else ends the wait
+				}
+				time.Sleep(61 * time.Minute)
+				w.renewer = w.fresh()
+				w.expect(w.acme(), rotation.Renewed, "")
+				if next := w.status(grant.StatusOK); !w.server.Alive(next.AccessToken) || next.CheckVerdict != grant.Unchecked {
+					t.Errorf("verdict %q", next.CheckVerdict)
+				}
+			})
+		})
+	}
+}

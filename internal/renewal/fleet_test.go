@@ -1,0 +1,60 @@
+package renewal_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// users writes n password connections, each of its own user.
+func (w *world) users(n int) (names []string) {
+	w.t.Helper()
+	for i := range n {
+		name := fmt.Sprintf("user-%02d", i)
+		w.connect(name, with(with(password(), "username", name), "password", "password-of-"+name))
+		names = append(names, name)
+	}
+	w.server.Configure(func(c *reltioauthtest.Config) {
+		for _, name := range names {
+			c.Users = append(c.Users, reltioauthtest.User{Username: name, Password: reltioauth.NewSecret("password-of-" + name)})
+		}
+	})
+	return names
+}
+
+// loggingIn are users at a server that gives no refresh tokens.
+func (w *world) loggingIn(n int) (names []string) {
+	w.t.Helper()
+	w.behave(func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true })
+	return w.users(n)
+}
+
+// served lets each connection have a success with its credentials as they are, and
+// waits until all tokens have ended.
+func (w *world) served(fleets ...[]string) {
+	w.t.Helper()
+	for _, names := range fleets {
+		for _, r := range w.together(names) {
+			w.expect(r, rotation.Renewed, "")
+		}
+	}
+	time.Sleep(time.Hour)
+}
+
+// loginsOf counts the logins that were sent for a user since a moment.
+func (w *world) loginsOf(user string, from time.Time) (n int) {
+	for _, r := range w.server.Requests() {
+		if r.User == user && r.GrantType == "password" && !r.At.Before(from) {
+			n++
+		}
+	}
+	return n
+}
+
+// refuseAll lets the server refuse every client.
+func (w *world) refuseAll() {
+	w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}, reltioauthtest.OpToken)
+}

@@ -91,11 +91,15 @@ const (
 	// Busy: no instant was free, the host is paused, or too little time was
 	// left. Reloading works.
 	Busy Outcome = "busy"
+	// StoreFailing: a store failed before anything was sent. Reloading works
+	// when the store does.
+	StoreFailing Outcome = "store_failing"
 	// Paused: an operator paused the connection. Reloading works afterwards.
 	Paused Outcome = "paused"
 	// Unstored: the grant could not be stored, or nobody knows whether it was.
 	Unstored Outcome = "unstored"
-	// Broken: the connection's secret is malformed, or a store fails.
+	// Broken: the connection's secret is malformed, or a store fails and it is
+	// not known whether the login stays usable.
 	Broken Outcome = "broken"
 )
 

@@ -245,12 +245,9 @@ func TestBusyKeepsTheLogin(t *testing.T) {
 			w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}})
 		},
 		"the connection breaks before the code leaves": func(w *world) {
-			w.out.after = func(op string) error {
-				if op == "Budget" {
-					w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}})
-				}
-				return nil
-			}
+			w.out.after = waiting(func() {
+				w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}})
+			})
 		},
 		"the instant is missed": func(w *world) {
 			w.out.before = waiting(func() { time.Sleep(5 * time.Second) })

@@ -2,7 +2,6 @@ package authcode
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"strings"
 	"time"
@@ -77,7 +76,10 @@ type visit struct {
 	// g is the grant as last read or written, met its status at first.
 	g   grant.Grant
 	met grant.Status
-	// host is the server's record as read since the exchange.
+	// known is the newest refresh token in the vault as last read; the zero one
+	// if there is none.
+	known grant.RefreshToken
+	// host is the server's record as last read.
 	host budget.Record
 	// invitation is read for what it allows; usedAt and consumedAt are when
 	// this visit used up the invitation and the request.
@@ -89,7 +91,10 @@ type visit struct {
 	// cannot be used.
 	token  *reltioauth.Token
 	failed error
-	user   string
+	// user is who has logged in; empty if Reltio did not say, and nameless is
+	// the reason.
+	user     string
+	nameless error
 	// What is counted for the metrics.
 	requests, throttled, refused int
 	waited                       time.Duration
@@ -104,11 +109,11 @@ func (v *visit) run(ctx context.Context) Arrival {
 	if !ended {
 		a, ended = v.accusations(preparing)
 	}
-	switch {
-	case ended && a.Outcome == Broken && preparing.Err() != nil:
-		return v.busy(errNoTime)
-	case ended:
-		return a
+	if !ended {
+		a, ended = v.ready(preparing)
+	}
+	if ended {
+		return inTime(preparing, a)
 	}
 	var err error
 	if v.conn, err = v.client().Dial(preparing); err != nil {
@@ -116,10 +121,7 @@ func (v *visit) run(ctx context.Context) Arrival {
 	}
 	defer func() { _ = v.conn.Close() }() // it is used up
 	if err := v.seize(preparing); err != nil {
-		if preparing.Err() != nil {
-			err = errNoTime
-		}
-		return v.busy(err)
+		return inTime(preparing, v.hindered(err))
 	}
 	defer v.release(ctx)
 	if v.g.Status == grant.StatusPaused {
@@ -129,50 +131,6 @@ func (v *visit) run(ctx context.Context) Arrival {
 		return a
 	}
 	return v.finish(ctx, v.exchange(ctx))
-}
-
-// recognise finds the request and its browser. A request that has its outcome
-// gives the same answer again.
-func (v *visit) recognise(ctx context.Context) (Arrival, bool) {
-	r, err := v.Authorizations.Request(ctx, authorization.HashOf(v.cb.State))
-	switch {
-	case errors.Is(err, authorization.ErrNotFound):
-		return Arrival{Outcome: RequestGone}, true
-	case err != nil:
-		return Arrival{Outcome: Broken, Err: err}, true
-	}
-	v.request = r
-	if subtle.ConstantTimeCompare([]byte(authorization.HashOf(v.cb.Binding)), []byte(r.Binding)) != 1 {
-		return Arrival{Outcome: WrongBrowser}, true
-	}
-	if r.Outcome != "" && v.Now().Before(r.Ends) {
-		return v.recall(ctx, r.Outcome), true
-	}
-	if !r.Pending(v.Now()) {
-		return Arrival{Outcome: RequestGone}, true
-	}
-	return Arrival{}, false
-}
-
-// accusations are what consumes a request without an exchange: an error instead
-// of a code, or another server's answer.
-func (v *visit) accusations(ctx context.Context) (Arrival, bool) {
-	if v.cb.Error != "" {
-		return v.end(ctx, Arrival{Outcome: Denied, ErrorCode: v.cb.Error}), true
-	}
-	var err error
-	v.c, err = v.connection(ctx, v.request.Connection)
-	switch {
-	case errors.Is(err, connection.ErrNotFound):
-		return Arrival{Outcome: InvitationGone}, true
-	case err != nil:
-		return Arrival{Outcome: Broken, Err: err}, true
-	case v.c.GrantType != connection.AuthorizationCode:
-		return Arrival{Outcome: InvitationGone}, true
-	case v.cb.Issuer != "" && v.cb.Issuer != v.c.AuthURL:
-		return v.end(ctx, Arrival{Outcome: WrongServer}), true
-	}
-	return Arrival{}, false
 }
 
 // end consumes the request and stores how it ended.
@@ -252,62 +210,8 @@ func (v *visit) client() *reltioauth.Client {
 	return &client
 }
 
-// seize takes the grant's lease over anyone's head, and reads the grant.
-func (v *visit) seize(ctx context.Context) error {
-	seen, err := v.read(ctx)
-	if err != nil {
-		return err
-	}
-	now := v.Now()
-	v.held, err = v.Leases.SeizeLease(ctx, lease.Request{
-		Connection: v.c.Name, Owner: lease.NewOwner(), Floor: seen.Epoch, Now: now, Until: now.Add(lease.Term),
-	})
-	if err != nil {
-		return err
-	}
-	if v.g, err = v.read(ctx); err != nil {
-		v.release(ctx)
-		return err
-	}
-	v.met = v.g.Status
-	if v.g.Epoch < v.held.Epoch {
-		return nil
-	}
-	extended, err := v.Leases.ExtendLease(ctx, v.held, v.g.Epoch+1, v.held.Until)
-	if err != nil {
-		v.release(ctx)
-		return err
-	}
-	v.held = extended
-	return nil
-}
-
-// read reads the grant strongly; one that is not there is an empty one.
-func (v *visit) read(ctx context.Context) (grant.Grant, error) {
-	g, err := v.Grants.Grant(ctx, v.c.Name, grant.Strong)
-	if errors.Is(err, grant.ErrNotFound) {
-		return grant.Grant{Connection: v.c.Name, Status: grant.StatusOK}, nil
-	}
-	return g, err
-}
-
 func (v *visit) release(ctx context.Context) {
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	_ = v.Leases.ReleaseLease(ctx, v.held) // it ends by itself otherwise
-}
-
-// busy is the arrival of a browser that may come again: there is no time, no
-// instant, or the lease was taken from it. Anything else is a failure of ours.
-func (v *visit) busy(err error) Arrival {
-	a := Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
-	var b *budget.BusyError
-	switch {
-	case errors.Is(err, errNoTime), errors.Is(err, lease.ErrLost), errors.Is(err, grant.ErrFenced):
-	case errors.As(err, &b):
-		a.RetryAfter = max(a.RetryAfter, b.Until.Sub(v.Now()))
-	default:
-		a.Outcome = Broken
-	}
-	return a
 }

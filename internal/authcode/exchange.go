@@ -1,10 +1,8 @@
 package authcode
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
@@ -18,7 +16,7 @@ import (
 // what follows it, the request stays, or becomes, usable.
 func (v *visit) consume(ctx context.Context) (Arrival, bool) {
 	if !v.fits(budget.MaxWait) {
-		return v.busy(errNoTime), true
+		return v.hindered(errNoTime), true
 	}
 	waiting, cancel := context.WithTimeout(ctx, budget.MaxWait+budget.MaxLate)
 	defer cancel()
@@ -29,7 +27,7 @@ func (v *visit) consume(ctx context.Context) (Arrival, bool) {
 	}
 	at, err := turn.Reserve(waiting, began.Add(ahead))
 	if err != nil {
-		return v.busy(err), true
+		return v.hindered(err), true
 	}
 	if a, ended := v.use(waiting); ended {
 		return a, true
@@ -43,7 +41,7 @@ func (v *visit) consume(ctx context.Context) (Arrival, bool) {
 	}
 	if err != nil {
 		v.giveBack(ctx)
-		return v.busy(err), true
+		return v.hindered(err), true
 	}
 	return Arrival{}, false
 }
@@ -58,11 +56,11 @@ func (v *visit) use(ctx context.Context) (Arrival, bool) {
 	switch {
 	case !ended:
 		return a, false
-	case a.Outcome == Broken:
+	case a.Outcome == InvitationGone:
+		return v.finish(ctx, a), true
+	default:
 		v.giveBack(ctx)
 		return a, true
-	default:
-		return v.finish(ctx, a), true
 	}
 }
 
@@ -85,7 +83,7 @@ func (v *visit) useInvitation(ctx context.Context) (Arrival, bool) {
 	case errors.Is(err, authorization.ErrUsed), errors.Is(err, authorization.ErrNotFound):
 		return Arrival{Outcome: InvitationGone}, true
 	default:
-		return Arrival{Outcome: Broken, Err: err}, true
+		return v.hindered(err), true
 	}
 }
 
@@ -111,6 +109,7 @@ func (v *visit) reinvite(ctx context.Context) {
 func (v *visit) exchange(ctx context.Context) Arrival {
 	token, err := v.conn.Token(ctx, reltioauth.AuthorizationCodeGrant{
 		Code: v.cb.Code, RedirectURI: v.request.RedirectURI, Verifier: v.request.Verifier,
+		Params: v.c.TokenParams,
 	})
 	v.token = token
 	if unsent(err) {
@@ -178,7 +177,7 @@ func (v *visit) praise(ctx context.Context) {
 	}
 	ctx, cancel := v.storing(ctx, lookTime, closingTime)
 	defer cancel()
-	_ = v.Budgets.Succeeded(ctx, v.c.Host()) // the next success forgets it otherwise
+	_ = v.Budgets.Succeeded(ctx, v.c.Host(), v.c.ClientKey()) // the next success forgets it otherwise
 }
 
 // withdrawn gives the invitation back: nothing was stored.
@@ -187,44 +186,4 @@ func (v *visit) withdrawn(ctx context.Context, a Arrival) Arrival {
 	defer cancel()
 	v.reinvite(ctx)
 	return a
-}
-
-// checkUser finds out who has logged in, before anything is stored: another
-// user than the expected one, or the first one ever, gets nothing. The token in
-// hand at its very end is that of the user who is known.
-func (v *visit) checkUser(ctx context.Context, inHand bool) (Arrival, bool) {
-	known := ""
-	if v.g.Identity == v.c.Identity() {
-		known = v.g.User
-	}
-	expected := v.c.ExpectedUser
-	if expected == "" && !v.invitation.ReplaceUser {
-		expected = known
-	}
-	var err error
-	if v.user, err = v.whoLoggedIn(ctx); v.user == "" && inHand {
-		v.user = known
-	}
-	switch {
-	case v.user == "" && (expected != "" || known != ""):
-		return Arrival{Outcome: UserUnknown, Err: cmp.Or(err, v.failed)}, true
-	case expected == "" || strings.EqualFold(v.user, expected):
-		return Arrival{}, false
-	default:
-		return Arrival{Outcome: WrongUser, Err: v.failed}, true
-	}
-}
-
-// whoLoggedIn asks whose the access token is; empty without a definite answer.
-func (v *visit) whoLoggedIn(ctx context.Context) (string, error) {
-	ctx, cancel := v.within(ctx, checkTime, storeTime+revokeTime+closingTime)
-	defer cancel()
-	if err := v.unpaused(ctx); err != nil {
-		return "", err
-	}
-	info, err := v.client().Check(ctx, v.token.AccessToken)
-	if err != nil || !info.Active {
-		return "", err
-	}
-	return info.Username, nil
 }

@@ -2,7 +2,6 @@ package authcode
 
 import (
 	"context"
-	"errors"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
@@ -39,11 +38,7 @@ func (v *visit) newborn(ctx context.Context) error {
 // is nothing to bury. The lease is made sure of in between: what was read under
 // a lease that was taken away may be the next holder's, and must not be buried.
 func (v *visit) bury(ctx context.Context) (string, error) {
-	known, err := v.Vault.Current(ctx, v.c.Name)
-	switch {
-	case errors.Is(err, grant.ErrNotFound):
-		return "", nil
-	case err != nil:
+	if err := v.readVault(ctx); err != nil || v.known.Version == "" {
 		return "", err
 	}
 	held, err := v.Leases.ExtendLease(ctx, v.held, v.held.Epoch, v.Now().Add(lease.Term))
@@ -51,5 +46,10 @@ func (v *visit) bury(ctx context.Context) (string, error) {
 		return "", err
 	}
 	v.held = held
-	return v.Vault.Put(ctx, v.c.Name, grant.RefreshToken{LoggedInAt: v.Now(), Epoch: max(v.held.Epoch, known.Epoch+1)})
+	tombstone := grant.RefreshToken{LoggedInAt: v.Now(), Epoch: max(v.held.Epoch, v.known.Epoch+1)}
+	if tombstone.Version, err = v.Vault.Put(ctx, v.c.Name, tombstone); err != nil {
+		return "", err
+	}
+	v.known = tombstone
+	return tombstone.Version, nil
 }

@@ -135,8 +135,10 @@ func TestAnOvertakenVisitBuriesNothing(t *testing.T) {
 				w.connected("ann")
 				w.connect("acme", with(secret(), "tenant_id", "tenant-2"))
 				late := w.login(w.begin(w.invite()), "ben")
+				leased := false
 				w.out.before = func(called string) error {
-					if called == op {
+					leased = leased || called == "SeizeLease"
+					if leased && called == op {
 						w.out.before = nil
 						w.expect(w.journey(w.invite(), "ben"), authcode.Done)
 					}
@@ -161,8 +163,8 @@ func TestBuryingFails(t *testing.T) {
 				w.connect("acme", with(secret(), "tenant_id", "tenant-2"))
 				cb := w.login(w.begin(w.invite()), "ben")
 				sent := w.exchanges()
-				w.out.before = failing(op)
-				w.expect(w.complete(cb), authcode.Broken)
+				w.out.before = leased(failing(op))
+				w.expect(w.complete(cb), authcode.StoreFailing)
 				w.wantExchanges(sent)
 				w.heal()
 				w.expect(w.complete(cb), authcode.Done)

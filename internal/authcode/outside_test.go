@@ -36,6 +36,18 @@ func failing(op string) func(string) error {
 	}
 }
 
+// leased fails calls as told, from the moment at which the visit takes the lease.
+func leased(fails func(string) error) func(string) error {
+	taken := false
+	return func(op string) error {
+		taken = taken || op == "SeizeLease"
+		if !taken {
+			return nil
+		}
+		return fails(op)
+	}
+}
+
 // waiting does something whenever a visit that has its instant reads the pause
 // again.
 func waiting(do func()) func(string) error {
@@ -138,8 +150,8 @@ func (o *outside) Reserve(ctx context.Context, host string, w budget.Window) (ti
 	return call(ctx, o, "Reserve", func() (time.Time, error) { return o.Table.Reserve(ctx, host, w) })
 }
 
-func (o *outside) Succeeded(ctx context.Context, host string) error {
-	return run(ctx, o, "Succeeded", func() error { return o.Table.Succeeded(ctx, host) })
+func (o *outside) Succeeded(ctx context.Context, host, client string) error {
+	return run(ctx, o, "Succeeded", func() error { return o.Table.Succeeded(ctx, host, client) })
 }
 
 func (o *outside) Throttled(ctx context.Context, host string, t budget.Throttle) (budget.Record, error) {

@@ -1,10 +1,11 @@
 package authcode
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -15,21 +16,18 @@ func (v *visit) store(ctx context.Context) Arrival {
 	storing, cancel := v.storing(ctx, storeTime, revokeTime+closingTime)
 	defer cancel()
 	v.readAgain(storing)
-	known, err := v.Vault.Current(storing, v.c.Name)
-	if err != nil && !errors.Is(err, grant.ErrNotFound) {
-		return v.unstored(ctx, err)
-	}
-	kept, same := v.kept(known)
+	kept, same := v.kept()
 	switch {
 	case same && v.failed != nil: // there is nothing new in it
 		return v.withdrawn(ctx, Arrival{Outcome: ExchangeFailed, Err: v.failed})
 	case same && !v.request.Second:
 		return v.again(ctx, kept)
 	case same: // its clock goes on
-	case known.Version == "" && kept.Token.IsZero(): // there is none, and never was
+	case v.known.Version == "" && kept.Token.IsZero(): // there is none, and never was
 		kept = grant.RefreshToken{}
 	default:
-		if kept.Version, err = v.Vault.Put(storing, v.c.Name, kept); err != nil {
+		var err error
+		if kept.Version, err = v.keep(storing, kept); err != nil {
 			return v.unstored(ctx, err)
 		}
 	}
@@ -41,25 +39,41 @@ func (v *visit) store(ctx context.Context) Arrival {
 		v.g = next
 	}
 	if same {
-		return Arrival{Outcome: DoneSameToken, HoldsUntil: kept.LoggedInAt.Add(v.c.RefreshTokenLife)}
+		return Arrival{Outcome: DoneSameToken, HoldsUntil: kept.LoggedInAt.Add(v.c.RefreshTokenLife), Err: v.nameless}
 	}
-	return Arrival{Outcome: Done, Err: v.failed}
+	return Arrival{Outcome: Done, Err: cmp.Or(v.failed, v.nameless)}
 }
 
-// readAgain reads the grant once more: a renewal that this visit has overtaken
-// may have stored something since, and versions only rise. Without an answer,
-// what was read before has to do.
+// readAgain reads grant and vault once more: a renewal that this visit has
+// overtaken may have stored something since, and versions only rise. Without an
+// answer, what was read before the exchange has to do.
 func (v *visit) readAgain(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if g, err := v.read(ctx); err == nil {
+	if g, err := v.read(looking); err == nil {
 		v.g = g
+	}
+	looking, cancel = context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	_ = v.readVault(looking)
+}
+
+// keep puts the refresh token into the vault. A write that fails is repeated
+// while there is time: a code is sent once, and the vault knows a write that it
+// has done before.
+func (v *visit) keep(ctx context.Context, kept grant.RefreshToken) (string, error) {
+	for pause := firstRepeat; ; pause *= 2 {
+		version, err := v.Vault.Put(ctx, v.c.Name, kept)
+		if err == nil || budget.Sleep(ctx, pause) != nil {
+			return version, err
+		}
 	}
 }
 
 // kept is the refresh token that the grant has from now on, and whether it had
 // it before: the newest in the vault, or the one that it points at.
-func (v *visit) kept(known grant.RefreshToken) (kept grant.RefreshToken, same bool) {
+func (v *visit) kept() (kept grant.RefreshToken, same bool) {
+	known := v.known
 	given, ours := v.token.RefreshToken, v.g.Identity == v.c.Identity()
 	switch {
 	case !ours || given.IsZero():

@@ -8,6 +8,9 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -134,36 +137,59 @@ func TestInvitingAndBeginningFail(t *testing.T) {
 	}
 }
 
+// Before the code is sent a failing store costs nothing: the same address works
+// again when the store does.
 func TestCompletingWithoutStores(t *testing.T) {
-	for _, op := range []string{"Request", "Connection", "Grant", "SeizeLease", "Reserve"} {
-		bubble(t, func(w *world) {
-			cb := w.login(w.begin(w.invite()), "ann")
-			w.out.before = failing(op)
-			w.expect(w.complete(cb), authcode.Broken)
-			w.heal()
-			w.expect(w.complete(cb), authcode.Done) // the login was kept
+	for _, op := range []string{"Request", "Connection", "Grant", "Current", "SeizeLease", "Reserve", "Invitation", "UseInvitation"} {
+		t.Run(op, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				cb := w.login(w.begin(w.invite()), "ann")
+				w.out.before = failing(op)
+				a := w.complete(cb)
+				w.expect(a, authcode.StoreFailing)
+				if a.RetryAfter != 10*time.Second || a.Err == nil {
+					t.Errorf("retry after %s, error %v", a.RetryAfter, a.Err)
+				}
+				w.wantExchanges(0)
+				w.heal()
+				w.expect(w.complete(cb), authcode.Done) // the login was kept
+			})
 		})
 	}
 }
 
 // Who is outrun may come again; what nobody foresaw is a defect.
-func TestWhatALeaseMayAnswer(t *testing.T) {
-	for err, want := range map[error]authcode.Outcome{
-		lease.ErrLost:            authcode.Busy,
-		errors.New("unforeseen"): authcode.Broken,
+func TestWhatHindersAVisit(t *testing.T) {
+	later := time.Now().Add(time.Hour)
+	for name, test := range map[string]struct {
+		err  error
+		want authcode.Outcome
+	}{
+		"the lease was taken":     {lease.ErrLost, authcode.Busy},
+		"a higher epoch":          {grant.ErrFenced, authcode.Busy},
+		"no instant":              {&budget.BusyError{Until: later}, authcode.Busy},
+		"a store":                 {errDown(), authcode.StoreFailing},
+		"a store, wrapped":        {fmt.Errorf("reading: %w", errDown()), authcode.StoreFailing},
+		"the secret is malformed": {fault.New(fault.InvalidConnection, "pkce: must be true or false"), authcode.Broken},
+		"a defect":                {errors.New("unforeseen"), authcode.Broken},
 	} {
-		bubble(t, func(w *world) {
-			cb := w.login(w.begin(w.invite()), "ann")
-			w.out.before = func(op string) error {
-				if op == "SeizeLease" {
-					return err
-				}
-				return nil
-			}
-			w.expect(w.complete(cb), want)
-			w.heal()
-			w.expect(w.complete(cb), authcode.Done)
-		})
+		for _, op := range []string{"Connection", "Current", "SeizeLease"} {
+			t.Run(name+", "+op, func(t *testing.T) {
+				bubble(t, func(w *world) {
+					cb := w.login(w.begin(w.invite()), "ann")
+					w.out.before = func(called string) error {
+						if called == op {
+							return test.err
+						}
+						return nil
+					}
+					w.expect(w.complete(cb), test.want)
+					w.wantExchanges(0)
+					w.heal()
+					w.expect(w.complete(cb), authcode.Done)
+				})
+			})
+		}
 	}
 }
 

@@ -32,6 +32,9 @@ const (
 	// writes: what waits for them has a time of its own.
 	lookTime = time.Second
 	lastTime = 2 * time.Second
+	// firstRepeat is the pause before a write of the vault is repeated. Each
+	// further pause is twice as long.
+	firstRepeat = 100 * time.Millisecond
 )
 
 // errNoTime says that lease or invocation end before the work would.

@@ -11,18 +11,18 @@ import (
 // A code that Reltio has taken clears what was held against its host.
 func TestASuccessClearsTheHostsTrouble(t *testing.T) {
 	bubble(t, func(w *world) {
-		_, _ = w.table.Refused(t.Context(), host, "other")
+		_, _ = w.table.Refused(t.Context(), host, "other", time.Now())
 		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
 		w.wantUntroubled()
 	})
 	bubble(t, func(w *world) { // though it be another's
-		_, _ = w.table.Refused(t.Context(), host, "other")
+		_, _ = w.table.Refused(t.Context(), host, "other", time.Now())
 		w.connect("acme", with(secret(), "expected_user", "ben"))
 		w.expect(w.journey(w.invite(), "ann"), authcode.WrongUser)
 		w.wantUntroubled()
 	})
 	bubble(t, func(w *world) { // though the reservation take so long that the pause is not read again
-		_, _ = w.table.Refused(t.Context(), host, "other")
+		_, _ = w.table.Refused(t.Context(), host, "other", time.Now())
 		cb := w.login(w.begin(w.invite()), "ann")
 		w.out.before = sleeping("Reserve", 200*time.Millisecond)
 		w.answer(reltioauthtest.OpCheckToken, says(500, "server_error"))
@@ -34,7 +34,7 @@ func TestASuccessClearsTheHostsTrouble(t *testing.T) {
 		w.answer(reltioauthtest.OpToken, reltioauthtest.Fault{Hold: 2 * time.Second})
 		w.out.after = waiting(func() {
 			if w.exchanges() == 0 {
-				_, _ = w.table.Refused(t.Context(), host, "other")
+				_, _ = w.table.Refused(t.Context(), host, "other", time.Now())
 			}
 		})
 		w.expect(w.complete(cb), authcode.Done)

@@ -48,7 +48,7 @@ func TestAnAnswerHasItsElevenKeys(t *testing.T) {
 		token, _ := got["access_token"].(string)
 		want := map[string]any{
 			"connection": "acme", "access_token": token, "token_type": "bearer", "scope": "",
-			"expires_in": 3600.0, "expires_at": "2000-01-01T01:00:01Z",
+			"expires_in": 3599.0, "expires_at": "2000-01-01T01:00:00Z",
 			"fingerprint": reltioauth.Fingerprint(reltioauth.NewSecret(token)),
 			"version":     1.0, "outcome": "renewed", "min_ttl_met": true, "warnings": []any{},
 		}
@@ -197,7 +197,7 @@ func TestRotateAnswers(t *testing.T) {
 		check("unknown", `{"connection":"nobody"}`, unknown)
 		w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus}})
 		outage := counts("failed")
-		outage["error"] = map[string]any{"type": "ReltioUnavailable", "message": "Reltio answered with status 503"}
+		outage["error"] = map[string]any{"type": "ReltioUnavailable", "message": "Reltio gave no token: HTTP 503"}
 		check("an outage, by force", `{"connection":"acme","force":true}`, outage)
 		w.server.Outage(reltioauthtest.Outage{})
 		check("the same token, by force", `{"connection":"acme","force":true}`, counts("unchanged"))

@@ -145,19 +145,15 @@ func (v *visit) answer(ctx context.Context) (reply, error) {
 		a.allow = http.MethodGet
 		return a, err
 	}
-	q, ok := parseQuery(v.request.URL.RawQuery)
-	if !ok {
-		return v.failed(pages.Malformed, "")
-	}
 	switch route {
 	case pathAuthorize:
-		return v.preview(ctx, q)
+		return v.preview(ctx)
 	case pathGo:
-		return v.begin(ctx, q)
+		return v.begin(ctx)
 	case pathCallback:
-		return v.complete(ctx, q)
+		return v.complete(ctx)
 	default:
-		return v.done(q)
+		return v.done()
 	}
 }
 
@@ -207,8 +203,8 @@ func pathOf(base string) string {
 }
 
 // preview answers GET /authorize.
-func (v *visit) preview(ctx context.Context, q url.Values) (reply, error) {
-	text, ok := invitationOf(q)
+func (v *visit) preview(ctx context.Context) (reply, error) {
+	text, ok := invitationOf(v.request.URL.RawQuery)
 	if !ok {
 		return v.failed(pages.Malformed, "")
 	}
@@ -228,8 +224,8 @@ func (v *visit) preview(ctx context.Context, q url.Values) (reply, error) {
 }
 
 // begin answers GET /authorize/go.
-func (v *visit) begin(ctx context.Context, q url.Values) (reply, error) {
-	text, ok := invitationOf(q)
+func (v *visit) begin(ctx context.Context) (reply, error) {
+	text, ok := invitationOf(v.request.URL.RawQuery)
 	if !ok {
 		return v.failed(pages.Malformed, "")
 	}
@@ -256,8 +252,8 @@ func (v *visit) departing(d authcode.Departure, outcome string) reply {
 }
 
 // complete answers GET /callback.
-func (v *visit) complete(ctx context.Context, q url.Values) (reply, error) {
-	cb, ok := callbackOf(q)
+func (v *visit) complete(ctx context.Context) (reply, error) {
+	cb, ok := callbackOf(v.request.URL.RawQuery)
 	if !ok {
 		return v.failed(pages.Malformed, "")
 	}
@@ -285,7 +281,7 @@ func (v *visit) replyTo(a authcode.Arrival) (reply, error) {
 	}
 	r, err := v.failed(string(a.Outcome), a.ErrorCode)
 	switch a.Outcome {
-	case authcode.Busy:
+	case authcode.Busy, authcode.StoreFailing:
 		r.retryAfter = max(a.RetryAfter, time.Second)
 	case authcode.Paused:
 		r.retryAfter = time.Minute
@@ -303,11 +299,8 @@ func (v *visit) finished(a authcode.Arrival) reply {
 }
 
 // done answers GET /done. It knows nothing but its address.
-func (v *visit) done(q url.Values) (reply, error) {
-	until, ok := untilOf(q)
-	if !ok {
-		return v.failed(pages.Malformed, "")
-	}
+func (v *visit) done() (reply, error) {
+	until := untilOf(v.request.URL.RawQuery)
 	r := reply{status: http.StatusOK, outcome: outcomeSeen}
 	var err error
 	if until.IsZero() {

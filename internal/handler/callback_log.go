@@ -46,16 +46,27 @@ func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
 	}
 }
 
-// attrsOfVisit is telemetry.Fault with what Reltio has answered.
+// attrsOfVisit is telemetry.Fault with what Reltio has said: the OAuth code, the
+// status, the description, from which package reltioauth has taken whatever may
+// be secret, and the reason why there was no usable response. None of it is in a page: anybody can put words into an answer.
 func attrsOfVisit(err error) []slog.Attr {
 	var refused *reltioauth.Error
 	var busy *budget.BusyError
 	switch {
 	case errors.As(err, &refused):
-		return []slog.Attr{
+		attrs := []slog.Attr{
 			slog.String("error", string(fault.ReltioUnavailable)),
-			slog.String("reltio_error", string(refused.Code)), slog.Int("reltio_status", refused.StatusCode),
+			slog.String("reltio_operation", refused.Op),
+			slog.String("reltio_error", string(refused.Code)),
+			slog.Int("reltio_status", refused.StatusCode),
 		}
+		if refused.Description != "" {
+			attrs = append(attrs, slog.String("reltio_description", refused.Description))
+		}
+		if reason := refused.Reason(); reason != "" {
+			attrs = append(attrs, slog.String("reltio_reason", reason))
+		}
+		return attrs
 	case errors.As(err, &busy):
 		return telemetry.Fault(fault.New(fault.RateLimited, busy.Error()))
 	default:
@@ -64,10 +75,10 @@ func attrsOfVisit(err error) []slog.Attr {
 }
 
 // visitLevel is how loud a visit is: what a person can do wrong is no warning
-// that wakes anybody.
+// that wakes an operator, what a store does wrong is one.
 func visitLevel(a reply) slog.Level {
 	switch {
-	case a.status == http.StatusInternalServerError:
+	case a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):
 		return slog.LevelError
 	case a.status >= http.StatusBadRequest:
 		return slog.LevelWarn

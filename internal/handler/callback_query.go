@@ -2,6 +2,7 @@ package handler
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,8 +15,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// The parameters that are read. Others may be there: authorization servers and
-// mail programs add their own.
+// The parameters that are read. A query may hold others: authorization servers,
+// mail programs and proxies add their own.
 const (
 	paramInvitation = "invitation"
 	paramCode       = "code"
@@ -37,54 +38,83 @@ const (
 	otherError = "other"
 )
 
-// parseQuery reads a raw query strictly: no parameter twice (RFC 6749, section
-// 3.1), percent-encoding and UTF-8 as they have to be, no control characters.
-func parseQuery(raw string) (url.Values, bool) {
-	values := url.Values{}
-	for part := range strings.SplitSeq(raw, "&") {
-		if part == "" {
-			continue
-		}
-		before, after, _ := strings.Cut(part, "=")
-		name, nameErr := url.QueryUnescape(before)
-		value, valueErr := url.QueryUnescape(after)
-		if nameErr != nil || valueErr != nil || !plain(name) || !plain(value) || values.Has(name) {
-			return nil, false
-		}
-		values.Set(name, value)
-	}
-	return values, true
+// params are the parameters of a query that a page reads, by name.
+type params map[string]string
+
+// has reports whether a parameter was sent.
+func (p params) has(name string) bool {
+	_, ok := p[name]
+	return ok
 }
 
-// plain reports whether a text is UTF-8 without control characters.
-func plain(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+// readQuery reads the named parameters of a raw query. It fails if one of them
+// stands there twice (RFC 6749, section 3.1), if its percent-encoding or its
+// UTF-8 is broken, or if it holds a control character. All other parameters are
+// ignored, whatever their bytes (RFC 6749, section 4.1.2): a person's login must
+// not fail because of a parameter that no page reads.
+func readQuery(raw string, names ...string) (params, bool) {
+	read := params{}
+	for part := range strings.SplitSeq(raw, "&") {
+		before, after, _ := strings.Cut(part, "=")
+		name, err := url.QueryUnescape(before)
+		if err != nil || !slices.Contains(names, name) {
+			continue
+		}
+		value, err := url.QueryUnescape(after)
+		switch {
+		case err != nil || !plain(value):
+			return nil, false
+		case value == "" && omitted(name):
+		case read.has(name):
+			return nil, false
+		default:
+			read[name] = value
+		}
+	}
+	return read, true
+}
+
+// omitted reports whether the parameter counts as not sent when it is empty
+// (RFC 6749, section 3.1). Where the others are required, an empty one is
+// malformed.
+func omitted(name string) bool { return name == paramCode || name == paramError }
+
+// plain reports whether a text is UTF-8 without control characters. The
+// replacement character stands for bytes that were no UTF-8 before API Gateway
+// put them into its event.
+func plain(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
+		return unicode.IsControl(c) || c == utf8.RuneError
+	})
+}
 
 // printable reports whether a text consists of 1 to most printable ASCII
-// characters, the space among them: RFC 6749 allows it in a code (VSCHAR) and
-// in an error.
+// characters, the space among them: RFC 6749 allows it in a code (VSCHAR).
 func printable(s string, most int) bool {
 	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
-func invitationOf(q url.Values) (string, bool) {
-	text := q.Get(paramInvitation)
-	return text, authorization.ValidText(text)
+// invitationOf reads the invitation of a link.
+func invitationOf(raw string) (string, bool) {
+	q, ok := readQuery(raw, paramInvitation)
+	return q[paramInvitation], ok && authorization.ValidText(q[paramInvitation])
 }
 
 // callbackOf reads what the authorization server sends with the browser: a
 // code or an error, never both.
-func callbackOf(q url.Values) (authcode.Callback, bool) {
-	state, code, failed, issuer := q.Get(paramState), q.Get(paramCode), q.Get(paramError), q.Get(paramIssuer)
+func callbackOf(raw string) (authcode.Callback, bool) {
+	q, ok := readQuery(raw, paramCode, paramState, paramError, paramIssuer)
+	state, code, failed, issuer := q[paramState], q[paramCode], q[paramError], q[paramIssuer]
 	switch {
-	case !authorization.ValidText(state):
+	case !ok, !authorization.ValidText(state):
 		return authcode.Callback{}, false
-	case q.Has(paramCode) == q.Has(paramError):
+	case q.has(paramCode) == q.has(paramError):
 		return authcode.Callback{}, false
-	case q.Has(paramCode) && !printable(code, maxCode):
+	case q.has(paramCode) && !printable(code, maxCode):
 		return authcode.Callback{}, false
-	case q.Has(paramError) && !printable(failed, maxError):
+	case len(failed) > maxError:
 		return authcode.Callback{}, false
-	case q.Has(paramIssuer) && (!printable(issuer, maxIssuer) || strings.Contains(issuer, " ")):
+	case q.has(paramIssuer) && (!printable(issuer, maxIssuer) || strings.Contains(issuer, " ")):
 		return authcode.Callback{}, false
 	}
 	if failed != "" && !pages.KnownCode(failed) {
@@ -95,15 +125,14 @@ func callbackOf(q url.Values) (authcode.Callback, bool) {
 	}, true
 }
 
-// untilOf reads the moment that the done page shows; zero if it shows none.
-func untilOf(q url.Values) (time.Time, bool) {
-	text := q.Get(paramUntil)
-	if !q.Has(paramUntil) {
-		return time.Time{}, true
-	}
+// untilOf reads the moment that the done page shows. It is zero if the query
+// holds none that can be shown: then the page shows no moment.
+func untilOf(raw string) time.Time {
+	q, _ := readQuery(raw, paramUntil)
+	text := q[paramUntil]
 	seconds, err := strconv.ParseUint(text, 10, 63)
 	if err != nil || seconds == 0 || len(text) > maxUntil {
-		return time.Time{}, false
+		return time.Time{}
 	}
-	return time.Unix(int64(seconds), 0), true
+	return time.Unix(int64(seconds), 0)
 }

@@ -58,7 +58,7 @@ func TestEveryOutcomeHasAPage(t *testing.T) {
 	statuses := map[authcode.Outcome]int{
 		authcode.InvitationGone: 410, authcode.RequestGone: 400, authcode.WrongBrowser: 400, authcode.WrongServer: 400,
 		authcode.Denied: 400, authcode.WrongUser: 403, authcode.UserUnknown: 502, authcode.ExchangeFailed: 502,
-		authcode.Busy: 503, authcode.Paused: 503, authcode.Unstored: 500, authcode.Broken: 500,
+		authcode.Busy: 503, authcode.StoreFailing: 503, authcode.Paused: 503, authcode.Unstored: 500, authcode.Broken: 500,
 	}
 	for outcome, status := range statuses {
 		if f := pages.FailureOf(string(outcome), ""); f.Title == internal || f.Status != status {

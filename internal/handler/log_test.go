@@ -2,11 +2,15 @@ package handler_test
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
@@ -259,4 +263,72 @@ func TestTheLinesOfASweep(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Why Reltio refused, or could not be heard, is in the lines of a renewal and of a
+// sweep, and in no answer.
+func TestTheReasonOfARefusalIsInTheLines(t *testing.T) {
+	const words = "Words of the server"
+	tests := map[string]struct {
+		secret string
+		fault  reltioauthtest.Fault
+		want   map[string]any // what the lines have of Reltio, and nothing else
+	}{
+		"a wrong password": {
+			byPassword, oauthError(400, "invalid_grant", words),
+			map[string]any{"reltio_error": "invalid_grant", "reltio_status": 400.0, "reltio_description": words},
+		},
+		"a wrong client": {
+			byClient, oauthError(401, "invalid_client", words+", of "+clientSecret),
+			map[string]any{"reltio_error": "invalid_client", "reltio_status": 401.0, "reltio_description": words + ", of [redacted]"},
+		},
+		"a scope": {
+			byClient, oauthError(400, "invalid_scope", words),
+			map[string]any{"reltio_error": "invalid_scope", "reltio_status": 400.0, "reltio_description": words},
+		},
+		"a user store that is down": {
+			byPassword, oauthError(401, "unauthorized", words),
+			map[string]any{"reltio_error": "unauthorized", "reltio_status": 401.0, "reltio_description": words},
+		},
+		"a page of a firewall": {
+			byPassword, reltioauthtest.Fault{Kind: reltioauthtest.FaultFirewall},
+			map[string]any{"reltio_error": "", "reltio_status": 403.0},
+		},
+		"nobody there": {
+			byClient, reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable},
+			map[string]any{"reltio_cause": "dial tcp: connect: connection refused"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.connect("acme", test.secret)
+				w.server.Outage(reltioauthtest.Outage{Fault: test.fault})
+				data, err := w.tell(`{"connection":"acme"}`)
+				time.Sleep(2 * time.Hour)
+				swept, sweepErr := w.tell(`{}`)
+				_, callerErr := w.ask(`{"connection":"acme"}`)
+				if text := fmt.Sprint(string(data), err, string(swept), sweepErr, callerErr); strings.Contains(text, words) {
+					t.Errorf("a caller gets the server's words: %s", text)
+				}
+				all := w.log.take(t)
+				lines := append(of(all, "rotate"), of(all, "renewal")...)
+				if len(lines) < 2 {
+					t.Fatalf("%d lines, want one of the renewal and one of the sweep's", len(lines))
+				}
+				for _, line := range lines {
+					maps.DeleteFunc(line, func(key string, _ any) bool { return !strings.HasPrefix(key, "reltio_") })
+					if diff := cmp.Diff(test.want, line); diff != "" {
+						t.Errorf("(-want +got):\n%s", diff)
+					}
+				}
+				for _, line := range of(all, "issue") {
+					if _, said := line["reltio_description"]; said {
+						t.Errorf("issue's line %v", line)
+					}
+				}
+			})
+		})
+	}
 }

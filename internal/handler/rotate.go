@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // maxLines bounds the log lines that one sweep writes about single renewals.
@@ -181,6 +183,23 @@ func reportAttrs(r renewal.Report) []slog.Attr {
 	}
 	if r.Err != nil {
 		attrs = append(attrs, telemetry.Fault(r.Err)...)
+		attrs = append(attrs, reltioAttrs(r)...)
+	}
+	return attrs
+}
+
+// reltioAttrs are what Reltio said when it refused, and why it could not be
+// heard. Package reltioauth has taken whatever may be secret from both.
+func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
+	if r.Refusal.Status != 0 {
+		attrs = append(attrs, slog.String("reltio_error", r.Refusal.Code), slog.Int("reltio_status", r.Refusal.Status))
+	}
+	if r.Refusal.Description != "" {
+		attrs = append(attrs, slog.String("reltio_description", r.Refusal.Description))
+	}
+	var heard *reltioauth.Error
+	if errors.As(r.Err, &heard) && heard.Err != nil {
+		attrs = append(attrs, slog.String("reltio_cause", heard.Err.Error()))
 	}
 	return attrs
 }

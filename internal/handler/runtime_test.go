@@ -146,7 +146,7 @@ func TestErrorsComeOutOfTheLibraryAsTheyAre(t *testing.T) {
 	want := []map[string]any{
 		{"errorType": "AccessDenied", "errorMessage": "the invoked alias may not have this connection"},
 		nil,
-		{"errorType": "CredentialsRejected", "errorMessage": "Reltio refused the user or the client"},
+		{"errorType": "CredentialsRejected", "errorMessage": "Reltio refused the user (invalid_grant, HTTP 400)"},
 		{"errorType": "UnknownConnection", "errorMessage": "no connection has this name"},
 		{"errorType": "Internal", "errorMessage": "request request-4"},
 		{"errorType": "InvalidRequest", "errorMessage": "min_ttl_seconds: must be from 0 to 86400; x: is not known here"},

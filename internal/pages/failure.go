@@ -104,6 +104,10 @@ var failures = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 		"Reltio cannot be asked right now. Your login is kept.",
 		"Reload this page in a few seconds.",
 	}},
+	"store_failing": {http.StatusServiceUnavailable, "Just a moment", []string{
+		"Something that is needed here does not answer. It is not your mistake, and your login is kept.",
+		"Reload this page in a few seconds; if that does not help, ask for help and name the reference below.",
+	}},
 	"paused": {http.StatusServiceUnavailable, "This connection is paused", []string{
 		"An operator has paused it, so nothing is asked of Reltio for now.",
 		"Ask whoever sent you the link, and open it once more, or reload this page, when the connection works again.",

@@ -1,0 +1,49 @@
+package authcode_test
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// A connection or a host that is paused is not even dialled, and the lease is
+// taken from no renewal.
+func TestNothingIsDialledInAPause(t *testing.T) {
+	for name, test := range map[string]struct {
+		pause func(w *world)
+		want  authcode.Outcome
+	}{
+		"the connection": {func(w *world) { w.pause(grant.StatusPaused) }, authcode.Paused},
+		"the host": {func(w *world) {
+			_, _ = w.table.Throttled(w.t.Context(), host, budget.Throttle{Client: "c", RetryAfter: time.Minute, Now: time.Now()})
+		}, authcode.Busy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				cb := w.login(w.begin(w.invite()), "ann")
+				test.pause(w)
+				var called []string
+				w.out.before = func(op string) error {
+					called = append(called, op)
+					return nil
+				}
+				connect := w.flow.Connect
+				w.flow.Connect = func(ctx context.Context, authURL *url.URL) (reltioauth.Transport, error) {
+					called = append(called, "connect")
+					return connect(ctx, authURL)
+				}
+				w.expect(w.complete(cb), test.want)
+				if slices.Contains(called, "connect") || slices.Contains(called, "SeizeLease") {
+					t.Errorf("called %v", called)
+				}
+			})
+		})
+	}
+}

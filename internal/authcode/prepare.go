@@ -1,0 +1,158 @@
+package authcode
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+)
+
+// recognise finds the request and its browser. A request that has its outcome
+// gives the same answer again.
+func (v *visit) recognise(ctx context.Context) (Arrival, bool) {
+	r, err := v.Authorizations.Request(ctx, authorization.HashOf(v.cb.State))
+	switch {
+	case errors.Is(err, authorization.ErrNotFound):
+		return Arrival{Outcome: RequestGone}, true
+	case err != nil:
+		return v.hindered(err), true
+	}
+	v.request = r
+	if subtle.ConstantTimeCompare([]byte(authorization.HashOf(v.cb.Binding)), []byte(r.Binding)) != 1 {
+		return Arrival{Outcome: WrongBrowser}, true
+	}
+	if r.Outcome != "" && v.Now().Before(r.Ends) {
+		return v.recall(ctx, r.Outcome), true
+	}
+	if !r.Pending(v.Now()) {
+		return Arrival{Outcome: RequestGone}, true
+	}
+	return Arrival{}, false
+}
+
+// accusations are what consumes a request without an exchange: an error instead
+// of a code, or another server's answer.
+func (v *visit) accusations(ctx context.Context) (Arrival, bool) {
+	if v.cb.Error != "" {
+		return v.end(ctx, Arrival{Outcome: Denied, ErrorCode: v.cb.Error}), true
+	}
+	var err error
+	v.c, err = v.connection(ctx, v.request.Connection)
+	switch {
+	case errors.Is(err, connection.ErrNotFound):
+		return Arrival{Outcome: InvitationGone}, true
+	case err != nil:
+		return v.hindered(err), true
+	case v.c.GrantType != connection.AuthorizationCode:
+		return Arrival{Outcome: InvitationGone}, true
+	case v.cb.Issuer != "" && v.cb.Issuer != v.c.AuthURL:
+		return v.end(ctx, Arrival{Outcome: WrongServer}), true
+	}
+	return Arrival{}, false
+}
+
+// ready finds out, before anything is dialled and before the lease is taken from
+// a renewal, whether the exchange may be sent and its refresh token be stored.
+// A vault that cannot be read now would cost the person the code.
+func (v *visit) ready(ctx context.Context) (Arrival, bool) {
+	var err error
+	if v.g, err = v.read(ctx); err != nil {
+		return v.hindered(err), true
+	}
+	if v.g.Status == grant.StatusPaused {
+		return Arrival{Outcome: Paused}, true
+	}
+	v.look(ctx)
+	if until, paused := v.host.Paused(v.Now()); paused {
+		return v.hindered(&budget.BusyError{Until: until, Paused: true}), true
+	}
+	if err := v.readVault(ctx); err != nil {
+		return v.hindered(err), true
+	}
+	return Arrival{}, false
+}
+
+// readVault reads the newest refresh token that the vault has.
+func (v *visit) readVault(ctx context.Context) error {
+	known, err := v.Vault.Current(ctx, v.c.Name)
+	if err != nil && !errors.Is(err, grant.ErrNotFound) {
+		return err
+	}
+	v.known = known
+	return nil
+}
+
+// seize takes the grant's lease over anyone's head, and reads the grant again.
+func (v *visit) seize(ctx context.Context) error {
+	now := v.Now()
+	var err error
+	v.held, err = v.Leases.SeizeLease(ctx, lease.Request{
+		Connection: v.c.Name, Owner: lease.NewOwner(), Floor: v.g.Epoch, Now: now, Until: now.Add(lease.Term),
+	})
+	if err != nil {
+		return err
+	}
+	if v.g, err = v.read(ctx); err != nil {
+		v.release(ctx)
+		return err
+	}
+	v.met = v.g.Status
+	if v.g.Epoch < v.held.Epoch {
+		return nil
+	}
+	extended, err := v.Leases.ExtendLease(ctx, v.held, v.g.Epoch+1, v.held.Until)
+	if err != nil {
+		v.release(ctx)
+		return err
+	}
+	v.held = extended
+	return nil
+}
+
+// read reads the grant strongly; one that is not there is an empty one.
+func (v *visit) read(ctx context.Context) (grant.Grant, error) {
+	g, err := v.Grants.Grant(ctx, v.c.Name, grant.Strong)
+	if errors.Is(err, grant.ErrNotFound) {
+		return grant.Grant{Connection: v.c.Name, Status: grant.StatusOK}, nil
+	}
+	return g, err
+}
+
+// storesRetry is how long a browser waits before it asks a store again that
+// did not do its work.
+const storesRetry = 10 * time.Second
+
+// hindered is the arrival of a browser whose login stays usable, because this
+// visit fails before the request is consumed, or gives it back. The browser may
+// come again if time, instant or lease are missing (Busy) or if a store fails
+// (StoreFailing). Any other error lasts until somebody mends it (Broken).
+func (v *visit) hindered(err error) Arrival {
+	a := Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
+	var b *budget.BusyError
+	switch {
+	case errors.Is(err, errNoTime), errors.Is(err, lease.ErrLost), errors.Is(err, grant.ErrFenced):
+	case errors.As(err, &b):
+		a.RetryAfter = max(a.RetryAfter, b.Until.Sub(v.Now()))
+	case fault.Of(err).Type == fault.StoreUnavailable:
+		a.Outcome, a.RetryAfter = StoreFailing, storesRetry
+	default:
+		a.Outcome, a.RetryAfter = Broken, 0
+	}
+	return a
+}
+
+// inTime is how a preparation ended; one that failed when its time was over
+// failed because it was slow.
+func inTime(preparing context.Context, a Arrival) Arrival {
+	if preparing.Err() != nil && (a.Outcome == StoreFailing || a.Outcome == Broken) {
+		return Arrival{Outcome: Busy, RetryAfter: time.Second, Err: errNoTime}
+	}
+	return a
+}

@@ -1,0 +1,191 @@
+package authcode_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+)
+
+// secretsManager answers every call with one error of AWS's, or with one value;
+// without both the connection breaks.
+type secretsManager struct{ code, value string }
+
+// Do implements the SDK's HTTP client.
+func (s secretsManager) Do(r *http.Request) (*http.Response, error) {
+	status, body := http.StatusOK, s.value
+	switch {
+	case s.code != "":
+		status, body = http.StatusBadRequest, fmt.Sprintf(`{"__type":%q,"Message":"canary"}`, s.code)
+	case s.value == "":
+		return nil, errors.New("canary: connection reset")
+	}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}},
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+// manager is the adapter before it.
+func (s secretsManager) manager() secrets.Manager {
+	return secrets.Manager{Prefix: "stack", Client: secretsmanager.New(secretsmanager.Options{
+		Region: "eu-central-1", Credentials: aws.AnonymousCredentials{}, HTTPClient: s, RetryMaxAttempts: 1,
+	})}
+}
+
+// awayVault cannot be read while away is set.
+type awayVault struct {
+	*outside
+	away *secretsManager
+}
+
+func (v *awayVault) Current(ctx context.Context, name string) (grant.RefreshToken, error) {
+	if v.away != nil {
+		return v.away.manager().Current(ctx, name)
+	}
+	return v.outside.Current(ctx, name)
+}
+
+// A vault that cannot be read costs no code: nothing is sent, neither lease nor
+// request is taken, and the same address works when the vault does.
+func TestAVaultThatCannotBeReadKeepsTheLogin(t *testing.T) {
+	tests := map[string]struct {
+		answer secretsManager
+		says   string // in the log
+	}{
+		"no permission":            {secretsManager{code: "AccessDeniedException"}, "AccessDeniedException"},
+		"no decryption":            {secretsManager{code: "DecryptionFailure"}, "DecryptionFailure"},
+		"the key is disabled":      {secretsManager{code: "KMSInvalidStateException"}, "KMSInvalidStateException"},
+		"a permission of the key":  {secretsManager{code: "KMSAccessDeniedException"}, "KMSAccessDeniedException"},
+		"throttled":                {secretsManager{code: "ThrottlingException"}, "ThrottlingException"},
+		"a failure of AWS":         {secretsManager{code: "InternalServiceError"}, "InternalServiceError"},
+		"an invalid request":       {secretsManager{code: "InvalidRequestException"}, "InvalidRequestException"},
+		"an invalid parameter":     {secretsManager{code: "InvalidParameterException"}, "InvalidParameterException"},
+		"credentials have expired": {secretsManager{code: "ExpiredTokenException"}, "ExpiredTokenException"},
+		"an unknown client":        {secretsManager{code: "UnrecognizedClientException"}, "UnrecognizedClientException"},
+		"no connection":            {secretsManager{}, "no usable answer"},
+		"no JSON":                  {secretsManager{value: "<html>"}, "no usable answer"},
+		"not a refresh token":      {secretsManager{value: `{"SecretString":"canary","VersionId":"1"}`}, "unreadable"},
+	}
+	for name, test := range tests {
+		for kind, prepare := range map[string]func(w *world){
+			"first login":      func(*world) {},
+			"another login":    func(w *world) { w.connected("ann") },
+			"another identity": func(w *world) { w.connected("ben"); w.connect("acme", with(secret(), "tenant_id", "tenant-2")) },
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				bubble(t, func(w *world) {
+					prepare(w)
+					vault := &awayVault{outside: w.out, away: &test.answer}
+					w.flow.Vault = vault
+					before, sent := w.grant(), w.exchanges()
+					cb := w.login(w.begin(w.invite()), "ann")
+					for range 2 {
+						a := w.complete(cb)
+						w.expect(a, authcode.StoreFailing)
+						if a.RetryAfter != 10*time.Second || !strings.Contains(a.Err.Error(), test.says) || strings.Contains(a.Err.Error(), "canary") {
+							t.Errorf("retry after %s, %v; want 10 s and %q", a.RetryAfter, a.Err, test.says)
+						}
+					}
+					w.wantExchanges(sent)
+					if after := w.grant(); after.Epoch != before.Epoch || after.Identity != before.Identity {
+						t.Errorf("grant %+v, want it untouched", after)
+					}
+					vault.away = nil
+					w.expect(w.complete(cb), authcode.Done)
+					w.wantExchanges(sent + 1)
+				})
+			})
+		}
+	}
+}
+
+// A vault that never had a refresh token, or has lost it, is no failure.
+func TestAVaultWithoutARefreshToken(t *testing.T) {
+	bubble(t, func(w *world) {
+		cb := w.login(w.begin(w.invite()), "ann")
+		vault := &awayVault{outside: w.out, away: &secretsManager{code: "ResourceNotFoundException"}}
+		w.flow.Vault = vault
+		w.expect(w.complete(cb), authcode.Done)
+	})
+}
+
+// A vault that fails for a while after the exchange loses no login: what was
+// read before the exchange has to do, and a write is repeated.
+func TestAVaultThatFailsAfterTheExchange(t *testing.T) {
+	tests := map[string]struct {
+		op    string
+		lasts time.Duration
+		want  authcode.Outcome
+	}{
+		"a read, for long":         {"Current", time.Hour, authcode.Done},
+		"a write, for a moment":    {"Put", 50 * time.Millisecond, authcode.Done},
+		"a write, for 3 s":         {"Put", 3 * time.Second, authcode.Done},
+		"a write, longer than 5 s": {"Put", 6 * time.Second, authcode.Unstored},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.connected("ann")
+				cb := w.login(w.begin(w.invite()), "ann")
+				sent, failed := w.exchanges(), time.Time{}
+				w.out.before = func(op string) error {
+					if op != test.op || w.exchanges() == sent {
+						return nil
+					}
+					if failed.IsZero() {
+						failed = time.Now()
+					}
+					if time.Since(failed) < test.lasts {
+						return errDown()
+					}
+					return nil
+				}
+				w.expect(w.complete(cb), test.want)
+				w.wantExchanges(sent + 1)
+				g := w.grant()
+				if !w.server.Alive(g.AccessToken) || g.RefreshFingerprint != w.vault().Fingerprint() && test.want == authcode.Done {
+					t.Errorf("grant %+v, vault %s", g, w.vault().Fingerprint())
+				}
+				if test.want == authcode.Unstored {
+					w.wantAlive(1, 1) // the one from before
+				}
+			})
+		})
+	}
+}
+
+// What a visit has written itself is known though the vault cannot be read any
+// more: the new refresh token comes before the tombstone of another identity's.
+func TestATombstoneIsKnownWithoutAnotherRead(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connected("ann")
+		stray := grant.RefreshToken{Token: w.vault().Token, LoggedInAt: time.Now(), Epoch: 40} // of a table that was restored
+		if _, err := w.secrets.Put(t.Context(), "acme", stray); err != nil {
+			t.Fatal(err)
+		}
+		w.connect("acme", with(secret(), "tenant_id", "tenant-2"))
+		sent := w.exchanges()
+		w.out.before = func(op string) error {
+			if op == "Current" && w.exchanges() > sent {
+				return errDown()
+			}
+			return nil
+		}
+		w.expect(w.journey(w.invite(), "ben"), authcode.Done)
+		if got := w.vault().Epoch; got != 42 {
+			t.Errorf("epoch %d, want 42, above the tombstone's 41", got)
+		}
+	})
+}

@@ -21,6 +21,7 @@ type addCommand struct {
 	Name     string `arg:"" help:"The connection."`
 	FromFile string `placeholder:"FILE" help:"Take the whole secret, as JSON, from a file, or from standard input (-)."`
 	Force    bool   `help:"Replace the secret of a connection that exists."`
+	TOTP     bool   `name:"totp" help:"Ask for the secret of the user's authenticator too (password)."`
 
 	fields `embed:""`
 }
@@ -30,7 +31,8 @@ type fields struct {
 	GrantType        string   `placeholder:"TYPE" help:"client_credentials, password or authorization_code."`
 	ClientID         string   `name:"client-id" placeholder:"ID" help:"The client's name at Reltio."`
 	Username         string   `placeholder:"NAME" help:"The user who logs in (password)."`
-	TenantID         string   `name:"tenant-id" placeholder:"ID" help:"The tenant (authorization_code)."`
+	TenantID         string   `name:"tenant-id" placeholder:"ID" help:"The tenant (authorization_code needs it; else callers are told)."`
+	APIURL           string   `name:"api-url" placeholder:"URL" help:"Where callers use the token; they are told."`
 	AuthURL          string   `name:"auth-url" placeholder:"URL" help:"The authorization server, if not https://auth.reltio.com."`
 	ClientAuth       string   `placeholder:"STYLE" help:"basic or post."`
 	Scope            string   `placeholder:"SCOPE" help:"Sent with logins."`
@@ -39,6 +41,8 @@ type fields struct {
 	RefreshTokenDays float64  `placeholder:"DAYS" help:"How long refresh tokens live, if not 28 days."`
 	PKCE             bool     `name:"pkce" help:"Use PKCE (authorization_code)."`
 	TokenInQuery     bool     `help:"For servers whose revoke and checkToken read only the query."`
+
+	TokenParam map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"A parameter that is sent with logins, like idp_system=salesforce; for more than one repeat it."`
 }
 
 // object is what was given, as the secret's fields.
@@ -46,7 +50,7 @@ func (f *fields) object() map[string]any {
 	object := map[string]any{}
 	for field, value := range map[string]string{
 		"grant_type": f.GrantType, "client_id": f.ClientID, "username": f.Username, "tenant_id": f.TenantID,
-		"auth_url": f.AuthURL, "client_auth": f.ClientAuth, "scope": f.Scope, "expected_user": f.ExpectedUser,
+		"auth_url": f.AuthURL, "api_url": f.APIURL, "client_auth": f.ClientAuth, "scope": f.Scope, "expected_user": f.ExpectedUser,
 	} {
 		if value != "" {
 			object[field] = value
@@ -60,6 +64,9 @@ func (f *fields) object() map[string]any {
 	if len(f.Aliases) > 0 {
 		object["aliases"] = f.Aliases
 	}
+	if len(f.TokenParam) > 0 {
+		object["token_params"] = f.TokenParam
+	}
 	if f.RefreshTokenDays != 0 {
 		object["refresh_token_days"] = f.RefreshTokenDays
 	}
@@ -68,7 +75,7 @@ func (f *fields) object() map[string]any {
 
 // Validate wants a known grant type, and one source of the fields.
 func (c *addCommand) Validate() error {
-	if c.FromFile != "" && len(c.object()) > 0 {
+	if c.FromFile != "" && (c.TOTP || len(c.object()) > 0) {
 		return errors.New("--from-file holds the whole secret: give no field beside it")
 	}
 	if c.GrantType == "" {
@@ -160,7 +167,7 @@ func readAll(r io.Reader) (string, error) {
 	if err == nil && len(text) > maxAnswer {
 		err = errors.New("it is larger than 64 KiB")
 	}
-	return strings.TrimSpace(string(text)), err
+	return string(text), err
 }
 
 // question is one that has to be answered where no flag says it.
@@ -169,17 +176,21 @@ type question struct {
 	hidden      bool
 }
 
-// questions are what a grant type needs.
-func questions(t connection.GrantType) []question {
+// questions are what a grant type needs, and the authenticator's secret if that
+// was asked for.
+func (c *addCommand) questions() []question {
 	all := []question{{"client_id", "Client ID", false}, {"client_secret", "Client secret", true}}
-	switch t {
+	switch connection.GrantType(c.GrantType) {
 	case connection.Password:
-		return append(all, question{"username", "User name", false}, question{"password", "Password", true})
+		all = append(all, question{"username", "User name", false}, question{"password", "Password", true})
 	case connection.AuthorizationCode:
-		return append(all, question{"tenant_id", "Tenant ID", false})
-	default:
-		return all
+		all = append(all, question{"tenant_id", "Tenant ID", false})
+	case connection.ClientCredentials:
 	}
+	if c.TOTP {
+		all = append(all, question{"totp_secret", "Authenticator secret", true})
+	}
+	return all
 }
 
 // asked asks for what the grant type needs and no flag has said.
@@ -194,7 +205,7 @@ func (c *addCommand) asked(ctx context.Context, a *asker) (none reltioauth.Secre
 		}
 		object["grant_type"] = c.GrantType
 	}
-	for _, q := range questions(connection.GrantType(c.GrantType)) {
+	for _, q := range c.questions() {
 		if _, given := object[q.field]; given {
 			continue
 		}
@@ -241,6 +252,9 @@ func (s *screen) added(a operate.Added) {
 	fmt.Fprintf(&s.out, "%s: %s\n  grant type  %s\n  host        %s\n", a.Connection, what, a.GrantType, a.Host)
 	for _, problem := range a.Problems {
 		fmt.Fprintf(&s.out, "  problem     %s\n", problem)
+	}
+	if len(a.SharesClientWith) > 0 {
+		fmt.Fprintf(&s.out, "  shared      its client, with %s: what ends the token of one ends it for all\n", strings.Join(a.SharesClientWith, ", "))
 	}
 	next := "reltio-tokens issue " + a.Connection
 	switch {

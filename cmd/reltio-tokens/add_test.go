@@ -29,7 +29,7 @@ func TestAddAsksForWhatIsMissing(t *testing.T) {
 	c := onLocalStack(t)
 	server := "--auth-url=" + c.reltio()
 	c.in = "client_credentials\ndemo-client\ndemo-secret-of-client\n"
-	c.expect(0, `^mine: added\n  grant type  client_credentials\n  host        127.0.0.1:\d+\n  next        reltio-tokens issue mine\n$`, "", "add", "mine", server)
+	c.expect(0, `^mine: added\n  grant type  client_credentials\n  host        127.0.0.1:\d+\n  shared      its client, with .*, demo-password: .*\n  next        reltio-tokens issue mine\n$`, "", "add", "mine", server)
 	c.expect(0, `outcome      renewed\n`, "", "issue", "mine")
 
 	c.in = "demo-secret-of-client\ndemo-secret-of-user\n"
@@ -43,9 +43,13 @@ func TestAddAsksForWhatIsMissing(t *testing.T) {
 	c.expect(0, `^person: ok\n`, "", "check", "person")
 
 	c.in = "demo-secret-of-client\nwhatever\n"
-	c.expect(0, `  problem     username: its account belongs to connection user\n  next        reltio-tokens check second\n`, "",
+	c.expect(0, `  problem     username: its account belongs to connection user\n  shared .*\n  next        reltio-tokens check second\n`, "",
 		"add", "second", server, "--grant-type=password", "--client-id=demo-client", "--username=DEMO-USER")
-	if strings.Contains(c.seen.String(), "demo-secret") {
+	c.in = "demo-secret-of-client\nwhatever\nmm2g 4nds pfrt i3ru\n"
+	c.expect(0, `^robot: added\n  grant type  password\n`, "", "add", "robot", server, "--grant-type=password", "--client-id=demo-client",
+		"--username=robot", "--totp", "--tenant-id=T", "--api-url=https://prod.reltio.com/reltio/api/T", "--token-param=idp_system=a;b=c", "--token-param=b=d")
+	c.expect(0, `^robot: ok\n`, "", "check", "robot")
+	if strings.Contains(c.seen.String(), "demo-secret") || strings.Contains(c.seen.String(), "mm2g") {
 		t.Errorf("a secret was printed:\n%s", c.seen)
 	}
 }
@@ -54,7 +58,7 @@ func TestAddFromAFile(t *testing.T) {
 	c := onLocalStack(t)
 	secret := `{"grant_type":"client_credentials","client_id":"demo-client","client_secret":"demo-secret-of-client","auth_url":"` + c.reltio() + `"}`
 	file := filepath.Join(t.TempDir(), "secret.json")
-	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("\ufeff"+secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c.expect(0, `^mine: added\n`, "", "add", "mine", "--from-file", file)
@@ -76,8 +80,10 @@ func TestAddRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		"no JSON":           {canary, []string{"--from-file=-"}, 1, `^mine: not added\n  problem     secret: must be one JSON object\n$`},
-		"nothing":           {"", []string{"--from-file=-"}, 1, `^mine: not added\n  problem     secret: must be one JSON object\n$`},
+		"no JSON":           {canary, []string{"--from-file=-"}, 1, `^mine: not added\n  problem     secret: must be one JSON object: line 1, column 1: it does not begin with a brace\n$`},
+		"a comma":           {"{\n \"client_secret\": \"" + canary + "\",\n}", []string{"--from-file=-"}, 1, `^mine: not added\n  problem     secret: must be one JSON object: line 2, column 27: a comma after the last field\n$`},
+		"lines before it":   {"\r\n\r\n{“client_secret”: " + canary, []string{"--from-file=-"}, 1, `line 3, column 2: a curly quote, JSON has straight ones\n$`},
+		"nothing":           {"", []string{"--from-file=-"}, 1, `^mine: not added\n  problem     secret: must be one JSON object: it is empty\n$`},
 		"several problems":  {`{"grant_type":"password","client_id":"` + canary + `","password":7}`, []string{"--from-file=-"}, 1, `problem     client_secret: is required\n  problem     password: must be a string\n  problem     username: is required\n`},
 		"too much":          {strings.Repeat(canary, 20_000), []string{"--from-file=-"}, 1, `larger than 64 KiB`},
 		"no such file":      {"", []string{"--from-file=/nowhere/secret"}, 1, `--from-file: open /nowhere/secret`},
@@ -87,7 +93,13 @@ func TestAddRefuses(t *testing.T) {
 		"an empty answer":   {"\n" + canary + "\n", []string{"--grant-type=client_credentials"}, 1, `problem     client_id: must be a text that is not empty\n`},
 		"another type":      {"implicit\n", nil, 1, `must be client_credentials, password or authorization_code`},
 		"an endless answer": {strings.Repeat("x", 70_000), []string{"--grant-type=password"}, 1, `client id: the answer is too long`},
-		"a field too many":  {canary + "\n" + canary + "\n", []string{"--grant-type=client_credentials", "--tenant-id=" + canary}, 1, `problem     tenant_id: is not used by client_credentials\n`},
+		"a field too many":  {canary + "\n" + canary + "\n", []string{"--grant-type=client_credentials", "--expected-user=" + canary}, 1, `problem     expected_user: is not used by client_credentials\n`},
+		"an API with query": {canary + "\n" + canary + "\n", []string{"--grant-type=client_credentials", "--api-url=https://a/?b=" + canary}, 1, `problem     api_url: must not have a query or a fragment\n`},
+		"our own parameter": {canary + "\n" + canary + "\n", []string{"--grant-type=client_credentials", "--token-param=totp=" + canary}, 1, `problem     token_params: must not have totp, which this service sends itself\n`},
+		"no authenticator":  {strings.Repeat(canary+"\n", 4), []string{"--grant-type=password", "--username=ann", "--totp"}, 1, `problem     totp_secret: must be the authenticator's secret in base32`},
+		"authenticator":     {canary + "\n" + canary + "\n" + canary + "\n", []string{"--grant-type=client_credentials", "--totp"}, 1, `problem     totp_secret: is not used by client_credentials\n`},
+		"two sources":       {"{}", []string{"--from-file=-", "--totp"}, 2, `--from-file holds the whole secret: give no field beside it`},
+		"a name and blank":  {canary + "\n" + canary + "\n", []string{"--grant-type=password", "--client-id=a", "--username=ann "}, 1, `problem     username: must not begin or end with a blank\n`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t, c.in = t, test.in
@@ -152,6 +164,7 @@ func TestConnectOpensABrowser(t *testing.T) {
 
 func TestDisconnect(t *testing.T) {
 	c := onLocalStack(t)
+	server := c.reltio()
 	c.run("issue", "demo-password")
 	c.in = "n\n"
 	c.expect(1, "", `^demo-password: not disconnected\n$`, "disconnect", "demo-password")
@@ -159,14 +172,22 @@ func TestDisconnect(t *testing.T) {
 	c.expect(2, "", `--yes`, "disconnect", "demo-password")
 	c.expect(0, `outcome      cached`, "", "issue", "demo-password")
 	c.in = "y\n"
-	c.expect(0, `^demo-password: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that\n$`, "", "disconnect", "demo-password")
+	c.expect(0, `^demo-password: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  shared       its client, with demo-authorization-code, demo-client-credentials\n  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that\n$`, "", "disconnect", "demo-password", "--revoke")
 	c.in = ""
-	c.expect(0, `^demo-password: disconnected \(was unknown\)\n  revoked      nothing: there was no token\n  secret       deleted; it can be restored for seven days\n$`, "", "disconnect", "demo-password", "--yes", "--delete-secret")
+	c.expect(0, `^demo-password: disconnected \(was unknown\)\n  revoked      nothing: there was no token\n  shared       .*\n  secret       deleted; it can be restored for seven days\n$`, "", "disconnect", "demo-password", "--yes", "--delete-secret")
 	c.expect(1, "", `UnknownConnection`, "disconnect", "demo-password", "-y")
 	c.expect(0, `^CONNECTION[^\n]*\ndemo-authorization-code [^\n]*\ndemo-client-credentials [^\n]*\n$`, "", "status")
 	c.expect(0, `secret       kept: reltio-tokens connect demo-authorization-code begins anew\n$`, "", "disconnect", "demo-authorization-code", "-y")
 	c.run("issue", "demo-client-credentials")
-	c.expect(0, `revoked      the access token\n`, "", "disconnect", "demo-client-credentials", "-y")
+	c.in = "demo-secret-of-client\n"
+	c.expect(0, `: added\n(.*\n)*  shared      its client, with demo-authorization-code, demo-client-credentials: what ends the token of one ends it for all\n`, "",
+		"add", "twin", "--auth-url="+server, "--grant-type=client_credentials", "--client-id=demo-client")
+	c.run("issue", "twin")
+	c.expect(0, `not revoked  InvalidRequest: revoke: not asked for, and demo-authorization-code, twin may hold the same token; what there is ends by itself at \S+Z\n`, "", "disconnect", "demo-client-credentials", "-y")
+	c.expect(0, `outcome      cached\n`, "", "issue", "twin")
+	c.run("add", "third", "--auth-url="+server, "--grant-type=client_credentials", "--client-id=demo-client")
+	c.run("issue", "third")
+	c.expect(0, `revoked      the access token\n  shared       .*\n  ended for    third too: each gets another token\n`, "", "disconnect", "twin", "-y", "--revoke")
 	if strings.Contains(c.seen.String(), "demo-secret") {
 		t.Errorf("a secret of the stack was printed:\n%s", c.seen)
 	}

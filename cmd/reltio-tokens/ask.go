@@ -88,6 +88,13 @@ func (a *asker) askSecret(ctx context.Context, question string) (reltioauth.Secr
 	return reltioauth.NewSecret(answer), err
 }
 
+// tell shows a line before a question, where somebody can see it.
+func (a *asker) tell(line string) {
+	if a.terminal != nil {
+		_, _ = io.WriteString(a.terminal, line+"\n") // the question follows anyway
+	}
+}
+
 // wait reads, unless the command is interrupted meanwhile.
 func (a *asker) wait(ctx context.Context, read func() (string, error)) (string, error) {
 	type answer struct {

@@ -140,11 +140,13 @@ func TestOnAWS(t *testing.T) {
 
 	c.expect(0, `outcome      renewed\n`, "", "issue", "good")
 	for range 2 {
-		c.expect(1, "", `^wrong: failed: CredentialsRejected: .*\n  write the right credentials into its secret; `, "rotate", "wrong", "--force")
+		c.expect(1, "", `^wrong: failed: CredentialsRejected: .*\n  reltio-tokens check NAME says why, and what to do\n$`, "rotate", "wrong", "--force")
 	}
 	c.expect(1, "", `^reltio-tokens: CredentialsRejected: `, "issue", "wrong")
 	c.expect(3, `(?s)good +client_credentials +-/unknown +ok +59m .*malformed +- .* new .* secret: InvalidConnection: .*wrong +password .* credentials_rejected .* CredentialsRejected: `, "", "status", "--check")
-	c.expect(0, `"refused_logins": 2\n`, "", "check", "wrong", "--json")
+	c.expect(1, `"refused_logins": 2\n`, "", "check", "wrong", "--json")
+	c.expect(1, `^wrong: not usable\n  problem     server: the user name or the password is wrong \(invalid_grant, HTTP 400: .*\)\n  do          log in at Reltio with both by hand, once; then reltio-tokens add wrong --force writes another secret`, "", "check", "wrong")
+	c.expect(0, `wrong +password .* CredentialsRejected: .*  the user name or the password is wrong  invalid_grant, HTTP 400: `, "", "status", "--wide", "wrong")
 	c.expect(1, `^second: not usable\n  problem     username: its account belongs to connection wrong\n`, "", "check", "second")
 	c.expect(1, `^malformed: not usable\n  problem     password: must be a string\n  problem     username: is required\n$`, "", "check", "malformed")
 	c.expect(1, `"ok": false`, "", "check", "malformed", "--json")
@@ -203,6 +205,22 @@ func TestAddAndDisconnectOnAWS(t *testing.T) {
 	if strings.Contains(c.seen.String(), canary) || strings.Contains(c.seen.String(), token.Reveal()) {
 		t.Error("something secret was printed")
 	}
+}
+
+// Of two connections of one client the one that is disconnected takes the token
+// from the other only if that is asked for.
+func TestSharedClientOnAWS(t *testing.T) {
+	a := onAWS(t)
+	c := a.command
+	for _, name := range []string{"one", "two", "three"} {
+		a.connect(name, map[string]any{"grant_type": "client_credentials"})
+		c.expect(0, `outcome      renewed\n`, "", "issue", name)
+	}
+	c.expect(0, `not revoked  InvalidRequest: .*three, two may hold the same token.*\n  shared       its client, with three, two\n`, "", "disconnect", "one", "-y", "--delete-secret")
+	c.expect(0, `outcome      cached\n`, "", "issue", "two")
+	c.expect(0, `revoked      the access token\n  shared       its client, with three\n  ended for    three too: each gets another token\n`, "", "disconnect", "two", "-y", "--delete-secret", "--revoke")
+	c.expect(0, `\nthree +client_credentials +-/unknown +ok +- .* now `, "", "status", "three")
+	c.expect(0, `^three: renewed\n$`, "", "rotate", "three")
 }
 
 func TestHintsOnAWS(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 type statusCommand struct {
 	Names []string `arg:"" optional:"" name:"name" help:"Connections; none: all of them."`
 	JSON  bool     `name:"json" help:"Print JSON instead of a table."`
-	Check bool     `help:"Exit with 3 if a connection needs somebody: a person to log in, or an operator to write another secret."`
+	Wide  bool     `help:"Show why the server refused, and what it said."`
+	Check bool     `help:"Exit with 3 if a connection needs somebody: a person to log in, or an operator to write another secret; or has been failing for 15 minutes."`
 }
 
 // Run shows the health of connections.
@@ -27,9 +28,9 @@ func (c *statusCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	if c.JSON {
 		err = s.json(report)
 	} else {
-		s.table(report)
+		s.table(report, c.Wide)
 	}
-	if err == nil && c.Check && report.NeedsSomebody() {
+	if err == nil && c.Check && (report.NeedsSomebody() || report.FailingForLong()) {
 		return errNeedsSomebody
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 type disconnectCommand struct {
 	Name         string `arg:"" help:"The connection."`
 	DeleteSecret bool   `help:"Delete its secret too; it can be restored for seven days."`
+	Revoke       bool   `help:"Revoke its tokens though other connections share its client: they lose them too, and get others."`
 	Yes          bool   `short:"y" help:"Do not ask."`
 }
 
@@ -23,8 +24,10 @@ func (*disconnectCommand) talks() {}
 
 // Run disconnects.
 func (c *disconnectCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) error {
-	if err := c.confirm(ctx, s, a); err != nil {
-		return err
+	if !c.Yes {
+		if err := c.confirm(ctx, w, s, a); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := w.bounded(ctx)
 	defer cancel()
@@ -32,23 +35,23 @@ func (c *disconnectCommand) Run(ctx context.Context, w *wiring, s *screen, a *as
 	if err != nil {
 		return err
 	}
-	d, err := o.Disconnect(ctx, c.Name, c.DeleteSecret)
+	d, err := o.Disconnect(ctx, operate.DisconnectRequest{Connection: c.Name, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
 	if err == nil {
 		s.disconnected(d)
 	}
 	return err
 }
 
-// confirm asks, unless that was answered on the command line.
-func (c *disconnectCommand) confirm(ctx context.Context, s *screen, a *asker) error {
-	if c.Yes {
-		return nil
+// confirm asks, and says who else loses the token.
+func (c *disconnectCommand) confirm(ctx context.Context, w *wiring, s *screen, a *asker) error {
+	shared, err := c.sharing(ctx, w)
+	if err != nil {
+		return err
 	}
-	what := "revoke its tokens"
-	if c.DeleteSecret {
-		what = "revoke its tokens, delete its secret"
+	if len(shared) > 0 {
+		a.tell(c.Name + " shares its client with " + strings.Join(shared, ", "))
 	}
-	answer, err := a.ask(ctx, fmt.Sprintf("Disconnect %s, %s? [y/N]", c.Name, what))
+	answer, err := a.ask(ctx, c.question(len(shared) > 0))
 	switch {
 	case errors.Is(err, errNoAnswer):
 		return &usageError{"disconnect asks first: answer y on standard input, or give --yes"}
@@ -59,6 +62,29 @@ func (c *disconnectCommand) confirm(ctx context.Context, s *screen, a *asker) er
 		return errSaid
 	}
 	return nil
+}
+
+// sharing names the connections that share the client.
+func (c *disconnectCommand) sharing(ctx context.Context, w *wiring) ([]string, error) {
+	ctx, cancel := w.bounded(ctx)
+	defer cancel()
+	o, err := w.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return o.Sharing(ctx, c.Name)
+}
+
+// question is what is asked about a connection that shares its client or not.
+func (c *disconnectCommand) question(shared bool) string {
+	what := "revoke its tokens"
+	if shared && !c.Revoke {
+		what = "revoke nothing (--revoke does)"
+	}
+	if c.DeleteSecret {
+		what += ", delete its secret"
+	}
+	return fmt.Sprintf("Disconnect %s, %s? [y/N]", c.Name, what)
 }
 
 // disconnected prints what was taken away, and what was not.
@@ -77,6 +103,12 @@ func (s *screen) disconnected(d operate.Disconnected) {
 		fmt.Fprintln(&s.out, "  revoked      the access token")
 	default:
 		fmt.Fprintln(&s.out, "  revoked      nothing: there was no token")
+	}
+	if len(d.SharesClientWith) > 0 {
+		fmt.Fprintf(&s.out, "  shared       its client, with %s\n", strings.Join(d.SharesClientWith, ", "))
+	}
+	if len(d.EndedFor) > 0 {
+		fmt.Fprintf(&s.out, "  ended for    %s too: each gets another token\n", strings.Join(d.EndedFor, ", "))
 	}
 	switch {
 	case d.SecretDeleted:

@@ -66,7 +66,11 @@ func hintOfType(t fault.Type) string {
 	case fault.InvalidConnection:
 		return "reltio-tokens check NAME says all that is wrong with its secret"
 	case fault.CredentialsRejected:
-		return "write the right credentials into its secret; to try the same ones again: reltio-tokens resume NAME"
+		return "reltio-tokens check NAME says why, and what to do"
+	case fault.MFARequired:
+		return "use client_credentials or authorization_code, or write the secret of the user's authenticator into its secret: totp_secret"
+	case fault.ReauthorizationRequired:
+		return "reltio-tokens connect NAME makes a link for the person"
 	case fault.ConnectionPaused:
 		return "reltio-tokens unpause NAME takes it back into the service"
 	default:

@@ -114,7 +114,7 @@ func onLocalStack(t *testing.T) command {
 
 func TestOnTheLocalStack(t *testing.T) {
 	c := onLocalStack(t)
-	c.expect(0, `demo-password +password +unknown/unknown +new +- +- +when asked for +-\n`, "", "status")
+	c.expect(0, `demo-password +password +at_end/unknown +new +- +- +when asked for +-\n`, "", "status")
 	c.expect(0, `^connection   demo-password\nfingerprint  sha256:[0-9a-f]{32}\nlife         59m5\ds left, until \S+Z\nversion      1\noutcome      renewed\nwarnings     none\n$`, "", "issue", "demo-password")
 	c.expect(0, `until \S+Z \(less than 2h0m0s\)\n`, "", "issue", "demo-password", "--min-ttl", "2h")
 	c.expect(0, `^demo-password: ok\n  grant type  password\n  host        127.0.0.1:\d+\n  account     account#[0-9a-f]{64}, of this connection\n  refused     0 logins with these credentials\n$`, "", "check", "demo-password")
@@ -185,8 +185,8 @@ func TestJSON(t *testing.T) {
 		return names
 	}
 	state := []string{
-		"connection", "expires_at", "expires_in", "fingerprint", "grant_type", "last_error", "login_mode", "needs_somebody",
-		"next_due_at", "refresh_expires_at", "refresh_mode", "secret_error", "status", "version",
+		"client", "connection", "expires_at", "expires_in", "failing_since", "fingerprint", "grant_type", "last_error", "login_mode", "needs_somebody",
+		"next_due_at", "refresh_expires_at", "refresh_mode", "refusal", "secret_error", "secret_versions_a_day", "status", "version",
 	}
 	for _, name := range []string{"demo-password", "demo-client-credentials"} { // used and new
 		got := c.expect(0, `^\{\n`, "", "status", "--json", name)
@@ -198,7 +198,7 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	got := c.expect(0, `^\{\n`, "", "check", "--json", "demo-password")
-	if diff := cmp.Diff([]string{"account", "connection", "grant_type", "host", "ok", "problems"}, keys(got.out)); diff != "" {
+	if diff := cmp.Diff([]string{"account", "connection", "grant_type", "host", "ok", "problems", "server"}, keys(got.out)); diff != "" {
 		t.Errorf("check (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"held_by", "id", "refused_logins"}, keys(got.out, "account")); diff != "" {
@@ -255,7 +255,6 @@ func TestUsage(t *testing.T) {
 		"nowhere to come":   {append(slices.Clone(stores), "connect", "a"), `--callback-url \(CALLBACK_BASE_URL\)`},
 		"come in the clear": {append(slices.Clone(stores), "connect", "a", "--callback-url=http://example.com"), "--callback-url must be an https URL"},
 		"come with a query": {append(slices.Clone(stores), "connect", "a", "--callback-url=https://example.com/?a"), "--callback-url must be an https URL"},
-		"nobody to ask":     {append(slices.Clone(stores), "disconnect", "a"), "--yes"},
 		"local is no URL":   {[]string{"--local=3001", "status"}, "http://127.0.0.1:3001"},
 		"a name is no flag": {[]string{"--local", "http://127.0.0.1:1", "status"}, "unexpected argument"},
 	} {

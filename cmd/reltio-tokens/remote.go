@@ -102,6 +102,14 @@ func (r remote) Connect(ctx context.Context, name string, replaceUser bool) (ope
 }
 
 // Disconnect implements operator.
-func (r remote) Disconnect(ctx context.Context, name string, deleteSecret bool) (operate.Disconnected, error) {
-	return call[operate.Disconnected](ctx, r, operate.Call{Verb: operate.VerbDisconnect, Connection: name, DeleteSecret: deleteSecret})
+func (r remote) Disconnect(ctx context.Context, request operate.DisconnectRequest) (operate.Disconnected, error) {
+	return call[operate.Disconnected](ctx, r, operate.Call{
+		Verb: operate.VerbDisconnect, Connection: request.Connection,
+		DeleteSecret: request.DeleteSecret, Revoke: request.Revoke,
+	})
+}
+
+// Sharing implements operator.
+func (r remote) Sharing(ctx context.Context, name string) ([]string, error) {
+	return call[[]string](ctx, r, operate.Call{Verb: operate.VerbSharing, Connection: name})
 }

@@ -95,6 +95,9 @@ func (s *screen) checked(c operate.Checked) {
 		for _, problem := range c.Problems {
 			fmt.Fprintf(&s.out, "  problem     %s\n", problem)
 		}
+		if c.Server != nil {
+			fmt.Fprintf(&s.out, "  problem     server: %s\n  do          %s\n", c.Server, c.Server.Do)
+		}
 	}
 	if c.GrantType != "" {
 		fmt.Fprintf(&s.out, "  grant type  %s\n  host        %s\n", c.GrantType, c.Host)

@@ -19,17 +19,25 @@ const none = "-"
 // statusColumn is the one with colours.
 const statusColumn = 3
 
-// table prints the health of connections, one line each.
-func (s *screen) table(r operate.Report) {
+// table prints the health of connections, one line each; wide with the reason
+// of a refusal.
+func (s *screen) table(r operate.Report, wide bool) {
 	rows := [][]string{{
 		"CONNECTION", "GRANT TYPE", "MODES", "STATUS", "TOKEN LEFT", "REFRESH UNTIL", "NEXT DUE", "LAST ERROR",
 	}}
+	if wide {
+		rows[0] = append(rows[0], "REASON", "SERVER SAID")
+	}
 	paint := []string{""}
 	for _, state := range r.Connections {
-		rows = append(rows, row(state, r.At))
+		cells := row(state, r.At)
+		if wide {
+			cells = append(cells, refusal(state)...)
+		}
+		rows = append(rows, cells)
 		paint = append(paint, colourOf(state))
 	}
-	var widths [8]int
+	widths := make([]int, len(rows[0]))
 	for _, cells := range rows {
 		for i, cell := range cells {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
@@ -69,6 +77,14 @@ func row(s operate.State, now time.Time) []string {
 		s.Connection, cmp.Or(string(s.GrantType), none), modes(s), string(s.Status),
 		left, until, due, lastError(s),
 	}
+}
+
+// refusal is why the server refused, and what it said.
+func refusal(s operate.State) []string {
+	if s.Refusal == nil {
+		return []string{none, none}
+	}
+	return []string{s.Refusal.Reason.What(), cmp.Or(s.Refusal.Said(), none)}
 }
 
 // modes are those of refreshes and of logins; a grant type that has no

@@ -54,6 +54,7 @@ func everything() operate.Report {
 		{
 			Connection: "mfa", GrantType: connection.Password, Status: grant.StatusMFARequired, NeedsSomebody: true,
 			RefreshMode: grant.Unknown, LoginMode: grant.Unknown, NextDueAt: in(5 * time.Minute), LastError: is(fault.MFARequired, "the user needs a second factor"),
+			Refusal: &operate.Refused{Reason: operate.ReasonSecondFactor},
 		},
 		{
 			Connection: "new", GrantType: connection.Password, Status: operate.New, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
@@ -70,7 +71,8 @@ func everything() operate.Report {
 		{
 			Connection: "rejected", GrantType: connection.Password, Status: grant.StatusCredentialsRejected, NeedsSomebody: true,
 			RefreshMode: grant.Unknown, LoginMode: grant.Unknown, NextDueAt: in(time.Minute),
-			LastError: is(fault.CredentialsRejected, "Reltio refused the user or the client; stopped to prevent a lock-out"),
+			LastError: is(fault.CredentialsRejected, "Reltio refused the user; stopped to prevent a lock-out (invalid_grant, HTTP 400)"),
+			Refusal:   &operate.Refused{Code: "invalid_grant", Status: 400, Description: "User account is locked", Reason: operate.ReasonUserLocked},
 		},
 		{
 			Connection: "unknown", Status: grant.StatusUnknown, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
@@ -99,9 +101,9 @@ func golden(t *testing.T, name, got string) {
 func TestTheTableOfStatus(t *testing.T) {
 	var plain, colour screen
 	colour.colour = true
-	plain.table(everything())
+	plain.table(everything(), false)
 	golden(t, "status.txt", plain.out.String())
-	colour.table(everything())
+	colour.table(everything(), false)
 	golden(t, "status-colour.txt", colour.out.String())
 	bare := strings.NewReplacer("\x1b[31m", "", "\x1b[32m", "", "\x1b[33m", "", "\x1b[2m", "", "\x1b[0m", "")
 	if diff := cmp.Diff(plain.out.String(), bare.Replace(colour.out.String())); diff != "" {
@@ -109,9 +111,17 @@ func TestTheTableOfStatus(t *testing.T) {
 	}
 }
 
+// A wide table has the reason and the server's words, and is the plain one
+// before them.
+func TestTheWideTableOfStatus(t *testing.T) {
+	var wide screen
+	wide.table(everything(), true)
+	golden(t, "status-wide.txt", wide.out.String())
+}
+
 func TestTheTableOfNothing(t *testing.T) {
 	var s screen
-	s.table(operate.Report{})
+	s.table(operate.Report{}, false)
 	if want := "CONNECTION  GRANT TYPE  MODES  STATUS  TOKEN LEFT  REFRESH UNTIL  NEXT DUE  LAST ERROR\n"; s.out.String() != want {
 		t.Errorf("%q, want the heads alone", s.out.String())
 	}
@@ -163,7 +173,7 @@ func TestRotated(t *testing.T) {
 		"left over":   {rotation.Single(rotation.LeftOver, nil), "", "acme: left_over: nothing was asked of Reltio; the next tick tries again\n", true},
 		"no outcome":  {rotation.Result{}, "", "acme: left_over: nothing was asked of Reltio; the next tick tries again\n", true},
 		"failed":      {rotation.Single(rotation.Failed, fault.New(fault.ReltioUnavailable, "m")), "", "acme: failed: ReltioUnavailable: m\n", true},
-		"reauthorize": {rotation.Single(rotation.Reauthorize, fault.New(fault.ReauthorizationRequired, "m")), "", "acme: reauthorize: ReauthorizationRequired: m\n", true},
+		"reauthorize": {rotation.Single(rotation.Reauthorize, fault.New(fault.ReauthorizationRequired, "m")), "", "acme: reauthorize: ReauthorizationRequired: m\n  reltio-tokens connect NAME makes a link for the person\n", true},
 		"limited":     {rotation.Single(rotation.LeftOver, fault.New(fault.RateLimited, "m")), "", "acme: left_over: RateLimited: m\n", true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -147,9 +147,15 @@ func TestAddOnATerminalOfWhatExists(t *testing.T) {
 
 func TestDisconnectOnATerminal(t *testing.T) {
 	c := onLocalStack(t)
-	p := c.onTerminal("disconnect", "demo-password", "--delete-secret")
+	p := c.onTerminal("disconnect", "demo-password")
+	p.answer("Disconnect demo-password, revoke nothing (--revoke does)? [y/N]: ", "no\n")
+	const shared = "demo-password shares its client with demo-authorization-code, demo-client-credentials"
+	if code := p.ended(); code != exitFailed || !strings.Contains(p.text(), shared) {
+		t.Errorf("%d:\n%s", code, p.text())
+	}
+	p = c.onTerminal("disconnect", "demo-password", "--revoke", "--delete-secret")
 	p.answer("Disconnect demo-password, revoke its tokens, delete its secret? [y/N]: ", "yes\n")
-	if code := p.ended(); code != 0 || !strings.Contains(p.text(), "demo-password: disconnected") {
+	if code := p.ended(); code != 0 || !strings.Contains(p.text(), "demo-password: disconnected") || !strings.Contains(p.text(), shared) {
 		t.Errorf("%d:\n%s", code, p.text())
 	}
 }

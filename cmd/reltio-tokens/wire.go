@@ -36,7 +36,8 @@ type operator interface {
 	ResumeAll(ctx context.Context) ([]operate.Change, error)
 	Add(ctx context.Context, r operate.AddRequest) (operate.Added, error)
 	Connect(ctx context.Context, name string, replaceUser bool) (operate.Invited, error)
-	Disconnect(ctx context.Context, name string, deleteSecret bool) (operate.Disconnected, error)
+	Disconnect(ctx context.Context, r operate.DisconnectRequest) (operate.Disconnected, error)
+	Sharing(ctx context.Context, name string) ([]string, error)
 }
 
 var (

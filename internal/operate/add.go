@@ -6,6 +6,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -28,6 +29,8 @@ type Added struct {
 	Replaced bool `json:"replaced"`
 	// Problems are what keeps it from being used, though it is well-formed.
 	Problems []string `json:"problems"`
+	// SharesClientWith are the connections that have the same client.
+	SharesClientWith []string `json:"shares_client_with"`
 }
 
 // Add writes a connection's secret, if it is one that a renewal can use:
@@ -54,11 +57,14 @@ func (o *Operator) Add(ctx context.Context, r AddRequest) (Added, error) {
 			return Added{}, err
 		}
 	}
+	// It is said for information: what cannot be read is left out.
+	shared, _ := o.sharing(ctx, c, grant.Grant{Connection: r.Connection})
 	if _, err := o.Secrets.PutConnection(ctx, r.Connection, r.Secret); err != nil {
 		return Added{}, err
 	}
 	return Added{
 		Connection: r.Connection, GrantType: c.GrantType, Host: c.Host(), Replaced: exists, Problems: checked.Problems,
+		SharesClientWith: shared,
 	}, nil
 }
 

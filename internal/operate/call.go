@@ -28,6 +28,7 @@ const (
 	VerbAdd        Verb = "add"
 	VerbConnect    Verb = "connect"
 	VerbDisconnect Verb = "disconnect"
+	VerbSharing    Verb = "sharing"
 )
 
 // Call is one request to an Operator in another process.
@@ -39,9 +40,11 @@ type Call struct {
 	Force       bool     `json:"force,omitempty"`
 	// Secret is what VerbAdd writes.
 	Secret ClearText `json:"secret,omitzero"`
-	// ReplaceUser is for VerbConnect, DeleteSecret for VerbDisconnect.
+	// ReplaceUser is for VerbConnect, DeleteSecret and Revoke for
+	// VerbDisconnect.
 	ReplaceUser  bool `json:"replace_user,omitempty"`
 	DeleteSecret bool `json:"delete_secret,omitempty"`
+	Revoke       bool `json:"revoke,omitempty"`
 }
 
 // ClearText is a secret that JSON shows: one that is shown to whoever asked for
@@ -108,10 +111,12 @@ func (o *Operator) do(ctx context.Context, c Call) (any, error) {
 	case VerbConnect:
 		return o.Connect(ctx, c.Connection, c.ReplaceUser)
 	case VerbDisconnect:
-		return o.Disconnect(ctx, c.Connection, c.DeleteSecret)
+		return o.Disconnect(ctx, DisconnectRequest{Connection: c.Connection, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
+	case VerbSharing:
+		return o.Sharing(ctx, c.Connection)
 	default:
 		return nil, fault.New(fault.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect or disconnect")
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect or sharing")
 	}
 }
 

@@ -91,9 +91,6 @@ func resumed(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 	case grant.StatusUnknown: // its secret is back
 		g.Status, g.TTL = grant.StatusFailing, time.Time{}
 	}
-	if g.Waiting() {
-		g = g.Untried()
-	}
 	status := g.Status
 	g = g.Healthy()
 	g.Status = status
@@ -135,9 +132,9 @@ func (o *Operator) clearLogins(ctx context.Context, name string) error {
 	case err != nil:
 		return err
 	}
-	return o.Accounts.ClearLogins(ctx, account.Try{
+	return o.Accounts.SettleLogin(ctx, account.Try{
 		Account: c.Account(), Credentials: c.Credentials(), Connection: name, Now: o.Now(),
-	})
+	}, account.Resumed)
 }
 
 // change changes a grant under a lease taken over anyone's head. Whoever held

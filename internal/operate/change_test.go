@@ -257,20 +257,29 @@ func TestResumeWithTheSameWrongPassword(t *testing.T) {
 	})
 }
 
-// Whatever a check said of its token, a resumed connection may be tried.
+// Whatever a check said of its token, a resumed connection may be tried, also one
+// that is never tried by itself; and what the check said stands.
 func TestResumeAfterACheck(t *testing.T) {
-	for _, verdict := range []grant.Verdict{grant.Alive, grant.Dead, grant.Undecided} {
-		bubble(t, func(t *testing.T, w *world) {
-			now := time.Now()
-			w.connect("acme", password())
-			w.put(grant.Grant{
-				Connection: "acme", Status: grant.StatusCredentialsRejected, TriedAt: now.Add(-time.Minute),
-			}.CheckedAs(verdict, now))
-			w.resume()
-			if g := w.grant(); !g.TryDue(now) {
-				t.Errorf("verdict %d: tried at %v, checked at %v, want one that may be tried", verdict, g.TriedAt, g.CheckedAt)
-			}
-		})
+	waiting := []grant.Status{grant.StatusCredentialsRejected, grant.StatusMFARequired, grant.StatusInvalidConnection}
+	for _, status := range waiting {
+		for _, verdict := range []grant.Verdict{grant.Unchecked, grant.Alive, grant.Dead, grant.Unclear} {
+			bubble(t, func(t *testing.T, w *world) {
+				now := time.Now()
+				w.connect("acme", password())
+				w.put(grant.Grant{
+					Connection: "acme", Status: status, TriedAt: now.Add(-time.Minute), Refusals: 20, Throttles: 2,
+				}.CheckedAs(verdict, now))
+				w.resume()
+				g := w.grant()
+				if !g.TryDue(now) || g.Refusals != 0 || g.Throttles != 0 {
+					t.Errorf("%s, verdict %q: tried at %v, %d refusals, %d throttles; want one that may be tried, and no counts",
+						status, verdict, g.TriedAt, g.Refusals, g.Throttles)
+				}
+				if g.CheckVerdict != verdict || !g.CheckedAt.Equal(now) {
+					t.Errorf("%s: verdict %q of %v, want %q of %v", status, g.CheckVerdict, g.CheckedAt, verdict, now)
+				}
+			})
+		}
 	}
 }
 
@@ -345,11 +354,17 @@ func TestResumeOfAClientThatIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", with(clientCredentials(), "client_secret", "wrong"))
 		w.rotate(false)
-		w.rotate(true)
+		for end := time.Now().Add(2 * time.Hour); time.Now().Before(end); time.Sleep(time.Minute) {
+			w.tick()
+		}
+		if g := w.grant(); g.Status != grant.StatusCredentialsRejected || !g.RefusedForLong() {
+			t.Fatalf("status %s after %d refusals in a row, want one that is tried hourly", g.Status, g.Refusals)
+		}
+		time.Sleep(time.Until(w.grant().TriedAt.Add(10 * time.Minute)))
 		requests := w.requests()
-		w.rotate(true)
+		w.tick()
 		if w.requests() != requests {
-			t.Fatal("a third try within the hour")
+			t.Fatal("a try within the hour")
 		}
 		w.resume()
 		w.tick()

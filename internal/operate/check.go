@@ -12,10 +12,13 @@ import (
 // Checked is what can be said of a connection's secret without a login.
 type Checked struct {
 	Connection string `json:"connection"`
-	// OK says that there is no problem.
+	// OK says that there is no problem, and that the server has not refused it.
 	OK bool `json:"ok"`
 	// Problems read "<field>: <what>" and never hold a value.
 	Problems []string `json:"problems"`
+	// Server is how the server refused the secret as it stands, if that does not
+	// pass by itself; null: it did not, as far as is known.
+	Server *Refused `json:"server"`
 	// GrantType and Host (the authorization server's host:port) are empty if
 	// the secret is malformed.
 	GrantType connection.GrantType `json:"grant_type"`
@@ -37,8 +40,8 @@ type Claim struct {
 }
 
 // Check reads a connection's secret as a renewal would, says everything that is
-// wrong with it, and looks whether another connection has its account. It asks
-// Reltio for nothing and changes nothing.
+// wrong with it, whether another connection has its account, and how the server
+// refused it, if it did. It asks Reltio for nothing and changes nothing.
 func (o *Operator) Check(ctx context.Context, name string) (Checked, error) {
 	if err := named(name); err != nil {
 		return Checked{}, err
@@ -60,7 +63,14 @@ func (o *Operator) Check(ctx context.Context, name string) (Checked, error) {
 			return checked, err
 		}
 	}
-	checked.OK = len(checked.Problems) == 0
+	g, exists, err := o.grantOf(ctx, name)
+	if err != nil {
+		return checked, err
+	}
+	if exists {
+		checked.Server = server(g, c.Version)
+	}
+	checked.OK = len(checked.Problems) == 0 && checked.Server == nil
 	return checked, nil
 }
 

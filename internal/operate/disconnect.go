@@ -4,18 +4,24 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
+
+// DisconnectRequest is a connection to be disconnected.
+type DisconnectRequest struct {
+	Connection string
+	// DeleteSecret deletes its secret too.
+	DeleteSecret bool
+	// Revoke revokes its tokens though other connections share its client, and
+	// so may hold them too. Without such connections they are revoked anyway.
+	Revoke bool
+}
 
 // Disconnected is what became of a connection that was disconnected.
 type Disconnected struct {
@@ -31,15 +37,23 @@ type Disconnected struct {
 	// ends by itself at the latest, if that is known.
 	NotRevoked *rotation.Error `json:"not_revoked"`
 	EndsAt     *time.Time      `json:"ends_at"`
+	// SharesClientWith are the connections that share its client, or hold its
+	// token; EndedFor are those of them that held what was revoked. They get
+	// another token.
+	SharesClientWith []string `json:"shares_client_with"`
+	EndedFor         []string `json:"ended_for"`
 	// SecretDeleted says that the connection has no secret any more.
 	SecretDeleted bool `json:"secret_deleted"`
 }
 
 // Disconnect takes everything away that the connection got: its tokens are
 // revoked at Reltio as far as that can be done, its grant and the grant's secret
-// removed, its claim to a user's account ended; with deleteSecret its own secret
+// removed, its claim to a user's account ended; with DeleteSecret its own secret
 // is deleted too. Without, the next token that is asked for begins anew. What
 // Reltio refused stays counted, or disconnecting would be a way to lock a user.
+//
+// Connections of one client hold the same token at Reltio. If there are others,
+// only Revoke revokes, and what was revoked is taken out of their grants too.
 //
 // A secret that cannot be used names no account, so a claim stays with it; it
 // ends when another connection names the account and finds that secret deleted,
@@ -48,11 +62,11 @@ type Disconnected struct {
 // From the first write on nothing is handed out and nothing renewed; whatever
 // fails afterwards leaves the connection paused and without a token, and
 // disconnecting it again does the rest. UnknownConnection if there is nothing.
-func (o *Operator) Disconnect(ctx context.Context, name string, deleteSecret bool) (Disconnected, error) {
-	if err := named(name); err != nil {
+func (o *Operator) Disconnect(ctx context.Context, r DisconnectRequest) (Disconnected, error) {
+	if err := named(r.Connection); err != nil {
 		return Disconnected{}, err
 	}
-	d := disconnection{Operator: o, name: name, deleteSecret: deleteSecret, done: Disconnected{Connection: name}}
+	d := disconnection{Operator: o, name: r.Connection, request: r, done: Disconnected{Connection: r.Connection, EndedFor: []string{}}}
 	return again(func() (Disconnected, error) {
 		err := d.once(ctx)
 		return d.done, err
@@ -64,21 +78,25 @@ func (o *Operator) Disconnect(ctx context.Context, name string, deleteSecret boo
 type disconnection struct {
 	*Operator
 
-	name         string
-	deleteSecret bool
-	done         Disconnected
+	name    string
+	request DisconnectRequest
+	done    Disconnected
 	// c is nil if the secret cannot be used, for the reason why.
 	c   *connection.Connection
 	why *fault.Error
 }
 
-// once is: lease, read again, close, revoke, delete, forget, release.
+// once is: lease, read again, close, revoke, end for others, delete, forget,
+// release.
 func (d *disconnection) once(ctx context.Context) error {
 	if err := d.readSecret(ctx); err != nil {
 		return err
 	}
 	seen, err := d.there(ctx)
 	if err != nil {
+		return err
+	}
+	if d.done.SharesClientWith, err = d.sharing(ctx, d.c, seen); err != nil {
 		return err
 	}
 	held, err := d.seize(ctx, seen)
@@ -100,7 +118,9 @@ func (d *disconnection) once(ctx context.Context) error {
 	if err := d.Grants.PutGrant(ctx, held, closed(g)); err != nil {
 		return err
 	}
-	d.revoke(ctx, held, g)
+	if err := d.revoke(ctx, held, g); err != nil {
+		return unfinished(err)
+	}
 	if err := d.delete(ctx); err != nil {
 		return unfinished(err)
 	}
@@ -162,11 +182,11 @@ func (d *disconnection) delete(ctx context.Context) error {
 		return err
 	}
 	if d.c != nil { // else nobody knows which account it was
-		if err := d.Accounts.DropClaim(ctx, d.c.Account(), d.name); err != nil {
+		if err := d.Accounts.MoveClaim(ctx, d.c.Account(), d.name, ""); err != nil {
 			return err
 		}
 	}
-	if !d.deleteSecret {
+	if !d.request.DeleteSecret {
 		return nil
 	}
 	if err := d.Secrets.DeleteConnection(ctx, d.name); err != nil && !errors.Is(err, connection.ErrNotFound) {
@@ -174,103 +194,4 @@ func (d *disconnection) delete(ctx context.Context) error {
 	}
 	d.done.SecretDeleted = true
 	return nil
-}
-
-// revoke revokes the refresh tokens, or the access token where there are none,
-// and remembers what came of it. Nothing is sent in the lease's last seconds.
-func (d *disconnection) revoke(ctx context.Context, held lease.Lease, g grant.Grant) {
-	ctx, cancel := context.WithTimeout(ctx, held.Until.Sub(d.Now())-lease.Skew)
-	defer cancel()
-	tokens, hint, err := d.tokens(ctx, g)
-	if err == nil && len(tokens) == 0 {
-		return
-	}
-	if err == nil {
-		err = d.mayAsk(ctx, g)
-	}
-	for _, token := range tokens {
-		if err == nil {
-			err = d.send(ctx, token, hint)
-		}
-	}
-	if err == nil {
-		d.done.Revoked = hint
-		return
-	}
-	d.done.NotRevoked = errorOf(fault.Of(err))
-	d.done.EndsAt = moment(g.RefreshExpiresAt)
-	if hint == reltioauth.HintAccessToken {
-		d.done.EndsAt = moment(g.ExpiresAt)
-	}
-}
-
-// tokens are what there is to revoke. A refresh token takes its access token
-// with it.
-func (d *disconnection) tokens(ctx context.Context, g grant.Grant) ([]reltioauth.Secret, reltioauth.TokenHint, error) {
-	current, err := d.Vault.Current(ctx, d.name)
-	if err != nil && !errors.Is(err, grant.ErrNotFound) {
-		return nil, reltioauth.HintRefreshToken, err
-	}
-	versions := []grant.RefreshToken{current}
-	if err == nil && g.SecretVersion != "" && g.SecretVersion != current.Version {
-		pointed, err := d.Vault.Version(ctx, d.name, g.SecretVersion)
-		if err != nil {
-			return nil, reltioauth.HintRefreshToken, err
-		}
-		versions = append(versions, pointed)
-	}
-	var tokens []reltioauth.Secret
-	for _, v := range versions {
-		if !v.Token.IsZero() && !slices.ContainsFunc(tokens, v.Token.Equal) {
-			tokens = append(tokens, v.Token)
-		}
-	}
-	if len(tokens) > 0 {
-		return tokens, reltioauth.HintRefreshToken, nil
-	}
-	if g.Living(d.Now()) {
-		tokens = append(tokens, g.AccessToken)
-	}
-	return tokens, reltioauth.HintAccessToken, nil
-}
-
-// mayAsk makes sure that the tokens can be sent, and to the server that gave
-// them; it waits for as long as anyone does for a host that is paused.
-func (d *disconnection) mayAsk(ctx context.Context, g grant.Grant) error {
-	switch {
-	case d.c == nil:
-		return d.why
-	case g.Identity != d.c.Identity():
-		return fault.New(fault.InvalidConnection, "its secret names another client, user or server than the one that got the tokens")
-	}
-	record, err := d.Budgets.Budget(ctx, d.c.Host())
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, budget.MaxWait)
-	defer cancel()
-	if budget.AwaitUnpaused(ctx, record, d.Now) != nil {
-		return fault.Limited(record.PausedUntil.Sub(d.Now()))
-	}
-	return nil
-}
-
-// send revokes one token.
-func (d *disconnection) send(ctx context.Context, token reltioauth.Secret, hint reltioauth.TokenHint) error {
-	client := d.c.Client()
-	client.Connect, client.Now = d.Connector, d.Now
-	err := client.Revoke(ctx, token, hint)
-	var e *reltioauth.Error
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &e):
-		return fault.Wrap(fault.ReltioUnavailable, "revoke: no usable answer", err)
-	case e.Credentials():
-		return fault.Wrap(fault.CredentialsRejected, "Reltio refused the client", err)
-	case e.Answered():
-		return fault.Wrap(fault.ReltioUnavailable, fmt.Sprintf("revoke: %s (HTTP %d)", e.Code, e.StatusCode), err)
-	default:
-		return fault.Wrap(fault.ReltioUnavailable, "revoke: no answer", err)
-	}
 }

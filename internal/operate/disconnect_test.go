@@ -21,7 +21,7 @@ import (
 // leave disconnects acme, and that works.
 func (w *world) leave(deleteSecret bool) operate.Disconnected {
 	w.t.Helper()
-	d, err := w.operator.Disconnect(w.t.Context(), "acme", deleteSecret)
+	d, err := w.operator.Disconnect(w.t.Context(), operate.DisconnectRequest{Connection: "acme", DeleteSecret: deleteSecret})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestDisconnectTakesEverythingAway(t *testing.T) {
 				time.Sleep(61 * time.Second)
 				if test.deleteSecret {
 					w.wantIssue(fault.UnknownConnection)
-					_, err := w.operator.Disconnect(t.Context(), "acme", true)
+					_, err := w.operator.Disconnect(t.Context(), operate.DisconnectRequest{Connection: "acme", DeleteSecret: true})
 					w.wantError(err, fault.UnknownConnection)
 					return
 				}
@@ -141,7 +141,7 @@ func TestDisconnectWhatWasNeverUsed(t *testing.T) {
 			t.Errorf("%d revocations, want none", w.revocations())
 		}
 		for name, want := range map[string]fault.Type{"nope": fault.UnknownConnection, "No": fault.InvalidRequest} {
-			_, err := w.operator.Disconnect(t.Context(), name, true)
+			_, err := w.operator.Disconnect(t.Context(), operate.DisconnectRequest{Connection: name, DeleteSecret: true})
 			w.wantError(err, want)
 		}
 	})
@@ -162,7 +162,7 @@ func TestDisconnectWithoutRevocation(t *testing.T) {
 		}, fault.ReltioUnavailable, 1},
 		"the client is refused": {func(w *world) {
 			w.server.SetClientSecret("client-1", reltioauth.NewSecret("c4n4ry"))
-		}, fault.CredentialsRejected, 1},
+		}, fault.CredentialsRejected, 2}, // with Basic, then in the body
 		"the secret is malformed": {func(w *world) { w.connectText("acme", `{}`) }, fault.InvalidConnection, 0},
 		"the host is not allowed": {func(w *world) {
 			w.connect("acme", with(password(), "auth_url", "https://evil.example.com"))
@@ -328,7 +328,7 @@ func TestDisconnectThatEndsInTheMiddle(t *testing.T) {
 					broken := *w.operator
 					c := &crashing{world: w, left: steps}
 					broken.Grants, broken.Secrets = c, c
-					_, err := broken.Disconnect(t.Context(), "acme", true)
+					_, err := broken.Disconnect(t.Context(), operate.DisconnectRequest{Connection: "acme", DeleteSecret: true})
 					w.wantError(err, fault.StoreUnavailable)
 					if !errors.Is(err, errCrash) {
 						t.Errorf("error %v", err)

@@ -11,7 +11,8 @@
 //	change, err = o.Unpause(ctx, "acme")     // due now
 //	change, err = o.Resume(ctx, "acme")      // refused logins forgotten, tried at the next tick
 //	result, err := o.Rotate(ctx, "acme", true)
-//	gone, err := o.Disconnect(ctx, "acme", true) // tokens revoked, secrets deleted
+//	others, err := o.Sharing(ctx, "acme")    // connections of the same client
+//	gone, err := o.Disconnect(ctx, operate.DisconnectRequest{Connection: "acme"})
 //
 // A renewal is an invocation of the rotate function, a token one of the issue
 // function; the one thing that is asked of Reltio here is to revoke what
@@ -49,7 +50,7 @@ import (
 type Operator struct {
 	Grants      grant.Store
 	Leases      lease.Store
-	Accounts    Accounts
+	Accounts    account.Store
 	Connections Connections
 	// Rotations is the rotate function, for Rotate.
 	Rotations rotation.Function
@@ -94,14 +95,6 @@ type Connections interface {
 	// List returns the names of all connections, sorted. One just written may
 	// be missing for a moment.
 	List(ctx context.Context) ([]string, error)
-}
-
-// Accounts are the counters of logins, and what stands in them.
-type Accounts interface {
-	account.Store
-	// Account returns the record as it stands, read strongly; the zero Record
-	// if there is none. It may change at once: nothing is decided by it.
-	Account(ctx context.Context, hash string) (account.Record, error)
 }
 
 // IssueFunction invokes the one that hands out tokens.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
@@ -15,7 +14,7 @@ import (
 )
 
 const (
-	// readers is how many connections Status reads at a time.
+	// readers is how many connections are read at a time.
 	readers = 8
 	// indexPage is how many index entries are read at a time.
 	indexPage = 500
@@ -44,6 +43,9 @@ type State struct {
 	Connection string `json:"connection"`
 	// GrantType as the secret says; empty if it cannot be read.
 	GrantType connection.GrantType `json:"grant_type"`
+	// Client names the client at its host, as a hash; empty if the secret cannot
+	// be read. Connections with the same one share their tokens.
+	Client string `json:"client"`
 	// RefreshMode and LoginMode are what was learned of the server.
 	RefreshMode grant.Mode `json:"refresh_mode"`
 	LoginMode   grant.Mode `json:"login_mode"`
@@ -58,6 +60,15 @@ type State struct {
 	NextDueAt *time.Time `json:"next_due_at"`
 	// LastError is what the last renewal ended with.
 	LastError *rotation.Error `json:"last_error"`
+	// Refusal is how the server refused last; null if it did not since the last
+	// success.
+	Refusal *Refused `json:"refusal"`
+	// FailingSince is since when a failing connection's token was due; null for
+	// one that never had a token, and if it does not fail.
+	FailingSince *time.Time `json:"failing_since"`
+	// SecretVersionsADay is how many versions of the grant's secret are written
+	// in a day; 0 unless the server gives a new refresh token at each refresh.
+	SecretVersionsADay int `json:"secret_versions_a_day"`
 	// SecretError is what is wrong with the secret as it stands now.
 	SecretError *rotation.Error `json:"secret_error"`
 	Version     int64           `json:"version"`
@@ -84,16 +95,7 @@ func (o *Operator) Status(ctx context.Context, names ...string) (Report, error) 
 	}
 	r := Report{At: o.Now().UTC().Truncate(time.Second), Connections: make([]State, len(names))}
 	faults := make([]error, len(names))
-	var reading sync.WaitGroup
-	free := make(chan struct{}, readers)
-	for i, name := range names {
-		free <- struct{}{}
-		reading.Go(func() {
-			r.Connections[i], faults[i] = o.state(ctx, name)
-			<-free
-		})
-	}
-	reading.Wait()
+	each(len(names), func(i int) { r.Connections[i], faults[i] = o.state(ctx, names[i]) })
 	return o.reported(r, faults, all)
 }
 
@@ -176,7 +178,7 @@ func (o *Operator) state(ctx context.Context, name string) (State, error) {
 	case missing:
 		s.SecretError = errorOf(fault.New(fault.UnknownConnection, "its secret is missing"))
 	default:
-		s.GrantType = c.GrantType
+		s.GrantType, s.Client = c.GrantType, c.ClientKey()
 	}
 	s.NeedsSomebody = s.NeedsSomebody || malformed
 	return s, nil
@@ -208,6 +210,10 @@ func stateOf(g grant.Grant, exists bool, now time.Time) State {
 	if e := g.Last(now); e != nil {
 		s.LastError = errorOf(e)
 	}
+	if g.Status == grant.StatusFailing || g.Status == grant.StatusTokenLimit {
+		s.FailingSince = moment(failingSince(g))
+	}
+	s.Refusal, s.SecretVersionsADay = refusedOf(g), versionsADay(g)
 	return s
 }
 

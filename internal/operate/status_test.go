@@ -39,12 +39,12 @@ func TestStatusOfAHealthyConnection(t *testing.T) {
 		w.rotate(false)
 		time.Sleep(10*time.Minute + 500*time.Millisecond)
 		g := w.grant()
-		left, expires, ends := int64(49*60+59), g.ExpiresAt.Truncate(time.Second), g.RefreshExpiresAt.Truncate(time.Second)
+		left, expires, ends := int64(49*60+58), g.ExpiresAt.Truncate(time.Second), g.RefreshExpiresAt.Truncate(time.Second)
 		due := g.Due().Truncate(time.Second)
 		want := operate.State{
-			Connection: "acme", GrantType: connection.Password, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
+			Connection: "acme", GrantType: connection.Password, RefreshMode: grant.AtEnd, LoginMode: grant.Unknown,
 			Status: grant.StatusOK, ExpiresIn: &left, ExpiresAt: &expires, RefreshExpiresAt: &ends, NextDueAt: &due,
-			Version: 1, Fingerprint: g.Fingerprint,
+			Version: 1, Fingerprint: g.Fingerprint, Client: connection.Hash("auth.reltio.com:443", "client-1"),
 		}
 		got := w.state("acme")
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -206,8 +206,9 @@ func TestStatusAsJSON(t *testing.T) {
 		}
 		got, err := json.Marshal(report)
 		want := `{"at":"2000-01-01T00:00:00Z","connections":[{"connection":"acme","grant_type":"client_credentials",` +
-			`"refresh_mode":"unknown","login_mode":"unknown","status":"new","expires_in":null,"expires_at":null,` +
-			`"refresh_expires_at":null,"next_due_at":null,"last_error":null,"secret_error":null,"version":0,` +
+			`"client":"` + connection.Hash("auth.reltio.com:443", "client-1") + `",` +
+			`"refresh_mode":"at_end","login_mode":"unknown","status":"new","expires_in":null,"expires_at":null,` +
+			`"refresh_expires_at":null,"next_due_at":null,"last_error":null,"refusal":null,"failing_since":null,"secret_versions_a_day":0,"secret_error":null,"version":0,` +
 			`"fingerprint":"","needs_somebody":false}]}`
 		if err != nil || string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -322,10 +323,12 @@ func TestCheck(t *testing.T) {
 		w.rotate(false)
 		w.rotate(true)
 		want.Account.HeldBy, want.Account.RefusedLogins = "acme", 2
+		want.OK, want.Server = false, w.state("acme").Refusal
 		compare("refused twice", want, check("acme"))
 
 		w.connect("acme", password())
 		want.Account.RefusedLogins = 0
+		want.OK, want.Server = true, nil
 		compare("with new credentials", want, check("acme"))
 
 		for _, name := range []string{"code", "client"} {
@@ -404,6 +407,7 @@ func TestCalls(t *testing.T) {
 			{operate.Call{Verb: operate.VerbUnpause, Connection: "acme"}, operate.Change{}},
 			{operate.Call{Verb: operate.VerbResume, Connection: "acme"}, operate.Change{}},
 			{operate.Call{Verb: operate.VerbResumeAll}, []operate.Change{}},
+			{operate.Call{Verb: operate.VerbSharing, Connection: "acme"}, []string{}},
 			{operate.Call{Verb: operate.VerbDisconnect, Connection: "acme", DeleteSecret: true}, operate.Disconnected{}},
 			{operate.Call{Verb: operate.VerbAdd, Connection: "acme", Secret: operate.ClearText{Secret: reltioauth.NewSecret(passwordSecret)}}, operate.Added{}},
 			{operate.Call{Verb: operate.VerbConnect, Connection: "person"}, operate.Invited{}},

@@ -12,8 +12,9 @@
 //
 // Examine blocks on the network, each check for a bounded time, and ends with
 // its context. A check that fails is a finding, and the others go on; one that
-// cannot be made is a finding too. Findings hold names, error codes and fixed
-// words: nothing secret, and no text that a server sent.
+// cannot be made is a finding too. Findings hold names, error codes, fixed words
+// and an authorization server's description of a refusal, redacted as it is
+// stored: nothing secret, and no other text that a server sent.
 package doctor
 
 import (

@@ -24,6 +24,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/operate"
 	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // lines are the findings, one line each.
@@ -69,6 +70,7 @@ func TestAllIsWell(t *testing.T) {
 		"ok sweeps: nothing is overdue",
 		"ok connection machine: client_credentials, new",
 		"ok connection person: authorization_code, new",
+		"ok shared client: machine, person share one: what ends the token of one ends it for all",
 	}
 	if diff := cmp.Diff(want, lines(got)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
@@ -162,6 +164,58 @@ func TestTroubles(t *testing.T) {
 			},
 			`^warning connection machine: waits for somebody: credentials_rejected \| docs/operations.md, waiting`,
 		},
+		"a user who is locked": {
+			func(i *installation) {
+				i.store(grant.Grant{
+					Connection: "machine", Status: grant.StatusCredentialsRejected, LastError: fault.CredentialsRejected,
+					Refusal: grant.Refusal{Code: "invalid_grant", Status: 400, Description: "User account is locked"},
+				})
+			},
+			`^warning connection machine: waits for somebody: credentials_rejected: the user is locked \(invalid_grant, HTTP 400: User account is locked\) \| ask an administrator of Reltio to unlock the user, .*; then, .*resume machine$`,
+		},
+		"a scope that the client has not": {
+			func(i *installation) {
+				i.store(grant.Grant{
+					Connection: "machine", Status: grant.StatusInvalidConnection, LastError: fault.InvalidConnection, LastErrorMessage: "server: invalid_scope",
+					Refusal: grant.Refusal{Code: "invalid_scope", Status: 400},
+				})
+			},
+			`^warning connection machine: waits for somebody: invalid_connection: the client may not have this scope \(invalid_scope, HTTP 400\) \| take scope out`,
+		},
+		"a web page that never gave a token": {
+			func(i *installation) {
+				i.store(grant.Grant{Connection: "machine", Status: grant.StatusFailing, LastError: fault.ReltioUnavailable, LastErrorMessage: "a web page with HTTP 200: is auth_url right?"})
+			},
+			`^warning connection machine: fails, and never had a token: failing: ReltioUnavailable: a web page with HTTP 200: is auth_url right\?`,
+		},
+		"one that has failed for 16 minutes": {
+			func(i *installation) { i.store(i.failing(16 * time.Minute)) },
+			`^warning connection machine: has been failing for 1[56] minutes: failing: ReltioUnavailable: HTTP 503`,
+		},
+		"one that has failed for a day": {
+			func(i *installation) { i.store(i.failing(25 * time.Hour)) },
+			`^warning connection machine: has been failing for 2[45] hours: failing`,
+		},
+		"one that began to fail": {
+			func(i *installation) { i.store(i.failing(time.Minute)) },
+			`^ok connection machine: client_credentials, failing: ReltioUnavailable: HTTP 503$`,
+		},
+		"too many versions of a secret": {
+			func(i *installation) {
+				now := time.Now()
+				i.store(grant.Grant{
+					Connection: "person", Status: grant.StatusOK, AccessToken: reltioauth.NewSecret(canary), Fingerprint: "f",
+					IssuedAt: now, ExpiresAt: now.Add(12 * time.Minute), Rotates: true, RefreshFingerprint: "r", RefreshMode: grant.AtEnd,
+				})
+			},
+			`^warning connection person: writes about 119 versions of its grant's secret a day: .* \| docs/operations.md, Short tokens that rotate$`,
+		},
+		"a host that is no authorization server": {
+			func(i *installation) {
+				i.operator.Hosts = connection.Hosts{strings.TrimPrefix(page{status: 200}.start(i.t), "http://")}
+			},
+			`^warning auth host 127.0.0.1:\d+: answers without TLS, on this machine with HTTP 200 at /oauth/token, which no authorization server does \| is it the authorization server's host`,
+		},
 		"a renewal that nobody made":     {func(i *installation) { i.grant("machine", grant.StatusFailing, time.Now().Add(-6*time.Minute)) }, `^failed sweeps: a renewal has been due for 6m`},
 		"a renewal that is late":         {func(i *installation) { i.grant("machine", grant.StatusFailing, time.Now().Add(-3*time.Minute)) }, `^warning sweeps: a renewal has been due for 3m`},
 		"a secret under another key":     {func(i *installation) { i.vault.KMSKeyID = ""; i.connect("other", `"grant_type":"client_credentials"`) }, `^warning connection other: its secret is encrypted with another key`},
@@ -236,6 +290,38 @@ func (i *installation) grant(name string, status grant.Status, due time.Time) {
 		i.t.Fatal(err)
 	}
 	g := grant.Grant{Connection: name, Status: status, RetryAt: due, DueAt: due, Shard: grant.ShardDue}
+	i.put(held, g)
+}
+
+// failing is one whose token ended a while ago.
+func (i *installation) failing(since time.Duration) grant.Grant {
+	ended := time.Now().Add(-since)
+	return grant.Grant{
+		Connection: "machine", Status: grant.StatusFailing, LastError: fault.ReltioUnavailable, LastErrorMessage: "HTTP 503",
+		AccessToken: reltioauth.NewSecret(canary), Fingerprint: "f", IssuedAt: ended.Add(-time.Hour), ExpiresAt: ended,
+		LoginMode: grant.AtEnd, EarlyAskedAt: ended, RetryAt: time.Now().Add(time.Minute),
+	}
+}
+
+// store stores one as a renewal of the secret as it stands left it.
+func (i *installation) store(g grant.Grant) {
+	i.t.Helper()
+	source, err := i.vault.Connection(i.t.Context(), g.Connection)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	g.ConnectionVersion = source.Version
+	table := &dynamo.Table{Client: i.database(), Name: i.name}
+	held, err := table.SeizeLease(i.t.Context(), lease.Request{Connection: g.Connection, Owner: "owner", Now: time.Now(), Until: time.Now().Add(time.Minute)})
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	i.put(held, g.Indexed(time.Now()))
+}
+
+func (i *installation) put(held lease.Lease, g grant.Grant) {
+	i.t.Helper()
+	table := &dynamo.Table{Client: i.database(), Name: i.name}
 	if err := table.PutGrant(i.t.Context(), held, g); err != nil {
 		i.t.Fatal(err)
 	}

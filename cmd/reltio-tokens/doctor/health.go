@@ -9,10 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
-
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
 )
 
 // How long something may be due before that says that no sweep renews it.
@@ -94,17 +90,6 @@ func (e *examination) sweeps(context.Context) {
 	}
 }
 
-// eachConnection has a finding for every connection.
-func (e *examination) eachConnection(ctx context.Context) {
-	if e.connections == nil {
-		e.unread(ctx)
-		return
-	}
-	for _, s := range e.connections.Connections {
-		e.connection(ctx, s)
-	}
-}
-
 // unread says which secrets may be why nothing could be read: one under a key
 // that is out of reach is enough.
 func (e *examination) unread(ctx context.Context) {
@@ -130,39 +115,6 @@ func (e *examination) listed(ctx context.Context) []string {
 		return nil // said already, where they were to be read
 	}
 	return names
-}
-
-func (e *examination) connection(ctx context.Context, s operate.State) {
-	check := "connection " + s.Connection
-	checked, err := e.Operator.Check(ctx, s.Connection)
-	switch {
-	case err != nil && fault.Of(err).Type == fault.UnknownConnection:
-		e.found(check, Warning, "its secret is missing", "reltio-tokens disconnect "+s.Connection+", or restore the secret")
-		return
-	case err != nil:
-		e.refused(check, "its secret", err)
-		return
-	case !checked.OK:
-		e.found(check, Failed, strings.Join(checked.Problems, "; "), "reltio-tokens add "+s.Connection+" --force writes another secret")
-		return
-	}
-	k, err := e.key(ctx, s.Connection)
-	switch {
-	case err != nil:
-		e.refused(check, "its secret's key", err)
-	case k == strange:
-		e.strangeKey(s.Connection)
-	case s.NeedsSomebody:
-		do := "docs/operations.md, waiting"
-		if s.Status == grant.StatusReauthorize {
-			do = "reltio-tokens connect " + s.Connection + " makes a link for the person"
-		}
-		e.found(check, Warning, "waits for somebody: "+string(s.Status), do)
-	case k == accounts:
-		e.found(check, Warning, "its secret is encrypted with another key than the stack's", doMoveKey)
-	default:
-		e.found(check, OK, fmt.Sprintf("%s, %s", s.GrantType, s.Status), "")
-	}
 }
 
 // doMoveKey is what to do about a secret's key.

@@ -65,8 +65,9 @@ func (e *examination) open(ctx context.Context, address, server string) (page, e
 	return p, nil
 }
 
-// hosts looks whether the authorization servers answer. Any answer will do: the
-// request has no credentials.
+// hosts looks whether the authorization servers answer at the token endpoint.
+// Any answer will do but a success: the request has no credentials, and an
+// authorization server refuses it.
 func (e *examination) hosts(ctx context.Context) {
 	for _, host := range e.about.AuthHosts {
 		check := "auth host " + host
@@ -74,7 +75,7 @@ func (e *examination) hosts(ctx context.Context) {
 		if name, _, err := net.SplitHostPort(host); err == nil && connection.Loopback(name) {
 			scheme = "http://" // the sandbox
 		}
-		p, err := e.open(ctx, scheme+host+"/", host)
+		p, err := e.open(ctx, scheme+host+"/oauth/token", host)
 		if err != nil {
 			e.found(check, Failed, "is not reached from this machine: "+trouble(err),
 				"look at the name (AUTH_HOSTS) and at this machine's network; the functions have their own way to it")
@@ -83,6 +84,11 @@ func (e *examination) hosts(ctx context.Context) {
 		how := "without TLS, on this machine"
 		if p.tls != "" {
 			how = "over " + p.tls
+		}
+		if p.status < http.StatusBadRequest {
+			e.found(check, Warning, fmt.Sprintf("answers %s with HTTP %d at /oauth/token, which no authorization server does", how, p.status),
+				"is it the authorization server's host, and not the tenant's? Look at AUTH_HOSTS, and at auth_url in the secrets")
+			continue
 		}
 		e.found(check, OK, fmt.Sprintf("answers %s (HTTP %d)", how, p.status), "")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -190,7 +191,7 @@ func report(ctx context.Context, s *scene) string {
 // or for 5 minutes after it insisted on the token.
 func reportAgain(ctx context.Context, s *scene) string {
 	story := "reported"
-	for _, wait := range []time.Duration{0, grant.CheckEvery, grant.ReissuedFor} {
+	for _, wait := range []time.Duration{0, grant.CheckEvery, grant.AskEvery} {
 		if wait > 0 {
 			story += fmt.Sprintf(", again after %v", wait)
 			s.sleep(ctx, wait+time.Second)
@@ -330,7 +331,7 @@ func disconnected(ctx context.Context, s *scene) error {
 	if err := login(ctx, s); err != nil {
 		return err
 	}
-	if _, err := s.operator().Disconnect(ctx, acmeProd, false); err != nil {
+	if _, err := s.operator().Disconnect(ctx, operate.DisconnectRequest{Connection: acmeProd, Revoke: true}); err != nil {
 		return err
 	}
 	return depart(ctx, s)

@@ -71,7 +71,7 @@ func (b *Bench) openOnce(ctx context.Context, f *Flow) (*scene, error) {
 		Sandbox: reltioauthtest.Config{
 			Clients:   []reltioauthtest.Client{{ID: acme, Secret: reltioauth.NewSecret(clientSecret), AccessTokenTTL: f.TokenLife}},
 			Users:     []reltioauthtest.User{{Username: ann, Password: reltioauth.NewSecret(password)}},
-			Behaviour: f.Behaviour,
+			Behaviour: f.Behaviour.OrDocumented(),
 		},
 	}
 	var err error

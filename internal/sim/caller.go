@@ -75,7 +75,8 @@ func (w *World) issue(e *environment, c *conn, r vend.Request) (vend.Answer, err
 // longer ago if it was frozen), its deadline has not passed by the clock of the
 // instance that hands it out and is not later than Reltio's own but for the
 // clocks, and the table held it when the call began, or at most the memory's
-// half minute before.
+// half minute before. A check that was heard did not call it invalid longer ago
+// than that.
 //
 // I7: while the stored token lives no caller gets an error, unless the table
 // itself failed the call, or the process died or froze, or the alias may not.
@@ -111,6 +112,8 @@ func (w *World) judgeCall(k *called, a vend.Answer, err error) {
 		w.broken("I1", c, "the token %s is of %s, which the secret did not ask for", short(a.Fingerprint), t.identity)
 	case !t.replaced.IsZero() && k.began.Sub(t.replaced) > time.Minute/2+w.tolerance() && !frozen:
 		w.broken("I1", c, "the answer %s was replaced %s before the call", short(a.Fingerprint), k.began.Sub(t.replaced))
+	case w.calledInvalid(c, t, k.began) && !frozen:
+		w.broken("I1", c, "the answer %s was called invalid %s before the call", short(a.Fingerprint), k.began.Sub(t.invalid))
 	case len(c.stored.Aliases) > 0 && k.r.Alias == "" && t.replaced.IsZero():
 		w.broken("I1", c, "a caller without an alias got the token of a connection that names aliases")
 	}

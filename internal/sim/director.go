@@ -204,10 +204,17 @@ func (w *World) outage() {
 	kinds := []reltioauthtest.FaultKind{
 		reltioauthtest.FaultUnreachable, reltioauthtest.FaultCut, reltioauthtest.FaultStatus, reltioauthtest.FaultHTML,
 		reltioauthtest.FaultEmpty, reltioauthtest.FaultInvalidGrant, reltioauthtest.FaultInvalidClient, reltioauthtest.FaultRateLimit,
+		reltioauthtest.FaultUserStore, reltioauthtest.FaultUserStore, reltioauthtest.FaultClientStore, reltioauthtest.FaultFirewall,
 	}
 	kind := kinds[r.IntN(len(kinds))]
-	until := now.Add(time.Duration(1+r.IntN(90)) * time.Minute)
-	w.Outage(h, reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: kind}, Until: until})
+	lasts := []int{1, 10, 60, 90}[r.IntN(4)]
+	o := reltioauthtest.Outage{
+		Fault: reltioauthtest.Fault{Kind: kind}, Until: now.Add(time.Duration(1+r.IntN(lasts)) * time.Minute),
+	}
+	if kind == reltioauthtest.FaultFirewall && r.IntN(3) == 0 { // it lets token requests through, and no checks
+		o.Ops = []reltioauthtest.Op{reltioauthtest.OpCheckToken}
+	}
+	w.Outage(h, o)
 }
 
 // Outage lets one begin; the judge knows.
@@ -218,6 +225,11 @@ func (w *World) Outage(h *host, o reltioauthtest.Outage) {
 	w.noteLocked(nil, step{op: "outage", about: h.name, n: int64(o.Fault.Kind), text: "until " + o.Until.Format(time.DateTime)})
 	const recovery = 3 * tickEvery
 	w.disturbLocked(h.name, o.Until.Add(recovery))
+	if passes(o.Fault.Kind) {
+		h.trouble = h.trouble.add(w.now(), o.Until)
+	} else {
+		h.trouble = h.trouble.add(w.now(), o.Until.Add(Day)) // nobody is promised anything
+	}
 	if o.Fault.Kind == reltioauthtest.FaultInvalidGrant || o.Fault.Kind == reltioauthtest.FaultInvalidClient {
 		h.troubled = later(h.troubled, o.Until.Add(recovery))
 	}

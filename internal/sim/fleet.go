@@ -115,6 +115,7 @@ func (w *World) spec(n int) Spec {
 	if r.IntN(6) == 0 {
 		s.Aliases = []string{"blue", "green"}[:1+r.IntN(2)]
 	}
+	s.Wrong = s.Type != connection.AuthorizationCode && r.IntN(15) == 0
 	s.Behaviour = w.behaviour()
 	if s.TTL < time.Hour {
 		s.Behaviour.ReuseRevokes = false // the sandbox would remember thousands of tokens
@@ -122,18 +123,38 @@ func (w *World) spec(n int) Spec {
 	return s
 }
 
-// behaviour is one of a server. What no server is known to do and no client
-// could live with stays out: that a dead token is given again until its end.
+// behaviour is one of a server: mostly the framework, in one of its settings.
+// What no server is known to do and no client could live with stays out: that a
+// dead token is given again until its end.
 func (w *World) behaviour() reltioauthtest.Behaviour {
 	r := w.random
-	if r.IntN(4) == 0 {
-		return reltioauthtest.SpringBehaviour()
+	if r.IntN(8) < 3 {
+		return w.dressed(w.documented())
 	}
 	b := reltioauthtest.Behaviour{
-		Login:             reltioauthtest.Renewal(r.IntN(3)),
-		Refresh:           reltioauthtest.Renewal(r.IntN(3)),
-		Code:              reltioauthtest.Renewal(r.IntN(3)),
-		LoginRefreshToken: reltioauthtest.Renewal(r.IntN(3)),
+		NoEntryPoint:         r.IntN(6) == 0,
+		ServerErrorAtRefresh: r.IntN(4) == 0,
+		CheckDenied:          r.IntN(4) == 0,
+		UUIDs:                r.IntN(4) == 0,
+	}
+	if r.IntN(3) == 0 {
+		b.RefreshTokens, b.RestartClock = reltioauthtest.Rotate, true
+	}
+	if r.IntN(8) == 0 {
+		b.Errors = reltioauthtest.Framework23Errors
+	}
+	return w.dressed(b)
+}
+
+// documented is one of a server that speaks as Reltio documents, and differs
+// from the framework in whatever may differ.
+func (w *World) documented() reltioauthtest.Behaviour {
+	r := w.random
+	b := reltioauthtest.Behaviour{
+		Login:             w.renewal(),
+		Refresh:           w.renewal(),
+		Code:              w.renewal(),
+		LoginRefreshToken: w.renewal(),
 		CodeRefreshToken:  reltioauthtest.NewToken,
 		RefreshTokens:     reltioauthtest.Rotation(r.IntN(2)),
 		RestartClock:      r.IntN(4) == 0,
@@ -143,9 +164,11 @@ func (w *World) behaviour() reltioauthtest.Behaviour {
 		OmitRefreshToken:  r.IntN(12) == 0,
 
 		OmitRefreshTokenOnRefresh: r.IntN(8) == 0,
-		RevokeTakesRefreshToken:   r.IntN(2) == 0,
 		ManagementErrors:          r.IntN(4) == 0,
+		CheckDenied:               r.IntN(8) == 0,
 	}
+	b = b.OrDocumented()
+	b.RevokeSparesRefreshToken = r.IntN(2) == 0
 	if b.RefreshTokens == reltioauthtest.Rotate {
 		b.OmitRefreshTokenOnRefresh = false // nobody could go on
 		if r.IntN(2) == 0 {
@@ -157,6 +180,31 @@ func (w *World) behaviour() reltioauthtest.Behaviour {
 	}
 	return b
 }
+
+// renewal is one of the ways of a Renewal that a server may have.
+func (w *World) renewal() reltioauthtest.Renewal {
+	return reltioauthtest.SameToken + reltioauthtest.Renewal(w.random.IntN(3))
+}
+
+// dressed is the server behind something that changes how its responses look,
+// as a few are.
+func (w *World) dressed(b reltioauthtest.Behaviour) reltioauthtest.Behaviour {
+	r := w.random
+	if r.IntN(5) == 0 {
+		b.DressRefusals = reltioauthtest.DressGzip + reltioauthtest.Dress(r.IntN(int(reltioauthtest.DressScopeList-reltioauthtest.DressGzip)))
+	}
+	if r.IntN(5) == 0 {
+		tokens := []reltioauthtest.Dress{
+			reltioauthtest.DressGzip, reltioauthtest.DressHTMLLabel, reltioauthtest.DressByteOrderMark,
+			reltioauthtest.DressScopeList, reltioauthtest.DressTokenTypeNumber, reltioauthtest.DressLatin1,
+		}
+		b.DressTokens = tokens[r.IntN(len(tokens))]
+	}
+	return b
+}
+
+// readable reports whether the words of the server's refusals arrive.
+func (c *conn) readable() bool { return c.Behaviour.DressRefusals < reltioauthtest.DressPage }
 
 // Populate adds connections, all at once, before anything runs.
 func (w *World) Populate(specs []Spec) {
@@ -209,16 +257,22 @@ func (w *World) newConn(s Spec) *conn {
 	if c.user == "" {
 		c.user = c.first()
 	}
-	if s.Wrong {
-		c.password = "wrong"
-		if s.Type == connection.ClientCredentials {
-			c.clientSecret = "wrong"
-		}
-	}
+	c.mistake()
 	c.begin()
 	w.conns[c.name], w.byClient[c.client] = c, c
 	w.connList = append(w.connList, c)
 	return c
+}
+
+// mistake puts it into the secret of a connection whose operator makes one.
+func (c *conn) mistake() {
+	switch {
+	case !c.Wrong:
+	case c.Type == connection.ClientCredentials:
+		c.clientSecret = "wrong"
+	default:
+		c.password = "wrong"
+	}
 }
 
 // first and other are the users to whom an operator gives the connection in

@@ -26,9 +26,9 @@ type Instance struct {
 	// it.
 	request *rotation.Request
 	forced  bool
-	// open are users whose login is counted and not on its way yet, by
-	// connection; guarded by the world's mu.
-	open map[string]string
+	// open are logins that are counted and not settled, by connection; guarded by
+	// the world's mu.
+	open map[string]*counted
 	// died is closed at the process's end by a kill.
 	died chan struct{}
 
@@ -53,7 +53,7 @@ func (w *World) spawn(kind string) *Instance {
 	skew := w.cfg.skew()
 	return &Instance{
 		w: w, id: id, kind: kind, skew: c.between(-skew, skew), died: make(chan struct{}),
-		open: map[string]string{}, touched: map[string]time.Time{}, faulted: map[string]time.Time{},
+		open: map[string]*counted{}, touched: map[string]time.Time{}, faulted: map[string]time.Time{},
 	}
 }
 

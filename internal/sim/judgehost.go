@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 )
@@ -26,11 +25,17 @@ func (w *World) judgePaused(name string, until time.Time) {
 }
 
 // judgeRefusing notes that a host refuses, by our own record: then most wait.
-func (w *World) judgeRefusing(name string, r budget.Record) {
+//
+// I3: what a host refuses counts against it only if it had accepted the same
+// credentials before: somebody's mistake makes nobody else wait.
+func (w *World) judgeRefusing(name, connection string, r budget.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.hosts[name]
 	w.noteLocked(nil, step{op: OpRefused, about: name, n: int64(len(r.Refused))})
+	if c := w.conns[connection]; !c.acceptedEver() {
+		w.broken("I3", c, "the refusal of new credentials counts against %s", name)
+	}
 	if r.Refusing() && !h.refusing {
 		h.refusing, h.refusingSince = true, w.now()
 	}
@@ -42,11 +47,7 @@ func (w *World) judgeSucceeded(name string) {
 	defer w.mu.Unlock()
 	h := w.hosts[name]
 	if h.refusing {
-		for _, c := range w.connList {
-			if c.host == h && c.Type != connection.Password {
-				delete(w.refusals, h.name+" "+c.client)
-			}
-		}
+		h.workedAt = w.now()
 		h.refusing, h.troubled = false, later(h.troubled, w.now().Add(3*tickEvery))
 	}
 	w.noteLocked(nil, step{op: OpSucceeded, about: name})

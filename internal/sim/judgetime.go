@@ -54,7 +54,7 @@ func (w *World) overdueSince(c *conn) (time.Time, bool) {
 	case due.IsZero():
 		due = c.storedAt
 	}
-	since := later(later(due, c.last.at), w.disturbance(c))
+	since := later(later(due, c.foundAt), later(c.last.at, w.disturbance(c)))
 	return since, since.Before(w.now())
 }
 
@@ -105,6 +105,8 @@ func (w *World) each() time.Duration {
 
 // inspect is what no event would show: that something did not happen.
 //
+// I3: trouble at a server is over when it is over.
+//
 // I8: nobody is forgotten.
 //
 // I12: a person that is needed is asked for within a tick of the refusal, again
@@ -122,6 +124,7 @@ func (w *World) inspect() {
 		if since, ok := w.overdueSince(c); ok && !w.cfg.Loose && now.Sub(since) > 2*tickEvery && now.Sub(since) > w.allowance(c)+tickEvery {
 			w.broken("I8", c, "due since %s and forgotten: %s", now.Sub(since), describe(c.stored))
 		}
+		w.judgeRecovery(c)
 		if w.troubled(c.host) || c.gone || c.paused || c.broken {
 			continue
 		}

@@ -1,10 +1,8 @@
 package sim
 
 import (
-	"net/http"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
@@ -19,7 +17,7 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 	}
 	w.judgeRate(h, c)
 	if i.kind != callbackKind {
-		w.judgeProbe(h, c)
+		w.judgeProbe(h, c, s)
 		w.judgeReason(i, c)
 		w.judgeRepetition(i, c)
 		w.judgeDelay(c)
@@ -30,8 +28,11 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 		number = c.last.number + 1
 	}
 	c.last = attempt{at: w.now(), by: i, number: number}
+	if s.request.Acted {
+		c.accepted[c.credentials()] = true
+	}
 	if i.kind != callbackKind { // what a person types is the person's matter
-		w.judgeRefused(i, c, s, w.refusedBy(h, c, s))
+		w.judgeRefused(i, c, s)
 	}
 	w.judgeGiven(i, c, s)
 }
@@ -52,19 +53,22 @@ func (w *World) judgeRate(h *host, c *conn) {
 	}
 }
 
-// judgeProbe: a host that refuses everybody gets one probe per tick, but for
-// what was on its way when it turned out to (4.5; it is part of I3, since each
-// probe may cost somebody a login). Frozen processes are not on time.
-func (w *World) judgeProbe(h *host, c *conn) {
+// judgeProbe: a host that refuses everybody gets one probe per tick of those who
+// are held back: logins of users, and connections that it has refused since it
+// last accepted them. It gets besides what was on its way when it turned out to
+// (4.5; it is part of I3, since each probe may cost somebody a login). Frozen
+// processes are not on time.
+func (w *World) judgeProbe(h *host, c *conn, s sent) {
 	const onTheWay = 30 * time.Second
 	now := w.now()
-	if !h.refusing || now.Sub(h.refusingSince) < onTheWay {
+	heldBack := s.login != 0 && c.Type == connection.Password || c.clientRefused > 0
+	if !h.refusing || !heldBack || now.Sub(h.refusingSince) < onTheWay {
 		return
 	}
 	if gap := now.Sub(h.probed); gap < tickEvery-w.tolerance()-onTheWay/2 && now.After(w.global) && now.After(c.disturbed) {
-		w.broken("I3", c, "%s refuses everybody and was probed %s ago", h.name, gap)
+		w.broken("I3", c, "%s refuses everybody and was probed %s ago by %s", h.name, gap, h.prober)
 	}
-	h.probed = now
+	h.probed, h.prober = now, c.name
 }
 
 // judgeReason is the first half of I2: a token request has a reason. The grant
@@ -81,7 +85,7 @@ func (w *World) judgeReason(i *Instance, c *conn) {
 	case i.forced || c.storedAt.IsZero():
 	case !g.Due().After(now.Add(w.cfg.skew() + time.Millisecond)):
 	case now.Sub(c.seized) < time.Minute:
-	case c.host.refusing: // the one probe; judgeProbe counts them
+	case w.troubled(c.host): // the one probe, which judgeProbe counts, or one that was chosen when the trouble ended
 	case c.storedBy == i && !c.dueFrom.IsZero(): // it had been left over by the same sweep
 	case c.storedBy != i && c.storedBy.spoilt(c.name, now.Add(-lease.Term)):
 		// One that was frozen has written in between: a lower epoch, which is
@@ -101,7 +105,7 @@ func reasonOfCaller(i *Instance, g grant.Grant, now time.Time) bool {
 	case r == nil:
 		return false
 	case r.RejectedFingerprint != "" && r.RejectedFingerprint == g.Fingerprint:
-		return now.Sub(g.CheckedAt) < checked
+		return now.Sub(g.CheckedAt) < checked || !g.Unexpired(now) // its last second passed on the way
 	}
 	left := g.ExpiresAt.Sub(now)
 	return r.MinTTLSeconds > 0 && g.Mode() == grant.Overlap && left < g.Life()/2 &&
@@ -126,7 +130,7 @@ func (w *World) judgeRepetition(i *Instance, c *conn) {
 			i.kind, i.id, before.by.kind, before.by.id, now.Sub(before.at))
 	}
 	if !before.recorded {
-		c.failures = max(0, c.failures-1) // that one was forgotten with its process
+		c.failures, c.row = max(0, c.failures-1), max(0, c.row-1) // that one was forgotten with its process
 	}
 	if now.Add(w.tolerance()).Before(c.notBefore) && !excused && !i.forced && !w.troubled(c.host) {
 		w.broken("I2", c, "a token request %s after %d failures, %s too early", now.Sub(before.at), c.failures, c.notBefore.Sub(now))
@@ -141,138 +145,6 @@ func (w *World) judgeKept(i *Instance, c *conn) {
 		return
 	}
 	w.broken("I5", c, "the refresh token %s was answered %s ago and not stored", short(r.fingerprint), w.now().Sub(r.at))
-}
-
-// refusedBy reports whether the server refused the credentials of user or
-// client, whether or not anybody heard it.
-func (w *World) refusedBy(h *host, c *conn, s sent) bool {
-	r := s.request
-	if r.GrantType == string(connection.Password) {
-		return h.server.RefusedLogins(r.User, r.At, time.Time{}) > 0
-	}
-	return h.server.RefusedClients(c.client, r.At, time.Time{}) > 0
-}
-
-// logins is what the server has refused with the same credentials.
-type logins struct {
-	refused int
-	last    time.Time
-}
-
-// accountOf names what the server locks: a user, else a client.
-func accountOf(h *host, r reltioauthtest.Request) string {
-	if r.User == "" {
-		return h.name + " " + r.ClientID
-	}
-	return h.name + "/" + r.User
-}
-
-// refusalsOf finds or makes the count of an account and credentials.
-func (w *World) refusalsOf(h *host, s sent) *logins {
-	whose := accountOf(h, s.request)
-	if w.refusals[whose] == nil {
-		w.refusals[whose] = map[uint64]*logins{}
-	}
-	l := w.refusals[whose][s.login]
-	if l == nil {
-		l = &logins{}
-		w.refusals[whose][s.login] = l
-	}
-	return l
-}
-
-// judgeRefused is I3: of one account and credentials never more than two
-// refused logins, heard or not, whatever crashes, until one succeeds or an
-// operator resumes; for a client without a user, which locks nobody, two that
-// were heard, then one an hour.
-func (w *World) judgeRefused(i *Instance, c *conn, s sent, refused bool) {
-	h := c.host
-	r := s.request
-	if s.login == 0 { // a refresh risks nobody, but its client may be refused
-		switch {
-		case refused:
-			c.clientRefused++
-		case r.Acted && s.heard:
-			c.clientRefused = 0
-		}
-		return
-	}
-	w.settled(i, c)
-	if r.Acted {
-		delete(w.refusals, accountOf(h, r))
-		if s.heard {
-			c.unseen[r.User], c.clientRefused = 0, 0
-		} else if c.Type == connection.Password {
-			c.unseen[r.User]++
-		}
-		return
-	}
-	if refused {
-		c.mended = time.Time{} // it was not, or is no more
-	}
-	if refused || !s.heard && c.Type == connection.Password {
-		c.unseen[r.User]++
-	}
-	if !refused || !s.heard && c.Type != connection.Password {
-		return
-	}
-	l := w.refusalsOf(h, s)
-	l.refused++
-	w.figures.Refused++
-	early := w.now().Sub(l.last) < account.TryAgain-w.tolerance()
-	if l.refused > account.MaxAttempts && (c.Type == connection.Password || early) {
-		w.broken("I3", c, "the %d. refused login with the same credentials at %s, %s after the one before", l.refused, h.name, w.now().Sub(l.last))
-	}
-	l.last = w.now()
-}
-
-// judgeCounted notes a login that is counted: until it is on its way, or taken
-// off again, it counts like one whose answer nobody saw. What was put right may
-// take the second try; when that comes to nothing as well, somebody has to say
-// so again.
-func (w *World) judgeCounted(i *Instance, name string, n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.noteLocked(i, numbered(OpCount, name, err, int64(n)))
-	if c := w.conns[name]; err == nil {
-		i.open[name] = c.account()
-		c.unseen[c.account()]++
-		switch {
-		case c.mended.IsZero():
-		case n < account.MaxAttempts:
-			c.mended = w.now()
-		default:
-			c.mended = time.Time{}
-		}
-	}
-}
-
-// judgeSettled notes that it is so no more.
-func (w *World) judgeSettled(i *Instance, name string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.settled(i, w.conns[name])
-}
-
-func (w *World) settled(i *Instance, c *conn) {
-	if user, open := i.open[c.name]; open {
-		c.unseen[user]--
-		delete(i.open, c.name)
-	}
-}
-
-// judgeLost notes a login that was lost on its way: its process cannot know, so
-// it counts like one whose answer nobody saw.
-func (w *World) judgeLost(i *Instance, r *http.Request) {
-	client, _, _ := r.BasicAuth()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if c := w.byClient[client]; c != nil && credentialsOf(r) != 0 {
-		w.settled(i, c)
-		if c.Type == connection.Password {
-			c.unseen[c.account()]++
-		}
-	}
 }
 
 // judgeGiven notes what the server gave or refused.
@@ -298,7 +170,7 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 		w.figures.Throttled++
 		fallthrough
 	default:
-		dead := s.heard && r.GrantType == "refresh_token" && deadRefresh(r)
+		dead := s.heard && r.GrantType == "refresh_token" && c.readable() && deadRefresh(r)
 		if dead && c.Type == connection.AuthorizationCode {
 			w.judgeDead(i, c, r)
 		}
@@ -311,19 +183,28 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 
 // judgeFailure notes until when there has to be peace. One that waits is looked
 // at every five minutes, whatever came before; new credentials, and a login that
-// may be tried again, are a new beginning.
+// may be tried again, are a new beginning. Refusals in a row that lock nobody
+// have pauses of their own, which come to an hour in the end.
 func (w *World) judgeFailure(c *conn, s sent) {
 	version, _ := w.secrets.ConnectionVersion(w.ctx, c.name)
 	waiting := c.stored.Waiting()
 	if waiting && s.login == 0 && version == c.stored.ConnectionVersion {
 		c.failures, c.notBefore = 0, w.now().Add(grant.LookEvery)
+		if c.row > 0 {
+			c.notBefore = w.now().Add(min(grant.LookEvery, leastPause(c.row, c.stored.Life())))
+		}
 		return
 	}
 	if waiting {
 		c.failures = 0
 	}
-	c.failures++
+	if c.last.number == 1 || c.failures == 0 { // one renewal fails once
+		c.failures++
+	}
 	c.notBefore = w.now().Add(grant.BackOff(c.failures, c.stored.Life(), 1))
+	if refusalOf(c.host, s) == refusedUnclear && c.row > 0 && (s.login == 0 || c.account() == "") {
+		c.notBefore = later(c.notBefore, w.now().Add(leastPause(c.row, c.stored.Life())))
+	}
 }
 
 // judgeDead notes that the server refused all that a person once gave, which a
@@ -367,6 +248,7 @@ func (w *World) judgeAnswers(c *conn, r reltioauthtest.Request, heard bool) {
 		return
 	}
 	t.answers++
+	t.invalid = time.Time{} // the server insists on it
 	const limit, early = 2, 1
 	if c.stored.Mode() == grant.AtEnd && t.answers > limit+early+t.allowed && !c.disturbed.After(t.at) {
 		w.broken("I9", c, "token %s was answered %d times", short(r.AccessToken), t.answers)

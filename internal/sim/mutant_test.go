@@ -32,7 +32,7 @@ type mutant struct {
 func mutants() map[string]mutant {
 	return map[string]mutant{
 		"a lease that ends while waiting for the budget": {plain(shortLease), "I2 I6"},
-		"a counter written after the answer":             {plain(lateCounter), "I3"},
+		"a counter written after the answer":             {plain(lateCounter), "I3 I12"},
 		"a duplicate event sharing its epoch":            {plain(sharedEpoch), "I2 I6 I12"},
 		"the older refresh token tried first":            {plain(olderFirst), "I5"},
 		"a waiting connection outside the index":         {plain(outsideIndex), "I8 I12"},
@@ -329,25 +329,20 @@ type accounts struct {
 	open map[string]account.Try
 }
 
-func (a *accounts) CountLogin(_ context.Context, t account.Try) (int, error) {
+func (a *accounts) CountLogin(_ context.Context, t account.Try) (account.Record, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.open[t.Connection] = t
-	return 1, nil
+	return account.Record{Connection: t.Connection, Credentials: t.Credentials, Attempts: 1, Unclear: 1, TriedAt: t.Now}, nil
 }
 
-func (a *accounts) UncountLogin(_ context.Context, t account.Try) error { return a.forget(t) }
-
-func (a *accounts) ClearLogins(ctx context.Context, t account.Try) error {
-	_ = a.forget(t)
-	return a.Store.ClearLogins(ctx, t)
-}
-
-func (a *accounts) forget(t account.Try) error {
+func (a *accounts) SettleLogin(ctx context.Context, t account.Try, o account.Outcome) error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.open, t.Connection)
-	return nil
+	if o == account.Nothing || o == account.Accepted {
+		delete(a.open, t.Connection)
+	}
+	a.mu.Unlock()
+	return a.Store.SettleLogin(ctx, t, o)
 }
 
 func lateCounter(p *Ports) {
@@ -360,7 +355,7 @@ func lateCounter(p *Ports) {
 		delete(a.open, g.Connection)
 		a.mu.Unlock()
 		if ok {
-			if n, err := a.Store.CountLogin(ctx, t); errors.Is(err, account.ErrAtLimit) || err == nil && n >= t.Limit {
+			if r, err := a.Store.CountLogin(ctx, t); errors.Is(err, account.ErrAtLimit) || err == nil && r.Attempts >= t.Limit {
 				g = g.Failed(grant.StatusCredentialsRejected, g.Error(p.Now()), p.Now(), 0, 0).Indexed(p.Now())
 			}
 		}

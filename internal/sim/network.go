@@ -61,11 +61,9 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		l.i.freeze(f.For)
 	case Stall:
 		if err := w.pause(ctx, f.For); err != nil {
-			w.judgeLost(l.i, r)
 			return nil, err
 		}
 	case Before:
-		w.judgeLost(l.i, r)
 		return nil, reset()
 	}
 	l.i.pass(&c)
@@ -100,6 +98,9 @@ type sent struct {
 	err      error
 	// login says whose credentials a login presents, as a hash.
 	login uint64
+	// ended is the fingerprint of the token in the table that the server accepted
+	// until this request.
+	ended string
 	// heard: the client gets a whole answer; spoilt: no usable access token is
 	// in it.
 	heard, spoilt bool
@@ -112,8 +113,12 @@ func (l *line) exchange(r *http.Request, op Op, f Fault) sent {
 		f.Kind = Status // a refusal behind a 503 is one that no client can count
 	}
 	l.h.mu.Lock()
+	held := l.i.w.valid(r)
 	l.h.fault = sandboxFault(f)
 	s.response, s.err = l.inner.RoundTrip(r)
+	if !held.IsZero() && !l.h.server.Alive(held) {
+		s.ended = reltioauth.Fingerprint(held)
+	}
 	l.h.fault = reltioauthtest.Fault{}
 	arrived := !errors.Is(s.err, reltioauth.ErrNotSent)
 	if arrived {
@@ -126,7 +131,8 @@ func (l *line) exchange(r *http.Request, op Op, f Fault) sent {
 	switch f.Kind {
 	case After, Truncate, Status, StatusAfter, Page, KillAfter:
 	default:
-		s.heard = s.err == nil && s.request.Outcome != reltioauthtest.OutcomeFault && f.For < tooLong
+		page := s.request.Outcome == reltioauthtest.OutcomeFault && s.request.Status/100 != 4 // a firewall's is an answer
+		s.heard = s.err == nil && !page && f.For < tooLong
 	}
 	if f.Kind == Unusable && s.response != nil {
 		unusable(s.response)

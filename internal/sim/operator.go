@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
@@ -22,17 +21,19 @@ func (w *World) resume(c *conn) {
 	delete(w.refusals, c.host.name+"/"+c.user)
 	delete(w.refusals, c.host.name+" "+c.client)
 	delete(c.unseen, c.account())
-	c.clientRefused, c.failures, c.notBefore = 0, 0, time.Time{}
+	delete(c.unclear, c.account())
+	c.clientRefused, c.row, c.failures, c.notBefore = 0, 0, 0, time.Time{}
 	if c.stored.Waiting() {
 		c.mended = w.now()
 	}
 	mended := c.mended
 	w.mu.Unlock()
-	if w.operate(c, (*operate.Operator).Resume) {
-		return
-	}
+	resumed := w.operate(c, (*operate.Operator).Resume)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if c.resumedAt = w.now(); resumed {
+		return
+	}
 	if c.mended.Equal(mended) {
 		c.mended = time.Time{} // the operator gives up, and comes again when told again
 	}
@@ -44,7 +45,7 @@ func (w *World) operate(c *conn, verb func(*operate.Operator, context.Context, s
 	s := w.spawn(operatorKind).ports()
 	o := &operate.Operator{
 		Grants: s.Grants, Leases: s.Leases, Hosts: w.allowed, Now: s.Now,
-		Accounts: seenAccounts{s.Accounts, &w.table}, Connections: seenConnections{s.Connections, &w.secrets},
+		Accounts: s.Accounts, Connections: seenConnections{s.Connections, &w.secrets},
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
@@ -58,20 +59,10 @@ func (w *World) operate(c *conn, verb func(*operate.Operator, context.Context, s
 	return false
 }
 
-// seenAccounts and seenConnections are what an operator can look at besides.
-type (
-	seenAccounts struct {
-		account.Store
-		table *memory.Table
-	}
-	seenConnections struct {
-		connection.Secrets
-		vault *memory.Secrets
-	}
-)
-
-func (s seenAccounts) Account(ctx context.Context, hash string) (account.Record, error) {
-	return s.table.Account(ctx, hash)
+// seenConnections are the connections with what an operator can see besides.
+type seenConnections struct {
+	connection.Secrets
+	vault *memory.Secrets
 }
 
 func (s seenConnections) List(ctx context.Context) ([]string, error) { return s.vault.List(ctx) }
@@ -176,7 +167,7 @@ func (w *World) unpause(c *conn) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c.failures, c.notBefore = 0, time.Time{}
+	c.row, c.failures, c.notBefore = 0, 0, time.Time{}
 }
 
 // anotherUser gives the connection to somebody else, or back.

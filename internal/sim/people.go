@@ -78,7 +78,8 @@ func (w *World) putRight(c *conn) {
 	}
 	c.gone, c.broken, c.paused = false, false, false
 	if c.Wrong {
-		c.password, wrong = "wrong", false
+		wrong = false
+		c.mistake()
 	}
 	if wrong && c.stored.Waiting() && status != grant.StatusReauthorize {
 		c.mended = w.now()

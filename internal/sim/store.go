@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -111,37 +112,31 @@ func (s *stores) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	})
 }
 
-func (s *stores) CountLogin(ctx context.Context, t account.Try) (int, error) {
-	return perform(ctx, s.i, OpCount, t.Connection, func(ctx context.Context) (int, error) {
-		n, err := s.i.w.table.CountLogin(ctx, t)
-		s.i.w.judgeCounted(s.i, t.Connection, n, err)
-		return n, err
+func (s *stores) Account(ctx context.Context, hash string) (account.Record, error) {
+	return perform(ctx, s.i, OpAccount, hash, func(ctx context.Context) (account.Record, error) {
+		return s.i.w.table.Account(ctx, hash)
 	})
 }
 
-func (s *stores) UncountLogin(ctx context.Context, t account.Try) error {
-	return do(ctx, s.i, OpUncount, t.Connection, func(ctx context.Context) error {
-		err := s.i.w.table.UncountLogin(ctx, t)
-		s.i.w.judgeSettled(s.i, t.Connection)
+func (s *stores) CountLogin(ctx context.Context, t account.Try) (account.Record, error) {
+	return perform(ctx, s.i, OpCount, t.Connection, func(ctx context.Context) (account.Record, error) {
+		r, err := s.i.w.table.CountLogin(ctx, t)
+		s.i.w.judgeCounted(s.i, t.Connection, r, err)
+		return r, err
+	})
+}
+
+func (s *stores) SettleLogin(ctx context.Context, t account.Try, o account.Outcome) error {
+	return do(ctx, s.i, OpSettle, t.Connection, func(ctx context.Context) error {
+		err := s.i.w.table.SettleLogin(ctx, t, o)
+		s.i.w.judgeSettled(s.i, t.Connection, o, err)
 		return err
 	})
 }
 
-func (s *stores) ClearLogins(ctx context.Context, t account.Try) error {
-	return do(ctx, s.i, OpClear, t.Connection, func(ctx context.Context) error {
-		return s.i.w.table.ClearLogins(ctx, t)
-	})
-}
-
 func (s *stores) MoveClaim(ctx context.Context, hash, from, to string) error {
-	return do(ctx, s.i, OpMoveClaim, to, func(ctx context.Context) error {
+	return do(ctx, s.i, OpMoveClaim, cmp.Or(to, from), func(ctx context.Context) error {
 		return s.i.w.table.MoveClaim(ctx, hash, from, to)
-	})
-}
-
-func (s *stores) DropClaim(ctx context.Context, hash, name string) error {
-	return do(ctx, s.i, OpDropClaim, name, func(ctx context.Context) error {
-		return s.i.w.table.DropClaim(ctx, hash, name)
 	})
 }
 
@@ -165,17 +160,17 @@ func (s *stores) Throttled(ctx context.Context, host string, t budget.Throttle) 
 	})
 }
 
-func (s *stores) Refused(ctx context.Context, host, name string) (budget.Record, error) {
+func (s *stores) Refused(ctx context.Context, host, name string, now time.Time) (budget.Record, error) {
 	return perform(ctx, s.i, OpRefused, name, func(ctx context.Context) (budget.Record, error) {
-		r, err := s.i.w.table.Refused(ctx, host, name)
-		s.i.w.judgeRefusing(host, r)
+		r, err := s.i.w.table.Refused(ctx, host, name, now)
+		s.i.w.judgeRefusing(host, name, r)
 		return r, err
 	})
 }
 
-func (s *stores) Succeeded(ctx context.Context, host string) error {
+func (s *stores) Succeeded(ctx context.Context, host, client string) error {
 	return do(ctx, s.i, OpSucceeded, host, func(ctx context.Context) error {
-		err := s.i.w.table.Succeeded(ctx, host)
+		err := s.i.w.table.Succeeded(ctx, host, client)
 		s.i.w.judgeSucceeded(host)
 		return err
 	})

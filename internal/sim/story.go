@@ -89,7 +89,7 @@ func (w *World) noteLocked(i *Instance, e step) {
 // String is a line of a story.
 func (e step) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-14s %-16s", e.at.Format("Jan 02 15:04:05.000"), fmt.Sprintf("%s-%d", e.kind, e.by), e.op)
+	fmt.Fprintf(&b, "%s  %-14s %-7s %-16s", e.at.Format("Jan 02 15:04:05.000"), fmt.Sprintf("%s-%d", e.kind, e.by), e.about, e.op)
 	if e.fault.Kind != None {
 		fmt.Fprintf(&b, " %s", e.fault.Kind)
 		if e.fault.For > 0 {
@@ -133,6 +133,12 @@ func describe(g grant.Grant) string {
 	}
 	if g.LastError != "" {
 		text += fmt.Sprintf(" error=%s failures=%d", g.LastError, g.Failures)
+	}
+	if g.CheckVerdict != "" {
+		text += " check=" + string(g.CheckVerdict)
+	}
+	if g.Refusals > 0 {
+		text += fmt.Sprintf(" refusals=%d", g.Refusals)
 	}
 	if len(g.Unpublished) > 0 {
 		text += fmt.Sprintf(" unpublished=%v", g.Unpublished)
@@ -181,6 +187,9 @@ func (w *World) broken(invariant string, c *conn, format string, args ...any) {
 		b.Connection = c.name
 		b.Story = append(b.Story, "  "+c.about())
 		events = append(c.ring.all(), lastOf(c.host.ring.all(), 12)...)
+		if other := w.conns[c.host.prober]; other != nil && other != c {
+			events = append(events, lastOf(other.ring.all(), 12)...)
+		}
 	}
 	slices.SortStableFunc(events, func(a, b step) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	for _, e := range events {

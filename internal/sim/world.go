@@ -75,9 +75,13 @@ type host struct {
 	pausedUntil time.Time
 	disturbed   time.Time
 	troubled    time.Time
+	trouble     trouble
 	refusing    bool
 	// refusingSince and probed date what a refusing host gets.
 	refusingSince, probed time.Time
+	prober                string
+	// workedAt is when a refusing host was last seen to work.
+	workedAt time.Time
 	ring                  ring
 	// backlogs were counted lately.
 	backlogs []backlog
@@ -139,11 +143,14 @@ func (w *World) Figures() Figures {
 
 // Figures counts what happened in a world.
 type Figures struct {
-	Requests, Granted, Refused, Throttled int
-	Sweeps, Renewed, LeftOver, Failed     int
-	Calls, Answers, Errors                int
-	Writes, Fenced, Faults, Deaths        int
-	Events, People                        int
+	Requests, Granted, Throttled int
+	// Refused and Unclear are logins of users, RefusedClients all other requests
+	// that were refused.
+	Refused, Unclear, RefusedClients  int
+	Sweeps, Renewed, LeftOver, Failed int
+	Calls, Answers, Errors            int
+	Writes, Fenced, Faults, Deaths    int
+	Events, People                    int
 	// Latest is the longest that a due renewal waited; Window the most token
 	// requests that one host got within a second.
 	Latest time.Duration

@@ -20,7 +20,7 @@ LAMBDA_BUILD := $(call lambda_build,arm64)
 ENV := default
 SAM := .cache/verify/bin/sam
 
-.PHONY: help run run-binaries test test-short lint fmt cover fuzz sim soak faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
+.PHONY: help run run-binaries test test-short lint fmt cover fuzz sim soak framework faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
 	build-ExtensionLayerArm64 build-ExtensionLayerX86 FORCE
 
@@ -69,6 +69,9 @@ sim: ## let simulated fleets live: fixed and fresh seeds, planted mistakes, thou
 
 soak: ## let simulated fleets live, a fresh seed each, until stopped (SOAK_FOR, SOAK_SEED)
 	@scripts/soak
+
+framework: ## run the real binaries against Spring Security OAuth2 (minutes; JDK 17, Maven); UPDATE=1 writes docs/framework.md
+	@scripts/framework test
 
 faults: ## break each operation of the real binaries in every way, and write docs/faults.md (minutes)
 	@scripts/faults

@@ -33,7 +33,7 @@ func (d *deployed) operations() {
 		return err
 	}
 	disconnect := func(name string, deleteSecret bool) error {
-		_, err := o.Disconnect(ctx, name, deleteSecret)
+		_, err := o.Disconnect(ctx, operate.DisconnectRequest{Connection: name, DeleteSecret: deleteSecret, Revoke: true})
 		return err
 	}
 	for _, step := range []func() error{

@@ -78,7 +78,7 @@ func (d *deployed) visits() {
 	d.walk("visited", http.StatusSeeOther) // a new secret, and the event that it has recovered
 	d.walk("visited", http.StatusSeeOther) // a new version of it
 	d.schedule("grants/visited")
-	d.walk("visited", http.StatusInternalServerError)
+	d.walk("visited", http.StatusServiceUnavailable) // seen before the code is spent
 	link := d.link("visited")
 	if err := d.operator.DeleteConnection(d.t.Context(), "visited"); err != nil {
 		d.t.Fatal(err)

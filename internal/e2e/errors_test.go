@@ -214,7 +214,9 @@ func TestWhatIsWrongWithASecret(t *testing.T) {
 		"another case":                   {good.with(fields{"grant_type": "Client_Credentials"}), []string{"grant_type"}},
 		"a password it does not use":     {good.with(fields{"password": value}), []string{"password"}},
 		"a user it does not use":         {good.with(fields{"username": value}), []string{"username"}},
-		"a tenant it does not use":       {good.with(fields{"tenant_id": value}), []string{"tenant_id"}},
+		"a factor it does not use":       {good.with(fields{"totp_secret": "JBSWY3DPEHPK3PXP"}), []string{"totp_secret"}},
+		"parameters of its own":          {good.with(fields{"token_params": fields{"scope": value}}), []string{"token_params"}},
+		"a plain address of the API":     {good.with(fields{"api_url": "http://example.com/" + value}), []string{"api_url"}},
 		"pkce it does not use":           {good.with(fields{"pkce": true}), []string{"pkce"}},
 		"days it does not use":           {good.with(fields{"refresh_token_days": 5}), []string{"refresh_token_days"}},
 		"a user it does not expect":      {s.password("bob").with(fields{"expected_user": value}), []string{"expected_user"}},
@@ -291,7 +293,8 @@ func TestSecretsWithAllFields(t *testing.T) {
 	})
 	name := w.add(t, s.password("ann").with(fields{
 		"client_auth": "post", "refresh_token_days": 0.5, "scope": "entities_api", "aliases": []string{"live"},
-		"token_in_query": true,
+		"token_in_query": true, "tenant_id": "TENANT", "api_url": "https://prod.reltio.com/reltio/api/TENANT",
+		"token_params": fields{"idp_system": "salesforce"},
 	}))
 	a := w.ask(t, name)
 	wantToken(t, a)

@@ -146,8 +146,9 @@ func TestEventsForAnOperator(t *testing.T) {
 	w.wantEvents(t, name, "CredentialsRejected", "Recovered")
 }
 
-// Three connections of one server are refused with no success between them: the
-// server is to blame, and nobody else's login is risked.
+// Three connections of one server are refused with no success between them, whose
+// credentials it has accepted before: the server is to blame, and nobody else's
+// login is risked.
 func TestAServerThatRefusesEverybody(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -156,22 +157,35 @@ func TestAServerThatRefusesEverybody(t *testing.T) {
 	for range 4 {
 		names = append(names, w.add(t, s.clientCredentials()))
 	}
+	for _, name := range names { // what was never accepted says nothing about the server
+		wantRotated(t, w.rotate(t, fields{"connection": name}), "renewed", nil)
+	}
 	s.Outage(out(reltioauthtest.FaultInvalidClient))
+	began := time.Now()
 	for _, name := range names[:3] {
-		w.rotate(t, fields{"connection": name})
+		w.rotate(t, fields{"connection": name, "force": true})
 	}
 	if detail := w.wantEvents(t, names[2], "ServerRefusing"); detail["connection"] != names[2] || detail["link"] != nil {
 		t.Errorf("detail %v", detail)
 	}
-	a := w.rotate(t, fields{"connection": names[3]}) // the probe
-	b := w.rotate(t, fields{"connection": names[3], "force": true})
-	for _, got := range []answer{a, b} {
-		if got.text("outcome") == "renewed" || got.FunctionError != "" {
+	// The fourth goes on as ever, until it is refused itself. Of those held back one is
+	// the probe of this minute.
+	for want := 4; want <= 5; want++ {
+		if got := w.rotate(t, fields{"connection": names[3], "force": true}); got.text("outcome") == "renewed" || got.FunctionError != "" {
 			t.Errorf("got %v", got)
 		}
+		if got := s.TokenRequests(began, time.Time{}); got != want {
+			t.Errorf("%d token requests, want %d", got, want)
+		}
 	}
-	if got := s.TokenRequests(time.Time{}, time.Time{}); got > 4 {
-		t.Errorf("%d token requests, want at most 3 and a probe", got)
+	for _, name := range names {
+		got := w.rotate(t, fields{"connection": name, "force": true})
+		if problem, _ := got.Body["error"].(map[string]any); got.text("outcome") != "left_over" || problem["type"] != "RateLimited" {
+			t.Errorf("one that is held back: %v", got)
+		}
+	}
+	if got := s.TokenRequests(began, time.Time{}); got != 5 {
+		t.Errorf("%d token requests, want 5", got)
 	}
 	if got := str(w.item(t, "grant#"+names[3])["status"]); got == "credentials_rejected" {
 		t.Error("the probe's refusal set a status")

@@ -53,9 +53,23 @@ func TestAReportedToken(t *testing.T) {
 			},
 			outcome: "renewed", version: 1, warnings: []any{"rejected_token_reissued"}, checks: 1, requests: 3,
 		},
-		"nobody can say": {
+		"nobody may check, and it is alive": {
+			prepare: func(s *server, _ string) { s.Configure(denied) },
+			outcome: "renewed", version: 1, warnings: []any{"rejected_token_is_alive"}, checks: 1, requests: 2,
+		},
+		"nobody may check, and it is dead": {
+			prepare: func(s *server, f string) { s.Configure(denied); s.Kill(f) },
+			outcome: "renewed", version: 2, warnings: []any{}, checks: 1, requests: 2,
+		},
+		"the server has an error": {
 			prepare: func(s *server, _ string) {
 				s.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus}})
+			},
+			outcome: "cached", version: 1, warnings: []any{"renewal_failing"}, checks: 1, requests: 2,
+		},
+		"the server is not heard": {
+			prepare: func(s *server, _ string) {
+				s.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}})
 			},
 			outcome: "cached", version: 1, warnings: []any{"renewal_failing"}, checks: 1, requests: 1,
 		},
@@ -86,6 +100,34 @@ func TestAReportedToken(t *testing.T) {
 				t.Errorf("%d token requests, want %d", got, test.requests)
 			}
 		})
+	}
+}
+
+// denied lets nobody check a token.
+func denied(c *reltioauthtest.Config) { c.Behaviour.CheckDenied = true }
+
+// A token that the server calls invalid is handed out to no caller, though it
+// cannot be replaced.
+func TestATokenFoundDeadIsHandedOutToNobody(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	s := w.server(t)
+	name := w.add(t, s.clientCredentials())
+	first := w.ask(t, name)
+	wantToken(t, first)
+	s.Kill(first.text("fingerprint"))
+	s.Outage(reltioauthtest.Outage{
+		Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}, Ops: []reltioauthtest.Op{reltioauthtest.OpToken},
+	})
+	wantError(t, w.ask(t, name, reporting(first)), "CredentialsRejected")
+	w.Host.Recycle("issue")
+	wantError(t, w.ask(t, name), "CredentialsRejected")
+	wantError(t, w.ask(t, name, reporting(first)), "CredentialsRejected")
+	if got := str(w.item(t, "grant#"+name)["check_verdict"]); got != "dead" {
+		t.Errorf("check_verdict %q", got)
+	}
+	if got := s.count(reltioauthtest.OpRevoke); got != 0 {
+		t.Errorf("%d revocations, want none", got)
 	}
 }
 

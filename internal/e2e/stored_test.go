@@ -31,11 +31,18 @@ func attributes() map[string]map[string]string {
 			"refresh_expires_at": "N", "user": "S", "status": "S", "failures": "N", "retry_at": "N", "last_error": "S",
 			"last_error_message": "S", "checked_at": "N", "reissued_at": "N", "relogin": "S", "repeated_until": "N",
 			"early_asked_at": "N", "tried_at": "N", "warned_at": "N", "unpublished": "SS", "due_shard": "S", "due_at": "N", "ttl": "N",
-			"expires_in_missing": "BOOL",
+			"expires_in_missing": "BOOL", "rotates": "BOOL", "api_url": "S", "tenant_id": "S",
+			"refusals": "N", "throttles": "N", "check_verdict": "S",
+			"refusal_code": "S", "refusal_status": "N", "refusal_description": "S",
 		},
-		"lease":      {"pk": "S", "owner": "S", "epoch": "N", "until": "N", "ttl": "N"},
-		"account":    {"pk": "S", "connection": "S", "credentials": "S", "attempts": "N", "tried_at": "N"},
-		"budget":     {"pk": "S", "tat": "N", "paused_until": "N", "pause_ms": "N", "throttled_clients": "SS", "refused": "SS", "probe_at": "N"},
+		"lease": {"pk": "S", "owner": "S", "epoch": "N", "until": "N", "ttl": "N"},
+		"account": {
+			"pk": "S", "connection": "S", "credentials": "S", "attempts": "N", "unclear": "N", "accepted": "S", "tried_at": "N",
+		},
+		"budget": {
+			"pk": "S", "tat": "N", "paused_until": "N", "pause_ms": "N", "throttled_clients": "SS", "served_clients": "SS",
+			"refused": "SS", "refused_since": "N", "probe_at": "N",
+		},
 		"invitation": {"pk": "S", "connection": "S", "replace_user": "BOOL", "used_at": "N", "ttl": "N"},
 		"request": {
 			"pk": "S", "connection": "S", "invitation": "S", "binding": "S", "verifier": "S", "redirect_uri": "S",
@@ -96,10 +103,10 @@ func TestWhatIsStoredOfAGrant(t *testing.T) {
 	wantAttributes(t, item,
 		"access_token", "fingerprint", "token_type", "scope", "issued_at", "expires_at", "version", "epoch", "owner", "identity",
 		"aliases", "refresh_mode", "login_mode", "grant_secret_version", "connection_secret_version", "refresh_fingerprint",
-		"logged_in_at", "refresh_expires_at", "status", "due_shard", "due_at")
+		"logged_in_at", "refresh_expires_at", "status", "refusals", "due_shard", "due_at")
 	for name, want := range map[string]string{
 		"access_token": a.text("access_token"), "fingerprint": a.text("fingerprint"), "token_type": "bearer",
-		"scope": "entities_api relations_api", "status": "ok", "due_shard": "due", "refresh_mode": "unknown", "login_mode": "unknown",
+		"scope": "entities_api relations_api", "status": "ok", "due_shard": "due", "refresh_mode": "at_end", "login_mode": "unknown",
 	} {
 		if got := str(item[name]); got != want {
 			t.Errorf("%s is not what it should be (%d characters)", name, len(got))
@@ -107,7 +114,9 @@ func TestWhatIsStoredOfAGrant(t *testing.T) {
 	}
 	wantAbout(t, "issued_at", millis(item["issued_at"]), now)
 	wantAbout(t, "expires_at", millis(item["expires_at"]), now.Add(time.Hour))
-	wantAbout(t, "due_at", millis(item["due_at"]), now.Add(57*time.Minute)) // unknown: 3 min before the end
+	if after := number(item["due_at"]) - number(item["expires_at"]); after != 1000 { // at_end: a refresh would end the token
+		t.Errorf("due_at is %d ms after the token's end, want 1000", after)
+	}
 	wantAbout(t, "refresh_expires_at", millis(item["refresh_expires_at"]), now.Add(28*24*time.Hour))
 	if got := number(item["version"]); got != 1 {
 		t.Errorf("version %d", got)
@@ -171,9 +180,11 @@ func TestNoSecretWithoutARefreshToken(t *testing.T) {
 	if err == nil {
 		t.Error("there is one")
 	}
-	wantAttributes(t, w.item(t, "grant#"+name),
+	item := w.item(t, "grant#"+name)
+	wantAttributes(t, item,
 		"access_token", "fingerprint", "token_type", "scope", "issued_at", "expires_at", "version", "epoch", "owner", "identity",
-		"refresh_mode", "login_mode", "connection_secret_version", "status", "due_shard", "due_at")
+		"refresh_mode", "login_mode", "connection_secret_version", "status", "refusals", "due_shard", "due_at")
+	wantAbout(t, "due_at", millis(item["due_at"]), time.Now().Add(57*time.Minute)) // unknown: 3 min before the end
 }
 
 func TestWhatElseIsStored(t *testing.T) {
@@ -200,14 +211,18 @@ func TestWhatElseIsStored(t *testing.T) {
 	if len(account) != 1 {
 		t.Fatalf("%d accounts", len(account))
 	}
-	wantAttributes(t, account[0], "connection", "credentials", "attempts")
+	wantAttributes(t, account[0], "connection", "credentials", "attempts", "unclear", "accepted", "tried_at")
 	sha := regexp.MustCompile(`^[0-9a-f]{64}$`)
 	if !sha.MatchString(strings.TrimPrefix(str(account[0]["pk"]), "account#")) || !sha.MatchString(str(account[0]["credentials"])) {
 		t.Error("key and credentials should be SHA-256")
 	}
-	if got := number(account[0]["attempts"]); got != 0 {
-		t.Errorf("attempts %d after a success", got)
+	if attempts, unclear := number(account[0]["attempts"]), number(account[0]["unclear"]); attempts != 0 || unclear != 0 {
+		t.Errorf("%d attempts, %d unclear after a success", attempts, unclear)
 	}
+	if str(account[0]["accepted"]) != str(account[0]["credentials"]) {
+		t.Error("the credentials are not known to have been accepted")
+	}
+	wantAbout(t, "tried_at", millis(account[0]["tried_at"]), now)
 }
 
 // scan finds items.

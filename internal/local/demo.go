@@ -33,9 +33,10 @@ func Connections() []string {
 	return []string{demoClientCredentials, demoPassword, demoAuthorizationCode}
 }
 
-// Sandbox is the authorization server of the demonstration; its access tokens
-// live for so long. Whoever logs in again gets a new refresh token: one that
-// came a second time would send a person through the login page twice.
+// Sandbox is the authorization server of the demonstration: the framework, whose
+// access tokens are valid for so long. In one point it differs: whoever logs in
+// again by a code gets a new refresh token. One that came a second time would send
+// a person through the login page twice.
 func Sandbox(life time.Duration) reltioauthtest.Config {
 	return reltioauthtest.Config{
 		Clients: []reltioauthtest.Client{{

@@ -56,7 +56,8 @@ func TestOperate(t *testing.T) {
 		{`{"verb":"dance"}`, `"type":"InvalidRequest"`},
 		{`{"verb":"connect","connection":"demo-authorization-code"}`, `"link":"` + stack.CallbackURL + `/authorize?invitation=`},
 		{`{"verb":"connect","connection":"demo-password"}`, `"type":"InvalidRequest"`},
-		{`{"verb":"disconnect","connection":"demo-password","delete_secret":true}`, `"revoked":"refresh_token","not_revoked":null,"ends_at":null,"secret_deleted":true`},
+		{`{"verb":"disconnect","connection":"demo-password","delete_secret":true,"revoke":true}`, `"revoked":"refresh_token","not_revoked":null,"ends_at":null,"shares_client_with":["demo-authorization-code","demo-client-credentials"],"ended_for":[],"secret_deleted":true`},
+		{`{"verb":"sharing","connection":"demo-client-credentials"}`, `"result":["demo-authorization-code"],"error":null`},
 		{`{"verb":"add","connection":"mine","secret":"{\"grant_type\":\"client_credentials\",\"client_id\":\"a\",\"client_secret\":\"b\",\"auth_url\":\"` + stack.ReltioURL + `\"}"}`, `"replaced":false`},
 		{`{"verb":"add","connection":"mine","secret":"demo-secret"}`, `"type":"InvalidRequest"`},
 	}

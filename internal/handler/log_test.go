@@ -291,11 +291,13 @@ func TestTheReasonOfARefusalIsInTheLines(t *testing.T) {
 			map[string]any{"reltio_error": "unauthorized", "reltio_status": 401.0, "reltio_description": words},
 		},
 		"a page of a firewall": {
-			byPassword, reltioauthtest.Fault{Kind: reltioauthtest.FaultFirewall},
+			byPassword,
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultFirewall},
 			map[string]any{"reltio_error": "", "reltio_status": 403.0},
 		},
 		"nobody there": {
-			byClient, reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable},
+			byClient,
+			reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable},
 			map[string]any{"reltio_cause": "dial tcp: connect: connection refused"},
 		},
 	}

@@ -69,15 +69,23 @@ func TestRefusalsAsStored(t *testing.T) {
 		ok    bool
 	}{
 		"healthy": {grant.Grant{Status: grant.StatusOK}, operate.ReasonNone, true},
-		"scope": {grant.Grant{Status: grant.StatusInvalidConnection, LastError: fault.InvalidConnection, LastErrorMessage: "server: invalid_scope", Refusal: grant.Refusal{Code: "invalid_scope", Status: 400}},
-			operate.ReasonScope, false},
-		"an older release's": {grant.Grant{Status: grant.StatusInvalidConnection, LastError: fault.InvalidConnection, LastErrorMessage: "server: invalid_scope"},
-			operate.ReasonNone, false},
-		"locked": {grant.Grant{Status: grant.StatusCredentialsRejected, Refusal: grant.Refusal{Code: "invalid_grant", Status: 400, Description: "User account is locked"}},
-			operate.ReasonUserLocked, false},
+		"scope": {
+			grant.Grant{Status: grant.StatusInvalidConnection, LastError: fault.InvalidConnection, LastErrorMessage: "server: invalid_scope", Refusal: grant.Refusal{Code: "invalid_scope", Status: 400}},
+			operate.ReasonScope, false,
+		},
+		"an older release's": {
+			grant.Grant{Status: grant.StatusInvalidConnection, LastError: fault.InvalidConnection, LastErrorMessage: "server: invalid_scope"},
+			operate.ReasonNone, false,
+		},
+		"locked": {
+			grant.Grant{Status: grant.StatusCredentialsRejected, Refusal: grant.Refusal{Code: "invalid_grant", Status: 400, Description: "User account is locked"}},
+			operate.ReasonUserLocked, false,
+		},
 		"second factor": {grant.Grant{Status: grant.StatusMFARequired}, operate.ReasonSecondFactor, false},
-		"the server's store is down": {grant.Grant{Status: grant.StatusFailing, Refusal: grant.Refusal{Code: "unauthorized", Status: 401, Description: "user store is down"}},
-			operate.ReasonServerTrouble, true},
+		"the server's store is down": {
+			grant.Grant{Status: grant.StatusFailing, Refusal: grant.Refusal{Code: "unauthorized", Status: 401, Description: "user store is down"}},
+			operate.ReasonServerTrouble, true,
+		},
 		"a web page": {grant.Grant{Status: grant.StatusFailing, Refusal: grant.Refusal{Status: 200}}, operate.ReasonAuthURL, false},
 	} {
 		t.Run(name, func(t *testing.T) {

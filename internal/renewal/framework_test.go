@@ -36,16 +36,25 @@ func down(kind reltioauthtest.FaultKind) func(w *world) {
 
 func loginCases() map[string]frameworkCase {
 	user := func(wrong func(w *world)) frameworkCase {
-		return frameworkCase{password(), wrong, rotation.Failed, fault.CredentialsRejected, grant.StatusFailing,
-			grant.Refusal{Code: "invalid_grant", Status: 400}, counts{1, 0}}
+		return frameworkCase{
+			password(), wrong, rotation.Failed, fault.CredentialsRejected, grant.StatusFailing,
+			grant.Refusal{Code: "invalid_grant", Status: 400},
+			counts{1, 0},
+		}
 	}
 	unclear := func(code string, fields map[string]any, wrong func(w *world)) frameworkCase {
-		return frameworkCase{fields, wrong, rotation.Failed, fault.ReltioUnavailable, grant.StatusFailing,
-			grant.Refusal{Code: code, Status: 401}, counts{0, 1}}
+		return frameworkCase{
+			fields, wrong, rotation.Failed, fault.ReltioUnavailable, grant.StatusFailing,
+			grant.Refusal{Code: code, Status: 401},
+			counts{0, 1},
+		}
 	}
 	client := func(code string, fields map[string]any, wrong func(w *world)) frameworkCase {
-		return frameworkCase{fields, wrong, rotation.Failed, fault.CredentialsRejected, grant.StatusFailing,
-			grant.Refusal{Code: code, Status: 401}, counts{}}
+		return frameworkCase{
+			fields, wrong, rotation.Failed, fault.CredentialsRejected, grant.StatusFailing,
+			grant.Refusal{Code: code, Status: 401},
+			counts{},
+		}
 	}
 	state := func(s reltioauthtest.UserState) func(w *world) {
 		return func(w *world) { w.server.SetUserState("ann", s) }
@@ -78,8 +87,12 @@ func loginCases() map[string]frameworkCase {
 		"form":                         client("invalid_client", with(wrongSecret, "client_auth", "post"), inForm),
 		"without the grant type":       client("invalid_client", clientCredentials(), noGrantType),
 		"without the grant type, user": unclear("invalid_client", password(), noGrantType),
-		"a code is mailed": {password(), func(w *world) { w.wantFactor("123456") }, rotation.Failed, fault.MFARequired,
-			grant.StatusMFARequired, grant.Refusal{Code: "mfa_required", Status: 200}, counts{}},
+		"a code is mailed": {
+			password(), func(w *world) { w.wantFactor("123456") }, rotation.Failed, fault.MFARequired,
+			grant.StatusMFARequired,
+			grant.Refusal{Code: "mfa_required", Status: 200},
+			counts{},
+		},
 		"a scope not allowed": {with(clientCredentials(), "scope", "nobody_has_it"), func(w *world) {
 			w.server.Configure(func(c *reltioauthtest.Config) { c.Clients[0].Scopes = []string{"entities_api"} })
 		}, rotation.Failed, fault.InvalidConnection, grant.StatusInvalidConnection, grant.Refusal{Code: "invalid_scope", Status: 400}, counts{}},
@@ -118,12 +131,18 @@ func TestLoginAtTheFramework(t *testing.T) {
 // refused, or whose store is down, is no dead refresh token.
 func TestRefreshAtTheFramework(t *testing.T) {
 	unclear := func(code string, status int, fields map[string]any, wrong func(w *world)) frameworkCase {
-		return frameworkCase{fields, wrong, rotation.Failed, fault.ReltioUnavailable, grant.StatusFailing,
-			grant.Refusal{Code: code, Status: status}, counts{}}
+		return frameworkCase{
+			fields, wrong, rotation.Failed, fault.ReltioUnavailable, grant.StatusFailing,
+			grant.Refusal{Code: code, Status: status},
+			counts{},
+		}
 	}
 	dead := func(code string, status int, wrong func(w *world)) frameworkCase {
-		return frameworkCase{authorizationCode(), wrong, rotation.Reauthorize, fault.ReauthorizationRequired, grant.StatusReauthorize,
-			grant.Refusal{Code: code, Status: status}, counts{}}
+		return frameworkCase{
+			authorizationCode(), wrong, rotation.Reauthorize, fault.ReauthorizationRequired, grant.StatusReauthorize,
+			grant.Refusal{Code: code, Status: status},
+			counts{},
+		}
 	}
 	killed := func(w *world) { w.server.Kill(w.grant("acme").RefreshFingerprint) }
 	cases := map[string]frameworkCase{

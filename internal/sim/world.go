@@ -82,7 +82,7 @@ type host struct {
 	prober                string
 	// workedAt is when a refusing host was last seen to work.
 	workedAt time.Time
-	ring                  ring
+	ring     ring
 	// backlogs were counted lately.
 	backlogs []backlog
 }

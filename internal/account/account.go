@@ -183,9 +183,10 @@ const (
 	Accepted
 	// Resumed: an operator lets the account try anew.
 	Resumed
-	// Forgiven: the server refused everybody and works again. The next login
-	// need not wait; the counts stay. It is said once: then the credentials are
-	// no longer known to have been accepted, until they are.
+	// Forgiven: the server refused everybody and works again. The next login,
+	// unless it is the last one of the day, need not wait; the counts stay. It is
+	// said once: then the credentials are no longer known to have been accepted,
+	// until they are.
 	Forgiven
 )
 
@@ -202,7 +203,9 @@ func Settle(r Record, t Try, o Outcome) Record {
 	case Forgiven:
 		if r.Accepted == t.Credentials {
 			r.Accepted = ""
-			if r.Unclear < unclearPerAttempt*t.Limit { // at the limit the day still counts
+			// The last unclear login of a day keeps its pause: the host may work
+			// for others only. At the limit the day still counts.
+			if r.Unclear < unclearPerAttempt*t.Limit-1 {
 				r.TriedAt = time.Time{}
 			}
 		}

@@ -140,6 +140,7 @@ func TestSettle(t *testing.T) {
 		"accepted, and known to be":          {accepted(record(1, 1, 0), "c1"), account.Accepted, accepted(record(0, 0, 0), "c1")},
 		"resumed":                            {record(2, 3, 0), account.Resumed, free(record(0, 0, 0))},
 		"forgiven":                           {accepted(record(1, 2, 0), "c1"), account.Forgiven, free(record(1, 2, 0))},
+		"forgiven but for the last one":      {accepted(record(1, 3, 0), "c1"), account.Forgiven, record(1, 3, 0)},
 		"forgiven at the limit":              {accepted(record(1, 4, 0), "c1"), account.Forgiven, record(1, 4, 0)},
 		"forgiven once only":                 {record(1, 2, 0), account.Forgiven, record(1, 2, 0)},
 		"forgiven of other credentials":      {accepted(record(1, 2, 0), "c0"), account.Forgiven, accepted(record(1, 2, 0), "c0")},

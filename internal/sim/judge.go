@@ -213,6 +213,9 @@ func (w *World) judgeHealth(c *conn, before, after grant.Grant) {
 	} else {
 		c.refusedAt = time.Time{}
 	}
+	if after.Living(w.now()) {
+		c.mended = time.Time{}
+	}
 	if after.Status == grant.StatusOK && after.HasToken() {
 		c.wellAt = w.now()
 		c.refusedAt, c.mended = time.Time{}, time.Time{}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -100,8 +101,11 @@ func (w *World) judgeRefused(i *Instance, c *conn, s sent) {
 	switch {
 	case s.request.Acted:
 		delete(w.refusals, accountOf(c.host, s.request))
+		if s.heard {
+			c.clientRefused, c.row = 0, 0
+		}
 	case how == refusedUser:
-		c.mended = time.Time{} // it was not, or is no more
+		c.mended, c.row = time.Time{}, 0 // it was not, or is no more
 		w.judgeRefusedUser(c, w.refusalsOf(c.host, s))
 	case how == refusedUnclear:
 		c.mended = time.Time{}
@@ -149,7 +153,11 @@ func (w *World) judgeUnclear(i *Instance, c *conn, l *logins) {
 			w.broken("I3", c, "the %d. unclear login with the same credentials at %s, %s after the one before", n+1, c.host.name, gap)
 		}
 	}
-	if l.unclear = append(l.unclear, now); len(l.unclear) > mostUnclear {
+	l.unclear = append(l.unclear, now)
+	if len(l.unclear) >= mostUnclear { // from now on that decides, and not the row
+		c.row = 0
+	}
+	if len(l.unclear) > mostUnclear {
 		w.broken("I3", c, "the %d. unclear login within a day with the same credentials at %s", len(l.unclear), c.host.name)
 	}
 }
@@ -169,7 +177,11 @@ func (w *World) judgeCounted(i *Instance, name string, r account.Record, err err
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.noteLocked(i, numbered(OpCount, name, err, int64(10*r.Attempts+r.Unclear)))
-	if c := w.conns[name]; err == nil {
+	c := w.conns[name]
+	if errors.Is(err, account.ErrAtLimit) { // from now on that decides, and not the row
+		c.row = 0
+	}
+	if err == nil {
 		i.open[name] = &counted{user: c.account()}
 		c.unseen[c.account()]++
 		switch {

@@ -30,6 +30,9 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 	c.last = attempt{at: w.now(), by: i, number: number}
 	if s.request.Acted {
 		c.accepted[c.credentials()] = true
+		if i.kind == callbackKind && s.heard {
+			c.clientRefused, c.row = 0, 0
+		}
 	}
 	if i.kind != callbackKind { // what a person types is the person's matter
 		w.judgeRefused(i, c, s)
@@ -202,8 +205,8 @@ func (w *World) judgeFailure(c *conn, s sent) {
 		c.failures++
 	}
 	c.notBefore = w.now().Add(grant.BackOff(c.failures, c.stored.Life(), 1))
-	if refusalOf(c.host, s) == refusedUnclear && c.row > 0 && (s.login == 0 || c.account() == "") {
-		c.notBefore = later(c.notBefore, w.now().Add(leastPause(c.row, c.stored.Life())))
+	if c.row > 0 && s.heard && refusalOf(c.host, s) != notRefused { // then these decide
+		c.notBefore = w.now().Add(leastPause(c.row, c.stored.Life()))
 	}
 }
 

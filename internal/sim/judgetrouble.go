@@ -148,7 +148,8 @@ func (w *World) judgeEnded(i *Instance, c *conn, s sent) {
 // was heard.
 func (w *World) judgeChecked(i *Instance, c *conn, s sent) {
 	t := c.given[s.request.Presented]
-	if s.heard && t != nil && s.request.Outcome == "invalid_token" && c.readable() && c.stored.Fingerprint == s.request.Presented {
+	words := c.readable() && !c.Behaviour.ManagementErrors
+	if s.heard && t != nil && s.request.Outcome == "invalid_token" && words && c.stored.Fingerprint == s.request.Presented {
 		t.invalid, t.invalidBy = w.now(), i
 	}
 }

@@ -128,12 +128,8 @@ func (l *line) exchange(r *http.Request, op Op, f Fault) sent {
 	if !arrived {
 		return s
 	}
-	switch f.Kind {
-	case After, Truncate, Status, StatusAfter, Page, KillAfter:
-	default:
-		page := s.request.Outcome == reltioauthtest.OutcomeFault && s.request.Status/100 != 4 // a firewall's is an answer
-		s.heard = s.err == nil && !page && f.For < tooLong
-	}
+	page := s.request.Outcome == reltioauthtest.OutcomeFault && s.request.Status/100 != 4 // a firewall's is an answer
+	s.heard = s.err == nil && s.request.Status != 0 && !page && f.Kind != KillAfter && f.For < tooLong
 	if f.Kind == Unusable && s.response != nil {
 		unusable(s.response)
 		s.spoilt = true

@@ -295,6 +295,7 @@ func (w *World) judgePublished(i *Instance, e event.Event) {
 	switch e.Type {
 	case event.ReauthorizationRequired, event.CredentialsRejected:
 		c.announced = w.now()
+		w.figures.Calling++
 		w.callSomebody(c)
 	default:
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,7 +62,9 @@ func TestMutants(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("long")
 	}
-	for name, m := range mutants() {
+	all := mutants()
+	maps.Copy(all, misreadings())
+	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			const tries = 12
 			for seed := uint64(100); seed < 100+tries; seed++ {

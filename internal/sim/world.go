@@ -150,7 +150,8 @@ type Figures struct {
 	Sweeps, Renewed, LeftOver, Failed int
 	Calls, Answers, Errors            int
 	Writes, Fenced, Faults, Deaths    int
-	Events, People                    int
+	// Calling are the events that call somebody.
+	Events, Calling, People int
 	// Latest is the longest that a due renewal waited; Window the most token
 	// requests that one host got within a second.
 	Latest time.Duration

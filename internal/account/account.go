@@ -212,6 +212,9 @@ func Settle(r Record, t Try, o Outcome) Record {
 	}
 	if r.Credentials == t.Credentials {
 		r = r.counted(o)
+		if o == Unclear && r.Unclear > 0 && r.TriedAt.IsZero() {
+			r.TriedAt = t.Now // it was forgiven while it was under way: its own pause begins
+		}
 	}
 	return r
 }

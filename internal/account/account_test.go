@@ -136,6 +136,7 @@ func TestSettle(t *testing.T) {
 		"nothing was said, nothing counted":  {record(0, 0, 0), account.Nothing, record(0, 0, 0)},
 		"refused":                            {record(2, 3, 0), account.Refused, record(2, 2, 0)},
 		"unclear":                            {record(2, 3, 0), account.Unclear, record(1, 3, 0)},
+		"unclear, forgiven under way":        {free(record(2, 3, 0)), account.Unclear, record(1, 3, 0)},
 		"accepted":                           {record(2, 3, 0), account.Accepted, accepted(record(0, 0, 0), "c1")},
 		"accepted, and known to be":          {accepted(record(1, 1, 0), "c1"), account.Accepted, accepted(record(0, 0, 0), "c1")},
 		"resumed":                            {record(2, 3, 0), account.Resumed, free(record(0, 0, 0))},

@@ -38,6 +38,7 @@ func (t *Table) SettleLogin(ctx context.Context, try account.Try, o account.Outc
 		return err
 	}
 	defer leave()
+	try.Now = inMillis(try.Now)
 	if r, ok := t.accounts[try.Account]; ok || o == account.Accepted {
 		t.accounts[try.Account] = account.Settle(r, try, o)
 	}

@@ -47,6 +47,8 @@ type judged struct {
 	// clientRefused counts requests without a user's credentials that were refused
 	// in any way and heard, since the last success.
 	clientRefused int
+	// heldBack: one was refused since then, and that was written down.
+	heldBack bool
 	// row is how many of them lengthen the pauses, rowSince the first one's moment.
 	row      int
 	rowSince time.Time
@@ -256,7 +258,8 @@ func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToke
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.conns[name]
-	if r.Token.IsZero() && c.host.server.Alive(before.Token) && !c.askedForAnother(before.LoggedInAt) {
+	newer := r.Epoch > before.Epoch // else the grant points at the one before, which comes first
+	if r.Token.IsZero() && newer && c.host.server.Alive(before.Token) && !c.askedForAnother(before.LoggedInAt) {
 		w.broken("I5", c, "the refresh token %s is thrown away, and the server takes it", short(before.Fingerprint()))
 	}
 	w.noteLocked(i, step{op: OpVaultPut, about: name, n: r.Epoch, text: short(r.Fingerprint()) + " as " + version})

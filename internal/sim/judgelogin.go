@@ -102,7 +102,7 @@ func (w *World) judgeRefused(i *Instance, c *conn, s sent) {
 	case s.request.Acted:
 		delete(w.refusals, accountOf(c.host, s.request))
 		if s.heard {
-			c.clientRefused, c.row = 0, 0
+			c.clientRefused, c.row, c.heldBack = 0, 0, false
 		}
 	case how == refusedUser:
 		c.mended, c.row = time.Time{}, 0 // it was not, or is no more
@@ -119,6 +119,7 @@ func (w *World) judgeRefusedClient(c *conn, s sent, how refusal) {
 	case how != notRefused && s.heard:
 		w.figures.RefusedClients++
 		c.clientRefused++
+		c.heldBack = true
 		c.mended = time.Time{}
 		if !w.troubled(c.host) { // what a host refuses everybody lengthens nobody's pauses
 			c.row++
@@ -127,7 +128,7 @@ func (w *World) judgeRefusedClient(c *conn, s sent, how refusal) {
 			}
 		}
 	case s.heard && s.request.Status/100 == 2, s.response != nil && s.response.StatusCode/100 == 2:
-		c.clientRefused, c.row = 0, 0
+		c.clientRefused, c.row, c.heldBack = 0, 0, false
 	}
 }
 
@@ -236,7 +237,8 @@ func (c *conn) credentials() string {
 // leastPause is the least time until the next request after a refusal in a row
 // of a client without a user or of a refresh.
 func leastPause(row int, life time.Duration) time.Duration {
-	return grant.RefusalPause(row, life) / 2 // the rest is jitter
+	const forgotten = 2 // by processes that died
+	return grant.RefusalPause(max(1, row-forgotten), life) / 2 // the rest is jitter
 }
 
 // acceptedEver reports whether the server has ever accepted credentials that

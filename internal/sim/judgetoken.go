@@ -31,7 +31,7 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 	if s.request.Acted {
 		c.accepted[c.credentials()] = true
 		if i.kind == callbackKind && s.heard {
-			c.clientRefused, c.row = 0, 0
+			c.clientRefused, c.row, c.heldBack = 0, 0, false
 		}
 	}
 	if i.kind != callbackKind { // what a person types is the person's matter
@@ -64,7 +64,7 @@ func (w *World) judgeRate(h *host, c *conn) {
 func (w *World) judgeProbe(h *host, c *conn, s sent) {
 	const onTheWay = 30 * time.Second
 	now := w.now()
-	heldBack := s.login != 0 && c.Type == connection.Password || c.clientRefused > 0
+	heldBack := s.login != 0 && c.Type == connection.Password || c.heldBack
 	if !h.refusing || !heldBack || now.Sub(h.refusingSince) < onTheWay {
 		return
 	}
@@ -133,7 +133,8 @@ func (w *World) judgeRepetition(i *Instance, c *conn) {
 			i.kind, i.id, before.by.kind, before.by.id, now.Sub(before.at))
 	}
 	if !before.recorded {
-		c.failures, c.row = max(0, c.failures-1), max(0, c.row-1) // that one was forgotten with its process
+		// That one was forgotten with its process.
+		c.failures, c.row, c.heldBack = max(0, c.failures-1), max(0, c.row-1), false
 	}
 	if now.Add(w.tolerance()).Before(c.notBefore) && !excused && !i.forced && !w.troubled(c.host) {
 		w.broken("I2", c, "a token request %s after %d failures, %s too early", now.Sub(before.at), c.failures, c.notBefore.Sub(now))

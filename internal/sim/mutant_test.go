@@ -66,8 +66,7 @@ func TestMutants(t *testing.T) {
 	maps.Copy(all, misreadings())
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
-			const tries = 12
-			for seed := uint64(100); seed < 100+tries; seed++ {
+			for seed := uint64(100); seed < 100+mutantSeeds; seed++ {
 				cfg := usual(seed)
 				cfg.Loose, cfg.Stormy, cfg.Mutate = false, true, m.plant()
 				b := lifeOf(t, cfg)
@@ -81,10 +80,27 @@ func TestMutants(t *testing.T) {
 				t.Logf("seed %d finds it after %s: %s: %s (%s)", seed, b.After.Round(time.Second), b.Invariant, b.What, b.Connection)
 				return
 			}
-			t.Errorf("not found by %d seeds", tries)
+			t.Errorf("not found by %d seeds", mutantSeeds)
 		})
 	}
 }
+
+// Without a mistake nothing is found in the worlds in which mutants are.
+func TestNoMutant(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("long")
+	}
+	for seed := uint64(100); seed < 100+mutantSeeds; seed++ {
+		cfg := usual(seed)
+		cfg.Loose, cfg.Stormy = false, true
+		if b := lifeOf(t, cfg); b != nil {
+			t.Error(b)
+		}
+	}
+}
+
+// mutantSeeds are how many worlds a mistake is looked for in.
+const mutantSeeds = 12
 
 // lifeOf is a world's breach.
 func lifeOf(t *testing.T, cfg Config) (b *Breach) {

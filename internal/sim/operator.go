@@ -22,7 +22,7 @@ func (w *World) resume(c *conn) {
 	delete(w.refusals, c.host.name+" "+c.client)
 	delete(c.unseen, c.account())
 	delete(c.unclear, c.account())
-	c.clientRefused, c.row, c.failures, c.notBefore = 0, 0, 0, time.Time{}
+	c.clientRefused, c.row, c.heldBack, c.failures, c.notBefore = 0, 0, false, 0, time.Time{}
 	if c.stored.Waiting() {
 		c.mended = w.now()
 	}

@@ -20,7 +20,7 @@ import (
 func misreadings() map[string]mutant {
 	return map[string]mutant{
 		"a refusal in unknown words that is not counted": {plain(knownWords), "I3"},
-		"unclear logins without a pause":                 {plain(noPause), "I3"},
+		"unclear logins without a pause":                 {plain(noPause), "I3 I2"},
 		"an unclear login counted as refused":            {plain(unclearRefused), "I3 I5"},
 		"a denied check read as a verdict":               {plain(deniedIsDead), "I7"},
 		"a refresh before the token's end, to learn":     {plain(earlyRefresh), "I7"},

@@ -105,7 +105,7 @@ func (w *World) judgeRefused(i *Instance, c *conn, s sent) {
 			c.clientRefused, c.row, c.heldBack = 0, 0, false
 		}
 	case how == refusedUser:
-		c.mended, c.row = time.Time{}, 0 // it was not, or is no more
+		c.mended = time.Time{} // it was not, or is no more
 		w.judgeRefusedUser(c, w.refusalsOf(c.host, s))
 	case how == refusedUnclear:
 		c.mended = time.Time{}
@@ -119,8 +119,11 @@ func (w *World) judgeRefusedClient(c *conn, s sent, how refusal) {
 	case how != notRefused && s.heard:
 		w.figures.RefusedClients++
 		c.clientRefused++
-		c.heldBack = true
 		c.mended = time.Time{}
+		if c.deadRefresh(s) { // that says nothing about the server
+			return
+		}
+		c.heldBack = true
 		if !w.troubled(c.host) { // what a host refuses everybody lengthens nobody's pauses
 			c.row++
 			if c.row == 1 {
@@ -135,6 +138,9 @@ func (w *World) judgeRefusedClient(c *conn, s sent, how refusal) {
 func (w *World) judgeRefusedUser(c *conn, l *logins) {
 	w.figures.Refused++
 	l.refused++
+	if l.refused >= mostRefused { // from now on that decides, and not the row
+		c.row = 0
+	}
 	if l.refused > mostRefused {
 		w.broken("I3", c, "the %d. login refused with 400 with the same credentials at %s", l.refused, c.host.name)
 	}
@@ -237,7 +243,7 @@ func (c *conn) credentials() string {
 // leastPause is the least time until the next request after a refusal in a row
 // of a client without a user or of a refresh.
 func leastPause(row int, life time.Duration) time.Duration {
-	const forgotten = 2 // by processes that died
+	const forgotten = 2                                        // by processes that died
 	return grant.RefusalPause(max(1, row-forgotten), life) / 2 // the rest is jitter
 }
 

@@ -174,7 +174,7 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 		w.figures.Throttled++
 		fallthrough
 	default:
-		dead := s.heard && r.GrantType == "refresh_token" && c.readable() && deadRefresh(r)
+		dead := c.deadRefresh(s)
 		if dead && c.Type == connection.AuthorizationCode {
 			w.judgeDead(i, c, r)
 		}
@@ -226,8 +226,11 @@ func (w *World) judgeDead(i *Instance, c *conn, r reltioauthtest.Request) {
 	c.dead = deadToken{token: r.Presented, at: now, by: i}
 }
 
-func deadRefresh(r reltioauthtest.Request) bool {
-	return r.Outcome == "invalid_grant" || r.Outcome == "invalid_token"
+// deadRefresh reports whether the client heard, in words that it knows, that its
+// refresh token has ended.
+func (c *conn) deadRefresh(s sent) bool {
+	dead := s.request.Outcome == "invalid_grant" || s.request.Outcome == "invalid_token"
+	return dead && s.heard && s.request.GrantType == "refresh_token" && c.readable()
 }
 
 // judgeAnswers is I9: in mode at_end, at most two answered token requests per

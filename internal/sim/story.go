@@ -137,8 +137,8 @@ func describe(g grant.Grant) string {
 	if g.CheckVerdict != "" {
 		text += " check=" + string(g.CheckVerdict)
 	}
-	if g.Refusals > 0 {
-		text += fmt.Sprintf(" refusals=%d", g.Refusals)
+	if g.Refusals > 0 || g.Refusal.Status != 0 {
+		text += fmt.Sprintf(" refusals=%d refused=%d", g.Refusals, g.Refusal.Status)
 	}
 	if len(g.Unpublished) > 0 {
 		text += fmt.Sprintf(" unpublished=%v", g.Unpublished)

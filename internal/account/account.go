@@ -183,10 +183,11 @@ const (
 	Accepted
 	// Resumed: an operator lets the account try anew.
 	Resumed
-	// Forgiven: the server refused everybody and works again. The next login,
-	// unless it is the last one of the day, need not wait; the counts stay. It is
-	// said once: then the credentials are no longer known to have been accepted,
-	// until they are.
+	// Forgiven: the server refused everybody and works again. The next login need
+	// not wait, unless it would be one of the day's last, of which Spare are kept
+	// where only others were seen to be served; the counts stay. It is said once:
+	// then the credentials are no longer known to have been accepted, until they
+	// are.
 	Forgiven
 )
 
@@ -203,9 +204,7 @@ func Settle(r Record, t Try, o Outcome) Record {
 	case Forgiven:
 		if r.Accepted == t.Credentials {
 			r.Accepted = ""
-			// The last unclear login of a day keeps its pause: the host may work
-			// for others only. At the limit the day still counts.
-			if r.Unclear < unclearPerAttempt*t.Limit-1 {
+			if r.Unclear < unclearPerAttempt*t.Limit-t.Spare { // at the limit the day still counts
 				r.TriedAt = time.Time{}
 			}
 		}

@@ -141,7 +141,7 @@ func TestSettle(t *testing.T) {
 		"accepted, and known to be":          {accepted(record(1, 1, 0), "c1"), account.Accepted, accepted(record(0, 0, 0), "c1")},
 		"resumed":                            {record(2, 3, 0), account.Resumed, free(record(0, 0, 0))},
 		"forgiven":                           {accepted(record(1, 2, 0), "c1"), account.Forgiven, free(record(1, 2, 0))},
-		"forgiven but for the last one":      {accepted(record(1, 3, 0), "c1"), account.Forgiven, record(1, 3, 0)},
+		"forgiven, one is left":              {accepted(record(1, 3, 0), "c1"), account.Forgiven, free(record(1, 3, 0))},
 		"forgiven at the limit":              {accepted(record(1, 4, 0), "c1"), account.Forgiven, record(1, 4, 0)},
 		"forgiven once only":                 {record(1, 2, 0), account.Forgiven, record(1, 2, 0)},
 		"forgiven of other credentials":      {accepted(record(1, 2, 0), "c0"), account.Forgiven, accepted(record(1, 2, 0), "c0")},
@@ -183,6 +183,18 @@ func TestExhausted(t *testing.T) {
 				t.Errorf("Exhausted = %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// Where only others were seen to be served the day's last login keeps its pause.
+func TestForgivenButForTheLast(t *testing.T) {
+	for unclear, free := range map[int]bool{1: true, 2: true, 3: false, 4: false} {
+		r := record(0, unclear, 0)
+		r.Accepted = "c1"
+		got := account.Settle(r, probe(try(2)), account.Forgiven)
+		if got.TriedAt.IsZero() != free || got.Unclear != unclear || got.Accepted != "" {
+			t.Errorf("%d unclear: %+v, want the pause ended: %t", unclear, got, free)
+		}
 	}
 }
 

@@ -189,8 +189,12 @@ func (p *path) forgive(ctx context.Context, name string) {
 	if err != nil {
 		return
 	}
+	t := p.tryOf(c)
+	if !p.loggedIn || !p.c.HasUser() {
+		t.Spare = 1 // only a user's login shows that the store of users works
+	}
 	// If this fails the pause lasts for its time.
-	_ = p.Accounts.SettleLogin(ctx, p.tryOf(c), account.Forgiven)
+	_ = p.Accounts.SettleLogin(ctx, t, account.Forgiven)
 }
 
 // free makes a grant that a refusing host refused due at once. What is said of

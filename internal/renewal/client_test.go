@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
@@ -268,5 +269,40 @@ func TestUnclearRefreshWhileTheLoginWaits(t *testing.T) {
 			w.status(grant.StatusOK)
 			w.wantCounts(counts{0, unclear})
 		}
+	})
+}
+
+// Nor does a user who may not log in for the day: the refresh goes on at its own
+// pauses, and for an hour nobody is told.
+func TestUnclearRefreshAtTheDaysLimitOfLogins(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(password())
+		c := w.parsed("acme")
+		try := account.Try{
+			Account: c.Account(), Credentials: c.Credentials(), Connection: c.Name,
+			Limit: account.MaxAttempts, Now: time.Now(), Forced: true,
+		}
+		for range 4 {
+			if _, err := w.table.CountLogin(t.Context(), try); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.table.SettleLogin(t.Context(), try, account.Unclear); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.due()
+		began := time.Now()
+		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
+		for time.Since(began) < 50*time.Minute {
+			w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+			if wait := time.Until(w.status(grant.StatusFailing).RetryAt); wait > 5*time.Minute {
+				t.Fatalf("the refresh waits %v", wait)
+			}
+			time.Sleep(time.Until(w.grant("acme").RetryAt))
+		}
+		w.wantCounts(counts{0, 4})
+		w.heal()
+		w.expect(w.acme(), rotation.Renewed, "")
+		w.status(grant.StatusOK)
 	})
 }

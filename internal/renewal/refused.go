@@ -102,9 +102,20 @@ func (p *path) unclearUser(ctx context.Context) error {
 // stopped is the end of a renewal whose account has had as many unclear logins
 // as it may have in a day.
 func (p *path) stopped(wait time.Duration) *done {
+	if p.refreshesOn() {
+		e := fault.New(fault.ReltioUnavailable, unclearText("login", p.g.Refusal))
+		return p.endedFor(grant.StatusFailing, e, p.refusalPause())
+	}
 	p.g.Refusals = 0
 	text := unclearText("login; stopped to prevent a lock-out", p.g.Refusal)
 	return p.endedFor(grant.StatusCredentialsRejected, fault.New(fault.CredentialsRejected, text), wait)
+}
+
+// refreshesOn reports whether a refresh token that was refused in unclear words is
+// tried on at the pauses of its own refusals: nobody is told for an hour.
+func (p *path) refreshesOn() bool {
+	_, refreshes := p.refreshToken()
+	return refreshes && p.g.Refusals >= loginAfter && !p.g.RefusedForLong()
 }
 
 // refusedClient: refusals of a client lock nobody, so it is tried on, at growing

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -294,6 +295,9 @@ func (w *World) writeSecret(c *conn) {
 	defer w.mu.Unlock()
 	c.made++
 	c.wrote(w.now(), c.identity())
+	if c.stored.Status == grant.StatusUnknown { // nothing was left of what was refused before
+		c.row, c.failures, c.notBefore = 0, 0, time.Time{}
+	}
 	w.noteLocked(nil, step{op: "operator", about: c.name, text: "writes the secret"})
 	_, _ = w.secrets.PutConnection(w.ctx, c.name, reltioauth.NewSecret(c.secretText())) // it never fails
 }

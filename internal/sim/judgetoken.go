@@ -17,9 +17,9 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 	}
 	w.judgeRate(h, c)
 	if i.kind != callbackKind {
-		w.judgeProbe(h, c, s)
 		w.judgeReason(i, c)
 		w.judgeRepetition(i, c)
+		w.judgeProbe(h, c, s) // of what the process before has written down
 		w.judgeDelay(c)
 		w.judgeKept(i, c)
 	}

@@ -306,3 +306,32 @@ func TestUnclearRefreshAtTheDaysLimitOfLogins(t *testing.T) {
 		w.status(grant.StatusOK)
 	})
 }
+
+// Where a login is called for and the limit of refused ones is reached, the refresh
+// token is tried on; once it too was refused in a row, the reason is the login's.
+func TestUnclearRefreshAtTheLimitOfRefusedLogins(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(halfDay())
+		w.toRelogin()
+		c := w.parsed("acme")
+		try := account.Try{
+			Account: c.Account(), Credentials: c.Credentials(), Connection: c.Name,
+			Limit: account.MaxAttempts, Now: time.Now(), Forced: true,
+		}
+		for range account.MaxAttempts {
+			if _, err := w.table.CountLogin(t.Context(), try); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.table.SettleLogin(t.Context(), try, account.Refused); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.due()
+		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
+		w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+		time.Sleep(time.Until(w.status(grant.StatusFailing).RetryAt))
+		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+		w.status(grant.StatusCredentialsRejected)
+		w.wantCounts(counts{2, 0})
+	})
+}

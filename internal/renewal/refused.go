@@ -77,11 +77,19 @@ func (p *path) refusedUser(ctx context.Context) error {
 	if err := p.hostRefuses(ctx); err != nil {
 		return err
 	}
-	status, stopped := grant.StatusFailing, p.account.Exhausted(p.loginAttempts())
-	if stopped {
-		status, p.g.Refusals = grant.StatusCredentialsRejected, 0 // the account decides, not the row
+	if p.account.Exhausted(p.loginAttempts()) {
+		return p.rejected(refusedText(true, p.g.Refusal, true), 0)
 	}
-	return p.ended(status, fault.New(fault.CredentialsRejected, refusedText(true, p.g.Refusal, stopped)))
+	return p.ended(grant.StatusFailing, fault.New(fault.CredentialsRejected, refusedText(true, p.g.Refusal, false)))
+}
+
+// rejected is the end of a renewal whose user may not log in: the account
+// decides when he may, not the row of refusals, which begins anew. The row is
+// kept for a refresh on the same way: it is the refresh token's.
+func (p *path) rejected(text string, wait time.Duration) *done {
+	d := p.endedFor(grant.StatusCredentialsRejected, fault.New(fault.CredentialsRejected, text), wait)
+	d.write.Refusals = 0
+	return d
 }
 
 // unclearUser: the login waits for minutes, and at the limit for a day.
@@ -106,9 +114,7 @@ func (p *path) stopped(wait time.Duration) *done {
 		e := fault.New(fault.ReltioUnavailable, unclearText("login", p.g.Refusal))
 		return p.endedFor(grant.StatusFailing, e, p.refusalPause())
 	}
-	p.g.Refusals = 0
-	text := unclearText("login; stopped to prevent a lock-out", p.g.Refusal)
-	return p.endedFor(grant.StatusCredentialsRejected, fault.New(fault.CredentialsRejected, text), wait)
+	return p.rejected(unclearText("login; stopped to prevent a lock-out", p.g.Refusal), wait)
 }
 
 // refreshesOn reports whether a refresh token that was refused in unclear words is

@@ -109,9 +109,7 @@ func (p *path) atLimit(r account.Record) error {
 	if !r.Exhausted(p.loginAttempts()) {
 		return p.stopped(0)
 	}
-	p.g.Refusals = 0
-	text := refusedText(true, p.g.Refusal, true)
-	return p.ended(grant.StatusCredentialsRejected, fault.New(fault.CredentialsRejected, text))
+	return p.rejected(refusedText(true, p.g.Refusal, true), 0)
 }
 
 // tooSoon is the end of a renewal that may not log in yet, after a login whose

@@ -127,7 +127,7 @@ func (p *path) decide(ctx context.Context) (step, error) {
 	}
 	s, err := p.choose()
 	if err == nil && s.kind == refresh {
-		err = p.notYet()
+		err = p.notYet(s.refresh)
 	}
 	if err != nil {
 		return s, err
@@ -135,21 +135,32 @@ func (p *path) decide(ctx context.Context) (step, error) {
 	return s, p.probe(ctx, s)
 }
 
-// notYet ends the renewal of a grant that waited for somebody, if a refresh would
-// end a token that callers hold, only to learn whether what was put right is
-// right: at that token's end is time enough. A secret that can be read again is
-// all that an unreadable one needs. What an operator resumes is tried at once.
-func (p *path) notYet() error {
+// notYet ends a renewal whose refresh would end a valid token that callers hold:
+// at that token's end is time enough. Of a grant that waited for somebody it would
+// only learn whether what was put right is right; a secret that can be read again
+// is all that an unreadable one needs. And a refresh token that was found in the
+// vault, of which the grant did not know, makes the token due later than a login
+// would have. What an operator resumes is tried at once.
+func (p *path) notYet(t grant.RefreshToken) error {
 	now := p.Now()
-	waited := p.before.Waiting() && p.before.Failures > 0
-	if !waited || p.request.Force || p.reported() || !p.g.Living(now) || p.g.ModeOf(true) == grant.Overlap {
+	if p.request.Force || p.reported() || !p.g.Living(now) || p.g.ModeOf(true) == grant.Overlap {
 		return nil
 	}
-	g := p.stored.Looked(now)
-	if g.Status == grant.StatusInvalidConnection && g.Refusal.Status == 0 {
-		g = p.g.Healthy()
+	if p.before.Waiting() && p.before.Failures > 0 {
+		g := p.stored.Looked(now)
+		if g.Status == grant.StatusInvalidConnection && g.Refusal.Status == 0 {
+			g = p.g.Healthy()
+		}
+		return &done{outcome: rotation.Unchanged, err: g.Error(now), write: &g}
 	}
-	return &done{outcome: rotation.Unchanged, err: g.Error(now), write: &g}
+	if p.g.HasRefreshToken() {
+		return nil
+	}
+	g := p.g.WithRefreshToken(t, p.c.RefreshTokenLife)
+	if g.LastError == fault.StoreUnavailable {
+		g = g.Healthy()
+	}
+	return &done{outcome: rotation.Unchanged, write: &g}
 }
 
 // choose is the choice among token requests: the refresh token, then the other

@@ -131,8 +131,7 @@ func (l *line) exchange(r *http.Request, op Op, f Fault) sent {
 	page := s.request.Outcome == reltioauthtest.OutcomeFault && s.request.Status/100 != 4 // a firewall's is an answer
 	s.heard = s.err == nil && s.request.Status != 0 && !page && f.Kind != KillAfter && f.For < tooLong
 	if f.Kind == Unusable && s.response != nil {
-		unusable(s.response)
-		s.spoilt = true
+		s.spoilt = unusable(s.response)
 	}
 	l.i.w.judgeSent(l.i, l.h, s)
 	return s
@@ -178,18 +177,21 @@ func credentialsOf(r *http.Request) uint64 {
 // lifetime is the field that an unusable answer gets wrong.
 func lifetime() *regexp.Regexp { return regexp.MustCompile(`"expires_in":[^,}]*`) }
 
-// unusable spoils a successful answer.
-func unusable(r *http.Response) {
+// unusable spoils a successful answer, and reports whether there was anything to
+// spoil: an answer may be compressed, or say nothing of a lifetime.
+func unusable(r *http.Response) bool {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
-		return
+		return false
 	}
-	if r.StatusCode == http.StatusOK {
+	spoilt := r.StatusCode == http.StatusOK && lifetime().Match(data)
+	if spoilt {
 		data = lifetime().ReplaceAll(data, []byte(`"expires_in":"soon"`))
 		r.ContentLength = int64(len(data))
 		r.Header.Del("Content-Length")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(data))
+	return spoilt
 }
 
 func reset() error {

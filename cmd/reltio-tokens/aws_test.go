@@ -86,7 +86,7 @@ func (a *account) host() string { return strings.TrimPrefix(a.authURL, "http://"
 func (a *account) functions(static aws.CredentialsProvider) (endpoint string) {
 	log := telemetry.New(io.Discard, 0, time.Now)
 	rotate := &handler.Rotate{Log: log, Now: time.Now, Renewer: &renewal.Renewer{
-		Grants: a.table, Leases: a.table, Accounts: a.table, Budgets: a.table, Connections: a.vault, Vault: a.vault,
+		Grants: a.table, Leases: a.table, Accounts: a.table, Budgets: a.table, Connections: a.vault, Vault: a.vault, Parking: a.table,
 		Hosts: connection.Hosts{a.host()}, Now: time.Now,
 	}}
 	functions := map[string]lambda.Handler{"rotate": rotate}

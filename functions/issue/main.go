@@ -54,7 +54,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := telemetry.New(os.Stdout, c.LogLevel, time.Now)
+	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	warm(ctx, table)

@@ -42,7 +42,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := telemetry.New(os.Stdout, c.LogLevel, time.Now)
+	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
@@ -54,6 +54,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Budgets:        table,
 			Connections:    vault,
 			Vault:          vault,
+			Parking:        table,
 			Hosts:          c.AuthHosts,
 			Authorizations: table,
 			CallbackURL:    c.CallbackBaseURL,

@@ -42,6 +42,7 @@ type Flow struct {
 	Budgets        budget.Store
 	Connections    connection.Secrets
 	Vault          grant.Vault
+	Parking        grant.Parking
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
 	// Now is the clock.

@@ -48,6 +48,9 @@ type Arrival struct {
 	// its instant.
 	TokenRequests, Throttled, RefusedLogins int
 	BudgetWait                              time.Duration
+	// Parked says that the refresh token is in the table because the vault does not
+	// take it; Err says why.
+	Parked bool
 	// Err is what went wrong on our side, or at Reltio.
 	Err error
 }
@@ -95,6 +98,11 @@ type visit struct {
 	// the reason.
 	user     string
 	nameless error
+	// parked says why the refresh token is parked; nil if it is not. parkedEpoch
+	// is that of the refresh token in the parking, this visit's or one from
+	// before; 0: none.
+	parked      error
+	parkedEpoch int64
 	// What is counted for the metrics.
 	requests, throttled, refused int
 	waited                       time.Duration

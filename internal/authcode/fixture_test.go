@@ -64,7 +64,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.out = &outside{Table: w.table, Secrets: w.secrets}
 	w.flow = &authcode.Flow{
-		Authorizations: w.out, Grants: w.out, Leases: w.out, Budgets: w.out, Connections: w.out, Vault: w.out,
+		Authorizations: w.out, Grants: w.out, Leases: w.out, Budgets: w.out, Connections: w.out, Vault: w.out, Parking: w.out,
 		Hosts: connection.Hosts{host}, Now: time.Now, Events: w.events, Connect: w.server.Connector(),
 	}
 	w.connect("acme", secret())

@@ -8,8 +8,8 @@ import (
 )
 
 // newborn makes the grant that of the connection's present identity, as a
-// renewal does: a grant of another identity, or of a connection that was gone,
-// loses its tokens before anything is sent. Whose grant it is stands in the
+// renewal does: a grant of another identity loses its tokens before anything is
+// sent. Whose grant it is stands in the
 // table then, so that a refresh token that a crash leaves in the vault is never
 // taken for another identity's, nor a person's for a stranger's. Who waits for
 // a person goes on to wait: somebody was told, and hears when it is over.
@@ -18,13 +18,11 @@ func (v *visit) newborn(ctx context.Context) error {
 		return nil
 	}
 	next := v.g.Newborn(v.c.Identity())
-	if v.g.Identity != "" || v.g.Status == grant.StatusUnknown {
-		version, err := v.bury(ctx)
-		if err != nil {
-			return err
-		}
-		next.SecretVersion = version
+	version, err := v.bury(ctx)
+	if err != nil {
+		return err
 	}
+	next.SecretVersion = version
 	if v.g.Status == grant.StatusReauthorize {
 		next.Status, next.RetryAt, next.WarnedAt = v.g.Status, v.g.RetryAt, v.g.WarnedAt
 		next.LastError, next.LastErrorMessage = v.g.LastError, v.g.LastErrorMessage
@@ -38,7 +36,7 @@ func (v *visit) newborn(ctx context.Context) error {
 // is nothing to bury. The lease is made sure of in between: what was read under
 // a lease that was taken away may be the next holder's, and must not be buried.
 func (v *visit) bury(ctx context.Context) (string, error) {
-	if err := v.readVault(ctx); err != nil || v.known.Version == "" {
+	if err := v.readVault(ctx); err != nil || !v.another() {
 		return "", err
 	}
 	held, err := v.Leases.ExtendLease(ctx, v.held, v.held.Epoch, v.Now().Add(lease.Term))
@@ -46,10 +44,24 @@ func (v *visit) bury(ctx context.Context) (string, error) {
 		return "", err
 	}
 	v.held = held
-	tombstone := grant.RefreshToken{LoggedInAt: v.Now(), Epoch: max(v.held.Epoch, v.known.Epoch+1)}
+	tombstone := grant.RefreshToken{LoggedInAt: v.Now(), Epoch: max(v.held.Epoch, v.known.Epoch+1), Identity: v.c.Identity()}
 	if tombstone.Version, err = v.Vault.Put(ctx, v.c.Name, tombstone); err != nil {
 		return "", err
 	}
+	v.unpark(ctx)
 	v.known = tombstone
 	return tombstone.Version, nil
+}
+
+// another reports whether the newest refresh token is another identity's than the
+// connection's. One that does not say whose it is belongs to the grant as it was:
+// of a grant that was lost with its table nobody knows better than that.
+func (v *visit) another() bool {
+	switch {
+	case none(v.known) || v.known.Token.IsZero():
+		return false
+	case v.known.Identity != "":
+		return v.known.Identity != v.c.Identity()
+	}
+	return v.g.Identity != "" || v.g.Status == grant.StatusUnknown
 }

@@ -15,7 +15,7 @@ import (
 // rotate is a renewal of the connection afterwards.
 func (w *world) rotate() renewal.Report {
 	r := renewal.Renewer{
-		Grants: w.table, Leases: w.table, Accounts: w.table, Budgets: w.table, Connections: w.secrets, Vault: w.secrets,
+		Grants: w.table, Leases: w.table, Accounts: w.table, Budgets: w.table, Connections: w.secrets, Vault: w.secrets, Parking: w.table,
 		Hosts: w.flow.Hosts, Now: time.Now, Connect: w.server.Connector(),
 	}
 	return r.Renew(w.t.Context(), rotation.Request{Connection: "acme", Force: true})

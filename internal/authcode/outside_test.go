@@ -169,3 +169,15 @@ func (o *outside) Current(ctx context.Context, name string) (grant.RefreshToken,
 func (o *outside) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	return call(ctx, o, "Put", func() (string, error) { return o.Secrets.Put(ctx, name, r) })
 }
+
+func (o *outside) Park(ctx context.Context, name string, r grant.RefreshToken) error {
+	return run(ctx, o, "Park", func() error { return o.Table.Park(ctx, name, r) })
+}
+
+func (o *outside) Parked(ctx context.Context, name string) (grant.RefreshToken, error) {
+	return call(ctx, o, "Parked", func() (grant.RefreshToken, error) { return o.Table.Parked(ctx, name) })
+}
+
+func (o *outside) Unpark(ctx context.Context, name string, epoch int64) error {
+	return run(ctx, o, "Unpark", func() error { return o.Table.Unpark(ctx, name, epoch) })
+}

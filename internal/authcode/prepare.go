@@ -79,15 +79,27 @@ func (v *visit) ready(ctx context.Context) (Arrival, bool) {
 	return Arrival{}, false
 }
 
-// readVault reads the newest refresh token that the vault has.
+// readVault reads the newest refresh token that there is: in the vault, or parked.
 func (v *visit) readVault(ctx context.Context) error {
 	known, err := v.Vault.Current(ctx, v.c.Name)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err
 	}
+	parked, err := v.Parking.Parked(ctx, v.c.Name)
+	if err != nil && !errors.Is(err, grant.ErrNotFound) {
+		return err
+	}
+	v.parkedEpoch = parked.Epoch
+	if parked.Epoch > known.Epoch {
+		parked.Version = v.g.SecretVersion
+		known = parked
+	}
 	v.known = known
 	return nil
 }
+
+// none reports whether there never was a refresh token, in the vault or parked.
+func none(known grant.RefreshToken) bool { return known.Version == "" && known.Epoch == 0 }
 
 // seize takes the grant's lease over anyone's head, and reads the grant again.
 func (v *visit) seize(ctx context.Context) error {

@@ -83,6 +83,11 @@ func (v *visit) giveUp(ctx context.Context) {
 	if !text.IsZero() {
 		v.revoke(ctx, text, hint)
 	}
+	if v.parked != nil {
+		ctx, cancel := v.storing(ctx, closingTime, 0)
+		defer cancel()
+		v.unpark(ctx)
+	}
 }
 
 // revoke ends a token, within a time of its own. One that is not revoked ends

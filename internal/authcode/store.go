@@ -23,7 +23,7 @@ func (v *visit) store(ctx context.Context) Arrival {
 	case same && !v.request.Second:
 		return v.again(ctx, kept)
 	case same: // its clock goes on
-	case v.known.Version == "" && kept.Token.IsZero(): // there is none, and never was
+	case none(v.known) && kept.Token.IsZero():
 		kept = grant.RefreshToken{}
 	default:
 		var err error
@@ -41,7 +41,7 @@ func (v *visit) store(ctx context.Context) Arrival {
 	if same {
 		return Arrival{Outcome: DoneSameToken, HoldsUntil: kept.LoggedInAt.Add(v.c.RefreshTokenLife), Err: v.nameless}
 	}
-	return Arrival{Outcome: Done, Err: cmp.Or(v.failed, v.nameless)}
+	return Arrival{Outcome: Done, Err: cmp.Or(v.failed, v.nameless, v.parked), Parked: v.parked != nil}
 }
 
 // readAgain reads grant and vault once more: a renewal that this visit has
@@ -58,15 +58,53 @@ func (v *visit) readAgain(ctx context.Context) {
 	_ = v.readVault(looking)
 }
 
-// keep puts the refresh token into the vault. A write that fails is repeated
-// while there is time: a code is sent once, and the vault knows a write that it
-// has done before.
+// keep puts the refresh token into the vault. A write that fails is repeated for
+// two seconds, since the vault knows a write that it has done before; then the
+// refresh token is parked in the table: a code is sent once.
 func (v *visit) keep(ctx context.Context, kept grant.RefreshToken) (string, error) {
+	began := v.Now()
 	for pause := firstRepeat; ; pause *= 2 {
-		version, err := v.Vault.Put(ctx, v.c.Name, kept)
-		if err == nil || budget.Sleep(ctx, pause) != nil {
-			return version, err
+		version, err := v.putToken(ctx, kept, grant.ParkAfter-v.Now().Sub(began))
+		if err == nil {
+			v.unpark(ctx)
+			return version, nil
 		}
+		left := grant.ParkAfter - v.Now().Sub(began)
+		if left <= 0 && v.park(ctx, kept) {
+			v.parked = err
+			return v.g.SecretVersion, nil
+		}
+		if left > 0 {
+			pause = min(pause, left)
+		}
+		if budget.Sleep(ctx, pause) != nil {
+			return "", err
+		}
+	}
+}
+
+// putToken writes into the vault. An attempt that hangs leaves time to park.
+func (v *visit) putToken(ctx context.Context, kept grant.RefreshToken, limit time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(limit, leastPutTime))
+	defer cancel()
+	return v.Vault.Put(ctx, v.c.Name, kept)
+}
+
+// park reports whether the refresh token is in the table. A tombstone is not worth
+// it: nothing is lost with it.
+func (v *visit) park(ctx context.Context, kept grant.RefreshToken) bool {
+	if kept.Token.IsZero() {
+		return false
+	}
+	v.parkedEpoch = kept.Epoch // perhaps, though there is no answer
+	return v.Parking.Park(ctx, v.c.Name, kept) == nil
+}
+
+// unpark forgets what is parked: the vault has something newer, or it is revoked.
+// One that stays is the next renewal's to forget.
+func (v *visit) unpark(ctx context.Context) {
+	if v.parkedEpoch > 0 {
+		_ = v.Parking.Unpark(ctx, v.c.Name, v.parkedEpoch)
 	}
 }
 
@@ -77,13 +115,13 @@ func (v *visit) kept() (kept grant.RefreshToken, same bool) {
 	given, ours := v.token.RefreshToken, v.g.Identity == v.c.Identity()
 	switch {
 	case !ours || given.IsZero():
-	case given.Equal(known.Token):
+	case given.Equal(known.Token) && known.Of(v.c.Identity()):
 		return known, true
 	case v.g.RefreshFingerprint == reltioauth.Fingerprint(given):
 		return grant.RefreshToken{Token: given, LoggedInAt: v.g.LoggedInAt, Version: v.g.SecretVersion}, true
 	}
 	return grant.RefreshToken{
-		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1),
+		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1), Identity: v.c.Identity(),
 	}, false
 }
 

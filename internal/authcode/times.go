@@ -32,6 +32,8 @@ const (
 	// writes: what waits for them has a time of its own.
 	lookTime = time.Second
 	lastTime = 2 * time.Second
+	// leastPutTime is what each write of the vault is given, however late it is.
+	leastPutTime = 500 * time.Millisecond
 	// firstRepeat is the pause before a write of the vault is repeated. Each
 	// further pause is twice as long.
 	firstRepeat = 100 * time.Millisecond

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,45 +125,63 @@ func TestAVaultWithoutARefreshToken(t *testing.T) {
 // A vault that fails for a while after the exchange loses no login: what was
 // read before the exchange has to do, and a write is repeated.
 func TestAVaultThatFailsAfterTheExchange(t *testing.T) {
-	tests := map[string]struct {
+	for name, test := range map[string]struct {
 		op    string
 		lasts time.Duration
-		want  authcode.Outcome
 	}{
-		"a read, for long":         {"Current", time.Hour, authcode.Done},
-		"a write, for a moment":    {"Put", 50 * time.Millisecond, authcode.Done},
-		"a write, for 3 s":         {"Put", 3 * time.Second, authcode.Done},
-		"a write, longer than 5 s": {"Put", 6 * time.Second, authcode.Unstored},
-	}
-	for name, test := range tests {
+		"a read, for long":          {"Current", time.Hour},
+		"a read of what is parked":  {"Parked", time.Hour},
+		"a write, for a moment":     {"Put", 50 * time.Millisecond},
+		"a write, for almost 2 s":   {"Put", 1900 * time.Millisecond},
+		"forgetting what is parked": {"Unpark", time.Hour},
+	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.connected("ann")
 				cb := w.login(w.begin(w.invite()), "ann")
-				sent, failed := w.exchanges(), time.Time{}
-				w.out.before = func(op string) error {
-					if op != test.op || w.exchanges() == sent {
-						return nil
-					}
-					if failed.IsZero() {
-						failed = time.Now()
-					}
-					if time.Since(failed) < test.lasts {
-						return errDown()
-					}
-					return nil
+				sent := w.exchanges()
+				w.out.before = w.failsAfter(sent, test.lasts, test.op)
+				a := w.complete(cb)
+				w.expect(a, authcode.Done)
+				if a.Parked || a.Err != nil {
+					t.Errorf("parked %v, error %v; want neither", a.Parked, a.Err)
 				}
-				w.expect(w.complete(cb), test.want)
 				w.wantExchanges(sent + 1)
-				g := w.grant()
-				if !w.server.Alive(g.AccessToken) || g.RefreshFingerprint != w.vault().Fingerprint() && test.want == authcode.Done {
-					t.Errorf("grant %+v, vault %s", g, w.vault().Fingerprint())
-				}
-				if test.want == authcode.Unstored {
-					w.wantAlive(1, 1) // the one from before
-				}
+				w.wantUsable()
 			})
 		})
+	}
+}
+
+// failsAfter fails operations for so long from the first of them on, once the
+// code has been exchanged.
+func (w *world) failsAfter(sent int, lasts time.Duration, ops ...string) func(string) error {
+	failed := time.Time{}
+	return func(op string) error {
+		if !slices.Contains(ops, op) || w.exchanges() == sent {
+			return nil
+		}
+		if failed.IsZero() {
+			failed = time.Now()
+		}
+		if time.Since(failed) < lasts {
+			return errDown()
+		}
+		return nil
+	}
+}
+
+// wantUsable: the grant's access token is alive, and its refresh token is in the
+// vault, or parked.
+func (w *world) wantUsable() {
+	w.t.Helper()
+	newest := w.vault()
+	if parked, err := w.table.Parked(w.t.Context(), "acme"); err == nil && parked.Epoch > newest.Epoch {
+		newest = parked
+	}
+	if g := w.grant(); !w.server.Alive(g.AccessToken) || g.RefreshFingerprint != newest.Fingerprint() || g.RefreshFingerprint == "" {
+		w.t.Errorf("refresh token %s, newest %s, access token alive %v",
+			g.RefreshFingerprint, newest.Fingerprint(), w.server.Alive(g.AccessToken))
 	}
 }
 

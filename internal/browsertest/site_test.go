@@ -60,7 +60,7 @@ func newSite(t *testing.T) *site {
 	}
 	t.Cleanup(func() { _ = s.server.Close() })
 	s.flow = &authcode.Flow{
-		Authorizations: s.table, Grants: s.table, Leases: s.table, Budgets: s.table, Connections: s.secrets, Vault: s.secrets,
+		Authorizations: s.table, Grants: s.table, Leases: s.table, Budgets: s.table, Connections: s.secrets, Vault: s.secrets, Parking: s.table,
 		Hosts: connection.Hosts{strings.TrimPrefix(reltio, "http://")}, Now: s.now,
 	}
 	callback := &handler.Callback{Flow: s.flow, Pages: pages.New(), Log: telemetry.New(s.log, 0, s.now), Now: s.now}

@@ -34,7 +34,7 @@ const (
 	PauseSeenAgain = 100 * time.Millisecond
 	// maxAhead bounds what is believed of the record: a next instant further
 	// ahead was written by a broken clock and counts as now.
-	maxAhead = 60 * time.Second
+	maxAhead = 10 * time.Second
 	// maxPauseAhead bounds a believed pause, and a Retry-After.
 	maxPauseAhead = 5 * time.Minute
 	// firstPause is how long one 429 pauses a host.

@@ -56,7 +56,7 @@ func TestReserve(t *testing.T) {
 		"free after the earliest":                  {next(300 * ms), later, 300 * ms},
 		"an earliest that has passed":              {budget.Record{}, late, -s},
 		"an earliest that has passed, busy":        {next(-500 * ms), late, -500 * ms},
-		"a next instant that is not believed":      {next(60*s + 1), within(5 * s), 0},
+		"a next instant that is not believed":      {next(10*s + 1), within(5 * s), 0},
 		"not believed, and not before earliest":    {next(time.Hour), later, 250 * ms},
 		"a pause that has ended":                   {paused(0), within(5 * s), 0},
 		"a pause that is not believed":             {paused(5*time.Minute + 1), within(5 * s), 0},
@@ -86,7 +86,7 @@ func TestReserveWithoutAnInstant(t *testing.T) {
 		text   string
 	}{
 		"beyond the latest":             {budget.Record{Next: now().Add(5*s + ms)}, within(5 * s), 5*s + ms, false, "budget: no free instant in the window"},
-		"as far as is believed":         {budget.Record{Next: now().Add(60 * s)}, within(5 * s), 60 * s, false, "budget: no free instant in the window"},
+		"as far as is believed":         {budget.Record{Next: now().Add(10 * s)}, within(5 * s), 10 * s, false, "budget: no free instant in the window"},
 		"a window that ends too early":  {budget.Record{}, early, 2 * s, false, "budget: no free instant in the window"},
 		"paused":                        {budget.Record{PausedUntil: now().Add(1)}, within(5 * s), 1, true, "budget: the host is paused"},
 		"paused as long as is believed": {budget.Record{PausedUntil: now().Add(5 * time.Minute)}, within(5 * s), 5 * time.Minute, true, "budget: the host is paused"},
@@ -107,8 +107,8 @@ func TestReserveWithoutAnInstant(t *testing.T) {
 
 func TestBoundsAreReserves(t *testing.T) {
 	next, pause := budget.Bounds(now())
-	if !next.Equal(now().Add(time.Minute)) || !pause.Equal(now().Add(5*time.Minute)) {
-		t.Errorf("bounds %v and %v, want a minute and five", next.Sub(now()), pause.Sub(now()))
+	if !next.Equal(now().Add(10*s)) || !pause.Equal(now().Add(5*time.Minute)) {
+		t.Errorf("bounds %v and %v, want ten seconds and five minutes", next.Sub(now()), pause.Sub(now()))
 	}
 }
 

@@ -129,7 +129,7 @@ func embedded(t *testing.T) map[string]lambda.Handler {
 	hosts, log := connection.Hosts{"auth.reltio.com:443"}, telemetry.New(io.Discard, 0, time.Now)
 	rotate := &handler.Rotate{
 		Renewer: &renewal.Renewer{
-			Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: vault, Vault: vault,
+			Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: vault, Vault: vault, Parking: table,
 			Hosts: hosts, Now: time.Now, Connect: server.Connector(),
 		},
 		Log: log, Now: time.Now,
@@ -141,7 +141,7 @@ func embedded(t *testing.T) map[string]lambda.Handler {
 		},
 		"callback": handler.Gateway{Handler: &handler.Callback{
 			Flow: &authcode.Flow{
-				Authorizations: table, Grants: table, Leases: table, Budgets: table, Connections: vault, Vault: vault,
+				Authorizations: table, Grants: table, Leases: table, Budgets: table, Connections: vault, Vault: vault, Parking: table,
 				Hosts: hosts, Now: time.Now, Connect: server.Connector(),
 			},
 			Pages: pages.New(), Log: log, Now: time.Now,

@@ -257,7 +257,7 @@ func (d *deployed) wire() {
 	d.rotate = &handler.Rotate{
 		Renewer: &renewal.Renewer{
 			Grants: forRotate, Leases: forRotate, Accounts: forRotate, Budgets: forRotate,
-			Connections: d.vault("rotate"), Vault: d.vault("rotate"), Hosts: hosts, Events: d.bus("rotate"), Now: d.now,
+			Connections: d.vault("rotate"), Vault: d.vault("rotate"), Parking: forRotate, Hosts: hosts, Events: d.bus("rotate"), Now: d.now,
 			Authorizations: forRotate, CallbackURL: "https://" + domain,
 		},
 		Log: log, Now: d.now,
@@ -268,7 +268,7 @@ func (d *deployed) wire() {
 	d.callback = &handler.Callback{
 		Flow: &authcode.Flow{
 			Authorizations: forCallback, Grants: forCallback, Leases: forCallback, Budgets: forCallback,
-			Connections: d.vault("callback"), Vault: d.vault("callback"), Hosts: hosts, Events: d.bus("callback"), Now: d.now,
+			Connections: d.vault("callback"), Vault: d.vault("callback"), Parking: forCallback, Hosts: hosts, Events: d.bus("callback"), Now: d.now,
 		},
 		Pages: pages.New(), Log: log, Now: d.now,
 	}

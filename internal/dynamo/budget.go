@@ -11,7 +11,7 @@ import (
 
 // Budget implements budget.Store.
 func (t *Table) Budget(ctx context.Context, host string) (budget.Record, error) {
-	i, err := t.get(ctx, budgetKey(host), true)
+	i, err := t.getMended(ctx, budgetKey(host), budgetMending)
 	if err != nil {
 		return budget.Record{}, err
 	}
@@ -50,7 +50,7 @@ func (t *Table) Reserve(ctx context.Context, host string, window budget.Window) 
 		attempt = reserveEarliest
 	}
 	for range reserveTries {
-		stored, taken, err := t.update(ctx, attempt(host, window))
+		stored, taken, err := t.updateMended(ctx, attempt(host, window), budgetMending)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -140,7 +140,7 @@ const pauseTries = 3
 // Throttled implements budget.Store.
 func (t *Table) Throttled(ctx context.Context, host string, th budget.Throttle) (budget.Record, error) {
 	th.Now = moment(th.Now.UnixMilli())
-	stored, err := t.get(ctx, budgetKey(host), true)
+	stored, err := t.getMended(ctx, budgetKey(host), budgetMending)
 	if err != nil {
 		return budget.Record{}, err
 	}
@@ -154,7 +154,7 @@ func (t *Table) Throttled(ctx context.Context, host string, th budget.Throttle) 
 			return before, nil
 		}
 		var taken bool
-		if stored, taken, err = t.update(ctx, w); err != nil {
+		if stored, taken, err = t.updateMended(ctx, w, budgetMending); err != nil {
 			return budget.Record{}, err
 		}
 		if taken {
@@ -215,7 +215,7 @@ func (t *Table) Refused(ctx context.Context, host, connection string, now time.T
 	w.condition = either(w.absent(attrRefused), w.smaller(attrRefused, budget.MaxRefused))
 	w.returns = types.ReturnValueAllNew
 	w.showRefusing = true
-	stored, _, err := t.update(ctx, w)
+	stored, _, err := t.updateMended(ctx, w, budgetMending)
 	if err != nil {
 		return budget.Record{}, err
 	}
@@ -228,10 +228,10 @@ func (t *Table) Succeeded(ctx context.Context, host, client string) error {
 	w := newSuccess(host)
 	w.add(attrServed, client)
 	w.condition = all(w.condition, either(w.absent(attrServed), w.smaller(attrServed, budget.MaxServed)))
-	if _, taken, err := t.update(ctx, w); err != nil || taken {
+	if _, taken, err := t.updateMended(ctx, w, budgetMending); err != nil || taken {
 		return err
 	}
-	_, _, err := t.update(ctx, newSuccess(host))
+	_, _, err := t.updateMended(ctx, newSuccess(host), budgetMending)
 	return err
 }
 
@@ -255,6 +255,7 @@ func (t *Table) Probe(ctx context.Context, host string, now time.Time) (bool, er
 		w.is(attrProbedAt, "<=", millis(now.Add(-budget.ProbeEvery))),
 		w.is(attrProbedAt, ">", millis(now.Add(budget.ProbeEvery))),
 	)
-	_, taken, err := t.update(ctx, w)
+	w.showRefusing = true
+	_, taken, err := t.updateMended(ctx, w, budgetMending)
 	return taken, err
 }

@@ -50,9 +50,17 @@ func isCode(s string) bool {
 	return ok && err == nil
 }
 
-// malformed says that an attribute has a type that nobody here writes.
+// malformed says that an attribute has a type that nobody here writes, or a
+// number that cannot be counted on.
 func malformed(attr string) error {
-	return fault.New(fault.StoreUnavailable, "DynamoDB: attribute "+attr+" has a wrong type")
+	return fault.New(fault.StoreUnavailable, "DynamoDB: attribute "+attr+" has a wrong type or value")
+}
+
+// ofItem names the item that an attribute of a wrong type is in: an operator has
+// to mend it.
+func ofItem(key string, err error) error {
+	f := fault.Of(err)
+	return fault.Wrap(f.Type, f.Message+", in the item "+key, err)
 }
 
 // contended says that others were faster each time.

@@ -25,7 +25,7 @@ func (t *Table) Grant(ctx context.Context, name string, c grant.Consistency) (gr
 	}
 	g := grant.Grant{Connection: name}
 	if err := load(i, grantFields(&g)); err != nil {
-		return grant.Grant{}, err
+		return grant.Grant{}, ofItem(grantKey(name), err)
 	}
 	if lacks(i, attrRefusals, attrThrottles, attrCheckVerdict) {
 		g = g.Upgraded()
@@ -73,8 +73,8 @@ func grantFields(g *grant.Grant) []field {
 		{attrIssuedAt, asTime(&g.IssuedAt)},
 		{attrExpiresAt, asTime(&g.ExpiresAt)},
 		{attrExpiresInMissing, flagValue{&g.ExpiresInMissing}},
-		{attrVersion, asKeptNumber(&g.Version)},
-		{attrEpoch, asKeptNumber(&g.Epoch)},
+		{attrVersion, asRising(&g.Version)},
+		{attrEpoch, asRising(&g.Epoch)},
 		{attrOwner, asText(&g.Owner)},
 		{attrIdentity, asText(&g.Identity)},
 		{attrAliases, setValue{&g.Aliases}},
@@ -109,6 +109,10 @@ func grantFields(g *grant.Grant) []field {
 		{attrTriedAt, asTime(&g.TriedAt)},
 		{attrWarnedAt, asTime(&g.WarnedAt)},
 		{attrUnpublished, setValue{&g.Unpublished}},
+		{attrPublishTries, asNumber(&g.PublishTries)},
+		{attrPublishAt, asTime(&g.PublishAt)},
+		{attrSecretMissingAt, asTime(&g.SecretMissingAt)},
+		{attrTokenMissingAt, asTime(&g.TokenMissingAt)},
 		{attrShard, asText(&g.Shard)},
 		{attrDueAt, asTime(&g.DueAt)},
 		{attrTTL, asTimeToLive(&g.TTL)},

@@ -25,13 +25,16 @@ const (
 
 	prefixInvitation = "invitation#"
 	prefixRequest    = "request#"
+	// What the issue function cannot read has a prefix of its own.
+	prefixParked = "parked#"
 )
 
-func grantKey(connection string) string { return prefixGrant + connection }
-func leaseKey(connection string) string { return prefixLease + connection }
-func invitationKey(hash string) string  { return prefixInvitation + hash }
-func requestKey(hash string) string     { return prefixRequest + hash }
-func accountKey(hash string) string     { return prefixAccount + hash }
+func grantKey(connection string) string  { return prefixGrant + connection }
+func parkedKey(connection string) string { return prefixParked + connection }
+func leaseKey(connection string) string  { return prefixLease + connection }
+func invitationKey(hash string) string   { return prefixInvitation + hash }
+func requestKey(hash string) string      { return prefixRequest + hash }
+func accountKey(hash string) string      { return prefixAccount + hash }
 
 // budgetKey takes "host:port" in any case: a host's name has none.
 func budgetKey(host string) string { return prefixBudget + strings.ToLower(host) }
@@ -80,12 +83,22 @@ const (
 	attrEarlyAskedAt       = "early_asked_at"
 	attrTriedAt            = "tried_at" // account# too
 	attrWarnedAt           = "warned_at"
-	attrUnpublished        = "unpublished" // SS
+	attrUnpublished        = "unpublished"   // SS
+	attrPublishTries       = "publish_tries" // N
+	attrPublishAt          = "publish_at"
+	attrSecretMissingAt    = "secret_missing_at"
+	attrTokenMissingAt     = "token_missing_at"
+)
+
+// Attributes of parked# items; epoch, identity and logged_in_at stand above.
+const (
+	attrRefreshToken = "refresh_token" // S, secret
 )
 
 // Attributes of lease# items; owner, epoch and ttl stand above.
 const (
-	attrUntil = "until"
+	attrUntil    = "until"
+	attrFailedAt = "failed_at" // last_error and last_error_message say why
 )
 
 // Attributes of account# items; tried_at stands above.

@@ -16,11 +16,11 @@ import (
 // TakeLease implements lease.Store.
 func (t *Table) TakeLease(ctx context.Context, r lease.Request) (lease.Lease, error) {
 	w := nextLease(r)
-	w.condition = either(
+	w.condition = all(w.rises(), either(
 		w.absent(attrUntil),
 		w.is(attrUntil, "<=", millis(r.Now)),
 		w.is(attrUntil, ">", millis(r.Now.Add(lease.MaxAhead))),
-	)
+	))
 	l, ours, err := t.claim(ctx, w, r)
 	if err == nil && !ours {
 		err = lease.ErrHeld
@@ -32,7 +32,7 @@ func (t *Table) TakeLease(ctx context.Context, r lease.Request) (lease.Lease, er
 // request's own second writing.
 func (t *Table) SeizeLease(ctx context.Context, r lease.Request) (lease.Lease, error) {
 	w := nextLease(r)
-	w.condition = either(w.absent(attrOwner), w.is(attrOwner, "<>", text(r.Owner)))
+	w.condition = all(w.rises(), either(w.absent(attrOwner), w.is(attrOwner, "<>", text(r.Owner))))
 	l, _, err := t.claim(ctx, w, r)
 	return l, err
 }
@@ -60,6 +60,11 @@ func nextLease(r lease.Request) *write {
 	return w
 }
 
+// rises holds for an epoch that can be counted on.
+func (w *write) rises() string {
+	return either(w.absent(attrEpoch), w.is(attrEpoch, "<", number(lease.MaxEpoch)))
+}
+
 // setEnd sets the lease's end, and when its record is deleted.
 func (w *write) setEnd(until time.Time) {
 	w.set(attrUntil, millis(until))
@@ -74,7 +79,7 @@ func (w *write) heldBy(l lease.Lease) string {
 // claim sends the write and returns the lease as it is then, and whether it is
 // the request's.
 func (t *Table) claim(ctx context.Context, w *write, r lease.Request) (l lease.Lease, ours bool, err error) {
-	stored, taken, err := t.update(ctx, w)
+	stored, taken, err := t.updateMended(ctx, w, leaseMending)
 	if err != nil {
 		return lease.Lease{}, false, err
 	}
@@ -90,7 +95,7 @@ func (t *Table) ExtendLease(ctx context.Context, held lease.Lease, epoch int64, 
 	w.condition = w.heldBy(held)
 	w.returns = types.ReturnValueAllNew
 	w.showRefusing = true
-	stored, taken, err := t.update(ctx, w)
+	stored, taken, err := t.updateMended(ctx, w, leaseMending)
 	if err != nil {
 		return lease.Lease{}, err
 	}
@@ -110,6 +115,11 @@ func (t *Table) ExtendLease(ctx context.Context, held lease.Lease, epoch int64, 
 func (t *Table) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	w := newWrite(leaseKey(held.Connection))
 	w.set(attrUntil, number(0))
+	if !held.FailedAt.IsZero() {
+		w.set(attrFailedAt, millis(held.FailedAt))
+		w.set(attrLastError, asText(&held.Failure.Type).save())
+		w.set(attrLastErrorMessage, asText(&held.Failure.Message).save())
+	}
 	w.condition = w.heldBy(held)
 	_, _, err := t.update(ctx, w)
 	return err
@@ -119,8 +129,11 @@ func readLease(connection string, i item) (lease.Lease, error) {
 	l := lease.Lease{Connection: connection}
 	err := load(i, []field{
 		{attrOwner, asText(&l.Owner)},
-		{attrEpoch, asNumber(&l.Epoch)},
+		{attrEpoch, asRising(&l.Epoch)},
 		{attrUntil, asTime(&l.Until)},
+		{attrFailedAt, asTime(&l.FailedAt)},
+		{attrLastError, asText(&l.Failure.Type)},
+		{attrLastErrorMessage, asText(&l.Failure.Message)},
 	})
 	if err != nil {
 		return lease.Lease{}, err

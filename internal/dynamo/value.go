@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -131,10 +132,17 @@ func (v flagValue) load(a types.AttributeValue) bool {
 type numberValue[T ~int | ~int64] struct {
 	at   *T
 	kept bool
+	// most is the highest number that is believed.
+	most int64
 }
 
-func asNumber[T ~int | ~int64](at *T) value     { return numberValue[T]{at: at} }
-func asKeptNumber[T ~int | ~int64](at *T) value { return numberValue[T]{at: at, kept: true} }
+// asNumber and asKeptNumber are counts: one that is out of reach is the last
+// within.
+func asNumber[T ~int | ~int64](at *T) value { return numberValue[T]{at: at, most: math.MaxInt32} }
+
+func asKeptNumber[T ~int | ~int64](at *T) value {
+	return numberValue[T]{at: at, kept: true, most: math.MaxInt32}
+}
 
 func (v numberValue[T]) save() types.AttributeValue {
 	if *v.at == 0 && !v.kept {
@@ -146,7 +154,23 @@ func (v numberValue[T]) save() types.AttributeValue {
 func (v numberValue[T]) load(a types.AttributeValue) bool {
 	n, ok := whole(a, math.Floor)
 	if ok {
-		*v.at = T(n)
+		*v.at = T(min(max(n, -v.most), v.most))
+	}
+	return ok
+}
+
+// risingValue is a number that only rises, and is stored though it is 0. One
+// that could not rise any more is as wrong as a text.
+type risingValue struct{ at *int64 }
+
+func asRising(at *int64) value { return risingValue{at} }
+
+func (v risingValue) save() types.AttributeValue { return number(*v.at) }
+
+func (v risingValue) load(a types.AttributeValue) bool {
+	n, ok := whole(a, math.Floor)
+	if ok = ok && n < lease.MaxEpoch; ok {
+		*v.at = n
 	}
 	return ok
 }

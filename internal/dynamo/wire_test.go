@@ -25,6 +25,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // wired is a table whose DynamoDB is the handler, behind a client that repeats
@@ -74,8 +75,15 @@ func calls(table *dynamo.Table) map[string]func(context.Context) error {
 		"Refused":                   func(ctx context.Context) error { return err2(table.Refused(ctx, "h:1", "acme", now())) },
 		"Succeeded":                 func(ctx context.Context) error { return table.Succeeded(ctx, "h:1", "c") },
 		"Probe":                     func(ctx context.Context) error { return err2(table.Probe(ctx, "h:1", now())) },
+		"Park":                      func(ctx context.Context) error { return table.Park(ctx, "acme", someParked()) },
+		"Parked":                    func(ctx context.Context) error { return err2(table.Parked(ctx, "acme")) },
+		"Unpark":                    func(ctx context.Context) error { return table.Unpark(ctx, "acme", 7) },
 		"CreateTable":               table.CreateTable,
 	}
+}
+
+func someParked() grant.RefreshToken {
+	return grant.RefreshToken{Token: reltioauth.NewSecret(canary), LoggedInAt: now(), Epoch: 7, Identity: "i"}
 }
 
 // answer answers everything alike, after reading the request.

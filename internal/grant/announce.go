@@ -92,12 +92,31 @@ func (g Grant) endsNext(now time.Time) time.Time {
 	return next
 }
 
-// WithEvent remembers an event until it was sent.
+// WithEvent remembers an event until it was sent. Of those not yet sent only
+// what is still true is kept: that somebody is needed ends that nobody is, and
+// the other way round.
 func (g Grant) WithEvent(t event.Type) Grant {
-	if !slices.Contains(g.Unpublished, string(t)) {
-		g.Unpublished = append(slices.Clone(g.Unpublished), string(t))
+	kept := slices.DeleteFunc(slices.Clone(g.Unpublished), func(u string) bool { return ends(t, event.Type(u)) })
+	if !slices.Contains(kept, string(t)) {
+		kept = append(kept, string(t))
+		g.PublishAt, g.PublishTries = time.Time{}, 0
 	}
+	g.Unpublished = kept
 	return g
+}
+
+// ends reports whether an event makes another, which was not sent, untrue.
+func ends(t, other event.Type) bool {
+	switch t {
+	case event.Recovered:
+		return other != event.Recovered && other != event.ServerRefusing
+	case event.ReauthorizationRequired, event.CredentialsRejected:
+		return other != t && other != event.ServerRefusing
+	case event.ReauthorizationSoon:
+		return other == event.Recovered
+	default:
+		return false
+	}
 }
 
 // Events are those that were not sent yet.

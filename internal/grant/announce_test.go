@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -138,23 +139,64 @@ func TestAnnounceThatSomebodyIsNeededSoon(t *testing.T) {
 	}
 }
 
-func TestEventsAreRememberedOnce(t *testing.T) {
-	before := fresh(func(g *grant.Grant) { g.Unpublished = make([]string, 0, 8) })
-	one := before.WithEvent(event.ReauthorizationSoon)
-	two := one.WithEvent(event.ReauthorizationRequired).WithEvent(event.ReauthorizationSoon)
-	other := one.WithEvent(event.Recovered)
-	for _, test := range []struct {
-		name      string
-		got, want []string
-	}{
-		{"before", before.Unpublished, []string{}},
-		{"one", one.Unpublished, []string{"ReauthorizationSoon"}},
-		{"two", two.Unpublished, []string{"ReauthorizationSoon", "ReauthorizationRequired"}},
-		{"beside", other.Unpublished, []string{"ReauthorizationSoon", "Recovered"}},
-	} {
-		if d := cmp.Diff(test.want, test.got); d != "" {
-			t.Errorf("%s (-want +got):\n%s", test.name, d)
+// Of what was not sent yet only what is still true is kept, for each event that
+// comes after each other.
+func TestOnlyEventsThatAreStillTrueAreKept(t *testing.T) {
+	const (
+		soon      = event.ReauthorizationSoon
+		required  = event.ReauthorizationRequired
+		rejected  = event.CredentialsRejected
+		refusing  = event.ServerRefusing
+		recovered = event.Recovered
+	)
+	all := []event.Type{soon, required, rejected, refusing, recovered}
+	ended := map[event.Type][]event.Type{ // by the one that comes
+		soon:      {recovered},
+		required:  {soon, rejected, recovered},
+		rejected:  {soon, required, recovered},
+		refusing:  nil,
+		recovered: {soon, required, rejected},
+	}
+	for _, next := range all {
+		for _, unsent := range all {
+			want := []string{string(unsent), string(next)}
+			if unsent == next || slices.Contains(ended[next], unsent) {
+				want = []string{string(next)}
+			}
+			g := fresh().WithEvent(unsent).WithEvent(next)
+			if d := cmp.Diff(want, g.Unpublished); d != "" {
+				t.Errorf("%s, then %s (-want +got):\n%s", unsent, next, d)
+			}
 		}
+	}
+}
+
+func TestEventsAreRememberedOnce(t *testing.T) {
+	before := fresh(func(g *grant.Grant) {
+		g.Unpublished = append(make([]string, 0, 8), "ServerRefusing", "Recovered")
+	})
+	after := before.WithEvent(event.CredentialsRejected).WithEvent(event.CredentialsRejected)
+	if d := cmp.Diff([]string{"ServerRefusing", "CredentialsRejected"}, after.Unpublished); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]string{"ServerRefusing", "Recovered"}, before.Unpublished); d != "" {
+		t.Errorf("the grant before has changed (-want +got):\n%s", d)
+	}
+}
+
+// An event that is new is sent at once, however long the others wait.
+func TestANewEventIsSentAtOnce(t *testing.T) {
+	waiting := fresh(func(g *grant.Grant) {
+		g.Unpublished, g.PublishTries, g.PublishAt = []string{"CredentialsRejected"}, 4, issued().Add(15*time.Minute)
+	})
+	same := waiting.WithEvent(event.CredentialsRejected)
+	if d := diff(waiting, same); d != "" {
+		t.Errorf("the same event (-want +got):\n%s", d)
+	}
+	want := waiting
+	want.Unpublished, want.PublishTries, want.PublishAt = []string{"Recovered"}, 0, time.Time{}
+	if d := diff(want, waiting.WithEvent(event.Recovered)); d != "" {
+		t.Errorf("another event (-want +got):\n%s", d)
 	}
 }
 

@@ -120,6 +120,10 @@ type Grant struct {
 	// User is the first user that authorized the connection.
 	User string
 
+	// SecretMissingAt is when the connection's secret, which was there before,
+	// was first not found; TokenMissingAt the same of the refresh token that
+	// SecretVersion points at.
+	SecretMissingAt, TokenMissingAt time.Time
 	// Rotates says that the refresh token came from a refresh: the server gives
 	// a new one each time, and may have started its clock anew.
 	Rotates bool
@@ -161,8 +165,15 @@ type Grant struct {
 	TriedAt time.Time
 	// WarnedAt is when the end of the refresh token was last announced.
 	WarnedAt time.Time
-	// Unpublished are events not yet sent.
-	Unpublished []string
+	// Unpublished are events not yet sent, PublishTries how often that was tried
+	// in vain, and PublishAt when it is tried again.
+	Unpublished  []string
+	PublishTries int
+	PublishAt    time.Time
+
+	// Doubted says that the token's instants were written by a wrong clock, as
+	// Believed found: it is due. It is not stored.
+	Doubted bool
 
 	// Shard and DueAt are the index entry: a hint where to look.
 	Shard Shard
@@ -214,6 +225,9 @@ const (
 var (
 	// ErrNotFound says that there is no grant of that name.
 	ErrNotFound = errors.New("grant: not found")
+	// ErrUnreadable says that a version of the vault is there and holds no
+	// refresh token that can be read.
+	ErrUnreadable = errors.New("grant: the secret holds no refresh token")
 	// ErrFenced says that a higher epoch has written: the lease was lost.
 	ErrFenced = errors.New("grant: fenced off by a newer lease")
 )
@@ -250,9 +264,15 @@ type RefreshToken struct {
 	// Epoch orders the versions: that of the lease under which it was written,
 	// or one above the highest that the writer saw.
 	Epoch int64
+	// Identity is whose it is; empty in a version that an older release wrote.
+	Identity string
 	// Version names it in the vault.
 	Version string
 }
+
+// Of reports whether the refresh token may be sent for an identity: it is that
+// identity's, or does not say whose it is.
+func (r RefreshToken) Of(identity string) bool { return r.Identity == "" || r.Identity == identity }
 
 // Fingerprint names the refresh token; empty for a tombstone.
 func (r RefreshToken) Fingerprint() string {
@@ -264,14 +284,28 @@ func (r RefreshToken) Fingerprint() string {
 
 // Vault keeps refresh tokens, each change as a new version. All methods are
 // safe for concurrent use. A failure is a fault.Error of type
-// StoreUnavailable.
+// StoreUnavailable; one that matches ErrUnreadable too is about what is stored.
 type Vault interface {
-	// Current returns the newest version, or ErrNotFound if there never was
-	// one.
+	// Current returns the newest version, or ErrNotFound if there is none.
 	Current(ctx context.Context, name string) (RefreshToken, error)
-	// Version returns one version. One that is not there is StoreUnavailable:
-	// a pointer to nowhere is a fault of the store, never a dead token.
+	// Version returns one version, or ErrNotFound if it is not there: it was
+	// purged, or the store has not caught up with its writing yet.
 	Version(ctx context.Context, name, version string) (RefreshToken, error)
 	// Put adds a version, makes it the newest, and returns its name.
 	Put(ctx context.Context, name string, r RefreshToken) (string, error)
+}
+
+// ParkAfter is how long the vault is tried before a refresh token is parked.
+const ParkAfter = 2 * time.Second
+
+// Parking keeps a refresh token that the vault did not take, one for a
+// connection, until the vault does. All methods are safe for concurrent use. A
+// failure is a fault.Error of type StoreUnavailable.
+type Parking interface {
+	// Park keeps r, unless one of a higher epoch is kept: then ErrFenced.
+	Park(ctx context.Context, name string, r RefreshToken) error
+	// Parked returns the one that is kept, or ErrNotFound.
+	Parked(ctx context.Context, name string) (RefreshToken, error)
+	// Unpark forgets the one of that epoch, if it is kept still.
+	Unpark(ctx context.Context, name string, epoch int64) error
 }

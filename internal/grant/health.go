@@ -105,6 +105,44 @@ func (g Grant) Looked(now time.Time) Grant {
 	return g
 }
 
+// SecretMissing is the grant whose connection's secret was not found. Its token
+// serves on until the absence is believed, at a second look so much later.
+func (g Grant) SecretMissing(now time.Time, second time.Duration) Grant {
+	if g.SecretMissingAt.IsZero() {
+		g.SecretMissingAt = now
+	}
+	if !g.Waiting() {
+		e := unknownConnection()
+		g.Status, g.LastError, g.LastErrorMessage = StatusFailing, e.Type, e.Message
+	}
+	g.RetryAt = g.SecretMissingAt.Add(second)
+	return g
+}
+
+// MissedSince reports whether the secret was first not found so long ago.
+func (g Grant) MissedSince(now time.Time, second time.Duration) bool {
+	return !g.SecretMissingAt.IsZero() && !g.SecretMissingAt.Add(second).After(now)
+}
+
+// SecretFound is the grant whose connection's secret is there again.
+func (g Grant) SecretFound() Grant {
+	if g.SecretMissingAt.IsZero() {
+		return g
+	}
+	g.SecretMissingAt, g.RetryAt = time.Time{}, time.Time{}
+	if g.LastError == fault.UnknownConnection {
+		g.LastError, g.LastErrorMessage = "", ""
+		if g.Status == StatusFailing && g.Failures == 0 {
+			g.Status = StatusOK
+		}
+	}
+	return g
+}
+
+func unknownConnection() *fault.Error {
+	return fault.New(fault.UnknownConnection, "no connection has this name")
+}
+
 // Gone is what is left of a connection whose secret is missing: enough to
 // fence old writers and to answer callers for a minute.
 func (g Grant) Gone(now time.Time) Grant {
@@ -134,7 +172,10 @@ func (g Grant) Indexed(now time.Time) Grant {
 			g.DueAt = at
 		}
 	}
-	if g.DueAt.IsZero() || len(g.Unpublished) > 0 {
+	if len(g.Unpublished) > 0 && g.PublishAt.Before(g.DueAt) {
+		g.DueAt = g.PublishAt
+	}
+	if g.DueAt.IsZero() || g.DueAt.Before(now) && len(g.Unpublished) > 0 {
 		g.DueAt = now
 	}
 	return g
@@ -146,7 +187,7 @@ func (g Grant) Error(now time.Time) *fault.Error {
 	case StatusPaused:
 		return fault.New(fault.ConnectionPaused, "an operator paused this connection")
 	case StatusUnknown:
-		return fault.New(fault.UnknownConnection, "no connection has this name")
+		return unknownConnection()
 	default:
 		return g.Last(now)
 	}

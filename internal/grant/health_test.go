@@ -252,6 +252,9 @@ func TestIndexed(t *testing.T) {
 	now := issued().Add(time.Second)
 	due := expires().Add(-3 * time.Minute)
 	event := func(g *grant.Grant) { g.Unpublished = []string{"e"} }
+	sendAt := func(at time.Time) func(*grant.Grant) {
+		return func(g *grant.Grant) { g.Unpublished, g.PublishAt = []string{"e"}, at }
+	}
 	long := life(30 * day)
 	loggedIn := func(before time.Duration) func(*grant.Grant) { // 100 days before the refresh token's end
 		return func(g *grant.Grant) {
@@ -278,6 +281,11 @@ func TestIndexed(t *testing.T) {
 		"unknown":                        {fresh().Gone(now), "", time.Time{}},
 		"an event to send":               {fresh(event), grant.ShardDue, now},
 		"rejected, with an event":        {fresh(status(grant.StatusReauthorize), retryAt(now.Add(time.Minute)), event), grant.ShardWaiting, now},
+		"an event to send later":         {fresh(sendAt(now.Add(time.Minute))), grant.ShardDue, now.Add(time.Minute)},
+		"an event to send since":         {fresh(sendAt(now.Add(-time.Minute))), grant.ShardDue, now},
+		"an event to send after all":     {fresh(sendAt(expires())), grant.ShardDue, due},
+		"nothing to send any more":       {fresh(func(g *grant.Grant) { g.PublishAt = now.Add(time.Minute) }), grant.ShardDue, due},
+		"its secret is missing":          {fresh().SecretMissing(now, time.Minute), grant.ShardDue, now.Add(time.Minute)},
 		"a warning before it is due":     {fresh(long, loggedIn(60*day)), grant.ShardDue, issued().Add(15 * day)},
 		"the next warning":               {fresh(long, loggedIn(75*day)), grant.ShardDue, issued().Add(15 * day)},
 		"the last warning":               {fresh(long, loggedIn(90*day)), grant.ShardDue, issued().Add(156 * time.Hour)},

@@ -96,7 +96,7 @@ func (g Grant) Retrying(now time.Time) bool { return g.RetryAt.After(now) }
 // grant without a token is due at once; after a failure not before RetryAt.
 func (g Grant) Due() time.Time {
 	due := g.natural()
-	if g.Waiting() || g.RetryAt.After(due) {
+	if g.Waiting() || !g.SecretMissingAt.IsZero() || g.RetryAt.After(due) {
 		due = g.RetryAt
 	}
 	return due
@@ -104,7 +104,7 @@ func (g Grant) Due() time.Time {
 
 // natural is when the token is due if nothing ever failed.
 func (g Grant) natural() time.Time {
-	if !g.HasToken() || g.foundDead() {
+	if !g.HasToken() || g.foundDead() || g.Doubted {
 		return time.Time{}
 	}
 	if g.Relogin != "" || !g.RepeatedUntil.IsZero() {
@@ -138,6 +138,9 @@ func (g Grant) afterEnd() time.Time {
 // EarlyWindow reports whether a living token is so near its end that a caller
 // asks for its renewal on the way: only where asking early gives something.
 func (g Grant) EarlyWindow(now time.Time) bool {
+	if g.Doubted {
+		return g.Living(now) && !g.Retrying(now) && !g.Waiting() && g.Status != StatusPaused
+	}
 	if g.Mode() == AtEnd || g.Relogin != "" || !g.RepeatedUntil.IsZero() || g.Waiting() || g.Status == StatusPaused {
 		return false
 	}

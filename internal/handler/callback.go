@@ -66,7 +66,9 @@ type reply struct {
 	fingerprint string
 	code        string
 	asked       []telemetry.Metric
-	err         error
+	// parked: the vault did not take the refresh token; err says why.
+	parked bool
+	err    error
 }
 
 // ServeHTTP implements http.Handler.
@@ -260,7 +262,7 @@ func (v *visit) complete(ctx context.Context) (reply, error) {
 	cb.Binding = bindingOf(v.request, cb.State)
 	a := v.Flow.Complete(ctx, cb)
 	r, err := v.ended(a)
-	r.asked = exchangeMetrics(a)
+	r.asked, r.parked = exchangeMetrics(a), a.Parked
 	return r, err
 }
 

@@ -75,7 +75,7 @@ func newFront(t testing.TB) *front {
 	f.stores = &flaky{Table: f.table}
 	f.callback = &handler.Callback{
 		Flow: &authcode.Flow{
-			Authorizations: f.stores, Grants: f.stores, Leases: f.table, Budgets: f.table, Connections: f.secrets, Vault: f.secrets,
+			Authorizations: f.stores, Grants: f.stores, Leases: f.table, Budgets: f.table, Connections: f.secrets, Vault: f.secrets, Parking: f.table,
 			Hosts: connection.Hosts{"auth.reltio.com:443"}, Now: time.Now, Connect: f.server.Connector(),
 		},
 		Pages: pages.New(), Log: telemetry.New(f.log, 0, time.Now), Now: time.Now,

@@ -38,17 +38,23 @@ func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) 
 // exchangeMetrics are those of the exchange of a code: rotate's, by the same
 // names, since both spend one budget.
 func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
+	unstored := 0
+	if a.Parked {
+		unstored = 1
+	}
 	return []telemetry.Metric{
 		telemetry.Count(telemetry.TokenRequests, a.TokenRequests),
 		telemetry.Count(telemetry.Throttled, a.Throttled),
 		telemetry.Count(telemetry.RefusedLogins, a.RefusedLogins),
+		telemetry.Count(telemetry.Unstored, unstored),
 		telemetry.Seconds(telemetry.BudgetWaitSeconds, a.BudgetWait),
 	}
 }
 
 // attrsOfVisit is telemetry.Fault with what Reltio has said: the OAuth code, the
 // status, the description, from which package reltioauth has taken whatever may
-// be secret, and the reason why there was no usable response. None of it is in a page: anybody can put words into an answer.
+// be secret, and the reason why there was no usable response. None of it is in a
+// page: anybody can put words into an answer.
 func attrsOfVisit(err error) []slog.Attr {
 	var refused *reltioauth.Error
 	var busy *budget.BusyError
@@ -75,10 +81,11 @@ func attrsOfVisit(err error) []slog.Attr {
 }
 
 // visitLevel is how loud a visit is: what a person can do wrong is no warning
-// that wakes an operator, what a store does wrong is one.
+// that wakes an operator, what a store does wrong is one, though the person sees
+// nothing of it.
 func visitLevel(a reply) slog.Level {
 	switch {
-	case a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):
+	case a.parked, a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):
 		return slog.LevelError
 	case a.status >= http.StatusBadRequest:
 		return slog.LevelWarn

@@ -56,7 +56,7 @@ func newWorld(t testing.TB) *world {
 	w.rotate = &handler.Rotate{
 		Renewer: &renewal.Renewer{
 			Grants: w.table, Leases: w.table, Accounts: w.table, Budgets: w.table,
-			Connections: w.secrets, Vault: w.secrets,
+			Connections: w.secrets, Vault: w.secrets, Parking: w.table,
 			Hosts: connection.Hosts{"auth.reltio.com:443"}, Now: time.Now, Connect: w.server.Connector(),
 		},
 		Log: log, Now: time.Now,

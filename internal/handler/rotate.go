@@ -204,7 +204,13 @@ func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
 	return attrs
 }
 
+// reportLevel is how loud a renewal is. A refresh token that the vault did not take
+// wakes an operator, though the renewal was one: until the vault does, it is in the
+// table alone.
 func reportLevel(r renewal.Report) slog.Level {
+	if r.Parked {
+		return slog.LevelError
+	}
 	if r.Err == nil || r.Outcome == rotation.LeftOver {
 		return slog.LevelInfo
 	}
@@ -214,7 +220,7 @@ func reportLevel(r renewal.Report) slog.Level {
 // requestMetrics sums what renewals sent, and finds the refresh token that ends
 // first.
 func requestMetrics(reports []renewal.Report, now time.Time) []telemetry.Metric {
-	var requests, throttled, refused int
+	var requests, throttled, refused, unstored int
 	var waited time.Duration
 	var ends time.Time
 	for _, r := range reports {
@@ -222,6 +228,9 @@ func requestMetrics(reports []renewal.Report, now time.Time) []telemetry.Metric 
 		throttled += r.Throttled
 		refused += r.RefusedLogins
 		waited += r.BudgetWait
+		if r.Parked {
+			unstored++
+		}
 		if !r.RefreshExpiresAt.IsZero() && (ends.IsZero() || r.RefreshExpiresAt.Before(ends)) {
 			ends = r.RefreshExpiresAt
 		}
@@ -230,6 +239,7 @@ func requestMetrics(reports []renewal.Report, now time.Time) []telemetry.Metric 
 		telemetry.Count(telemetry.TokenRequests, requests),
 		telemetry.Count(telemetry.Throttled, throttled),
 		telemetry.Count(telemetry.RefusedLogins, refused),
+		telemetry.Count(telemetry.Unstored, unstored),
 		telemetry.Seconds(telemetry.BudgetWaitSeconds, waited),
 	}
 	if !ends.IsZero() {

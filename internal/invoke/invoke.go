@@ -22,12 +22,14 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
@@ -101,9 +103,25 @@ func refusal(err error) *fault.Error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable("no answer in time", err)
 	default:
-		return unavailable("it cannot be invoked", err)
+		return unavailable("it cannot be invoked"+codeOf(err), err)
 	}
 }
+
+// codeOf is the API's error code, which says which of many reasons it was; empty
+// if there is none.
+func codeOf(err error) string {
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() == noCode || !code.MatchString(api.ErrorCode()) {
+		return ""
+	}
+	return ": " + api.ErrorCode()
+}
+
+// noCode stands in the client's errors where the API has sent none.
+const noCode = "UnknownError"
+
+// code is what an error code looks like; anything else is not shown.
+var code = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{2,63}$`)
 
 // retryAfter is how long Lambda wants to be left alone: whole seconds, within
 // what is believed of any server.

@@ -115,13 +115,12 @@ func failures() map[string]failure {
 		"throttled until nobody knows":  {says(429, secret, coded("TooManyRequestsException"), "Retry-After: soon"), limited + "1 s"},
 		"throttled by an unknown code":  {says(429, secret, coded("OtherException")), limited + "1 s"},
 		"throttled without a body":      {says(429, ""), limited + "1 s"},
-		"denied":                        {says(403, secret, coded("AccessDeniedException")), impossible},
-		"no such function":              {says(404, secret, coded("ResourceNotFoundException")), impossible},
-		"the function changes just now": {says(409, secret, coded("ResourceConflictException")), impossible},
-		"the service fails":             {says(500, secret, coded("ServiceException")), impossible},
-		"no network for the function":   {says(502, secret, coded("ENILimitReachedException")), impossible},
 		"sent elsewhere":                {says(307, "", "Location: /elsewhere"), impossible},
 		"a gateway in between":          {says(503, "<html>"+canary), impossible},
+		"a code that is none":           {says(500, secret, coded(canary+" 1")), impossible},
+		"a code that is long":           {says(500, secret, coded(strings.Repeat("A", 65))), impossible},
+		"a code in the body alone":      {says(502, `{"code":"KMSNotFoundException","message":"`+canary+`"}`), impossible + ": KMSNotFoundException"},
+		"a code with its address":       {says(403, secret, coded("AccessDeniedException:http://internal.amazon.com/coral/")), impossible + ": AccessDeniedException"},
 		"the line breaks":               {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, impossible},
 		"the line breaks in the answer": {cutOff, impossible},
 	}
@@ -141,6 +140,42 @@ func TestAFailureIsOneRequestAndOneFault(t *testing.T) {
 			if got := len(a.requests()); got != 2 {
 				t.Errorf("RotateLater: %d requests, want 1", got-1)
 			}
+		})
+	}
+}
+
+// apiErrors are the codes that AWS documents for Invoke, and those that each of
+// its APIs may give, with their status.
+func apiErrors() map[string]int {
+	return map[string]int{
+		"DurableExecutionAlreadyStartedException": 409, "EC2AccessDeniedException": 502, "EC2ThrottledException": 502,
+		"EC2UnexpectedException": 502, "EFSIOException": 410, "EFSMountConnectivityException": 408,
+		"EFSMountFailureException": 403, "EFSMountTimeoutException": 408, "ENILimitReachedException": 502,
+		"InvalidParameterValueException": 400, "InvalidRequestContentException": 400, "InvalidRuntimeException": 502,
+		"InvalidSecurityGroupIDException": 502, "InvalidSubnetIDException": 502, "InvalidZipFileException": 502,
+		"KMSAccessDeniedException": 502, "KMSDisabledException": 502, "KMSInvalidStateException": 502,
+		"KMSNotFoundException": 502, "NoPublishedVersionException": 400, "RecursiveInvocationException": 400,
+		"RequestTooLargeException": 413, "ResourceConflictException": 409, "ResourceNotFoundException": 404,
+		"ResourceNotReadyException": 502, "SerializedRequestEntityTooLargeException": 413, "ServiceException": 500,
+		"SnapStartException": 400, "SnapStartNotReadyException": 409, "SnapStartTimeoutException": 408,
+		"SubnetIPAddressLimitReachedException": 502, "UnsupportedMediaTypeException": 415,
+
+		"AccessDeniedException": 403, "ExpiredTokenException": 403, "IncompleteSignatureException": 400,
+		"InvalidSignatureException": 403, "MissingAuthenticationTokenException": 403, "NotAuthorized": 400,
+		"OptInRequired": 403, "RequestExpired": 400, "ServiceUnavailable": 503, "InternalFailure": 500,
+		"UnrecognizedClientException": 403, "ValidationError": 400,
+	}
+}
+
+// Which of many reasons it was stands in the message, and nothing of AWS's text.
+func TestTheCodeOfEachErrorIsSaid(t *testing.T) {
+	for code, status := range apiErrors() {
+		t.Run(code, func(t *testing.T) {
+			_, f := serve(t, says(status, `{"Type":"User","Message":"`+canary+`"}`, "X-Amzn-Errortype: "+code))
+			want := "StoreUnavailable: rotate: it cannot be invoked: " + code
+			_, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			wantFault(t, err, want)
+			wantFault(t, f.RotateLater(t.Context(), rotation.Request{Connection: "acme"}), want)
 		})
 	}
 }

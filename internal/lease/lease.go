@@ -44,6 +44,9 @@ const (
 	// Kept is how long an unused lease's record stays, so that epochs rise on
 	// after long pauses.
 	Kept = 30 * 24 * time.Hour
+	// MaxEpoch is beyond every epoch that is ever reached by counting: what is as
+	// high was written by hand, and could not rise.
+	MaxEpoch = 1 << 62
 )
 
 var (
@@ -63,7 +66,15 @@ type Lease struct {
 	// Epoch is the lease's number; it only rises.
 	Epoch int64
 	Until time.Time
+	// Failure is why the holder before gave the lease back without a renewal, at
+	// FailedAt: the renewing function could not be invoked. Callers that have
+	// waited since then need not find out for themselves.
+	Failure  Failure
+	FailedAt time.Time
 }
+
+// Failure is an error as callers of the issue function see it.
+type Failure struct{ Type, Message string }
 
 // Covers reports whether work begun now ends before the lease's last Skew.
 func (l Lease) Covers(now time.Time, work time.Duration) bool {

@@ -48,6 +48,7 @@ func (s *Stack) newCallback(table *memory.Table, log *telemetry.Log) *handler.Ca
 			Budgets:        table,
 			Connections:    s.secrets,
 			Vault:          s.secrets,
+			Parking:        table,
 			Hosts:          s.hosts(),
 			Events:         s.events,
 			Now:            time.Now,

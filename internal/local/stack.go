@@ -121,6 +121,7 @@ func (s *Stack) functions(table *memory.Table) map[string]function {
 			Budgets:     table,
 			Connections: s.secrets,
 			Vault:       s.secrets,
+			Parking:     table,
 			Hosts:       s.hosts(),
 			Events:      s.events,
 			Now:         time.Now,

@@ -49,14 +49,15 @@ func (t *Table) PutGrant(ctx context.Context, held lease.Lease, g grant.Grant) e
 func storedGrant(g grant.Grant) grant.Grant {
 	for _, at := range []*time.Time{
 		&g.IssuedAt, &g.ExpiresAt, &g.LoggedInAt, &g.RefreshExpiresAt, &g.RetryAt, &g.CheckedAt,
-		&g.ReissuedAt, &g.RepeatedUntil, &g.EarlyAskedAt, &g.TriedAt, &g.WarnedAt, &g.DueAt,
+		&g.ReissuedAt, &g.RepeatedUntil, &g.EarlyAskedAt, &g.TriedAt, &g.WarnedAt, &g.DueAt, &g.PublishAt,
+		&g.SecretMissingAt, &g.TokenMissingAt,
 	} {
 		*at = inMillis(*at)
 	}
 	if !g.TTL.IsZero() {
 		g.TTL = inMillis(time.Unix(g.TTL.Unix(), 0))
 	}
-	g.Aliases = set(g.Aliases)
+	g.Aliases, g.Doubted = set(g.Aliases), false
 	g.Unpublished = set(g.Unpublished)
 	return g
 }

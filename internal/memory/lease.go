@@ -64,11 +64,11 @@ func answered(stored lease.Lease, r lease.Request) bool {
 
 // nextLease stores the request's lease with the next epoch; mu is held.
 func (t *Table) nextLease(r lease.Request) lease.Lease {
-	epoch := r.Floor
+	l := lease.Lease{Connection: r.Connection, Epoch: r.Floor}
 	if stored, exists := t.leases[r.Connection]; exists {
-		epoch = stored.Epoch
+		l = stored
 	}
-	l := lease.Lease{Connection: r.Connection, Owner: r.Owner, Epoch: epoch + 1, Until: inMillis(r.Until)}
+	l.Owner, l.Epoch, l.Until = r.Owner, l.Epoch+1, inMillis(r.Until)
 	t.leases[l.Connection] = l
 	return l
 }
@@ -107,6 +107,9 @@ func (t *Table) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	stored, exists := t.leases[held.Connection]
 	if exists && stored.Owner == held.Owner && stored.Epoch == held.Epoch {
 		stored.Until = time.Time{}
+		if !held.FailedAt.IsZero() {
+			stored.Failure, stored.FailedAt = held.Failure, inMillis(held.FailedAt)
+		}
 		t.leases[held.Connection] = stored
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -105,8 +104,7 @@ func (s *Secrets) Version(_ context.Context, name, version string) (grant.Refres
 			return r, nil
 		}
 	}
-	return grant.RefreshToken{}, fault.New(fault.StoreUnavailable,
-		"the version of the grant's secret that holds the refresh token is not there")
+	return grant.RefreshToken{}, grant.ErrNotFound
 }
 
 // Put implements grant.Vault. What is stored already is not stored a second
@@ -116,7 +114,7 @@ func (s *Secrets) Put(_ context.Context, name string, r grant.RefreshToken) (str
 	defer s.mu.Unlock()
 	r.LoggedInAt = r.LoggedInAt.UTC().Truncate(time.Millisecond)
 	for _, old := range s.grants[name] {
-		if old.Token.Equal(r.Token) && old.LoggedInAt.Equal(r.LoggedInAt) && old.Epoch == r.Epoch {
+		if old.Token.Equal(r.Token) && old.LoggedInAt.Equal(r.LoggedInAt) && old.Epoch == r.Epoch && old.Identity == r.Identity {
 			return old.Version, nil
 		}
 	}

@@ -39,6 +39,8 @@ type Table struct {
 	leases   map[string]lease.Lease
 	accounts map[string]account.Record
 	budgets  map[string]budget.Record
+	// parked are refresh tokens by connection.
+	parked map[string]grant.RefreshToken
 	// invitations and requests by hash.
 	invitations map[string]authorization.Invitation
 	requests    map[string]authorization.Request
@@ -48,6 +50,7 @@ type Table struct {
 
 var (
 	_ grant.Store   = (*Table)(nil)
+	_ grant.Parking = (*Table)(nil)
 	_ lease.Store   = (*Table)(nil)
 	_ account.Store = (*Table)(nil)
 	_ budget.Store  = (*Table)(nil)
@@ -64,6 +67,7 @@ func (t *Table) enter(ctx context.Context) (leave func(), err error) {
 		t.leases = make(map[string]lease.Lease)
 		t.accounts = make(map[string]account.Record)
 		t.budgets = make(map[string]budget.Record)
+		t.parked = make(map[string]grant.RefreshToken)
 		t.invitations = make(map[string]authorization.Invitation)
 		t.requests = make(map[string]authorization.Request)
 		t.due = make(map[grant.Shard]*index)

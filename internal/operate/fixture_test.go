@@ -54,7 +54,7 @@ func newWorld(t testing.TB) *world {
 	hosts := connection.Hosts{"auth.reltio.com:443"}
 	w.renewer = &renewal.Renewer{
 		Grants: w.table, Leases: w.table, Accounts: w.table, Budgets: w.table,
-		Connections: w.secrets, Vault: w.secrets, Hosts: hosts, Events: w,
+		Connections: w.secrets, Vault: w.secrets, Parking: w.table, Hosts: hosts, Events: w,
 		Now: time.Now, Connect: w.server.Connector(), Chance: func() float64 { return 0 },
 	}
 	w.vendor = &vend.Vendor{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}

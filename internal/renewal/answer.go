@@ -120,6 +120,9 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 	} else {
 		next = next.Failed(grant.StatusFailing, fault.Of(keepErr), p.Now(), 0, p.chance())
 	}
+	if p.unkept != nil {
+		next = next.Failed(grant.StatusFailing, p.unkept, p.Now(), 0, p.chance())
+	}
 	if p.loginRefused != nil && p.old.Relogin != "" {
 		next.Status = grant.StatusFailing
 		next.LastError, next.LastErrorMessage = p.loginRefused.Type, p.loginRefused.Message
@@ -169,7 +172,8 @@ func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, er
 	if err := p.persist(ctx, next); err != nil {
 		return false, err
 	}
-	p.report.Outcome, p.report.Err = rotation.Renewed, nil
+	p.report.Outcome, p.report.Err = rotation.Renewed, p.unkept
+	p.report.Parked = p.unkept != nil
 	if same {
 		p.report.Outcome = rotation.Unchanged
 	}

@@ -97,7 +97,7 @@ func (p *path) look(ctx context.Context) error {
 	}
 	version, err := p.Connections.ConnectionVersion(ctx, p.request.Connection)
 	if errors.Is(err, connection.ErrNotFound) {
-		return p.gone(ctx)
+		return p.gone()
 	}
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (p *path) look(ctx context.Context) error {
 	if version != p.g.ConnectionVersion {
 		return nil
 	}
-	g := p.g.Looked(now)
+	g := p.g.SecretFound().Looked(now)
 	return &done{outcome: rotation.Unchanged, err: g.Error(now), write: &g}
 }
 
@@ -130,6 +130,9 @@ func (p *path) decide(ctx context.Context) (step, error) {
 		err = p.notYet(s.refresh)
 	}
 	if err != nil {
+		return s, err
+	}
+	if s, err = p.mayRotate(ctx, s); err != nil {
 		return s, err
 	}
 	return s, p.probe(ctx, s)

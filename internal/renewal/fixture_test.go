@@ -81,7 +81,7 @@ func newWorld(t testing.TB, change func(*reltioauthtest.Config)) *world {
 func (w *world) fresh() *renewal.Renewer {
 	o := w.out
 	return &renewal.Renewer{
-		Grants: o, Leases: o, Accounts: o, Budgets: o, Connections: o, Vault: o,
+		Grants: o, Leases: o, Accounts: o, Budgets: o, Connections: o, Vault: o, Parking: o,
 		Hosts: connection.Hosts{host, otherHost}, Now: time.Now,
 		Connect: o.connector(func(ctx context.Context, u *url.URL) (reltioauth.Transport, error) {
 			if u.Hostname() == "auth-stg.reltio.com" {

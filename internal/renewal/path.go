@@ -21,6 +21,8 @@ type path struct {
 	request rotation.Request
 	// single: asked for by name, not found by a sweep.
 	single bool
+	// bus is the sweep's memory of the event bus; nil: no sweep.
+	bus *busHealth
 	// avoid tells which hosts this sweep has given up; nil: none.
 	avoid func(host string) bool
 	// chosen: if the host refuses everybody, this is the sweep's one try.
@@ -41,8 +43,14 @@ type path struct {
 	host         budget.Record
 	// tokens are the refresh tokens to try, the most promising first.
 	tokens []grant.RefreshToken
-	// highest is the highest epoch seen in the vault.
+	// highest is the highest epoch seen in the vault, newest what has it.
 	highest int64
+	newest  grant.RefreshToken
+	// tokenMissing: the refresh token is not where the grant points.
+	tokenMissing bool
+	// unkept says why the vault does not have the refresh token, which is parked;
+	// nil: it has it.
+	unkept *fault.Error
 	// spent are the fingerprints of refresh tokens refused on this way.
 	spent []string
 	// dead: the token was found dead; unsettled: a check of the reported token
@@ -89,16 +97,23 @@ func (p *path) run(ctx context.Context) Report {
 		return p.settle(ctx, err)
 	}
 	defer p.release(ctx)
+	p.renew(ctx)
+	p.publish(ctx)
+	return p.report
+}
+
+// renew passes until there is nothing left to do, and settles what came of it.
+func (p *path) renew(ctx context.Context) {
 	for range maxPasses {
 		again, err := p.pass(ctx)
 		if err != nil {
-			return p.settle(ctx, err)
+			p.settle(ctx, err)
+			return
 		}
 		if !again {
-			break
+			return
 		}
 	}
-	return p.report
 }
 
 // pass is the path once: from reading to storing, with one request between.
@@ -167,16 +182,13 @@ func (p *path) storing(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 }
 
-// write stores g as the grant, with the events that its change calls for, and
-// sends them. The caller bounds the context.
+// write stores g as the grant, with the events that its change calls for. The
+// caller bounds the context.
 func (p *path) write(ctx context.Context, g grant.Grant) error {
 	if p.Events != nil {
 		g = g.Announced(p.stored, p.Now(), p.c != nil && !p.c.LogsInAlone())
 	}
-	if err := p.put(ctx, g); err != nil {
-		return err
-	}
-	return p.publish(ctx)
+	return p.put(ctx, g)
 }
 
 func (p *path) put(ctx context.Context, g grant.Grant) error {

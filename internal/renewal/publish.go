@@ -2,43 +2,123 @@ package renewal
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 )
 
-// publishTime bounds the sending of one event.
-const publishTime = 3 * time.Second
+const (
+	// publishTime bounds the sending of one event.
+	publishTime = 3 * time.Second
+	// publishPause doubles with each attempt in vain, up to longestPublishPause.
+	publishPause        = time.Minute
+	longestPublishPause = 15 * time.Minute
+	// mostLinks bounds what a process remembers of links whose event was not sent.
+	mostLinks = 1000
+)
 
-// publish sends the events that the stored grant remembers, and then forgets
-// them in a write of its own. What cannot be sent now stays, and is due at
-// once: the next sweep sends it.
-func (p *path) publish(ctx context.Context) error {
-	if p.Events == nil || len(p.stored.Unpublished) == 0 {
-		return nil
+// publish sends the events that the stored grant remembers, when all else is
+// done, and forgets each that was sent. What cannot be sent stays, and is tried
+// again at growing pauses. One failure is enough for a sweep: the bus does not
+// answer the others either.
+func (p *path) publish(ctx context.Context) {
+	g, now := p.stored, p.Now()
+	waits := g.PublishAt.After(now) && !g.PublishAt.After(now.Add(longestPublishPause))
+	if p.Events == nil || len(g.Unpublished) == 0 || waits || p.report.Outcome == rotation.Contended ||
+		p.bus != nil && p.bus.down.Load() {
+		return
 	}
-	for _, e := range p.stored.Events() {
-		if p.send(ctx, e) != nil {
-			return nil // it is remembered, and the renewal goes on
+	ctx, cancel := p.storing(ctx)
+	defer cancel()
+	for _, e := range g.Events() {
+		if p.sendEvent(ctx, e) != nil {
+			if p.bus != nil {
+				p.bus.down.Store(true)
+			}
+			g.PublishAt = now.Add(min(publishPause<<min(g.PublishTries, 4), longestPublishPause))
+			g.PublishTries++
+			break
 		}
+		g.Unpublished = slices.DeleteFunc(slices.Clone(g.Unpublished), func(t string) bool { return t == string(e.Type) })
 	}
-	g := p.stored
-	g.Unpublished = nil
-	return p.put(ctx, g)
+	if len(g.Unpublished) == 0 {
+		g.Unpublished, g.PublishAt, g.PublishTries = nil, time.Time{}, 0
+	}
+	_ = p.put(ctx, g) // an event that is not forgotten is sent again
 }
 
-// send sends one event, with a fresh link if a person is to follow it.
-func (p *path) send(ctx context.Context, e event.Event) error {
+// sendEvent sends one event, with a link if a person is to follow it: the same
+// one for as long as the event is not sent.
+func (p *path) sendEvent(ctx context.Context, e event.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
 	person := e.Type == event.ReauthorizationSoon || e.Type == event.ReauthorizationRequired
 	if person && p.CallbackURL != "" {
-		i, text := authorization.NewInvitation(e.Connection, authorization.InvitationFromEvent, false, p.Now())
-		if err := p.Authorizations.PutInvitation(ctx, i); err != nil {
+		var err error
+		if e.Link, err = p.link(ctx, e.Connection); err != nil {
 			return err
 		}
-		e.Link = authorization.Link(p.CallbackURL, text)
 	}
-	return p.Events.Publish(ctx, e)
+	if err := p.Events.Publish(ctx, e); err != nil {
+		return err
+	}
+	p.links.forget(e.Connection)
+	return nil
+}
+
+// link is where a person authorizes the connection.
+func (p *path) link(ctx context.Context, connection string) (string, error) {
+	now := p.Now()
+	if link, ok := p.links.get(connection, now); ok {
+		return link, nil
+	}
+	i, text := authorization.NewInvitation(connection, authorization.InvitationFromEvent, false, now)
+	if err := p.Authorizations.PutInvitation(ctx, i); err != nil {
+		return "", err
+	}
+	link := authorization.Link(p.CallbackURL, text)
+	p.links.put(connection, unsentLink{link: link, made: now})
+	return link, nil
+}
+
+// links are those of events that could not be sent, by connection: an outage of
+// the bus makes one invitation for each and not one for each attempt. They are
+// in the memory of this process alone, since who has a link can authorize.
+type links struct {
+	// mu guards unsent; it is never held across the network.
+	mu     sync.Mutex
+	unsent map[string]unsentLink
+}
+
+type unsentLink struct {
+	link string
+	made time.Time
+}
+
+// get returns a link that has most of its life left.
+func (l *links) get(connection string, now time.Time) (string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u, ok := l.unsent[connection]
+	age := now.Sub(u.made)
+	return u.link, ok && age >= 0 && age < authorization.InvitationFromEvent/2
+}
+
+func (l *links) put(connection string, u unsentLink) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unsent == nil || len(l.unsent) >= mostLinks {
+		l.unsent = map[string]unsentLink{}
+	}
+	l.unsent[connection] = u
+}
+
+func (l *links) forget(connection string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.unsent, connection)
 }

@@ -1,7 +1,6 @@
 package renewal
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -36,6 +35,7 @@ func (p *path) readGrant(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	g = g.Believed(p.Now())
 	if p.stored.Connection == "" {
 		p.knownVersion, p.before = g.ConnectionVersion, g
 	}
@@ -46,9 +46,6 @@ func (p *path) readGrant(ctx context.Context) error {
 		if err := p.hold(ctx, g.Epoch+1, p.held.Until); err != nil {
 			return err
 		}
-	}
-	if err := p.publish(ctx); err != nil {
-		return err
 	}
 	if g.Status == grant.StatusPaused {
 		return &done{outcome: rotation.Unchanged, err: g.Error(p.Now())}
@@ -62,7 +59,7 @@ func (p *path) readGrant(ctx context.Context) error {
 func (p *path) readConnection(ctx context.Context) error {
 	source, err := p.Connections.Connection(ctx, p.request.Connection)
 	if errors.Is(err, connection.ErrNotFound) {
-		return p.gone(ctx)
+		return p.gone()
 	}
 	if err != nil {
 		return err
@@ -81,18 +78,33 @@ func (p *path) readConnection(ctx context.Context) error {
 		}
 	}
 	p.g.Aliases, p.g.ConnectionVersion = c.Aliases, c.Version
-	return nil
+	return p.found()
 }
 
-// gone forgets the grant of a connection whose secret is missing.
-func (p *path) gone(ctx context.Context) error {
-	g := p.g.Gone(p.Now())
-	if p.g.Identity != "" {
-		if err := p.bury(ctx); err != nil {
-			return p.unburied(p.g, err)
-		}
+// found forgets that the secret was missing. What is not due is left alone then.
+func (p *path) found() error {
+	if p.g.SecretMissingAt.IsZero() {
+		return nil
 	}
-	return &done{outcome: rotation.Failed, err: g.Error(p.Now()), write: &g}
+	p.g = p.g.SecretFound()
+	if p.request.Force || p.reported() || !p.g.Due().After(p.Now()) {
+		return nil
+	}
+	g := p.g
+	return &done{outcome: rotation.Unchanged, write: &g}
+}
+
+// gone is the end of a renewal whose connection's secret is missing. Of one that
+// had a secret until now that is believed at a second look, a minute later:
+// Secrets Manager is eventually consistent. Its refresh token stays in the vault,
+// with its identity: a secret that comes back finds it.
+func (p *path) gone() error {
+	now := p.Now()
+	g := p.g.Gone(now)
+	if p.g.Identity != "" && !p.g.MissedSince(now, secondLook) {
+		g = p.g.SecretMissing(now, secondLook)
+	}
+	return &done{outcome: rotation.Failed, err: g.Error(now), write: &g}
 }
 
 // newborn makes the grant that of the connection's present identity. A grant
@@ -103,10 +115,8 @@ func (p *path) newborn(ctx context.Context) error {
 	before := p.g
 	p.g = p.g.Newborn(p.c.Identity())
 	p.dead, p.spent = false, nil
-	if before.Identity != "" || before.Status == grant.StatusUnknown {
-		if err := p.bury(ctx); err != nil {
-			return p.unburied(before, err)
-		}
+	if err := p.bury(ctx, before); err != nil {
+		return p.unburied(before, err)
 	}
 	p.g.Aliases, p.g.ConnectionVersion = p.c.Aliases, p.c.Version
 	return p.write(ctx, p.g)
@@ -125,62 +135,41 @@ func (p *path) unburied(before grant.Grant, err error) error {
 }
 
 // bury puts a tombstone on the refresh tokens of another identity, so that none
-// of them is ever sent again, not even one that a stalled writer adds later:
-// the grant points at the tombstone, whose epoch is higher. The lease is made
-// sure of in between: what was read after it was taken away may be the next
-// holder's, and must not be buried.
-func (p *path) bury(ctx context.Context) error {
+// of them is ever sent again. The lease is made sure of in between: what was read
+// after it was taken away may be the next holder's, and must not be buried.
+func (p *path) bury(ctx context.Context, before grant.Grant) error {
+	if !p.c.Refreshes() && before.Identity == "" {
+		return nil // there never was one
+	}
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
 	if err := p.readVault(ctx, ""); err != nil {
 		return err
 	}
-	if p.highest == 0 {
-		return nil // there never was one
+	if !p.another(before) {
+		return nil
 	}
 	if err := p.hold(ctx, p.held.Epoch, p.Now().Add(lease.Term)); err != nil {
 		return err
 	}
 	version, err := p.Vault.Put(ctx, p.request.Connection, grant.RefreshToken{
-		LoggedInAt: p.Now(), Epoch: p.nextEpoch(),
+		LoggedInAt: p.Now(), Epoch: p.nextEpoch(), Identity: p.c.Identity(),
 	})
 	p.g.SecretVersion, p.tokens = version, nil
 	return err
 }
 
-// nextEpoch orders a new version in the vault: the lease's epoch, or one above
-// the highest seen there, since a restored table is behind its vault.
-func (p *path) nextEpoch() int64 { return max(p.held.Epoch, p.highest+1) }
-
-// readVault reads the refresh tokens to try: of the version that the grant
-// points at and the newest one, the one with the higher epoch first. A crash
-// between the vault's write and the grant's leaves the two apart.
-func (p *path) readVault(ctx context.Context, pointer string) error {
-	p.tokens, p.highest = nil, 0
-	current, err := p.Vault.Current(ctx, p.request.Connection)
-	if err != nil && !errors.Is(err, grant.ErrNotFound) {
-		return err
+// another reports whether the vault's newest refresh token is another
+// identity's than the connection's. One that does not say whose it is belongs to
+// the grant as it was before.
+func (p *path) another(before grant.Grant) bool {
+	switch {
+	case p.highest == 0 || p.newest.Token.IsZero():
+		return false
+	case p.newest.Identity != "":
+		return p.newest.Identity != p.c.Identity()
 	}
-	var versions []grant.RefreshToken
-	if err == nil {
-		versions = append(versions, current)
-	}
-	if pointer != "" && pointer != current.Version {
-		pointed, err := p.Vault.Version(ctx, p.request.Connection, pointer)
-		if err != nil {
-			return err
-		}
-		versions = append(versions, pointed)
-	}
-	slices.SortStableFunc(versions, func(a, b grant.RefreshToken) int { return cmp.Compare(b.Epoch, a.Epoch) })
-	for _, v := range versions {
-		p.highest = max(p.highest, v.Epoch)
-		if v.Token.IsZero() {
-			break // a tombstone: whatever is older is somebody else's
-		}
-		p.tokens = append(p.tokens, v)
-	}
-	return nil
+	return before.Identity != "" || before.Status == grant.StatusUnknown
 }
 
 // refreshToken is the first refresh token that is worth trying: not past its

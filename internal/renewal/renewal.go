@@ -46,8 +46,8 @@ const (
 	checkTime   = reltioauth.CheckTimeout
 	revokeTime  = reltioauth.RevokeTimeout
 	storeTime   = 5 * time.Second
-	// keepTime of it at most is for the vault, so that the table gets the
-	// access token though the vault does not answer.
+	// keepTime of it at most is for the refresh token, so that the table gets the
+	// access token though neither vault nor table takes that.
 	keepTime = storeTime - 500*time.Millisecond
 	// settleTime of it at most is for the count of a login, if one was counted.
 	settleTime = time.Second
@@ -60,8 +60,9 @@ const (
 	maxPasses = 6
 )
 
-// Renewer renews. All fields up to Now are required; it is safe for concurrent
-// use and keeps no state of its own.
+// Renewer renews. All fields up to Now are required. It is safe for concurrent
+// use, and must not be copied: it remembers what the process has seen of the
+// vault, and the links of events that were not sent.
 type Renewer struct {
 	Grants      grant.Store
 	Leases      lease.Store
@@ -69,6 +70,7 @@ type Renewer struct {
 	Budgets     budget.Store
 	Connections connection.Secrets
 	Vault       grant.Vault
+	Parking     grant.Parking
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
 	// Events tells operators; nil: nobody is told.
@@ -93,6 +95,9 @@ type Renewer struct {
 	Connect reltioauth.Connector
 	// Chance gives numbers in [0, 1) for jitter; nil means math/rand.
 	Chance func() float64
+
+	vault vaultHealth
+	links links
 }
 
 // Report is what became of one renewal, for the answer, the log and the
@@ -116,6 +121,9 @@ type Report struct {
 	RefusedLogins int
 	// BudgetWait is how long the budget made it wait.
 	BudgetWait time.Duration
+	// Parked says that a refresh token is in the table because the vault does not
+	// take it; Err says why, whatever the outcome.
+	Parked bool
 	// Unstored says that the table could not be written, or read: nothing of
 	// this is known to others.
 	Unstored bool

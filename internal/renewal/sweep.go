@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
@@ -121,10 +122,14 @@ func (r *Renewer) batch(ctx context.Context, now time.Time, after map[grant.Shar
 	return all, more, nil
 }
 
+// busHealth remembers, for one sweep, that the event bus did not take an event.
+type busHealth struct{ down atomic.Bool }
+
 // sweep is one sweep under way.
 type sweep struct {
 	r     *Renewer
 	began time.Time
+	bus   busHealth
 
 	// mu guards what follows; it is never held across a renewal.
 	mu    sync.Mutex
@@ -162,7 +167,7 @@ func (s *sweep) work(ctx context.Context) {
 func (s *sweep) renew(ctx context.Context, i int, p *path) {
 	report := Report{Connection: p.request.Connection, Outcome: rotation.LeftOver}
 	if s.mayBegin(ctx) {
-		p.Renewer, p.avoid = s.r, s.unreachable
+		p.Renewer, p.avoid, p.bus = s.r, s.unreachable, &s.bus
 		report = p.runSafely(ctx)
 	}
 	s.took(i, report)

@@ -22,6 +22,7 @@ import (
 // store is everything that one table keeps for a renewal.
 type store interface {
 	grant.Store
+	grant.Parking
 	lease.Store
 	account.Store
 	budget.Store
@@ -53,7 +54,7 @@ func benchmarkSweep(b *testing.B, table store) {
 	})
 	secrets := &memory.Secrets{}
 	r := &renewal.Renewer{
-		Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: secrets, Vault: secrets,
+		Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: secrets, Vault: secrets, Parking: table,
 		Now: time.Now, Connect: server.Connector(),
 	}
 	for i := range swept {

@@ -36,6 +36,8 @@ func reason(err error) string {
 	switch {
 	case errors.As(err, &api) && plainCode.MatchString(api.ErrorCode()):
 		return api.ErrorCode()
+	case errors.Is(err, errMissing):
+		return "the secret is missing"
 	case errors.Is(err, errScheduled):
 		return "the secret is scheduled for deletion"
 	case errors.Is(err, context.DeadlineExceeded):

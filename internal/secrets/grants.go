@@ -13,6 +13,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -22,7 +23,6 @@ var _ grant.Vault = Manager{}
 // What a fault says of a grant's secret.
 const (
 	grantScheduled = "the grant's secret is scheduled for deletion: restore it, or delete it without a recovery window"
-	versionMissing = "the version of the grant's secret that holds the refresh token is not there"
 	unreadable     = "the grant's secret is unreadable"
 )
 
@@ -42,12 +42,15 @@ func (m Manager) Current(ctx context.Context, name string) (grant.RefreshToken, 
 // the one before for as long as the secret lives, others for a day at least.
 func (m Manager) Version(ctx context.Context, name, version string) (grant.RefreshToken, error) {
 	if version == "" {
-		return grant.RefreshToken{}, unusable(versionMissing, errMissing)
+		return grant.RefreshToken{}, grant.ErrNotFound
 	}
 	r, err := m.refreshToken(ctx, &secretsmanager.GetSecretValueInput{
 		SecretId:  aws.String(m.grantID(name)),
 		VersionId: aws.String(version),
 	})
+	if errors.Is(err, errMissing) {
+		return grant.RefreshToken{}, grant.ErrNotFound
+	}
 	return r, grantError(err)
 }
 
@@ -80,10 +83,8 @@ func grantError(err error) error {
 		return nil
 	case errors.Is(err, errScheduled):
 		return unusable(grantScheduled, err)
-	case errors.Is(err, errMissing):
-		return unusable(versionMissing, err)
 	case errors.Is(err, errUnreadable):
-		return unusable(unreadable, err)
+		return unusable(unreadable, grant.ErrUnreadable)
 	default:
 		return unavailable(err)
 	}
@@ -106,7 +107,11 @@ func (m Manager) refreshToken(ctx context.Context, in *secretsmanager.GetSecretV
 // seen in logs, so nothing in it is secret: the token stands there by its
 // fingerprint.
 func versionID(id string, r grant.RefreshToken) string {
-	return connection.Hash(id, r.Fingerprint(), stamp(r.LoggedInAt), strconv.FormatInt(r.Epoch, 10))
+	parts := []string{id, r.Fingerprint(), stamp(r.LoggedInAt), strconv.FormatInt(r.Epoch, 10)}
+	if r.Identity != "" { // as a release before this one named the rest
+		parts = append(parts, r.Identity)
+	}
+	return connection.Hash(parts...)
 }
 
 // stamp is a time as it is stored: UTC, to the millisecond.
@@ -119,19 +124,21 @@ func encode(r grant.RefreshToken) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	// Two texts and a number always encode.
+	// Texts and a number always encode.
 	_ = e.Encode(struct { //nolint:gosec // for the vault, and nowhere else
 		Token      string `json:"refresh_token"`
 		LoggedInAt string `json:"logged_in_at"`
 		Epoch      int64  `json:"epoch"`
-	}{r.Token.Reveal(), stamp(r.LoggedInAt), r.Epoch})
+		Identity   string `json:"identity,omitempty"`
+	}{r.Token.Reveal(), stamp(r.LoggedInAt), r.Epoch, r.Identity})
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
 var errUnreadable = errors.New("secrets: not a refresh token")
 
-// decode reads what encode wrote: the three fields must be there, in their
-// letters and of their types; others are for later releases. The error holds
+// decode reads what encode wrote: the fields must be there, in their letters and
+// of their types, but for the identity, which releases before this one did not
+// write; others are for later releases. The error holds
 // nothing of the text.
 func decode(text reltioauth.Secret) (grant.RefreshToken, error) {
 	o, err := strictjson.Parse([]byte(text.Reveal()))
@@ -140,8 +147,11 @@ func decode(text reltioauth.Secret) (grant.RefreshToken, error) {
 	}
 	r := grant.RefreshToken{Token: reltioauth.NewSecret(o.String("refresh_token")), Epoch: o.Integer("epoch")}
 	at, err := time.Parse(time.RFC3339, o.String("logged_in_at"))
+	if o.Has("identity") {
+		r.Identity = o.String("identity")
+	}
 	o.KnowAll()
-	if err != nil || !o.Has("refresh_token") || !o.Has("epoch") || r.Epoch < 0 || len(o.Problems()) > 0 {
+	if err != nil || !o.Has("refresh_token") || !o.Has("epoch") || r.Epoch < 0 || r.Epoch >= lease.MaxEpoch || len(o.Problems()) > 0 {
 		return grant.RefreshToken{}, errUnreadable
 	}
 	r.LoggedInAt = at.UTC()

@@ -64,6 +64,10 @@ func TestStoredForm(t *testing.T) {
 			grant.RefreshToken{Token: reltioauth.NewSecret(`<&>"\`), LoggedInAt: time.Unix(0, 0), Epoch: 0},
 			`{"refresh_token":"<&>\"\\","logged_in_at":"1970-01-01T00:00:00Z","epoch":0}`,
 		},
+		"whose it is": {
+			grant.RefreshToken{Token: reltioauth.NewSecret("5e3d"), LoggedInAt: time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC), Epoch: 7, Identity: "1d<>"},
+			`{"refresh_token":"5e3d","logged_in_at":"2026-11-23T16:00:00Z","epoch":7,"identity":"1d<>"}`,
+		},
 		"tombstone": {
 			grant.RefreshToken{LoggedInAt: time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC), Epoch: 8},
 			`{"refresh_token":"","logged_in_at":"2026-11-23T16:00:00Z","epoch":8}`,
@@ -145,6 +149,12 @@ func TestGrantReading(t *testing.T) {
 		text string
 		ok   bool
 	}{
+		"whose it is":            {`{"refresh_token":"` + canary + `",` + good + `,"identity":"i"}`, true},
+		"whose, a number":        {`{"refresh_token":"` + canary + `",` + good + `,"identity":7}`, false},
+		"whose, null":            {`{"refresh_token":"` + canary + `",` + good + `,"identity":null}`, false},
+		"the highest epoch":      {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T16:00:00Z","epoch":4611686018427387904}`, false},
+		"an epoch too high":      {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T16:00:00Z","epoch":9223372036854775807}`, false},
+		"an epoch out of reach":  {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T16:00:00Z","epoch":9223372036854775808}`, false},
 		"as written":             {`{"refresh_token":"` + canary + `",` + good + `}`, true},
 		"other fields":           {`{"later":{"a":[1]},"refresh_token":"` + canary + `",` + good + `,"x":null}`, true},
 		"spaces":                 {" {\n\"refresh_token\" : \"" + canary + "\", " + good + "}\n", true},
@@ -169,18 +179,26 @@ func TestGrantReading(t *testing.T) {
 		"epoch below zero":       {`{"refresh_token":"` + canary + `","logged_in_at":"2026-11-23T16:00:00Z","epoch":-1}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			version := putRaw(t, m, "/grants/"+strings.ReplaceAll(name, " ", "-"), test.text)
-			got, err := m.Current(t.Context(), strings.ReplaceAll(name, " ", "-"))
+			secret := strings.NewReplacer(" ", "-", ",", "").Replace(name)
+			version := putRaw(t, m, "/grants/"+secret, test.text)
+			got, err := m.Current(t.Context(), secret)
 			if !test.ok {
-				wantFault(t, err, "StoreUnavailable: Secrets Manager: the grant's secret is unreadable")
+				_, byVersion := m.Version(t.Context(), secret, version)
+				for _, err := range []error{err, byVersion} {
+					wantFault(t, err, "StoreUnavailable: Secrets Manager: the grant's secret is unreadable")
+					if !errors.Is(err, grant.ErrUnreadable) || errors.Is(err, grant.ErrNotFound) {
+						t.Errorf("error %v, want one that matches %v", err, grant.ErrUnreadable)
+					}
+				}
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			at := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
-			if got.Token.Reveal() != canary || !got.LoggedInAt.Equal(at) || got.Epoch != 7 || got.Version != version {
-				t.Errorf("Current = %v, epoch %d, version %q", got.LoggedInAt, got.Epoch, got.Version)
+			if got.Token.Reveal() != canary || !got.LoggedInAt.Equal(at) || got.Epoch != 7 || got.Version != version ||
+				(got.Identity == "i") != strings.Contains(test.text, "identity") {
+				t.Errorf("Current = %v, epoch %d, version %q, identity %q", got.LoggedInAt, got.Epoch, got.Version, got.Identity)
 			}
 		})
 	}

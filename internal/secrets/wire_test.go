@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -133,7 +134,7 @@ func TestPut(t *testing.T) {
 		"somebody else creates and deletes it meanwhile": {
 			map[string][]answer{put: {missing}, describe: {living}, create: {exists}},
 			[]string{put, describe, create, put},
-			"StoreUnavailable: Secrets Manager: the version of the grant's secret that holds the refresh token is not there",
+			"StoreUnavailable: Secrets Manager: the secret is missing",
 		},
 		"it is scheduled for deletion": {
 			map[string][]answer{put: {invalid}, describe: {deletedAlready}},
@@ -216,7 +217,9 @@ func TestALostAnswerMakesNoSecondVersion(t *testing.T) {
 func TestVersionOfNothingAsksNobody(t *testing.T) {
 	s, m := play(t, nil)
 	_, err := m.Version(t.Context(), "acme", "")
-	wantFault(t, err, "StoreUnavailable: Secrets Manager: the version of the grant's secret that holds the refresh token is not there")
+	if !errors.Is(err, grant.ErrNotFound) {
+		t.Errorf("error %v, want %v", err, grant.ErrNotFound)
+	}
 	if got := s.actions(); len(got) != 0 {
 		t.Errorf("calls %q, want none", got)
 	}

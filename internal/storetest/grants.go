@@ -101,6 +101,7 @@ func fullGrant(t *testing.T, connection string) grant.Grant {
 		}
 	}
 	g.Connection = connection
+	g.Doubted = false                   // it is not stored
 	g.TTL = g.TTL.Truncate(time.Second) // it is kept in seconds
 	return g
 }

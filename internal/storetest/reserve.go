@@ -43,8 +43,8 @@ func reservePromises() promises {
 		"free just after the earliest": {time.Second + 1e6, time.Second, budget.MaxWait, time.Second + 1e6, false},
 		"free at the latest":           {budget.MaxWait, 0, budget.MaxWait, budget.MaxWait, false},
 		"free just after the latest":   {budget.MaxWait + 1e6, 0, budget.MaxWait, budget.MaxWait + 1e6, true},
-		"free at the bound of belief":  {time.Minute, 0, time.Hour, time.Minute, false},
-		"free beyond belief":           {time.Minute + 1e6, 0, budget.MaxWait, 0, false},
+		"free at the bound of belief":  {10 * time.Second, 0, time.Hour, 10 * time.Second, false},
+		"free beyond belief":           {10*time.Second + 1e6, 0, budget.MaxWait, 0, false},
 		"free in a year":               {365 * 24 * time.Hour, time.Second, budget.MaxWait, time.Second, false},
 	} {
 		for _, idle := range []bool{false, true} {

@@ -47,6 +47,7 @@ func RunSecrets(t *testing.T, open func(t testing.TB) Secrets) {
 		"what is repeated is stored once":               tokenRepeated,
 		"any difference is a new version":               tokenDiffers,
 		"a tombstone is a version":                      tombstone,
+		"whose a refresh token is comes back":           identityComesBack,
 		"a vault without a secret":                      tokenMissing,
 		"a deleted grant begins anew":                   grantDeleted,
 		"names do not meet":                             namesApart,
@@ -205,7 +206,11 @@ func tokenDiffers(t *testing.T, s Secrets) {
 	higher.Epoch++
 	other := r
 	other.Token = reltioauth.NewSecret(canary + "r2")
-	for name, r := range map[string]grant.RefreshToken{"a later login": later, "a higher epoch": higher, "another token": other} {
+	identified := r
+	identified.Identity = "identity"
+	for name, r := range map[string]grant.RefreshToken{
+		"a later login": later, "a higher epoch": higher, "another token": other, "an identity": identified,
+	} {
 		version := put(t, s, "acme", r)
 		if twin, ok := seen[version]; ok {
 			t.Errorf("%s has the version of %s", name, twin)
@@ -227,6 +232,24 @@ func tombstone(t *testing.T, s Secrets) {
 		t.Error("a tombstone has a token")
 	}
 	wantToken(t, "what came before", byVersion(t, s, "acme", r.Version), r)
+}
+
+// identityComesBack: a version that says whose it is comes back so, and one that
+// does not, as releases before wrote it, says nothing.
+func identityComesBack(t *testing.T, s Secrets) {
+	for i, identity := range []string{"", "identity-1", strings.Repeat("f", 64), ""} {
+		for _, r := range []grant.RefreshToken{
+			whose(identity, int64(2*i)),
+			{LoggedInAt: start(), Epoch: int64(2*i + 1), Identity: identity}, // a tombstone
+		} {
+			r.Version = put(t, s, "acme", r)
+			wantToken(t, "the newest", current(t, s, "acme"), r)
+			wantToken(t, "by version", byVersion(t, s, "acme", r.Version), r)
+			if again := put(t, s, "acme", r); again != r.Version {
+				t.Errorf("repeated: version %q, want %q again", again, r.Version)
+			}
+		}
+	}
 }
 
 func tokenMissing(t *testing.T, s Secrets) {

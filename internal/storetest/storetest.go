@@ -33,6 +33,7 @@ import (
 // Store is everything that is kept in one table.
 type Store interface {
 	grant.Store
+	grant.Parking
 	lease.Store
 	account.Store
 	budget.Store
@@ -51,7 +52,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"fencing":  fencingPromises(),
 		"due":      duePromises(),
 		"leases":   leasePromises(),
+		"failures": failurePromises(),
 		"handover": handoverPromises(),
+		"parking":  parkingPromises(),
 		"accounts": accountPromises(),
 		"settling": settlingPromises(),
 		"claims":   claimPromises(),
@@ -142,6 +145,9 @@ func cancelled(t *testing.T, s Store) {
 		"AdoptLease":   func() error { _, err := s.AdoptLease(ctx, held, request); return err },
 		"ExtendLease":  func() error { _, err := s.ExtendLease(ctx, held, 9, start()); return err },
 		"ReleaseLease": func() error { return s.ReleaseLease(ctx, held) },
+		"Park":         func() error { return s.Park(ctx, "acme", token("r", 1)) },
+		"Parked":       func() error { _, err := s.Parked(ctx, "acme"); return err },
+		"Unpark":       func() error { return s.Unpark(ctx, "acme", 1) },
 		"CountLogin":   func() error { _, err := s.CountLogin(ctx, try); return err },
 		"SettleLogin":  func() error { return s.SettleLogin(ctx, try, account.Accepted) },
 		"Account":      func() error { _, err := s.Account(ctx, try.Account); return err },
@@ -161,6 +167,7 @@ func cancelled(t *testing.T, s Store) {
 	}
 	wantHeld(t, s, held)
 	wantNoGrant(t, s, "acme")
+	wantNothingParked(t, s, "acme")
 	wantCount(t, s, try, 1)
 	wantBudget(t, s, host, budget.Record{})
 }

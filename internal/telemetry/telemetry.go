@@ -7,7 +7,7 @@
 // environment freezes. No connection is ever a dimension: dimensions cost by
 // the number of their values.
 //
-//	log := telemetry.New(os.Stdout, slog.LevelInfo, time.Now)
+//	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, slog.LevelInfo, time.Now)
 //	log.Invocation(ctx, telemetry.Line{Message: "issued", Outcome: "cached", ...})
 //
 // Writing does not fail: a log that cannot be written is nobody's to hear of.
@@ -39,6 +39,7 @@ const (
 	Throttled                 = "Throttled"
 	BudgetWaitSeconds         = "BudgetWaitSeconds"
 	RefusedLogins             = "RefusedLogins"
+	Unstored                  = "Unstored" // refresh tokens that the vault did not take
 	Waiting                   = "Waiting"
 	OldestOverdueSeconds      = "OldestOverdueSeconds"
 	DaysUntilRefreshTokenEnds = "DaysUntilRefreshTokenEnds"

@@ -19,9 +19,16 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 	c.trouble = false // what failed on the way here is tried again
 	pause := firstPause
 	tryAt := c.start // when the lease may be free
+	again := firstAgain
 	for {
 		if !c.now().Before(tryAt) {
 			held, err := c.take(ctx, c.now().Add(lease.SyncTerm))
+			if failed := c.failedBefore(held); failed != nil {
+				if err == nil {
+					c.giveBack(ctx, held)
+				}
+				return c.settled(failed)
+			}
 			switch {
 			case err == nil:
 				if ended, err := c.won(ctx, held); ended {
@@ -29,7 +36,8 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 				}
 			case errors.Is(err, lease.ErrHeld):
 				// It may be given back before its end.
-				tryAt = c.now().Add(min(held.Until.Sub(c.now()), lease.SyncTerm))
+				tryAt = c.now().Add(min(held.Until.Sub(c.now()), again))
+				again = min(2*again, lease.SyncTerm)
 			}
 		}
 		if !c.pause(ctx, pause) {
@@ -57,6 +65,8 @@ func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error
 		if ctx.Err() != nil {
 			return false, nil // it goes on without us, and so do we
 		}
+		f := fault.Of(err)
+		held.Failure, held.FailedAt = lease.Failure{Type: string(f.Type), Message: f.Message}, c.now()
 		c.giveBack(ctx, held)
 		return true, err
 	}
@@ -70,6 +80,20 @@ func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error
 		}
 	}
 	return false, nil // no news, or news that cannot be read yet
+}
+
+// failedBefore is why the function that renews could not be invoked by another
+// caller, while this one waited; nil if it could. Each would only find out the
+// same, one after the other.
+func (c *call) failedBefore(l lease.Lease) error {
+	if !l.FailedAt.After(c.start) || l.FailedAt.After(c.now().Add(lease.Skew)) {
+		return nil
+	}
+	t := fault.Type(l.Failure.Type)
+	if !t.Known() {
+		return nil
+	}
+	return fault.New(t, l.Failure.Message)
 }
 
 // giveBack ends a lease that was not handed over, whatever became of the

@@ -155,29 +155,6 @@ func TestAPausedHostIsARateLimit(t *testing.T) {
 	})
 }
 
-func TestAFleetWhoseRotateIsThrottled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, "client_credentials")
-		slowly(w)
-		var mu sync.Mutex
-		n := 0
-		w.rotate.refuse = func(rotation.Request) error {
-			mu.Lock()
-			defer mu.Unlock()
-			n++
-			if n <= 3 {
-				return fault.New(fault.RateLimited, "retry after 1 s")
-			}
-			return nil
-		}
-		tokens, errs := fleet(w, 100, 500, vend.Request{})
-		if errs[fault.RateLimited] != 3 || len(errs) != 1 || tokens[w.grant().Fingerprint] != 497 {
-			t.Errorf("tokens %v, errors %v, want 3 RateLimited and 497 tokens", tokens, errs)
-		}
-		w.wantRequests(1)
-	})
-}
-
 func TestWinnersThatDieOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")

@@ -51,7 +51,7 @@ func newWorld(t *testing.T, grantType string) *world {
 	}
 	w.rotate = &rotate{renewer: &renewal.Renewer{
 		Grants: w.store, Leases: w.store, Accounts: w.store, Budgets: w.store,
-		Connections: w.secrets, Vault: w.secrets,
+		Connections: w.secrets, Vault: w.secrets, Parking: w.store,
 		Hosts: connection.Hosts{host}, Now: time.Now, Connect: w.server.Connector(),
 	}}
 	if grantType != "" {

@@ -41,6 +41,10 @@ const (
 	// grace is how long after a caller's deadline a lease may still be given
 	// back: less than spare.
 	grace = 250 * time.Millisecond
+	// firstAgain is after what time one who was told that the lease is held asks
+	// for it again; it doubles up to lease.SyncTerm. An invocation that fails
+	// mostly fails at once, and gives the lease back.
+	firstAgain = 250 * time.Millisecond
 	// firstPause and longestPause between two reads of one who waits, before
 	// jitter takes up to half off: so no pause is under 50 ms.
 	firstPause   = 100 * time.Millisecond
@@ -186,6 +190,7 @@ func (c *call) read(ctx context.Context, consistency grant.Consistency) error {
 	if err != nil {
 		return err
 	}
+	g = g.Believed(readAt)
 	if g.Epoch < c.g.Epoch || g.Epoch == c.g.Epoch && g.Version < c.g.Version {
 		return nil
 	}

@@ -1,0 +1,89 @@
+package grant_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+)
+
+func TestBelieved(t *testing.T) {
+	now := issued()
+	for name, test := range map[string]struct {
+		change func(g *grant.Grant)
+		want   func(g *grant.Grant)
+	}{
+		"as it should be":              {func(*grant.Grant) {}, func(*grant.Grant) {}},
+		"a retry in 65 minutes":        {func(g *grant.Grant) { g.RetryAt = now.Add(65 * time.Minute) }, func(*grant.Grant) {}},
+		"a retry a bit later":          {func(g *grant.Grant) { g.RetryAt = now.Add(65*time.Minute + 1) }, func(g *grant.Grant) { g.RetryAt = now }},
+		"a retry in a year":            {func(g *grant.Grant) { g.RetryAt = now.Add(365 * 24 * time.Hour) }, func(g *grant.Grant) { g.RetryAt = now }},
+		"issued by a clock a bit fast": {func(g *grant.Grant) { moveToken(g, 10*time.Second) }, func(*grant.Grant) {}},
+		"issued ten minutes ahead": {
+			func(g *grant.Grant) { moveToken(g, 10*time.Minute) },
+			func(g *grant.Grant) { moveToken(g, -10*time.Minute); g.Doubted = true },
+		},
+		"issued a year ahead": {
+			func(g *grant.Grant) { moveToken(g, 365*24*time.Hour) },
+			func(g *grant.Grant) { moveToken(g, -365*24*time.Hour); g.Doubted = true },
+		},
+		"ends in 31 days": {func(g *grant.Grant) { g.ExpiresAt = now.Add(31 * 24 * time.Hour) }, func(*grant.Grant) {}},
+		"ends a bit later": {
+			func(g *grant.Grant) { g.ExpiresAt = now.Add(31*24*time.Hour + 1) },
+			func(g *grant.Grant) { g.ExpiresAt, g.Doubted = now, true },
+		},
+		"missed by a clock a bit fast": {
+			func(g *grant.Grant) {
+				g.SecretMissingAt, g.TokenMissingAt = now.Add(10*time.Second), now.Add(10*time.Second)
+			},
+			func(*grant.Grant) {},
+		},
+		"missed in the future": {
+			func(g *grant.Grant) {
+				g.SecretMissingAt, g.TokenMissingAt = now.Add(10*time.Second+1), now.Add(365*24*time.Hour)
+			},
+			func(g *grant.Grant) { g.SecretMissingAt, g.TokenMissingAt = time.Time{}, time.Time{} },
+		},
+		"no token": {
+			func(g *grant.Grant) { *g = g.WithoutToken(); moveToken(g, time.Hour) },
+			func(*grant.Grant) {},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := fresh()
+			test.change(&g)
+			want := g
+			test.want(&want)
+			if diff := cmp.Diff(want, g.Believed(now)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// moveToken is what a clock that is wrong by d makes of a token's instants.
+func moveToken(g *grant.Grant, d time.Duration) {
+	g.IssuedAt, g.ExpiresAt = g.IssuedAt.Add(d), g.ExpiresAt.Add(d)
+}
+
+func TestADoubtedTokenServesAndIsDue(t *testing.T) {
+	now := issued()
+	for _, mode := range []grant.Mode{grant.Unknown, grant.AtEnd, grant.Overlap} {
+		g := fresh()
+		g.LoginMode = mode
+		moveToken(&g, time.Hour)
+		g = g.Believed(now)
+		if !g.Living(now) || g.Due().After(now) || !g.EarlyWindow(now) {
+			t.Errorf("%s: living %v, due %v, early window %v; want it served and renewed", mode, g.Living(now), g.Due(), g.EarlyWindow(now))
+		}
+		for _, s := range append(waitings(), grant.StatusPaused) {
+			if fresh(status(s), func(g *grant.Grant) { g.Doubted = true }).EarlyWindow(now) {
+				t.Errorf("%s: it is renewed early while it is %s", mode, s)
+			}
+		}
+		if g.RetryAt = now.Add(time.Minute); g.EarlyWindow(now) || !g.Due().Equal(g.RetryAt) {
+			t.Errorf("%s: after a failure it is renewed before retry_at", mode)
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package renewal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+const (
+	// vaultTime bounds one attempt to write into the vault, so that one that hangs
+	// leaves time to park.
+	vaultTime = 2 * time.Second
+	// leastVaultTime is what each attempt is given, however late it is.
+	leastVaultTime = 500 * time.Millisecond
+	// secondLook is how much later what was missing is looked for once more,
+	// before its absence is believed: stores are eventually consistent.
+	secondLook = time.Minute
+)
+
+// vaultHealth remembers, for one process, that the vault refused a refresh
+// token. Then a grant whose server gives a new refresh token at each refresh is
+// not refreshed before one write has succeeded. The zero value is a vault that
+// works.
+type vaultHealth struct{ refusing atomic.Bool }
+
+// readVault reads the refresh tokens to try: the parked one, the version that
+// the grant points at, and the newest, the one with the higher epoch first. A
+// crash between the vault's write and the grant's leaves the two apart.
+func (p *path) readVault(ctx context.Context, pointer string) error {
+	p.tokens, p.highest, p.tokenMissing = nil, 0, false
+	parked, err := p.readParked(ctx)
+	if err != nil {
+		return err
+	}
+	versions, err := p.readVersions(ctx, pointer)
+	switch {
+	case err != nil && len(parked) == 0:
+		return err
+	case err != nil:
+		p.tokenMissing = false // the parked one is newer
+	}
+	p.order(append(parked, versions...))
+	if !p.tokenMissing {
+		p.g.TokenMissingAt = time.Time{}
+	}
+	return nil
+}
+
+// order sorts the refresh tokens by epoch. What is older than a tombstone, or
+// than one of another identity, is not ours.
+func (p *path) order(versions []grant.RefreshToken) {
+	slices.SortStableFunc(versions, func(a, b grant.RefreshToken) int { return cmp.Compare(b.Epoch, a.Epoch) })
+	if p.newest = (grant.RefreshToken{}); len(versions) > 0 {
+		p.newest, p.highest = versions[0], versions[0].Epoch
+	}
+	for _, v := range versions {
+		if v.Token.IsZero() || p.c != nil && !v.Of(p.c.Identity()) {
+			return
+		}
+		p.tokens = append(p.tokens, v)
+	}
+}
+
+// readParked returns the parked refresh token, if there is one, and brings it
+// into the vault if the vault takes it.
+func (p *path) readParked(ctx context.Context) ([]grant.RefreshToken, error) {
+	r, err := p.Parking.Parked(ctx, p.request.Connection)
+	if errors.Is(err, grant.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.unkept == nil { // else this renewal has tried already
+		r.Version, err = p.putToken(ctx, r, vaultTime)
+		p.unkept = fault.Of(err)
+	}
+	if p.unkept != nil {
+		r.Version = p.g.SecretVersion
+		return []grant.RefreshToken{r}, nil
+	}
+	// What is not forgotten now is put again, to no effect.
+	_ = p.Parking.Unpark(ctx, p.request.Connection, r.Epoch)
+	return []grant.RefreshToken{r}, nil
+}
+
+// readVersions reads the newest version and the one that the grant points at. A
+// version that is not there is no dead token: the newest is used if it is not
+// older than the grant's last write; else, and if it cannot be read, a minute
+// later.
+func (p *path) readVersions(ctx context.Context, pointer string) ([]grant.RefreshToken, error) {
+	var versions []grant.RefreshToken
+	current, unread := p.Vault.Current(ctx, p.request.Connection)
+	switch {
+	case unread == nil:
+		versions = append(versions, current)
+	case errors.Is(unread, grant.ErrNotFound):
+		unread = nil
+	case !errors.Is(unread, grant.ErrUnreadable):
+		return nil, unread
+	}
+	if pointer == "" && unread == nil || pointer != "" && pointer == current.Version {
+		return versions, nil
+	}
+	if pointer == "" {
+		return p.withoutPointer(nil, unread)
+	}
+	pointed, err := p.Vault.Version(ctx, p.request.Connection, pointer)
+	switch {
+	case err == nil:
+		return append(versions, pointed), nil
+	case !errors.Is(err, grant.ErrNotFound) && !errors.Is(err, grant.ErrUnreadable):
+		return nil, err
+	case len(versions) > 0 && current.Epoch >= p.g.Epoch:
+		return versions, nil
+	}
+	return p.withoutPointer(versions, unread)
+}
+
+// errTokenMissing says that a refresh token is not where the grant points.
+var errTokenMissing = fault.New(fault.StoreUnavailable,
+	"the version of the grant's secret that holds the refresh token is not there; looked for once more in a minute")
+
+// withoutPointer decides what is used while the refresh token that the grant
+// points at cannot be had: nothing at the first look, at the second what else
+// there is.
+func (p *path) withoutPointer(versions []grant.RefreshToken, cause error) ([]grant.RefreshToken, error) {
+	now := p.Now()
+	p.tokenMissing = true
+	if p.g.TokenMissingAt.IsZero() {
+		p.g.TokenMissingAt = now
+	}
+	if now.Before(p.g.TokenMissingAt.Add(secondLook)) {
+		if cause == nil {
+			cause = errTokenMissing
+		}
+		return nil, cause
+	}
+	return versions, nil
+}
+
+// keep stores the refresh token of a response before anything else, and returns
+// the one that the grant has from now on. A refresh token that is lost may need
+// a person: so one that the vault does not take for two seconds is parked in the
+// table. The error is that of a refresh token that neither store took.
+//
+// Of a response that failed only a refresh token counts: that there is none says
+// nothing.
+func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed error) (grant.RefreshToken, error) {
+	if !p.c.Refreshes() || token == nil || failed != nil && token.RefreshToken.IsZero() {
+		return grant.RefreshToken{}, nil
+	}
+	next, write := p.refreshTokenOf(s, token)
+	if !write {
+		return next, nil
+	}
+	next.Epoch, next.Identity = p.nextEpoch(), p.c.Identity()
+	limit := keepTime
+	if p.counted {
+		limit -= settleTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	began := p.Now()
+	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
+		version, err := p.putToken(ctx, next, max(grant.ParkAfter-p.Now().Sub(began), leastVaultTime))
+		if err == nil {
+			next.Version, p.highest, p.unkept = version, next.Epoch, nil
+			return next, nil
+		}
+		if p.Now().Sub(began) >= grant.ParkAfter && !next.Token.IsZero() {
+			if p.Parking.Park(ctx, p.c.Name, next) == nil {
+				p.unkept, p.highest = fault.Of(err), next.Epoch
+				next.Version = p.g.SecretVersion
+				return next, nil
+			}
+		}
+		if budget.Sleep(ctx, jittered(wait, p.chance())) != nil {
+			return grant.RefreshToken{}, err
+		}
+	}
+}
+
+// putToken writes a refresh token into the vault, in so much time that an attempt
+// that hangs leaves enough to park it.
+func (p *path) putToken(ctx context.Context, r grant.RefreshToken, limit time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	version, err := p.Vault.Put(ctx, p.request.Connection, r)
+	p.vault.refusing.Store(err != nil)
+	return version, err
+}
+
+// mayRotate makes sure, before the refresh of a grant whose server gives a new
+// refresh token each time, that a vault which has refused one takes them again:
+// by writing the one in hand. While it does not, nothing is refreshed; a
+// connection that can logs in.
+func (p *path) mayRotate(ctx context.Context, s step) (step, error) {
+	if s.kind != refresh || !p.g.Rotates || !p.vault.refusing.Load() {
+		return s, nil
+	}
+	t := s.refresh
+	t.Epoch, t.Identity = p.nextEpoch(), p.c.Identity()
+	version, err := p.putToken(ctx, t, vaultTime)
+	switch {
+	case err == nil:
+		t.Version, p.highest, p.unkept = version, t.Epoch, nil
+		s.refresh = t
+		p.tokens = slices.Insert(p.tokens, 0, t)
+		return s, nil
+	case p.c.LogsInAlone() && p.loginRefused == nil:
+		return step{kind: login, grant: p.c.Login()}, nil
+	}
+	return s, err
+}
+
+// nextEpoch orders a new version in the vault: the lease's epoch, or one above
+// the highest seen there, since a restored table is behind its vault.
+func (p *path) nextEpoch() int64 { return max(p.held.Epoch, p.highest+1) }

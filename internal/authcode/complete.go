@@ -48,8 +48,10 @@ type Arrival struct {
 	// its instant.
 	TokenRequests, Throttled, RefusedLogins int
 	BudgetWait                              time.Duration
-	// Parked says that the refresh token is in the table because the vault does not
-	// take it; Err says why.
+	// Unkept says why the vault did not take the refresh token; nil: it did, or there
+	// was none to take. Parked says that the refresh token is in the table instead;
+	// else the login was undone.
+	Unkept error
 	Parked bool
 	// Err is what went wrong on our side, or at Reltio.
 	Err error

@@ -28,7 +28,9 @@ func (v *visit) store(ctx context.Context) Arrival {
 	default:
 		var err error
 		if kept.Version, err = v.keep(storing, kept); err != nil {
-			return v.unstored(ctx, err)
+			a := v.unstored(ctx, err)
+			a.Unkept = err
+			return a
 		}
 	}
 	next := v.next(kept)
@@ -41,7 +43,7 @@ func (v *visit) store(ctx context.Context) Arrival {
 	if same {
 		return Arrival{Outcome: DoneSameToken, HoldsUntil: kept.LoggedInAt.Add(v.c.RefreshTokenLife), Err: v.nameless}
 	}
-	return Arrival{Outcome: Done, Err: cmp.Or(v.failed, v.nameless, v.parked), Parked: v.parked != nil}
+	return Arrival{Outcome: Done, Err: cmp.Or(v.failed, v.nameless, v.parked), Unkept: v.parked, Parked: v.parked != nil}
 }
 
 // readAgain reads grant and vault once more: a renewal that this visit has

@@ -66,7 +66,9 @@ type reply struct {
 	fingerprint string
 	code        string
 	asked       []telemetry.Metric
-	// parked: the vault did not take the refresh token; err says why.
+	// unkept says why the vault did not take the refresh token, parked that the table
+	// has it instead.
+	unkept error
 	parked bool
 	err    error
 }
@@ -262,7 +264,7 @@ func (v *visit) complete(ctx context.Context) (reply, error) {
 	cb.Binding = bindingOf(v.request, cb.State)
 	a := v.Flow.Complete(ctx, cb)
 	r, err := v.ended(a)
-	r.asked, r.parked = exchangeMetrics(a), a.Parked
+	r.asked, r.unkept, r.parked = exchangeMetrics(a), a.Unkept, a.Parked
 	return r, err
 }
 

@@ -28,6 +28,9 @@ func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) 
 		attrs = append(attrs, slog.String("error_code", a.code))
 	}
 	attrs = append(attrs, attrsOfVisit(a.err)...)
+	if a.unkept != nil {
+		attrs = append(attrs, unkeptAttrs(a.unkept, a.parked, false)...)
+	}
 	h.Log.Invocation(ctx, telemetry.Line{
 		Level: visitLevel(a), Message: "callback", Attrs: append(attrs, telemetry.Took(h.Now().Sub(start))),
 		Outcome: a.outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Callbacks, 1)},
@@ -39,7 +42,7 @@ func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) 
 // names, since both spend one budget.
 func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
 	unstored := 0
-	if a.Parked {
+	if a.Unkept != nil {
 		unstored = 1
 	}
 	return []telemetry.Metric{
@@ -85,7 +88,7 @@ func attrsOfVisit(err error) []slog.Attr {
 // nothing of it.
 func visitLevel(a reply) slog.Level {
 	switch {
-	case a.parked, a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):
+	case a.unkept != nil, a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):
 		return slog.LevelError
 	case a.status >= http.StatusBadRequest:
 		return slog.LevelWarn

@@ -1,9 +1,11 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
@@ -139,8 +141,8 @@ func (h *Rotate) logFailed(ctx context.Context, name string, err error, start ti
 // the metrics, and a line for each renewal that somebody may want to look at.
 func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.Time) {
 	result, lines := swept.Result, 0
-	for _, r := range swept.Reports {
-		if r.Err != nil && r.Outcome != rotation.LeftOver && lines < maxLines {
+	for _, r := range slices.SortedStableFunc(slices.Values(swept.Reports), loudestFirst) {
+		if remarkable(r) && lines < maxLines {
 			h.Log.Write(ctx, reportLevel(r), "renewal", append(reportAttrs(r), slog.String("outcome", string(r.Outcome)))...)
 			lines++
 		}
@@ -162,6 +164,15 @@ func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.T
 		Metrics: append(requestMetrics(swept.Reports, h.Now()), sweepMetrics(swept)...),
 	})
 }
+
+// remarkable reports whether somebody may want to look at a renewal of a sweep.
+func remarkable(r renewal.Report) bool {
+	return r.Unkept != nil || r.Err != nil && r.Outcome != rotation.LeftOver
+}
+
+// loudestFirst orders reports by their levels, so that no number of warnings takes
+// the place of an error's line.
+func loudestFirst(a, b renewal.Report) int { return cmp.Compare(reportLevel(b), reportLevel(a)) }
 
 // sweepMetrics are those of a sweep as a whole.
 func sweepMetrics(swept renewal.Swept) []telemetry.Metric {
@@ -185,7 +196,18 @@ func reportAttrs(r renewal.Report) []slog.Attr {
 		attrs = append(attrs, telemetry.Fault(r.Err)...)
 		attrs = append(attrs, reltioAttrs(r)...)
 	}
+	if r.Unkept != nil {
+		attrs = append(attrs, unkeptAttrs(r.Unkept, r.Parked, r.Lost)...)
+	}
 	return attrs
+}
+
+// unkeptAttrs say why the vault did not take a refresh token, and what became of the
+// refresh token.
+func unkeptAttrs(why error, parked, lost bool) []slog.Attr {
+	return []slog.Attr{
+		slog.String("vault_error", fault.Of(why).Message), slog.Bool("parked", parked), slog.Bool("lost", lost),
+	}
 }
 
 // reltioAttrs are what Reltio said when it refused, and why it could not be
@@ -208,7 +230,7 @@ func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
 // wakes an operator, though the renewal was one: until the vault does, it is in the
 // table alone.
 func reportLevel(r renewal.Report) slog.Level {
-	if r.Parked {
+	if r.Unkept != nil {
 		return slog.LevelError
 	}
 	if r.Err == nil || r.Outcome == rotation.LeftOver {
@@ -228,7 +250,7 @@ func requestMetrics(reports []renewal.Report, now time.Time) []telemetry.Metric 
 		throttled += r.Throttled
 		refused += r.RefusedLogins
 		waited += r.BudgetWait
-		if r.Parked {
+		if r.Unkept != nil {
 			unstored++
 		}
 		if !r.RefreshExpiresAt.IsZero() && (ends.IsZero() || r.RefreshExpiresAt.Before(ends)) {

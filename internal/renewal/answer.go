@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -43,6 +44,9 @@ func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Toke
 		err = nil // a token in its last second: it is asked for again in a moment
 	}
 	kept, keepErr := p.keep(ctx, s, token, err)
+	if keepErr != nil && !token.RefreshToken.IsZero() {
+		p.lost = fault.Of(keepErr)
+	}
 	v := judge(s.kind, p.c.HasUser(), err)
 	if success(err) {
 		p.g.Refusals = 0 // whatever was refused before is not any more
@@ -172,8 +176,7 @@ func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, er
 	if err := p.persist(ctx, next); err != nil {
 		return false, err
 	}
-	p.report.Outcome, p.report.Err = rotation.Renewed, p.unkept
-	p.report.Parked = p.unkept != nil
+	p.report.Outcome, p.report.Err = rotation.Renewed, cmp.Or(p.lost, p.unkept)
 	if same {
 		p.report.Outcome = rotation.Unchanged
 	}

@@ -51,6 +51,9 @@ type path struct {
 	// unkept says why the vault does not have the refresh token, which is parked;
 	// nil: it has it.
 	unkept *fault.Error
+	// lost says why neither store has the refresh token of an answer; nil: one has
+	// it. vaultErr is why the vault's last write failed; nil: it did not.
+	lost, vaultErr *fault.Error
 	// spent are the fingerprints of refresh tokens refused on this way.
 	spent []string
 	// dead: the token was found dead; unsettled: a check of the reported token
@@ -99,6 +102,7 @@ func (p *path) run(ctx context.Context) Report {
 	defer p.release(ctx)
 	p.renew(ctx)
 	p.publish(ctx)
+	p.report.Unkept, p.report.Parked, p.report.Lost = p.vaultErr, p.unkept != nil, p.lost != nil
 	return p.report
 }
 

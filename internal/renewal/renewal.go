@@ -121,9 +121,12 @@ type Report struct {
 	RefusedLogins int
 	// BudgetWait is how long the budget made it wait.
 	BudgetWait time.Duration
-	// Parked says that a refresh token is in the table because the vault does not
-	// take it; Err says why, whatever the outcome.
-	Parked bool
+	// Unkept says why the vault did not take a refresh token, whatever the outcome;
+	// nil: it took it, or had none to take.
+	Unkept *fault.Error
+	// Parked says that the refresh token is in the table instead, Lost that it is
+	// nowhere.
+	Parked, Lost bool
 	// Unstored says that the table could not be written, or read: nothing of
 	// this is known to others.
 	Unstored bool

@@ -196,6 +196,7 @@ func (p *path) putToken(ctx context.Context, r grant.RefreshToken, limit time.Du
 	defer cancel()
 	version, err := p.Vault.Put(ctx, p.request.Connection, r)
 	p.vault.refusing.Store(err != nil)
+	p.vaultErr = fault.Of(err)
 	return version, err
 }
 

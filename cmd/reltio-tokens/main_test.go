@@ -186,7 +186,8 @@ func TestJSON(t *testing.T) {
 	}
 	state := []string{
 		"client", "connection", "expires_at", "expires_in", "failing_since", "fingerprint", "grant_type", "last_error", "login_mode", "needs_somebody",
-		"next_due_at", "refresh_expires_at", "refresh_mode", "refusal", "secret_error", "secret_versions_a_day", "status", "version",
+		"next_due_at", "parked_since", "refresh_expires_at", "refresh_mode", "refusal", "secret_error", "secret_missing_since",
+		"secret_versions_a_day", "status", "unsent_events", "version",
 	}
 	for _, name := range []string{"demo-password", "demo-client-credentials"} { // used and new
 		got := c.expect(0, `^\{\n`, "", "status", "--json", name)
@@ -198,7 +199,7 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	got := c.expect(0, `^\{\n`, "", "check", "--json", "demo-password")
-	if diff := cmp.Diff([]string{"account", "connection", "grant_type", "host", "ok", "problems", "server"}, keys(got.out)); diff != "" {
+	if diff := cmp.Diff([]string{"account", "connection", "grant_type", "host", "ok", "parked_since", "problems", "server"}, keys(got.out)); diff != "" {
 		t.Errorf("check (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"held_by", "id", "refused_logins"}, keys(got.out, "account")); diff != "" {

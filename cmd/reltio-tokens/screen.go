@@ -102,6 +102,9 @@ func (s *screen) checked(c operate.Checked) {
 	if c.GrantType != "" {
 		fmt.Fprintf(&s.out, "  grant type  %s\n  host        %s\n", c.GrantType, c.Host)
 	}
+	if c.ParkedSince != nil {
+		fmt.Fprintf(&s.out, "  parked      since %s: Secrets Manager does not take its refresh token, doctor says what to do\n", c.ParkedSince.Format(time.RFC3339))
+	}
 	if c.Account == nil {
 		return
 	}

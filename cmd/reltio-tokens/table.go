@@ -109,6 +109,10 @@ func lastError(s operate.State) string {
 	switch {
 	case s.SecretError != nil:
 		return show("secret: ", s.SecretError)
+	case s.ParkedSince != nil && s.LastError != nil:
+		return show("refresh token not stored: ", s.LastError)
+	case s.ParkedSince != nil:
+		return "refresh token not stored"
 	case s.LastError != nil:
 		return show("", s.LastError)
 	default:

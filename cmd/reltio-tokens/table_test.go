@@ -39,6 +39,11 @@ func everything() operate.Report {
 			RefreshExpiresAt: &ends, NextDueAt: in(-time.Minute), LastError: is(fault.ReltioUnavailable, "Reltio answered 503"),
 		},
 		{
+			Connection: "acme-parked", GrantType: connection.AuthorizationCode, Status: grant.StatusFailing,
+			RefreshMode: grant.AtEnd, LoginMode: grant.Unknown, ExpiresIn: seconds(52 * time.Minute), ParkedSince: in(-time.Hour),
+			RefreshExpiresAt: &ends, NextDueAt: in(5 * time.Minute), LastError: is(fault.StoreUnavailable, "Secrets Manager: AccessDeniedException"),
+		},
+		{
 			Connection: "deleted", Status: grant.StatusOK, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
 			NextDueAt: in(0), SecretError: is(fault.UnknownConnection, "its secret is missing"),
 		},

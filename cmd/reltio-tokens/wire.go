@@ -98,7 +98,7 @@ func (w *wiring) stores(ctx context.Context) (operator, error) {
 	o := w.invoking(config)
 	o.Grants, o.Leases, o.Accounts, o.Connections, o.Hosts = table, table, table, vault, hosts
 	o.Authorizations, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
-	o.Secrets, o.Vault, o.Budgets = vault, vault, table
+	o.Secrets, o.Vault, o.Parking, o.Budgets = vault, vault, table, table
 	return o, nil
 }
 

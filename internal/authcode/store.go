@@ -98,6 +98,7 @@ func (v *visit) park(ctx context.Context, kept grant.RefreshToken) bool {
 	if kept.Token.IsZero() {
 		return false
 	}
+	kept.ParkedAt = v.Now()
 	v.parkedEpoch = kept.Epoch // perhaps, though there is no answer
 	return v.Parking.Park(ctx, v.c.Name, kept) == nil
 }

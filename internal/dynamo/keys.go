@@ -93,6 +93,7 @@ const (
 // Attributes of parked# items; epoch, identity and logged_in_at stand above.
 const (
 	attrRefreshToken = "refresh_token" // S, secret
+	attrParkedAt     = "parked_at"
 )
 
 // Attributes of lease# items; owner, epoch and ttl stand above.

@@ -234,11 +234,13 @@ func TestParkedOfAWrongType(t *testing.T) {
 
 func TestParkedItem(t *testing.T) {
 	table := newTable(t)
-	r := grant.RefreshToken{Token: reltioauth.NewSecret(canary), LoggedInAt: now(), Epoch: 7, Identity: "i"}
+	r := grant.RefreshToken{Token: reltioauth.NewSecret(canary), LoggedInAt: now(), Epoch: 7, Identity: "i", ParkedAt: now()}
 	if err := table.Park(t.Context(), "acme", r); err != nil {
 		t.Fatal(err)
 	}
-	want := plain{"refresh_token": "S:" + canary, "logged_in_at": "N:1795449600250", "epoch": "N:7", "identity": "S:i"}
+	want := plain{
+		"refresh_token": "S:" + canary, "logged_in_at": "N:1795449600250", "epoch": "N:7", "identity": "S:i", "parked_at": "N:1795449600250",
+	}
 	wantItem(t, table, "parked#acme", want)
 	if err := table.Unpark(t.Context(), "acme", 7); err != nil {
 		t.Fatal(err)

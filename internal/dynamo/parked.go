@@ -56,5 +56,6 @@ func parkedFields(r *grant.RefreshToken) []field {
 		{attrLoggedInAt, asTime(&r.LoggedInAt)},
 		{attrEpoch, asRising(&r.Epoch)},
 		{attrIdentity, asText(&r.Identity)},
+		{attrParkedAt, asTime(&r.ParkedAt)},
 	}
 }

@@ -211,7 +211,7 @@ func (s *scene) resume(ctx context.Context) error {
 func (s *scene) operator() *operate.Operator {
 	return &operate.Operator{
 		Grants: s.Table, Leases: s.Table, Accounts: s.Table, Budgets: s.Table,
-		Connections: s.Secrets, Secrets: s.Secrets, Vault: s.Secrets,
+		Connections: s.Secrets, Secrets: s.Secrets, Vault: s.Secrets, Parking: s.Table,
 		Hosts: connection.Hosts{s.wire.reltio}, Now: s.bench.Now,
 	}
 }

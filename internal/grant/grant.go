@@ -268,6 +268,8 @@ type RefreshToken struct {
 	Identity string
 	// Version names it in the vault.
 	Version string
+	// ParkedAt is when it was parked. In the vault it is zero.
+	ParkedAt time.Time
 }
 
 // Of reports whether the refresh token may be sent for an identity: it is that

@@ -31,6 +31,7 @@ func (s *Stack) operator(table *memory.Table) *operate.Operator {
 		CallbackURL:    s.CallbackURL,
 		Secrets:        s.secrets,
 		Vault:          s.secrets,
+		Parking:        table,
 		Budgets:        table,
 	}
 }

@@ -16,7 +16,7 @@ func (t *Table) Park(ctx context.Context, name string, r grant.RefreshToken) err
 	if kept, ok := t.parked[name]; ok && kept.Epoch > r.Epoch {
 		return grant.ErrFenced
 	}
-	r.LoggedInAt, r.Version = inMillis(r.LoggedInAt), ""
+	r.LoggedInAt, r.ParkedAt, r.Version = inMillis(r.LoggedInAt), inMillis(r.ParkedAt), ""
 	t.parked[name] = r
 	return nil
 }

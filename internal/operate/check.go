@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
@@ -26,6 +27,10 @@ type Checked struct {
 	// Account is the user's that logins risk; null for the other grant types,
 	// and if the secret is malformed.
 	Account *Claim `json:"account"`
+	// ParkedSince is since when its refresh token is in the table because Secrets
+	// Manager does not take it; null if it is not there. It says nothing about the
+	// connection's secret.
+	ParkedSince *time.Time `json:"parked_since"`
 }
 
 // Claim is a connection's claim to the account of a user.
@@ -71,7 +76,8 @@ func (o *Operator) Check(ctx context.Context, name string) (Checked, error) {
 		checked.Server = server(g, c.Version)
 	}
 	checked.OK = len(checked.Problems) == 0 && checked.Server == nil
-	return checked, nil
+	checked.ParkedSince, err = o.parkedSince(ctx, name)
+	return checked, err
 }
 
 // claim looks at the account that the connection's logins would risk.

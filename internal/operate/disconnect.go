@@ -161,11 +161,15 @@ func (d *disconnection) readSecret(ctx context.Context) error {
 }
 
 // there reads the grant of a connection of which anything is left, be it the
-// grant's secret alone.
+// grant's secret or a parked refresh token alone.
 func (d *disconnection) there(ctx context.Context) (grant.Grant, error) {
 	g, err := d.known(ctx, d.name)
 	if err == nil || fault.Of(err).Type != fault.UnknownConnection {
 		return g, err
+	}
+	parked, left := d.parked(ctx, d.name)
+	if left != nil || !parked.Token.IsZero() {
+		return g, left
 	}
 	if _, left := d.Vault.Current(ctx, d.name); errors.Is(left, grant.ErrNotFound) {
 		return g, err
@@ -175,10 +179,14 @@ func (d *disconnection) there(ctx context.Context) (grant.Grant, error) {
 	return g, nil
 }
 
-// delete removes the secrets and the claim to the account. The connection's own
+// delete removes the secrets, the parked refresh token, and the claim to the
+// account. The connection's own
 // secret comes last: it names the account.
 func (d *disconnection) delete(ctx context.Context) error {
 	if err := d.Secrets.DeleteGrant(ctx, d.name); err != nil {
+		return err
+	}
+	if err := d.unpark(ctx); err != nil {
 		return err
 	}
 	if d.c != nil { // else nobody knows which account it was
@@ -194,4 +202,13 @@ func (d *disconnection) delete(ctx context.Context) error {
 	}
 	d.done.SecretDeleted = true
 	return nil
+}
+
+// unpark forgets the refresh token that is parked, if one is.
+func (d *disconnection) unpark(ctx context.Context) error {
+	r, err := d.parked(ctx, d.name)
+	if err != nil || r.Token.IsZero() {
+		return err
+	}
+	return d.Parking.Unpark(ctx, d.name, r.Epoch)
 }

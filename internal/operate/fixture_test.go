@@ -62,7 +62,7 @@ func newWorld(t testing.TB) *world {
 		Grants: w.table, Leases: w.table, Accounts: w.table, Connections: w.secrets,
 		Rotations: w, Issues: w, Hosts: hosts, Now: time.Now,
 		Authorizations: w.table, CallbackURL: "https://example.com/callbacks", Secrets: w.secrets,
-		Vault: w.secrets, Budgets: w.table, Connector: w.server.Connector(),
+		Vault: w.secrets, Parking: w.table, Budgets: w.table, Connector: w.server.Connector(),
 	}
 	return w
 }

@@ -67,10 +67,11 @@ type Operator struct {
 	CallbackURL    string
 	// Secrets are written by Add, and deleted by Disconnect.
 	Secrets SecretWriter
-	// Vault has the refresh tokens that Disconnect revokes, Budgets the pauses
-	// that it waits for; Connector opens connections to authorization servers,
+	// Vault and Parking have the refresh tokens that Disconnect revokes; Status and
+	// Check need Parking too. Budgets has the pauses that Disconnect waits for; Connector opens connections to authorization servers,
 	// nil means TCP and TLS.
 	Vault     grant.Vault
+	Parking   grant.Parking
 	Budgets   budget.Store
 	Connector reltioauth.Connector
 }

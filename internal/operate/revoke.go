@@ -61,17 +61,9 @@ func (d *disconnection) send(ctx context.Context, held lease.Lease, g grant.Gran
 // tokens are what there is to revoke. A refresh token takes its access token
 // with it.
 func (d *disconnection) tokens(ctx context.Context, g grant.Grant) ([]reltioauth.Secret, reltioauth.TokenHint, error) {
-	current, err := d.Vault.Current(ctx, d.name)
-	if err != nil && !errors.Is(err, grant.ErrNotFound) {
+	versions, err := d.stored(ctx, g)
+	if err != nil {
 		return nil, reltioauth.HintRefreshToken, err
-	}
-	versions := []grant.RefreshToken{current}
-	if err == nil && g.SecretVersion != "" && g.SecretVersion != current.Version {
-		pointed, err := d.Vault.Version(ctx, d.name, g.SecretVersion)
-		if err != nil {
-			return nil, reltioauth.HintRefreshToken, err
-		}
-		versions = append(versions, pointed)
 	}
 	var tokens []reltioauth.Secret
 	for _, v := range versions {
@@ -86,6 +78,29 @@ func (d *disconnection) tokens(ctx context.Context, g grant.Grant) ([]reltioauth
 		tokens = append(tokens, g.AccessToken)
 	}
 	return tokens, reltioauth.HintAccessToken, nil
+}
+
+// stored are the refresh tokens that may be valid: the parked one, the newest of the
+// vault, and the one that the grant points at. A version that is not there was
+// replaced long ago.
+func (d *disconnection) stored(ctx context.Context, g grant.Grant) ([]grant.RefreshToken, error) {
+	parked, err := d.parked(ctx, d.name)
+	if err != nil {
+		return nil, err
+	}
+	current, err := d.Vault.Current(ctx, d.name)
+	if err != nil && !errors.Is(err, grant.ErrNotFound) {
+		return nil, err
+	}
+	versions := []grant.RefreshToken{parked, current}
+	if err != nil || g.SecretVersion == "" || g.SecretVersion == current.Version {
+		return versions, nil
+	}
+	pointed, err := d.Vault.Version(ctx, d.name, g.SecretVersion)
+	if err != nil && !errors.Is(err, grant.ErrNotFound) {
+		return nil, err
+	}
+	return append(versions, pointed), nil
 }
 
 // mayAsk makes sure that the tokens can be sent, and to the server that gave

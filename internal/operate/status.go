@@ -73,6 +73,14 @@ type State struct {
 	SecretError *rotation.Error `json:"secret_error"`
 	Version     int64           `json:"version"`
 	Fingerprint string          `json:"fingerprint"`
+	// ParkedSince is since when its refresh token is in the table because Secrets
+	// Manager does not take it; null if it is not there.
+	ParkedSince *time.Time `json:"parked_since"`
+	// SecretMissingSince is since when a renewal finds no secret of the connection.
+	SecretMissingSince *time.Time `json:"secret_missing_since"`
+	// UnsentEvents are the types of events that the bus did not take; null if there
+	// are none.
+	UnsentEvents []string `json:"unsent_events"`
 	// NeedsSomebody says that it does not come back by itself: a person must
 	// log in, or an operator write another secret.
 	NeedsSomebody bool `json:"needs_somebody"`
@@ -181,7 +189,29 @@ func (o *Operator) state(ctx context.Context, name string) (State, error) {
 		s.GrantType, s.Client = c.GrantType, c.ClientKey()
 	}
 	s.NeedsSomebody = s.NeedsSomebody || malformed
-	return s, nil
+	s.ParkedSince, err = o.parkedSince(ctx, name)
+	return s, err
+}
+
+// parked reads the refresh token that is parked; the zero one if none is.
+func (o *Operator) parked(ctx context.Context, name string) (grant.RefreshToken, error) {
+	r, err := o.Parking.Parked(ctx, name)
+	if errors.Is(err, grant.ErrNotFound) {
+		return grant.RefreshToken{}, nil
+	}
+	return r, err
+}
+
+// parkedSince is since when a refresh token is parked; nil if none is.
+func (o *Operator) parkedSince(ctx context.Context, name string) (*time.Time, error) {
+	r, err := o.parked(ctx, name)
+	if err != nil || r.Token.IsZero() {
+		return nil, err
+	}
+	if r.ParkedAt.IsZero() { // written by hand
+		return moment(r.LoggedInAt), nil
+	}
+	return moment(r.ParkedAt), nil
 }
 
 // stateOf is what a grant says of its connection.
@@ -214,6 +244,10 @@ func stateOf(g grant.Grant, exists bool, now time.Time) State {
 		s.FailingSince = moment(failingSince(g))
 	}
 	s.Refusal, s.SecretVersionsADay = refusedOf(g), versionsADay(g)
+	s.SecretMissingSince = moment(g.SecretMissingAt)
+	if g.PublishTries > 0 {
+		s.UnsentEvents = g.Unpublished
+	}
 	return s
 }
 

@@ -79,6 +79,7 @@ func (p *path) readParked(ctx context.Context) ([]grant.RefreshToken, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.ParkedAt = time.Time{}
 	if p.unkept == nil { // else this renewal has tried already
 		r.Version, err = p.putToken(ctx, r, vaultTime)
 		p.unkept = fault.Of(err)
@@ -177,7 +178,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 			return next, nil
 		}
 		if p.Now().Sub(began) >= grant.ParkAfter && !next.Token.IsZero() {
-			if p.Parking.Park(ctx, p.c.Name, next) == nil {
+			if p.park(ctx, next) == nil {
 				p.unkept, p.highest = fault.Of(err), next.Epoch
 				next.Version = p.g.SecretVersion
 				return next, nil
@@ -187,6 +188,12 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 			return grant.RefreshToken{}, err
 		}
 	}
+}
+
+// park puts a refresh token into the table.
+func (p *path) park(ctx context.Context, r grant.RefreshToken) error {
+	r.ParkedAt = p.Now()
+	return p.Parking.Park(ctx, p.c.Name, r)
 }
 
 // putToken writes a refresh token into the vault, in so much time that an attempt

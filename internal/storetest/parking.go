@@ -32,6 +32,7 @@ func parkingPromises() promises {
 func parkedToken(text string, epoch int64) grant.RefreshToken {
 	r := token(text, epoch)
 	r.Identity = "identity-1"
+	r.ParkedAt = r.LoggedInAt.Add(time.Minute)
 	return r
 }
 

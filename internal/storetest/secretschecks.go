@@ -89,8 +89,9 @@ func wantToken(t *testing.T, what string, got, want grant.RefreshToken) {
 		Epoch      int64
 		Identity   string
 		Version    string
+		ParkedAt   time.Time
 	}
-	of := func(r grant.RefreshToken) rest { return rest{r.LoggedInAt, r.Epoch, r.Identity, r.Version} }
+	of := func(r grant.RefreshToken) rest { return rest{r.LoggedInAt, r.Epoch, r.Identity, r.Version, r.ParkedAt} }
 	if diff := cmp.Diff(of(want), of(got)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}

@@ -232,7 +232,33 @@ func TestTroubles(t *testing.T) {
 			`^failed connection other: its secret is encrypted with a key`,
 		},
 		"what cannot be read for another reason": {func(i *installation) { i.doctor.Operator = sealed{i.operator} }, `^skipped connections: they could not be read`},
-		"a secret under the account's own key":   {func(i *installation) { i.under("alias/aws/secretsmanager") }, `^warning connection other: its secret is encrypted with another key`},
+		"a refresh token that is not stored": {
+			func(i *installation) { i.park("person") },
+			`^warning refresh token person: is in the table alone since 2026-11-23T12:00:00Z, because Secrets Manager does not take it \| docs/operations.md, unstored: look at the policy of the key, at secretsmanager:PutSecretValue on grants/person, and at the number of its versions`,
+		},
+		"what Secrets Manager said of it": {
+			func(i *installation) {
+				i.park("person")
+				i.store(grant.Grant{Connection: "person", Status: grant.StatusFailing, LastError: fault.StoreUnavailable, LastErrorMessage: "Secrets Manager: AccessDeniedException"})
+			},
+			`^warning refresh token person: .* does not take it: StoreUnavailable: Secrets Manager: AccessDeniedException`,
+		},
+		"events that the bus does not take": {
+			func(i *installation) {
+				i.store(grant.Grant{Connection: "person", Status: grant.StatusOK, Unpublished: []string{"Recovered"}, PublishTries: 3, PublishAt: time.Now().Add(time.Minute)})
+			},
+			`^warning events person: could not be sent: Recovered \| docs/operations.md, EventBridge does not take events`,
+		},
+		"a secret that is missing since a while": {
+			func(i *installation) {
+				i.store(grant.Grant{Connection: "machine", Status: grant.StatusOK, SecretMissingAt: parkedAt})
+				if err := i.vault.DeleteConnection(i.t.Context(), "machine"); err != nil {
+					i.t.Fatal(err)
+				}
+			},
+			`^warning connection machine: its secret is missing, since 2026-11-23T12:00:00Z \| restore the secret`,
+		},
+		"a secret under the account's own key": {func(i *installation) { i.under("alias/aws/secretsmanager") }, `^warning connection other: its secret is encrypted with another key`},
 		"the account's own key by its ARN": {
 			func(i *installation) { i.under("arn:aws:kms:us-east-1:123456789012:alias/aws/secretsmanager") },
 			`^warning connection other: its secret is encrypted with another key`,
@@ -260,6 +286,19 @@ func TestTroubles(t *testing.T) {
 				t.Errorf("ok %v in\n%s", r.OK, strings.Join(lines(r), "\n"))
 			}
 		})
+	}
+}
+
+// parkedAt is when a refresh token was parked, or a secret first missed.
+var parkedAt = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// park parks a refresh token of a connection.
+func (i *installation) park(name string) {
+	i.t.Helper()
+	table := &dynamo.Table{Client: i.database(), Name: i.name}
+	err := table.Park(i.t.Context(), name, grant.RefreshToken{Token: reltioauth.NewSecret(canary), LoggedInAt: parkedAt, ParkedAt: parkedAt, Epoch: 1})
+	if err != nil {
+		i.t.Fatal(err)
 	}
 }
 

@@ -24,6 +24,8 @@ func (e *examination) eachConnection(ctx context.Context) {
 	}
 	for _, s := range e.connections.Connections {
 		e.connection(ctx, s)
+		e.unstored(s)
+		e.unsent(s)
 	}
 	for _, names := range e.connections.SharedClients() {
 		e.found("shared client", OK, strings.Join(names, ", ")+" share one: what ends the token of one ends it for all", "")
@@ -35,7 +37,11 @@ func (e *examination) connection(ctx context.Context, s operate.State) {
 	checked, err := e.Operator.Check(ctx, s.Connection)
 	switch {
 	case err != nil && fault.Of(err).Type == fault.UnknownConnection:
-		e.found(check, Warning, "its secret is missing", "reltio-tokens disconnect "+s.Connection+", or restore the secret")
+		what := "its secret is missing"
+		if s.SecretMissingSince != nil {
+			what += ", since " + s.SecretMissingSince.Format(time.RFC3339)
+		}
+		e.found(check, Warning, what, "restore the secret: the refresh token is kept for it; or reltio-tokens disconnect "+s.Connection)
 		return
 	case err != nil:
 		e.refused(check, "its secret", err)
@@ -60,6 +66,25 @@ func (e *examination) connection(ctx context.Context, s operate.State) {
 	default:
 		e.found(check, OK, fmt.Sprintf("%s, %s", s.GrantType, withError(string(s.Status), s)), "")
 	}
+}
+
+// unstored has a finding for a refresh token that is in the table alone.
+func (e *examination) unstored(s operate.State) {
+	if s.ParkedSince == nil {
+		return
+	}
+	what := "is in the table alone since " + s.ParkedSince.Format(time.RFC3339) + ", because Secrets Manager does not take it"
+	e.found("refresh token "+s.Connection, Warning, withError(what, s),
+		"docs/operations.md, unstored: look at the policy of the key, at secretsmanager:PutSecretValue on grants/"+s.Connection+", and at the number of its versions")
+}
+
+// unsent has a finding for events that the bus does not take.
+func (e *examination) unsent(s operate.State) {
+	if len(s.UnsentEvents) == 0 {
+		return
+	}
+	e.found("events "+s.Connection, Warning, "could not be sent: "+strings.Join(s.UnsentEvents, ", "),
+		"docs/operations.md, EventBridge does not take events: look at EVENT_BUS_NAME, and at events:PutEvents on that bus")
 }
 
 // trouble is a connection that does not come back by itself, or has not for

@@ -229,7 +229,7 @@ func (i *installation) wire() {
 	i.t.Cleanup(functions.Close)
 	table := &dynamo.Table{Client: i.database(), Name: i.name}
 	i.operator = &operate.Operator{
-		Grants: table, Leases: table, Accounts: table, Connections: i.vault, Now: time.Now,
+		Grants: table, Leases: table, Accounts: table, Connections: i.vault, Parking: table, Now: time.Now,
 		Hosts: connection.Hosts{host}, CallbackURL: i.callback,
 	}
 	onLambda := i.config.Copy()

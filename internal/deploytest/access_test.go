@@ -182,6 +182,7 @@ func (t template) denied() map[string][]access {
 	all := map[string][]access{
 		"issue": {
 			item("GetItem", "account#1"), item("GetItem", "budget#a:443"), item("GetItem", "request#1"), item("GetItem", "invitation#1"),
+			item("GetItem", "parked#a"), item("GetItem", "grant#a", "parked#a"), item("UpdateItem", "parked#a"),
 			item("GetItem", "grant#a", "account#1"), item("UpdateItem", "grant#a"), item("UpdateItem", "lease#a", "grant#a"),
 			{"secretsmanager:GetSecretValue", secret("connections/acme"), nil},
 			{"secretsmanager:GetSecretValue", secret("grants/acme"), nil},

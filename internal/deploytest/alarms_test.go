@@ -17,14 +17,14 @@ import (
 var ownMetrics = map[string]string{
 	telemetry.Issued: "Outcome", telemetry.Renewals: "Outcome", telemetry.Callbacks: "Outcome",
 	telemetry.TokenRequests: "", telemetry.Throttled: "", telemetry.BudgetWaitSeconds: "",
-	telemetry.RefusedLogins: "", telemetry.Waiting: "", telemetry.OldestOverdueSeconds: "",
+	telemetry.RefusedLogins: "", telemetry.Unstored: "", telemetry.Waiting: "", telemetry.OldestOverdueSeconds: "",
 	telemetry.DaysUntilRefreshTokenEnds: "", telemetry.SweepFinished: "",
 }
 
 // watched is what some alarm has to look at: the metric and, of those that the
 // functions share, the function.
 var watched = []string{
-	telemetry.SweepFinished, telemetry.OldestOverdueSeconds, telemetry.Waiting, telemetry.RefusedLogins, "TriggeredRules",
+	telemetry.SweepFinished, telemetry.OldestOverdueSeconds, telemetry.Waiting, telemetry.RefusedLogins, telemetry.Unstored, "TriggeredRules",
 	telemetry.DaysUntilRefreshTokenEnds, telemetry.BudgetWaitSeconds, telemetry.Throttled, telemetry.Issued,
 	"Errors issue", "Errors rotate", "Errors callback", "Throttles issue", "Throttles rotate", "Throttles callback",
 	"Duration issue", "Duration rotate", "Duration callback", "ApproximateNumberOfMessagesVisible",

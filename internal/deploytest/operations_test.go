@@ -25,7 +25,7 @@ func (d *deployed) operations() {
 		Grants: table, Leases: table, Accounts: table, Connections: vault, Rotations: d.invoker(operator),
 		Hosts: d.callback.Flow.Hosts, Now: d.now,
 		Authorizations: table, CallbackURL: "https://" + domain,
-		Secrets: vault, Vault: vault, Budgets: table,
+		Secrets: vault, Vault: vault, Parking: table, Budgets: table,
 	}
 	ctx := d.t.Context()
 	add := func(name, fields string) error {
@@ -48,6 +48,7 @@ func (d *deployed) operations() {
 		func() error { _, err := o.Rotate(ctx, "invited", false); return err }, // waits for a person
 		func() error { _, err := o.ResumeAll(ctx); return err },
 		func() error { _, err := o.Resume(ctx, "added"); return err },
+		func() error { return d.park(o, "added") },
 		func() error { return disconnect("added", true) },
 		func() error { return add("added", `"grant_type":"client_credentials"`) }, // restored
 		func() error { return disconnect("heir", false) },                         // whose grant's secret is scheduled for deletion
@@ -57,6 +58,14 @@ func (d *deployed) operations() {
 		}
 	}
 	d.examination(o)
+}
+
+// park has a renewal of the connection while Secrets Manager takes no refresh token.
+func (d *deployed) park(o *operate.Operator, name string) error {
+	d.readOnly.Store(true)
+	defer d.readOnly.Store(false)
+	_, err := o.Rotate(d.t.Context(), name, true)
+	return err
 }
 
 // examination is the doctor's. Lambda and CloudFormation are no engines here:

@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 
@@ -34,6 +35,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 	"github.com/reltio-tokens/reltio-tokens/internal/events"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/pages"
@@ -168,7 +170,9 @@ type deployed struct {
 	authURL  string
 	moto     string
 	// ahead moves the functions' clock.
-	ahead    atomic.Int64
+	ahead atomic.Int64
+	// readOnly lets Secrets Manager refuse what the functions write.
+	readOnly atomic.Bool
 	issue    *handler.Issue
 	rotate   *handler.Rotate
 	callback *handler.Callback
@@ -220,9 +224,23 @@ func (d *deployed) tableOf(function string) *dynamo.Table {
 func (d *deployed) config(function string) aws.Config {
 	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(d.moto), Credentials: d.table.Client.Options().Credentials}
 	if function != "" {
-		c.APIOptions = append(c.APIOptions, d.recorder.option(function))
+		c.APIOptions = append(c.APIOptions, d.recorder.option(function), d.denying)
 	}
 	return c
+}
+
+// denying has a client's PutSecretValue refused while readOnly is set, as by a key
+// policy that has a mistake, and each refusal take longer than a function tries.
+func (d *deployed) denying(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("deny", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		if awsmiddleware.GetOperationName(ctx) == "PutSecretValue" && d.readOnly.Load() {
+			d.ahead.Add(int64(grant.ParkAfter))
+			return middleware.InitializeOutput{}, middleware.Metadata{}, &smithy.GenericAPIError{Code: "AccessDeniedException"}
+		}
+		return next.HandleInitialize(ctx, in)
+	}), middleware.After)
 }
 
 func (d *deployed) vault(function string) secrets.Manager {

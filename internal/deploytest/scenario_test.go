@@ -46,6 +46,11 @@ func (d *deployed) renewals() {
 	// A login with a refresh token: its secret is made, then gets a new version.
 	d.ask(`{"connection":"user"}`, "renewed")
 	d.tell(`{"connection":"user","force":true}`, `"outcome":"renewed"`)
+	// Secrets Manager does not take a refresh token: it is parked, and brought in later.
+	d.readOnly.Store(true)
+	d.tell(`{"connection":"user","force":true}`, `Secrets Manager: AccessDeniedException`)
+	d.readOnly.Store(false)
+	d.tell(`{"connection":"user","force":true}`, `"error":null`)
 	// Early: the first caller asks, and does not wait.
 	d.ahead.Add(int64(58 * time.Minute))
 	d.issue.Vendor = &vend.Vendor{Grants: d.issue.Vendor.Grants, Leases: d.issue.Vendor.Leases, Rotate: d.issue.Vendor.Rotate, Now: d.now}
@@ -77,6 +82,9 @@ func (d *deployed) visits() {
 	d.tell(`{"connection":"visited"}`, `"outcome":"reauthorize"`)
 	d.walk("visited", http.StatusSeeOther) // a new secret, and the event that it has recovered
 	d.walk("visited", http.StatusSeeOther) // a new version of it
+	d.readOnly.Store(true)
+	d.walk("visited", http.StatusSeeOther) // parked
+	d.readOnly.Store(false)
 	d.schedule("grants/visited")
 	d.walk("visited", http.StatusServiceUnavailable) // seen before the code is spent
 	link := d.link("visited")

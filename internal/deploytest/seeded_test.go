@@ -95,6 +95,18 @@ var seeded = map[string]struct {
 	"issue writes grants": {"keys", func(t template) {
 		t.put([]any{"lease#*", "grant#*"}, append(t.statementOf("IssueRole", "TakeLeases"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
 	}},
+	"issue reads parked refresh tokens": {"keys", func(t template) {
+		t.put([]any{"grant#*", "lease#*", "parked#*"}, append(t.statementOf("IssueRole", "ReadGrantsAndLeases"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
+	}},
+	"refresh tokens that rotate cannot park": {"parity", func(t template) {
+		t.put([]any{"grant#*", "lease#*", "account#*", "budget#*", "invitation#*"}, append(t.statementOf("RotateRole", "WriteItems"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
+	}},
+	"refresh tokens that callback cannot park": {"parity", func(t template) {
+		t.put([]any{"grant#*", "lease#*", "budget#*", "invitation#*", "request#*"}, append(t.statementOf("CallbackRole", "WriteItems"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
+	}},
+	"an operator who cannot remove a parked refresh token": {"operator", func(t template) {
+		t.put([]any{"grant#*", "lease#*", "account#*", "invitation#*"}, append(t.operatorStatement("WriteItems"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
+	}},
 	"issue reads secrets": {"parity", func(t template) {
 		t.put([]any{"dynamodb:GetItem", "secretsmanager:GetSecretValue"}, append(t.statementOf("IssueRole", "ReadGrantsAndLeases"), "Action")...)
 	}},
@@ -231,6 +243,7 @@ var seeded = map[string]struct {
 	}},
 	"an alarm that is never raised":    {"alarms", func(t template) { t.put(26_000, property("IssueSlowAlarm", "Threshold")...) }},
 	"an alarm that is missing":         {"alarms", func(t template) { t.put(nil, "Resources", "FailureQueueAlarm") }},
+	"refresh tokens lost in silence":   {"alarms", func(t template) { t.put(nil, "Resources", "UnstoredAlarm") }},
 	"a dashboard that is not JSON":     {"dashboard", func(t template) { t.put("{", property("Dashboard", "DashboardBody")...) }},
 	"a parameter that takes anything":  {"parameters", func(t template) { t.put(nil, "Parameters", "AuthHosts", "AllowedPattern") }},
 	"a rate that Reltio does not take": {"parameters", func(t template) { t.put([]any{8, 10}, "Parameters", "TokenRequestsPerSecond", "AllowedValues") }},

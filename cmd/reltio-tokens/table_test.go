@@ -190,3 +190,14 @@ func TestRotated(t *testing.T) {
 		})
 	}
 }
+
+func TestCheckOfAParkedRefreshToken(t *testing.T) {
+	since := time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)
+	var s screen
+	s.checked(operate.Checked{Connection: "acme", OK: true, GrantType: connection.AuthorizationCode, Host: "auth.reltio.com:443", ParkedSince: &since})
+	want := "acme: ok\n  grant type  authorization_code\n  host        auth.reltio.com:443\n" +
+		"  parked      since 2026-11-23T15:00:00Z: Secrets Manager does not take its refresh token, doctor says what to do\n"
+	if got := s.out.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -131,6 +131,7 @@ func TestManyCallersOfAnOutputThatIsSlow(t *testing.T) {
 		}
 		all.Wait()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if taken.Load() != 2 || s.got.String() != "line line line " {
 			t.Errorf("%d said to be written, written %q; want two, and the third that came late", taken.Load(), s.got.String())
 		}

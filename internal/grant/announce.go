@@ -119,6 +119,32 @@ func ends(t, other event.Type) bool {
 	}
 }
 
+// StillTrue is the grant without the events that were not sent in time: what they
+// say is no longer so. A state that is entered again is announced again.
+func (g Grant) StillTrue(now time.Time) Grant {
+	g.Unpublished = slices.DeleteFunc(slices.Clone(g.Unpublished), func(t string) bool {
+		return !g.stillTrue(event.Type(t), now)
+	})
+	return g
+}
+
+func (g Grant) stillTrue(t event.Type, now time.Time) bool {
+	switch t {
+	case event.ReauthorizationRequired:
+		return g.Status == StatusReauthorize
+	case event.CredentialsRejected:
+		// A login that is to replace the refresh token stays refused during an outage.
+		return g.NeedsSomebody() && g.needed() == t || g.Status == StatusFailing && g.Relogin != ""
+	case event.Recovered:
+		return !g.NeedsSomebody()
+	case event.ReauthorizationSoon:
+		g.WarnedAt = time.Time{}
+		return g.soonAgain(now)
+	default:
+		return true
+	}
+}
+
 // Events are those that were not sent yet.
 func (g Grant) Events() []event.Event {
 	events := make([]event.Event, 0, len(g.Unpublished))

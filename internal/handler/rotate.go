@@ -228,7 +228,7 @@ func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
 
 // reportLevel is how loud a renewal is. A refresh token that the vault did not take
 // wakes an operator, though the renewal was one: until the vault does, it is in the
-// table alone.
+// table alone, or nowhere.
 func reportLevel(r renewal.Report) slog.Level {
 	if r.Unkept != nil {
 		return slog.LevelError

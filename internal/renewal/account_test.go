@@ -126,7 +126,7 @@ func TestLoginNotSentIsNotCounted(t *testing.T) {
 		"no instant": func(w *world) {
 			w.out.before = func(op string) error {
 				if op == countLogin {
-					w.busy(time.Now().Add(30 * time.Second))
+					w.busy(time.Now().Add(9 * time.Second))
 				}
 				return nil
 			}

@@ -1,7 +1,6 @@
 package renewal
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -44,9 +43,6 @@ func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Toke
 		err = nil // a token in its last second: it is asked for again in a moment
 	}
 	kept, keepErr := p.keep(ctx, s, token, err)
-	if keepErr != nil && !token.RefreshToken.IsZero() {
-		p.lost = fault.Of(keepErr)
-	}
 	v := judge(s.kind, p.c.HasUser(), err)
 	if success(err) {
 		p.g.Refusals = 0 // whatever was refused before is not any more
@@ -121,8 +117,6 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 	}
 	if keepErr == nil {
 		next = next.WithRefreshToken(kept, p.c.RefreshTokenLife)
-	} else {
-		next = next.Failed(grant.StatusFailing, fault.Of(keepErr), p.Now(), 0, p.chance())
 	}
 	if p.unkept != nil {
 		next = next.Failed(grant.StatusFailing, p.unkept, p.Now(), 0, p.chance())
@@ -176,7 +170,7 @@ func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, er
 	if err := p.persist(ctx, next); err != nil {
 		return false, err
 	}
-	p.report.Outcome, p.report.Err = rotation.Renewed, cmp.Or(p.lost, p.unkept)
+	p.report.Outcome, p.report.Err = rotation.Renewed, p.unkept
 	if same {
 		p.report.Outcome = rotation.Unchanged
 	}

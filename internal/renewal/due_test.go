@@ -183,6 +183,8 @@ func TestWaitingGrantWhoseSecretIsGone(t *testing.T) {
 		w.connect("acme", authorizationCode())
 		w.acme()
 		w.disconnect("acme")
+		w.expect(w.atDue(), rotation.Failed, fault.ReauthorizationRequired) // not believed yet
+		w.status(grant.StatusReauthorize)
 		w.expect(w.atDue(), rotation.Failed, fault.UnknownConnection)
 		w.status(grant.StatusUnknown)
 	})

@@ -3,6 +3,7 @@ package renewal_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,16 +18,28 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// told remembers what operators were told.
+// told remembers what operators were told. A bus that is down refuses, one that
+// hangs does not answer.
 type told struct {
-	events []event.Event
-	down   bool
+	mu          sync.Mutex // guards events and calls
+	events      []event.Event
+	calls       int
+	down, hangs bool
 }
 
-func (p *told) Publish(_ context.Context, e event.Event) error {
+func (p *told) Publish(ctx context.Context, e event.Event) error {
+	p.mu.Lock()
+	p.calls++
+	p.mu.Unlock()
+	if p.hangs {
+		<-ctx.Done()
+		return errDown
+	}
 	if p.down {
 		return errDown
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.events = append(p.events, e)
 	return nil
 }
@@ -177,9 +190,10 @@ func TestEventsOfAReloginThatWasRefused(t *testing.T) {
 			w.answer(says(503, "server_error"), reltioauthtest.OpRevoke)
 			p.down = true
 		},
-		"a crash before the revocation": func(w *world, _ *told) {
+		"a crash before the revocation": func(w *world, p *told) {
 			w.out.before = func(op string) error {
 				if op == sendRevoke || w.out.count(sendRevoke) > 0 {
+					p.down = true
 					return errKilled
 				}
 				return nil
@@ -208,7 +222,7 @@ func TestEventsOfAReloginThatWasRefused(t *testing.T) {
 	}
 }
 
-// What cannot be sent is remembered, due at once, and sent by the next sweep:
+// What cannot be sent is remembered, due in a minute, and sent by the next sweep:
 // without asking Reltio for anything.
 func TestEventsThatCannotBeSent(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -216,7 +230,7 @@ func TestEventsThatCannotBeSent(t *testing.T) {
 		p.down = true
 		w.connect("acme", authorizationCode())
 		w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
-		if g := w.grant("acme"); len(g.Unpublished) != 1 || g.DueAt.After(time.Now()) {
+		if g := w.grant("acme"); len(g.Unpublished) != 1 || !near(g.DueAt, time.Now().Add(time.Minute)) {
 			t.Errorf("unpublished %v, due at %v", g.Unpublished, g.DueAt)
 		}
 		p.down = false

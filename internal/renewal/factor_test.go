@@ -112,7 +112,7 @@ func troubles() map[string]func(w *world) {
 		"outage":             func(w *world) { w.answer(says(503, "server_error"), reltioauthtest.OpToken) },
 		"unheard":            func(w *world) { w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}, reltioauthtest.OpToken) },
 		"429":                func(w *world) { w.answer(says(429, "slow_down"), reltioauthtest.OpToken) },
-		"no instant":         func(w *world) { w.busy(time.Now().Add(20 * time.Second)) },
+		"no instant":         func(w *world) { w.busy(time.Now().Add(9 * time.Second)) },
 		"host paused":        func(w *world) { w.pause(20 * time.Second) },
 		"vault out of order": func(w *world) { w.out.fail(always, vaultCurrent) },
 		"refresh refused":    func(w *world) { w.answer(says(401, "unauthorized"), reltioauthtest.OpToken, "refresh_token") },

@@ -114,7 +114,7 @@ func (w *world) answer(f reltioauthtest.Fault, op reltioauthtest.Op, grantTypes 
 // heal ends all faults of server and stores.
 func (w *world) heal() {
 	w.server.Configure(func(c *reltioauthtest.Config) { c.Fault = nil })
-	w.out.before, w.out.after = nil, nil
+	w.out.before, w.out.after, w.out.hangs = nil, nil, false
 }
 
 // says is an answer with an OAuth error.
@@ -185,11 +185,11 @@ func (w *world) authorize(name string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: held.Epoch}
+	c := w.parsed(name)
+	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: held.Epoch, Identity: c.Identity()}
 	if r.Version, err = w.secrets.Put(ctx, name, r); err != nil {
 		w.t.Fatal(err)
 	}
-	c := w.parsed(name)
 	g := grant.Grant{Connection: name}.Newborn(c.Identity()).Accept(token).Healthy().WithRefreshToken(r, c.RefreshTokenLife)
 	g.ConnectionVersion = c.Version
 	if err := w.table.PutGrant(ctx, held, g.Indexed(time.Now())); err != nil {

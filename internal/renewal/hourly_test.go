@@ -36,7 +36,7 @@ func TestReportedTokenWhenTheHourlyTryIsDue(t *testing.T) {
 		"Reltio is down": {func(w *world) {
 			w.answer(says(503, "server_error"), reltioauthtest.OpToken)
 		}, rotation.Failed, fault.ReltioUnavailable},
-		"no instant": {func(w *world) { w.busy(time.Now().Add(20 * time.Second)) }, rotation.LeftOver, fault.RateLimited},
+		"no instant": {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotation.LeftOver, fault.RateLimited},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
@@ -219,68 +217,6 @@ func TestAnotherIdentityAfterACrash(t *testing.T) {
 		if presented(w.other, left) {
 			t.Error("the old refresh token was sent to the new server")
 		}
-	})
-}
-
-func TestSecretMissing(t *testing.T) {
-	for _, fields := range []map[string]any{clientCredentials(), password(), authorizationCode()} {
-		bubble(t, func(w *world) {
-			before := w.started(fields)
-			w.disconnect("acme")
-			w.expect(w.force(), rotation.Failed, fault.UnknownConnection)
-			now := time.Now()
-			g := w.grant("acme")
-			want := grant.Grant{
-				Connection: "acme", Epoch: g.Epoch, Owner: g.Owner, Version: before.Version, Status: grant.StatusUnknown,
-				RetryAt: now.Add(time.Minute), TTL: now.Add(24 * time.Hour).Truncate(time.Second).UTC(),
-			}
-			g.RetryAt, want.RetryAt = g.RetryAt.Truncate(time.Second), want.RetryAt.Truncate(time.Second).UTC()
-			if diff := cmp.Diff(want, g); diff != "" {
-				t.Errorf("grant (-want +got):\n%s", diff)
-			}
-			if g.Epoch <= before.Epoch {
-				t.Errorf("epoch %d, want above %d", g.Epoch, before.Epoch)
-			}
-			// Within the minute nothing is read; after it the secret is.
-			reads := w.out.count(readSecret)
-			w.expect(w.acme(), rotation.Unchanged, fault.UnknownConnection)
-			if got := w.out.count(readSecret); got != reads {
-				t.Errorf("%d reads of the secret within the minute", got-reads)
-			}
-			time.Sleep(time.Minute)
-			w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
-			// It comes back.
-			w.connect("acme", fields)
-			time.Sleep(time.Minute)
-			if fields["grant_type"] == "authorization_code" {
-				w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
-				w.authorize("acme")
-			} else {
-				w.expect(w.acme(), rotation.Renewed, "")
-			}
-			if next := w.status(grant.StatusOK); next.Version <= before.Version && fields["grant_type"] != "authorization_code" {
-				t.Errorf("version %d, want above %d", next.Version, before.Version)
-			}
-			if before.HasRefreshToken() && presented(w.server, before.RefreshFingerprint) {
-				t.Error("the refresh token of before was sent")
-			}
-		})
-	}
-}
-
-func TestSecretMissingWhileTheVaultIsDown(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.started(password())
-		w.disconnect("acme")
-		w.out.fail(always, vaultPut)
-		w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
-		if g := w.grant("acme"); g.HasToken() {
-			t.Error("the token of a connection that is gone is handed out")
-		}
-		w.heal()
-		time.Sleep(time.Minute)
-		w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
-		w.status(grant.StatusUnknown)
 	})
 }
 

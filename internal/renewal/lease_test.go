@@ -119,7 +119,7 @@ func TestLeaseKeptOnlyWhereThereWasNothingToDo(t *testing.T) {
 		"taken, a living token":           {nil, rotation.Request{}, false, rotation.Unchanged, true},
 		"adopted, renewed":                {nil, rotation.Request{Force: true}, true, rotation.Renewed, true},
 		"adopted, failed":                 {func(w *world) { w.out.fail(always, connect) }, rotation.Request{Force: true}, true, rotation.Failed, true},
-		"adopted, left over":              {func(w *world) { w.busy(time.Now().Add(30 * time.Second)) }, rotation.Request{Force: true}, true, rotation.LeftOver, true},
+		"adopted, left over":              {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotation.Request{Force: true}, true, rotation.LeftOver, true},
 		"adopted, no living token, error": {func(w *world) { w.noToken() }, rotation.Request{}, true, rotation.Unchanged, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // path is one renewal on its way.
@@ -48,12 +47,14 @@ type path struct {
 	newest  grant.RefreshToken
 	// tokenMissing: the refresh token is not where the grant points.
 	tokenMissing bool
-	// unkept says why the vault does not have the refresh token, which is parked;
-	// nil: it has it.
+	// unkept says why the vault does not have the refresh token; nil: it has it.
+	// parked: the table has it instead.
 	unkept *fault.Error
-	// lost says why neither store has the refresh token of an answer; nil: one has
-	// it. vaultErr is why the vault's last write failed; nil: it did not.
-	lost, vaultErr *fault.Error
+	parked bool
+	// lost: neither store has the refresh token of a response. vaultErr is why the
+	// vault's last write failed; nil: it did not.
+	lost     bool
+	vaultErr *fault.Error
 	// spent are the fingerprints of refresh tokens refused on this way.
 	spent []string
 	// dead: the token was found dead; unsettled: a check of the reported token
@@ -102,7 +103,7 @@ func (p *path) run(ctx context.Context) Report {
 	defer p.release(ctx)
 	p.renew(ctx)
 	p.publish(ctx)
-	p.report.Unkept, p.report.Parked, p.report.Lost = p.vaultErr, p.unkept != nil, p.lost != nil
+	p.report.Unkept, p.report.Parked, p.report.Lost = p.vaultErr, p.parked, p.lost
 	return p.report
 }
 
@@ -293,6 +294,7 @@ func (p *path) stillWaiting(d *done) {
 		g := p.stored.Looked(p.Now())
 		g.ConnectionVersion = p.knownVersion // a new one was not tried yet
 		g.Refusal = d.write.Refusal
+		g.SecretMissingAt, g.TokenMissingAt = d.write.SecretMissingAt, d.write.TokenMissingAt
 		if p.refusedNow {
 			g.Refusals, g.TriedAt = d.write.Refusals, d.write.TriedAt
 		}
@@ -323,48 +325,3 @@ func (p *path) failed(e *fault.Error) *done {
 	}
 	return d
 }
-
-// step is one request, over the connection dialled for it.
-type step struct {
-	kind kind
-	// grant is what a token request asks with.
-	grant reltioauth.Grant
-	// refresh is the refresh token in it, or the token to revoke.
-	refresh grant.RefreshToken
-	token   reltioauth.Secret
-}
-
-// kind says what a step does.
-type kind int
-
-const (
-	login kind = iota
-	refresh
-	check
-	revokeAccess
-	revokeRefresh
-)
-
-// asks reports whether the step is a token request, which needs an instant.
-func (s step) asks() bool { return s.kind == login || s.kind == refresh }
-
-// send sends it. A check and a revocation answer without a token.
-func (s step) send(ctx context.Context, conn *reltioauth.Conn) (*reltioauth.Token, error) {
-	switch s.kind {
-	case check:
-		info, err := conn.Check(ctx, s.token)
-		if err == nil && !info.Active {
-			return nil, errDead
-		}
-		return nil, err
-	case revokeAccess:
-		return nil, conn.Revoke(ctx, s.token, reltioauth.HintAccessToken)
-	case revokeRefresh:
-		return nil, conn.Revoke(ctx, s.refresh.Token, reltioauth.HintRefreshToken)
-	default:
-		return conn.Token(ctx, s.grant)
-	}
-}
-
-// errDead says that a checked token is dead, definitely.
-var errDead = errors.New("renewal: the token is dead")

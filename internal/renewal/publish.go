@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// publishTime bounds the sending of one event.
-	publishTime = 3 * time.Second
+	// publishTime bounds the sending of one event; publishTimeSingle that of all
+	// events of a single renewal, for which a caller may wait.
+	publishTime       = 3 * time.Second
+	publishTimeSingle = time.Second
 	// publishPause doubles with each attempt in vain, up to longestPublishPause.
 	publishPause        = time.Minute
 	longestPublishPause = 15 * time.Minute
@@ -26,16 +28,23 @@ const (
 // again at growing pauses. One failure is enough for a sweep: the bus does not
 // answer the others either.
 func (p *path) publish(ctx context.Context) {
-	g, now := p.stored, p.Now()
+	now := p.Now()
+	g := p.stored.StillTrue(now)
 	waits := g.PublishAt.After(now) && !g.PublishAt.After(now.Add(longestPublishPause))
-	if p.Events == nil || len(g.Unpublished) == 0 || waits || p.report.Outcome == rotation.Contended ||
+	if p.Events == nil || len(p.stored.Unpublished) == 0 || waits || p.report.Outcome == rotation.Contended ||
 		p.bus != nil && p.bus.down.Load() {
 		return
 	}
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
+	limit := storeTime
+	if p.single {
+		limit = publishTimeSingle
+	}
+	sending, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	for _, e := range g.Events() {
-		if p.sendEvent(ctx, e) != nil {
+		if p.sendEvent(sending, e) != nil {
 			if p.bus != nil {
 				p.bus.down.Store(true)
 			}

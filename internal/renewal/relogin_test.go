@@ -318,15 +318,21 @@ func TestAuthorizationCodePastItsDeadline(t *testing.T) {
 	})
 }
 
-// The vault fails when the login's refresh token is to be stored: it is not
-// known to be the same one, so nothing is revoked, and the access token serves.
+// Neither vault nor table takes the login's refresh token: it is not known to be
+// the same one, so nothing is revoked, and the access token serves.
 func TestReloginThatCannotBeKept(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(func(b *reltioauthtest.Behaviour) { b.LoginRefreshToken = reltioauthtest.NewToken })
 		g := w.started(password())
 		w.toRelogin()
-		w.out.fail(always, vaultPut)
-		began := w.atEnd()
+		w.out.fail(always, vaultPut, park)
+		w.due()
+		began := time.Now()
+		report := w.acme()
+		w.expect(report, rotation.Renewed, fault.StoreUnavailable)
+		if !report.Lost || report.Parked {
+			t.Errorf("lost %t, parked %t", report.Lost, report.Parked)
+		}
 		w.wantAsked(began, "password")
 		if next := w.status(grant.StatusFailing); !next.Living(time.Now()) || next.Relogin != grant.ReloginDue {
 			t.Errorf("re-login %q, want due; living %t", next.Relogin, next.Living(time.Now()))

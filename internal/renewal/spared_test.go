@@ -19,7 +19,7 @@ func TestReloginThatStopsBeforeItsRevocation(t *testing.T) {
 		err    fault.Type
 	}{
 		"the host is paused":          {func(w *world) { w.pause(5 * time.Minute) }, rotation.LeftOver, fault.RateLimited},
-		"the budget is used up":       {func(w *world) { w.busy(time.Now().Add(20 * time.Second)) }, rotation.LeftOver, fault.RateLimited},
+		"the budget is used up":       {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotation.LeftOver, fault.RateLimited},
 		"the budget cannot be read":   {func(w *world) { w.out.fail(always, readBudget) }, rotation.Failed, fault.StoreUnavailable},
 		"the host cannot be dialled":  {func(w *world) { w.out.fail(always, connect) }, rotation.Failed, fault.ReltioUnavailable},
 		"the lease is nearly over":    {func(w *world) { w.out.after = slowly(extendLease, 20*time.Second) }, rotation.LeftOver, ""},

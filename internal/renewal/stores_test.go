@@ -48,6 +48,9 @@ const (
 	vaultCurrent = "vault.current"
 	vaultVersion = "vault.version"
 	vaultPut     = "vault.put"
+	readParked   = "parking.read"
+	park         = "parking.park"
+	unpark       = "parking.unpark"
 	connect      = "connect"
 	sendToken    = "/oauth/token"
 	sendCheck    = "/oauth/checkToken"
@@ -64,6 +67,8 @@ type outside struct {
 	*memory.Secrets
 	// before keeps an operation from happening, after keeps its answer back.
 	before, after func(op string) error
+	// hangs: a write into the vault is not answered within any caller's time.
+	hangs bool
 
 	mu  sync.Mutex
 	log []string
@@ -248,8 +253,28 @@ func (o *outside) Version(ctx context.Context, name, version string) (r grant.Re
 }
 
 func (o *outside) Put(ctx context.Context, name string, r grant.RefreshToken) (version string, err error) {
-	err = o.do(vaultPut, func() error { version, err = o.Secrets.Put(ctx, name, r); return err })
+	err = o.do(vaultPut, func() error {
+		if o.hangs {
+			<-ctx.Done()
+			return errDown
+		}
+		version, err = o.Secrets.Put(ctx, name, r)
+		return err
+	})
 	return version, err
+}
+
+func (o *outside) Parked(ctx context.Context, name string) (r grant.RefreshToken, err error) {
+	err = o.do(readParked, func() error { r, err = o.Table.Parked(ctx, name); return err })
+	return r, err
+}
+
+func (o *outside) Park(ctx context.Context, name string, r grant.RefreshToken) error {
+	return o.do(park, func() error { return o.Table.Park(ctx, name, r) })
+}
+
+func (o *outside) Unpark(ctx context.Context, name string, epoch int64) error {
+	return o.do(unpark, func() error { return o.Table.Unpark(ctx, name, epoch) })
 }
 
 // connector puts the hooks around a way to a server.

@@ -36,22 +36,36 @@ type vaultHealth struct{ refusing atomic.Bool }
 // crash between the vault's write and the grant's leaves the two apart.
 func (p *path) readVault(ctx context.Context, pointer string) error {
 	p.tokens, p.highest, p.tokenMissing = nil, 0, false
-	parked, err := p.readParked(ctx)
-	if err != nil {
+	parked, err := p.Parking.Parked(ctx, p.request.Connection)
+	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err
 	}
+	isParked := err == nil
+	parked.ParkedAt = time.Time{} // the vault has no use for it
 	versions, err := p.readVersions(ctx, pointer)
-	switch {
-	case err != nil && len(parked) == 0:
+	if err != nil && !isParked {
 		return err
-	case err != nil:
-		p.tokenMissing = false // the parked one is newer
 	}
-	p.order(append(parked, versions...))
+	if isParked {
+		if parked.Epoch > highestEpoch(versions) {
+			versions = append(versions, p.unparked(ctx, parked))
+			p.tokenMissing = false
+		} else { // the vault has it, or a newer one
+			p.unpark(ctx, parked)
+		}
+	}
+	p.order(versions)
 	if !p.tokenMissing {
 		p.g.TokenMissingAt = time.Time{}
 	}
 	return nil
+}
+
+func highestEpoch(versions []grant.RefreshToken) (highest int64) {
+	for _, v := range versions {
+		highest = max(highest, v.Epoch)
+	}
+	return highest
 }
 
 // order sorts the refresh tokens by epoch. What is older than a tombstone, or
@@ -69,28 +83,26 @@ func (p *path) order(versions []grant.RefreshToken) {
 	}
 }
 
-// readParked returns the parked refresh token, if there is one, and brings it
-// into the vault if the vault takes it.
-func (p *path) readParked(ctx context.Context) ([]grant.RefreshToken, error) {
-	r, err := p.Parking.Parked(ctx, p.request.Connection)
-	if errors.Is(err, grant.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	r.ParkedAt = time.Time{}
+// unparked brings the parked refresh token into the vault. One that the vault does
+// not take stays parked, and is used all the same.
+func (p *path) unparked(ctx context.Context, r grant.RefreshToken) grant.RefreshToken {
 	if p.unkept == nil { // else this renewal has tried already
-		r.Version, err = p.putToken(ctx, r, vaultTime)
+		version, err := p.putToken(ctx, r, vaultTime)
+		if err == nil {
+			r.Version = version
+			p.unpark(ctx, r)
+			return r
+		}
 		p.unkept = fault.Of(err)
 	}
-	if p.unkept != nil {
-		r.Version = p.g.SecretVersion
-		return []grant.RefreshToken{r}, nil
-	}
-	// What is not forgotten now is put again, to no effect.
+	p.parked, r.Version = true, p.g.SecretVersion
+	return r
+}
+
+// unpark forgets what the vault has. The next renewal forgets one that stays.
+func (p *path) unpark(ctx context.Context, r grant.RefreshToken) {
+	p.parked = false
 	_ = p.Parking.Unpark(ctx, p.request.Connection, r.Epoch)
-	return []grant.RefreshToken{r}, nil
 }
 
 // readVersions reads the newest version and the one that the grant points at. A
@@ -174,17 +186,19 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
 		version, err := p.putToken(ctx, next, max(grant.ParkAfter-p.Now().Sub(began), leastVaultTime))
 		if err == nil {
-			next.Version, p.highest, p.unkept = version, next.Epoch, nil
+			next.Version, p.highest, p.unkept, p.parked = version, next.Epoch, nil, false
 			return next, nil
 		}
+		p.unkept, p.parked = fault.Of(err), false
 		if p.Now().Sub(began) >= grant.ParkAfter && !next.Token.IsZero() {
 			if p.park(ctx, next) == nil {
-				p.unkept, p.highest = fault.Of(err), next.Epoch
+				p.parked, p.highest = true, next.Epoch
 				next.Version = p.g.SecretVersion
 				return next, nil
 			}
 		}
 		if budget.Sleep(ctx, jittered(wait, p.chance())) != nil {
+			p.lost = !next.Token.IsZero()
 			return grant.RefreshToken{}, err
 		}
 	}
@@ -215,19 +229,27 @@ func (p *path) mayRotate(ctx context.Context, s step) (step, error) {
 	if s.kind != refresh || !p.g.Rotates || !p.vault.refusing.Load() {
 		return s, nil
 	}
+	if p.unkept != nil { // it refused the parked one a moment ago
+		return p.insteadOfRotating(s, p.unkept)
+	}
 	t := s.refresh
 	t.Epoch, t.Identity = p.nextEpoch(), p.c.Identity()
 	version, err := p.putToken(ctx, t, vaultTime)
-	switch {
-	case err == nil:
-		t.Version, p.highest, p.unkept = version, t.Epoch, nil
-		s.refresh = t
-		p.tokens = slices.Insert(p.tokens, 0, t)
-		return s, nil
-	case p.c.LogsInAlone() && p.loginRefused == nil:
+	if err != nil {
+		return p.insteadOfRotating(s, err)
+	}
+	t.Version, p.highest = version, t.Epoch
+	s.refresh = t
+	p.tokens = slices.Insert(p.tokens, 0, t)
+	return s, nil
+}
+
+// insteadOfRotating is the step while the vault refuses.
+func (p *path) insteadOfRotating(s step, refused error) (step, error) {
+	if p.c.LogsInAlone() && p.loginRefused == nil {
 		return step{kind: login, grant: p.c.Login()}, nil
 	}
-	return s, err
+	return s, refused
 }
 
 // nextEpoch orders a new version in the vault: the lease's epoch, or one above

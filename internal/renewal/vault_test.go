@@ -165,43 +165,6 @@ func TestExpiresIn(t *testing.T) {
 	}
 }
 
-// The vault fails after Reltio has answered.
-func TestVaultFailsAfterTheAnswer(t *testing.T) {
-	for name, c := range map[string]struct {
-		lasts  func() func() bool
-		stored bool
-	}{
-		"once":      {func() func() bool { return times(1) }, true},
-		"for 4 s":   {func() func() bool { return until(time.Now().Add(4 * time.Second)) }, true},
-		"for good":  {func() func() bool { return always }, false},
-		"for 4.9 s": {func() func() bool { return until(time.Now().Add(4900 * time.Millisecond)) }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
-				w.behave(rotating)
-				before := w.started(password())
-				w.due()
-				w.out.fail(c.lasts(), vaultPut)
-				began := time.Now()
-				w.expect(w.acme(), rotation.Renewed, "")
-				if took := time.Since(began); took > 6*time.Second {
-					t.Errorf("it took %v", took)
-				}
-				g := w.grant("acme")
-				if !g.Living(time.Now()) || g.Version != 2 {
-					t.Errorf("version %d: the access token is lost", g.Version)
-				}
-				if got := g.RefreshFingerprint != before.RefreshFingerprint && g.RefreshFingerprint == w.vault().Fingerprint(); got != c.stored {
-					t.Errorf("the refresh token is stored: %t, want %t", got, c.stored)
-				}
-				if !c.stored && (g.Status != grant.StatusFailing || g.LastError != fault.StoreUnavailable) {
-					t.Errorf("status %s with %s", g.Status, g.LastError)
-				}
-			})
-		})
-	}
-}
-
 // The table fails after Reltio has answered.
 func TestTableFailsAfterTheAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -319,21 +282,6 @@ func TestTwoVersions(t *testing.T) {
 			w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
 			w.wantAsked(began, "refresh_token", "refresh_token")
 		})
-	})
-}
-
-// A pointer to nowhere is a fault of the store, never a dead token.
-func TestVersionNotFound(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.started(authorizationCode())
-		w.due()
-		if err := w.secrets.DeleteGrant(w.t.Context(), "acme"); err != nil {
-			t.Fatal(err)
-		}
-		before := w.requests()
-		w.expect(w.acme(), rotation.Failed, fault.StoreUnavailable)
-		w.status(grant.StatusFailing)
-		w.wantRequests(before)
 	})
 }
 

@@ -1,0 +1,54 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// step is one request, over the connection dialled for it.
+type step struct {
+	kind kind
+	// grant is what a token request asks with.
+	grant reltioauth.Grant
+	// refresh is the refresh token in it, or the token to revoke.
+	refresh grant.RefreshToken
+	token   reltioauth.Secret
+}
+
+// kind says what a step does.
+type kind int
+
+const (
+	login kind = iota
+	refresh
+	check
+	revokeAccess
+	revokeRefresh
+)
+
+// asks reports whether the step is a token request, which needs an instant.
+func (s step) asks() bool { return s.kind == login || s.kind == refresh }
+
+// send sends it. A check and a revocation answer without a token.
+func (s step) send(ctx context.Context, conn *reltioauth.Conn) (*reltioauth.Token, error) {
+	switch s.kind {
+	case check:
+		info, err := conn.Check(ctx, s.token)
+		if err == nil && !info.Active {
+			return nil, errDead
+		}
+		return nil, err
+	case revokeAccess:
+		return nil, conn.Revoke(ctx, s.token, reltioauth.HintAccessToken)
+	case revokeRefresh:
+		return nil, conn.Revoke(ctx, s.refresh.Token, reltioauth.HintRefreshToken)
+	default:
+		return conn.Token(ctx, s.grant)
+	}
+}
+
+// errDead says that a checked token is dead, definitely.
+var errDead = errors.New("renewal: the token is dead")

@@ -1,0 +1,337 @@
+package renewal_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// parked is the refresh token in the table; none: false.
+func (w *world) parked() (grant.RefreshToken, bool) {
+	w.t.Helper()
+	r, err := w.table.Parked(w.t.Context(), "acme")
+	if err != nil && !errors.Is(err, grant.ErrNotFound) {
+		w.t.Fatal(err)
+	}
+	return r, err == nil
+}
+
+// whole makes sure that nothing was lost: the grant's refresh token is the vault's
+// and the server's, and the table keeps none.
+func (w *world) whole() {
+	w.t.Helper()
+	g, r := w.status(grant.StatusOK), w.vault()
+	if r.Fingerprint() != g.RefreshFingerprint || !w.server.Alive(r.Token) || r.Identity != g.Identity {
+		w.t.Errorf("vault holds %s of %.8s, grant %s of %.8s; at the server: %t",
+			r.Fingerprint(), r.Identity, g.RefreshFingerprint, g.Identity, w.server.Alive(r.Token))
+	}
+	if pointed, err := w.secrets.Version(w.t.Context(), "acme", g.SecretVersion); err != nil || !pointed.Token.Equal(r.Token) {
+		w.t.Errorf("the grant points elsewhere (%v)", err)
+	}
+	if _, ok := w.parked(); ok {
+		w.t.Error("a refresh token is parked still")
+	}
+}
+
+// vaultTrouble is what becomes of writes into the vault, for how long, and whether
+// the refresh token is parked.
+type vaultTrouble struct {
+	arrange func(w *world)
+	lasts   time.Duration
+	parks   bool
+}
+
+func vaultTroubles() map[string]vaultTrouble {
+	refusing := func(d time.Duration) func(w *world) {
+		return func(w *world) { w.out.fail(until(time.Now().Add(d)), vaultPut) }
+	}
+	return map[string]vaultTrouble{
+		"once":           {func(w *world) { w.out.fail(times(1), vaultPut) }, 0, false},
+		"for 1.5 s":      {refusing(1500 * time.Millisecond), 0, false},
+		"for 3 s":        {refusing(3 * time.Second), 0, true},
+		"for 6 s":        {refusing(6 * time.Second), 0, true},
+		"for a minute":   {refusing(time.Minute), time.Minute, true},
+		"for an hour":    {refusing(time.Hour), time.Hour, true},
+		"denied for now": {func(w *world) { w.out.fail(always, vaultPut) }, 12 * time.Hour, true},
+		"all of it":      {func(w *world) { w.out.fail(always, vaultPut, vaultVersion, vaultCurrent) }, 0, true},
+		"hanging":        {func(w *world) { w.out.hangs = true }, 2 * time.Hour, true},
+		"response lost": {func(w *world) {
+			w.out.after = func(op string) error { return map[bool]error{true: errDown}[op == vaultPut] }
+		}, time.Hour, true},
+	}
+}
+
+// The vault does not take a refresh token that Reltio has given: it is parked, that
+// is said, and it is used and brought home when the vault works again. No person is
+// needed whatever the trouble and however long it lasts.
+func TestVaultTrouble(t *testing.T) {
+	for name, c := range vaultTroubles() {
+		for kind, fields := range map[string]map[string]any{"password": password(), "authorization_code": authorizationCode()} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				bubble(t, func(w *world) {
+					w.behave(rotating)
+					before := w.started(fields)
+					w.due()
+					w.out.after = func(op string) error { // what is read before the request is there
+						if op == sendToken {
+							w.out.after = nil
+							c.arrange(w)
+						}
+						return nil
+					}
+					began := time.Now()
+					report := w.acme()
+					w.expect(report, rotation.Renewed, map[bool]fault.Type{true: fault.StoreUnavailable}[c.parks])
+					if took := time.Since(began); took > 4*time.Second || report.Parked != c.parks || report.Lost || report.Unstored {
+						t.Errorf("parked %t, lost %t, unstored %t after %v", report.Parked, report.Lost, report.Unstored, took)
+					}
+					g := w.grant("acme")
+					kept, ok := w.parked()
+					if !g.Living(time.Now()) || g.RefreshFingerprint == before.RefreshFingerprint || ok != c.parks {
+						t.Errorf("status %s, parked %t", g.Status, ok)
+					}
+					if c.parks && (kept.Fingerprint() != g.RefreshFingerprint || kept.Identity != g.Identity || g.Status != grant.StatusFailing || g.LastError != fault.StoreUnavailable) {
+						t.Errorf("status %s with %s, parked %s of %.8s", g.Status, g.LastError, kept.Fingerprint(), kept.Identity)
+					}
+					for end := time.Now().Add(c.lasts); time.Now().Before(end); time.Sleep(5 * time.Minute) {
+						w.sweep()
+						if s := w.grant("acme").Status; s == grant.StatusReauthorize {
+							t.Fatal("a person is called")
+						}
+					}
+					w.heal()
+					w.sweeps(10 * time.Minute)
+					w.due()
+					w.expect(w.acme(), rotation.Renewed, "")
+					w.whole()
+				})
+			})
+		}
+	}
+}
+
+// A refresh token is in the table before the access token is, and the vault is
+// tried first.
+func TestParkedBeforeTheAccessToken(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.behave(rotating)
+		w.started(authorizationCode())
+		w.due()
+		w.out.fail(always, vaultPut)
+		w.out.forget()
+		w.expect(w.acme(), rotation.Renewed, fault.StoreUnavailable)
+		if diff := cmp.Diff([]string{sendToken, vaultPut, park, putGrant}, slices.Compact(w.out.only(sendToken, vaultPut, park, putGrant))); diff != "" {
+			t.Errorf("order (-want +got):\n%s", diff)
+		}
+		w.due()
+		w.heal()
+		w.out.forget()
+		w.expect(w.acme(), rotation.Renewed, "")
+		if diff := cmp.Diff([]string{vaultPut, unpark, sendToken, vaultPut, putGrant}, w.out.only(sendToken, vaultPut, park, unpark, putGrant)); diff != "" {
+			t.Errorf("order afterwards (-want +got):\n%s", diff)
+		}
+		w.whole()
+	})
+}
+
+// A server that does not rotate: the parked refresh token is used though the vault
+// refuses still, and each renewal says that it does.
+func TestParkedTokenIsUsed(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", password())
+		w.out.fail(always, vaultPut)
+		w.expect(w.acme(), rotation.Renewed, fault.StoreUnavailable)
+		for range 5 {
+			w.due()
+			began := time.Now()
+			report := w.acme()
+			w.expect(report, rotation.Renewed, fault.StoreUnavailable)
+			w.wantAsked(began, "refresh_token")
+			if !report.Parked || !w.grant("acme").Living(time.Now()) {
+				t.Error("it is not said that the refresh token is parked")
+			}
+		}
+		w.heal()
+		w.due()
+		w.expect(w.acme(), rotation.Renewed, "")
+		w.whole()
+	})
+}
+
+// While the vault refuses, a server that rotates is sent no refresh: not by a
+// process that has seen it, nor by another one, which the parked token tells. The
+// first write that succeeds ends it.
+func TestNoRotationWhileTheVaultRefuses(t *testing.T) {
+	for name, next := range map[string]func(w *world){
+		"the same process": func(*world) {},
+		"another process":  func(w *world) { w.renewer = w.fresh() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.behave(rotating)
+				w.started(authorizationCode())
+				w.due()
+				w.out.fail(always, vaultPut)
+				w.expect(w.acme(), rotation.Renewed, fault.StoreUnavailable)
+				next(w)
+				requests := w.requests()
+				for range 12 {
+					w.due()
+					report := w.force()
+					w.expect(report, rotation.Failed, fault.StoreUnavailable)
+					if !report.Parked {
+						t.Error("it is not said that the refresh token is parked")
+					}
+					time.Sleep(5 * time.Minute)
+				}
+				w.wantRequests(requests)
+				w.status(grant.StatusFailing)
+				w.heal()
+				w.expect(w.force(), rotation.Renewed, "")
+				w.whole()
+			})
+		})
+	}
+}
+
+// A sweep of five while the vault refuses for an hour: none loses its refresh
+// token, and each asks once at most.
+func TestSweepWhileTheVaultRefuses(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.behave(func(b *reltioauthtest.Behaviour) { rotating(b); b.LoginRefreshToken = reltioauthtest.NewToken })
+		names := []string{"acme", "second", "third", "fourth", "fifth"}
+		for _, name := range names {
+			w.connect(name, authorizationCode())
+			w.authorize(name)
+		}
+		w.due()
+		requests := w.requests()
+		w.out.fail(until(time.Now().Add(time.Hour)), vaultPut)
+		w.sweeps(time.Hour)
+		if n := w.requests() - requests; n > len(names) {
+			t.Errorf("%d refreshes were sent meanwhile, want %d at most", n, len(names))
+		}
+		w.sweeps(2 * time.Hour)
+		for _, name := range names {
+			if g := w.grant(name); g.Status != grant.StatusOK || !g.Living(time.Now()) {
+				t.Errorf("%s: status %s (%s)", name, g.Status, g.LastErrorMessage)
+			}
+			if _, err := w.table.Parked(t.Context(), name); !errors.Is(err, grant.ErrNotFound) {
+				t.Errorf("%s is parked still (%v)", name, err)
+			}
+		}
+	})
+}
+
+// Neither store takes it: that is said, and the access token serves.
+func TestNeitherStoreTakesTheRefreshToken(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.behave(rotating)
+		w.started(authorizationCode())
+		w.due()
+		w.out.fail(always, vaultPut, park)
+		report := w.acme()
+		w.expect(report, rotation.Renewed, fault.StoreUnavailable)
+		if !report.Lost || report.Parked || !w.status(grant.StatusFailing).Living(time.Now()) {
+			t.Errorf("lost %t, parked %t", report.Lost, report.Parked)
+		}
+	})
+}
+
+// A process dies after it parked: the next one goes on from there.
+func TestCrashAfterParking(t *testing.T) {
+	for name, killed := range map[string]func(w *world) bool{
+		"before the grant is written": func(w *world) bool { return w.out.count(park) > 0 },
+		"between vault and table":     func(w *world) bool { return w.out.count(unpark) > 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.behave(rotating)
+				w.started(authorizationCode())
+				w.due()
+				w.out.before = func(op string) error {
+					if op == vaultPut && w.out.count(park) == 0 {
+						return errDown
+					}
+					if killed(w) && op != park {
+						return errKilled
+					}
+					return nil
+				}
+				w.acme()
+				time.Sleep(6 * time.Minute)
+				w.acme()
+				w.heal()
+				w.renewer = w.fresh()
+				time.Sleep(6 * time.Minute)
+				w.acme()
+				w.due()
+				w.expect(w.acme(), rotation.Renewed, "")
+				w.whole()
+			})
+		})
+	}
+}
+
+// A parked refresh token that was overtaken is forgotten: it is neither sent nor
+// written over the newer one.
+func TestParkedTokenThatWasOvertaken(t *testing.T) {
+	for name, epoch := range map[string]int64{"older": 0, "as old": 1} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				g := w.started(authorizationCode())
+				old := grant.RefreshToken{Token: reltioauth.NewSecret("overtaken"), LoggedInAt: time.Now(), Epoch: epoch, Identity: g.Identity}
+				if err := w.table.Park(t.Context(), "acme", old); err != nil {
+					t.Fatal(err)
+				}
+				w.out.forget()
+				w.due()
+				w.expect(w.acme(), rotation.Renewed, "")
+				if n := w.out.count(vaultPut); n != 0 || presented(w.server, old.Fingerprint()) {
+					t.Errorf("%d writes into the vault, sent: %t", n, presented(w.server, old.Fingerprint()))
+				}
+				w.whole()
+			})
+		})
+	}
+}
+
+// A parked refresh token of another identity is never sent.
+func TestParkedTokenOfAnotherIdentity(t *testing.T) {
+	for name, refuses := range map[string]bool{"the vault works again": false, "the vault refuses still": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.connect("acme", password())
+				w.out.fail(always, vaultPut)
+				w.expect(w.acme(), rotation.Renewed, fault.StoreUnavailable)
+				old, _ := w.parked()
+				w.connect("acme", elsewhere())
+				if refuses {
+					w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+					if w.grant("acme").HasToken() {
+						t.Error("the access token of the other identity is handed out")
+					}
+				}
+				w.heal()
+				w.expect(w.force(), rotation.Renewed, "")
+				w.due()
+				w.expect(w.acme(), rotation.Renewed, "")
+				if presented(w.other, old.Fingerprint()) {
+					t.Error("it was sent")
+				}
+				if _, ok := w.parked(); ok {
+					t.Error("it is kept")
+				}
+			})
+		})
+	}
+}

@@ -220,14 +220,19 @@ func (w *world) wantAlive(access, refresh int) {
 	}
 }
 
-// published keeps events.
+// published keeps events; unless it hangs.
 type published struct {
 	events []event.Event
 	err    error
+	hangs  bool
 }
 
 // Publish implements event.Publisher.
-func (p *published) Publish(_ context.Context, e event.Event) error {
+func (p *published) Publish(ctx context.Context, e event.Event) error {
+	if p.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if p.err == nil {
 		p.events = append(p.events, e)
 	}

@@ -47,3 +47,20 @@ func TestNothingIsDialledInAPause(t *testing.T) {
 		})
 	}
 }
+
+// A bus that hangs costs the person a second, and its event is sent later.
+func TestABusThatHangs(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.pause(grant.StatusReauthorize)
+		cb := w.login(w.begin(w.invite()), "ann")
+		w.events.hangs = true
+		began := time.Now()
+		w.expect(w.complete(cb), authcode.Done)
+		if took := time.Since(began); took > 1500*time.Millisecond {
+			t.Errorf("the person waited %v", took)
+		}
+		if g := w.grant(); len(g.Unpublished) != 1 || g.DueAt.After(time.Now()) {
+			t.Errorf("unpublished %v, due %s: a sweep has to find it", g.Unpublished, g.DueAt)
+		}
+	})
+}

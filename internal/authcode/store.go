@@ -178,14 +178,16 @@ func (v *visit) put(ctx context.Context, g grant.Grant) error {
 	return nil
 }
 
-// publish sends the grant's events and forgets them. What cannot be sent now is
-// sent by the next sweep.
+// publish sends the grant's events and forgets them, while a person waits for a
+// page. What cannot be sent in a second is sent by the next sweep.
 func (v *visit) publish(ctx context.Context) {
 	if v.Events == nil || len(v.g.Unpublished) == 0 {
 		return
 	}
-	for _, e := range v.g.Events() {
-		if v.Events.Publish(ctx, e) != nil {
+	sending, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	for _, e := range v.g.StillTrue(v.Now()).Events() {
+		if v.Events.Publish(sending, e) != nil {
 			return
 		}
 	}

@@ -171,6 +171,54 @@ func TestOnlyEventsThatAreStillTrueAreKept(t *testing.T) {
 	}
 }
 
+// What was not sent in time, by the state that the grant is in then.
+func TestEventsThatAreStillTrue(t *testing.T) {
+	const (
+		soon      = event.ReauthorizationSoon
+		required  = event.ReauthorizationRequired
+		rejected  = event.CredentialsRejected
+		refusing  = event.ServerRefusing
+		recovered = event.Recovered
+	)
+	failing := func(e fault.Type) func(*grant.Grant) {
+		return func(g *grant.Grant) { g.Status, g.LastError = grant.StatusFailing, e }
+	}
+	last := issued().Add(28 * day * 9 / 10)
+	for name, test := range map[string]struct {
+		g    grant.Grant
+		now  time.Time
+		want []event.Type // in this order
+	}{
+		"well":                        {fresh(), issued(), []event.Type{refusing, recovered}},
+		"well, a fresh refresh token": {fresh(refreshable), issued(), []event.Type{refusing, recovered}},
+		"well, near its end":          {fresh(refreshable), last, []event.Type{soon, refusing, recovered}},
+		"near its end, and warned":    {fresh(refreshable, warnedAt(last)), last, []event.Type{soon, refusing, recovered}},
+		"past its end":                {fresh(refreshable), issued().Add(28 * day), []event.Type{refusing, recovered}},
+		"a person":                    {fresh(status(grant.StatusReauthorize)), issued(), []event.Type{required, refusing}},
+		"credentials":                 {fresh(status(grant.StatusCredentialsRejected)), issued(), []event.Type{rejected, refusing}},
+		"a second factor":             {fresh(status(grant.StatusMFARequired)), issued(), []event.Type{rejected, refusing}},
+		"a malformed secret":          {fresh(status(grant.StatusInvalidConnection)), issued(), []event.Type{refusing, recovered}},
+		"paused":                      {fresh(status(grant.StatusPaused)), issued(), []event.Type{refusing, recovered}},
+		"an outage":                   {fresh(failing(fault.ReltioUnavailable)), issued(), []event.Type{refusing, recovered}},
+		"a login that was refused":    {fresh(failing(fault.CredentialsRejected), relogin(grant.ReloginDue)), issued(), []event.Type{rejected, refusing}},
+		"the same, and an outage":     {fresh(failing(fault.StoreUnavailable), relogin(grant.ReloginDue)), issued(), []event.Type{rejected, refusing, recovered}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.g.Unpublished = []string{string(soon), string(required), string(rejected), string(refusing), string(recovered)}
+			var got []event.Type
+			for _, u := range test.g.StillTrue(test.now).Unpublished {
+				got = append(got, event.Type(u))
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			if len(test.g.Unpublished) != 5 {
+				t.Error("the grant before has changed")
+			}
+		})
+	}
+}
+
 func TestEventsAreRememberedOnce(t *testing.T) {
 	before := fresh(func(g *grant.Grant) {
 		g.Unpublished = append(make([]string, 0, 8), "ServerRefusing", "Recovered")

@@ -16,7 +16,8 @@ const (
 // Believed is the grant as it is read at now, without what a wrong clock wrote: a
 // try that is put off too far may be made now; a token that was issued in the
 // future lives from now at the latest, and is due; a deadline that is too far
-// ahead has passed; what was missed in the future was not missed.
+// ahead has passed; what was missed in the future was not missed, nor was anybody
+// warned then.
 func (g Grant) Believed(now time.Time) Grant {
 	if g.RetryAt.After(now.Add(furthestRetry)) {
 		g.RetryAt = now
@@ -28,7 +29,7 @@ func (g Grant) Believed(now time.Time) Grant {
 	if g.HasToken() && g.ExpiresAt.After(now.Add(longestLife)) {
 		g.ExpiresAt, g.RepeatedUntil, g.Doubted = now, time.Time{}, true
 	}
-	for _, at := range []*time.Time{&g.SecretMissingAt, &g.TokenMissingAt} {
+	for _, at := range []*time.Time{&g.SecretMissingAt, &g.TokenMissingAt, &g.WarnedAt} {
 		if at.After(now.Add(clocksApart)) {
 			*at = time.Time{}
 		}

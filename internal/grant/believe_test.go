@@ -45,6 +45,11 @@ func TestBelieved(t *testing.T) {
 			},
 			func(g *grant.Grant) { g.SecretMissingAt, g.TokenMissingAt = time.Time{}, time.Time{} },
 		},
+		"warned by a clock a bit fast": {func(g *grant.Grant) { g.WarnedAt = now.Add(10 * time.Second) }, func(*grant.Grant) {}},
+		"warned in the future": {
+			func(g *grant.Grant) { g.WarnedAt = now.Add(10*time.Second + 1) },
+			func(g *grant.Grant) { g.WarnedAt = time.Time{} },
+		},
 		"no token": {
 			func(g *grant.Grant) { *g = g.WithoutToken(); moveToken(g, time.Hour) },
 			func(*grant.Grant) {},

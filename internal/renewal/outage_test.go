@@ -235,3 +235,22 @@ func TestBusThatHangs(t *testing.T) {
 		})
 	}
 }
+
+// One event that the bus does not take is enough for a sweep.
+func TestBusThatIsDownInASweep(t *testing.T) {
+	bubble(t, func(w *world) {
+		p := w.listen()
+		p.down = true
+		w.renewer.Concurrency = 1
+		for _, name := range []string{"acme", "second", "third"} {
+			w.connect(name, authorizationCode())
+			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Reauthorize, fault.ReauthorizationRequired)
+		}
+		time.Sleep(2 * time.Minute)
+		calls := p.calls
+		w.sweep()
+		if n := p.calls - calls; n != 1 {
+			t.Errorf("the bus was called %d times, want once", n)
+		}
+	})
+}

@@ -143,3 +143,14 @@ func TestWhoseARefreshTokenIs(t *testing.T) {
 		}
 	}
 }
+
+func TestGoneLeavesWhatFencesAndAnswers(t *testing.T) {
+	before := fresh(refreshable, func(g *grant.Grant) { g.Epoch, g.Owner, g.Identity, g.Unpublished = 7, "o", "i", []string{"e"} })
+	want := grant.Grant{
+		Connection: "acme", Version: 41, Epoch: 7, Owner: "o", Status: grant.StatusUnknown,
+		RetryAt: issued().Add(time.Minute), TTL: issued().Add(day),
+	}
+	if d := diff(want, before.Gone(issued())); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

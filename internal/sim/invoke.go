@@ -14,7 +14,7 @@ func (i *Instance) renewer() *renewal.Renewer {
 	p := i.ports()
 	return &renewal.Renewer{
 		Grants: p.Grants, Leases: p.Leases, Accounts: p.Accounts, Budgets: p.Budgets,
-		Connections: p.Connections, Vault: p.Vault, Events: p.Events, Connect: p.Connect,
+		Connections: p.Connections, Vault: p.Vault, Parking: p.Parking, Events: p.Events, Connect: p.Connect,
 		Hosts: i.w.allowed, Now: p.Now, Chance: i.Chance,
 		PerSecond: i.w.cfg.PerSecond, Concurrency: i.w.cfg.Concurrency,
 	}

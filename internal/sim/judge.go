@@ -268,6 +268,24 @@ func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToke
 	}
 }
 
+// judgeParked notes a refresh token that was parked because the vault does not
+// take it: it is kept like one in the vault (I5).
+func (w *World) judgeParked(i *Instance, name string, r grant.RefreshToken, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.conns[name]
+	e := numbered(OpPark, name, err, r.Epoch)
+	e.text = short(r.Fingerprint())
+	w.noteLocked(i, e)
+	if err != nil {
+		return
+	}
+	w.figures.Parked++
+	if c.refresh.fingerprint == r.Fingerprint() || c.refresh.by == i {
+		c.refresh.stored = true
+	}
+}
+
 // askedForAnother reports whether the secret has changed its identity since a
 // moment.
 func (j *judged) askedForAnother(since time.Time) bool {

@@ -25,6 +25,7 @@ type Ports struct {
 	Budgets     budget.Store
 	Connections connection.Secrets
 	Vault       grant.Vault
+	Parking     grant.Parking
 	Events      event.Publisher
 	Rotate      rotation.Function
 	Connect     reltioauth.Connector
@@ -36,7 +37,7 @@ type Ports struct {
 func (i *Instance) ports() Ports {
 	s := &stores{i}
 	p := Ports{
-		By: i, Grants: s, Leases: s, Accounts: s, Budgets: s, Connections: s, Vault: s, Events: s,
+		By: i, Grants: s, Leases: s, Accounts: s, Budgets: s, Connections: s, Vault: s, Parking: s, Events: s,
 		Rotate: &invoker{i}, Connect: i.connect, Now: i.Now,
 	}
 	if i.w.cfg.Mutate != nil {
@@ -212,6 +213,28 @@ func (s *stores) Put(ctx context.Context, name string, r grant.RefreshToken) (st
 		version, err := s.i.w.secrets.Put(ctx, name, r)
 		s.i.w.judgeVault(s.i, name, before, r, version)
 		return version, err
+	})
+}
+
+func (s *stores) Park(ctx context.Context, name string, r grant.RefreshToken) error {
+	return do(ctx, s.i, OpPark, name, func(ctx context.Context) error {
+		err := s.i.w.table.Park(ctx, name, r)
+		s.i.w.judgeParked(s.i, name, r, err)
+		return err
+	})
+}
+
+func (s *stores) Parked(ctx context.Context, name string) (grant.RefreshToken, error) {
+	return perform(ctx, s.i, OpParked, name, func(ctx context.Context) (grant.RefreshToken, error) {
+		return s.i.w.table.Parked(ctx, name)
+	})
+}
+
+func (s *stores) Unpark(ctx context.Context, name string, epoch int64) error {
+	return do(ctx, s.i, OpUnpark, name, func(ctx context.Context) error {
+		err := s.i.w.table.Unpark(ctx, name, epoch)
+		s.i.w.note(s.i, numbered(OpUnpark, name, err, epoch))
+		return err
 	})
 }
 

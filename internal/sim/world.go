@@ -152,6 +152,8 @@ type Figures struct {
 	Writes, Fenced, Faults, Deaths    int
 	// Calling are the events that call somebody.
 	Events, Calling, People int
+	// Parked are refresh tokens that the vault did not take.
+	Parked int
 	// Latest is the longest that a due renewal waited; Window the most token
 	// requests that one host got within a second.
 	Latest time.Duration

@@ -138,6 +138,17 @@ func (s *Secrets) DeleteGrant(_ context.Context, name string) error {
 	return nil
 }
 
+// PurgeGrant deletes all versions of the grant's secret but the newest. One that
+// is not there is no error.
+func (s *Secrets) PurgeGrant(_ context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.grants[name]); n > 1 {
+		s.grants[name] = slices.Clone(s.grants[name][n-1:])
+	}
+	return nil
+}
+
 // nextVersion names a version; mu is held.
 func (s *Secrets) nextVersion() string {
 	s.made++

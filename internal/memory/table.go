@@ -16,6 +16,7 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -73,6 +74,25 @@ func (t *Table) enter(ctx context.Context) (leave func(), err error) {
 		t.due = make(map[grant.Shard]*index)
 	}
 	return t.mu.Unlock, nil
+}
+
+// Copy is a table with the same content that changes apart from this one, as a
+// backup of it restored.
+func (t *Table) Copy() *Table {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := &Table{
+		grants: maps.Clone(t.grants), leases: maps.Clone(t.leases), accounts: maps.Clone(t.accounts),
+		budgets: maps.Clone(t.budgets), parked: maps.Clone(t.parked),
+		invitations: maps.Clone(t.invitations), requests: maps.Clone(t.requests),
+	}
+	if t.grants != nil {
+		c.due = make(map[grant.Shard]*index)
+	}
+	for _, g := range c.grants {
+		c.reindex(grant.Grant{}, g)
+	}
+	return c
 }
 
 // inMillis is a moment as it comes back from a table of epoch milliseconds, in

@@ -24,6 +24,9 @@ type Config struct {
 	Calm bool
 	// Stormy is a world with three times the usual weather and accidents.
 	Stormy bool
+	// Stores is a world in which only stores and clocks are in trouble: no server,
+	// process or network, and no operator makes a mistake.
+	Stores bool
 	// Calls is how often each connection is asked for a day, on average.
 	Calls float64
 	// Hosts is the number of authorization servers; 0 means 1.

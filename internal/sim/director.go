@@ -139,8 +139,12 @@ func (w *World) start() {
 	if w.cfg.Stormy {
 		times = 3
 	}
+	w.randomly(times*5, w.storm)
+	w.randomly(times, w.mishap)
+	if w.cfg.Stores {
+		return
+	}
 	w.randomly(times*n/10, w.accident)
-	w.randomly(times*4, w.storm)
 	w.randomly(times*float64(len(w.hostList)), w.outage)
 }
 
@@ -166,32 +170,6 @@ func (w *World) missesTick() bool {
 		}
 	}
 	return false
-}
-
-// storm begins one, of any kind.
-func (w *World) storm() {
-	if !w.stormy() {
-		return
-	}
-	r, now := w.random, w.now()
-	s := weather{
-		from: now, until: now.Add(time.Duration(1+r.IntN(60)) * time.Minute),
-		kind: stormKind(r.IntN(int(stormKinds))), rate: []float64{0.01, 0.05, 0.2, 0.6}[r.IntN(4)],
-	}
-	if s.kind == stormProcesses {
-		s.rate /= 10
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	kept := w.storms[:0:0]
-	for _, old := range w.storms {
-		if now.Before(old.until) {
-			kept = append(kept, old)
-		}
-	}
-	kept = append(kept, s)
-	w.storms = kept
-	w.disturbLocked("storm", s.until.Add(tickEvery))
 }
 
 // outage begins one of an authorization server.

@@ -110,6 +110,8 @@ const (
 	Throttle
 	// Unusable: the answer to a token request names no usable expires_in.
 	Unusable
+	// Absent: the vault does not find a connection's secret.
+	Absent
 )
 
 // Fault is what goes wrong with one operation.
@@ -122,38 +124,8 @@ type Fault struct {
 func (k FaultKind) String() string {
 	return [...]string{
 		"", "FAILS BEFORE", "ANSWER LOST", "STALLS", "KILLED BEFORE", "KILLED AFTER", "FREEZES", "ANSWER HELD",
-		"TRUNCATED", "503", "503 AFTER ACTING", "HTML", "429", "UNUSABLE ANSWER",
+		"TRUNCATED", "503", "503 AFTER ACTING", "HTML", "429", "UNUSABLE ANSWER", "NOT FOUND",
 	}[k]
-}
-
-// weather is what fails where, for a while. rate is the share of operations
-// that it hits.
-type weather struct {
-	from, until time.Time
-	kind        stormKind
-	rate        float64
-}
-
-type stormKind int
-
-const (
-	// stormTable, stormVault, stormBus, stormLambda: operations on these fail.
-	stormTable stormKind = iota
-	stormVault
-	stormBus
-	stormLambda
-	// stormProcesses: processes die and freeze.
-	stormProcesses
-	// stormNetwork: single requests go wrong.
-	stormNetwork
-	// stormTicks: the schedule misses ticks.
-	stormTicks
-	stormKinds
-)
-
-// String names the kind.
-func (k stormKind) String() string {
-	return [...]string{"table", "vault", "bus", "lambda", "processes", "network", "ticks", ""}[k]
 }
 
 // drizzle is the share of operations that go wrong at any time.
@@ -178,6 +150,10 @@ func (w *World) fault(o Operation, c *chance) Fault {
 		case s.kind == stormTable && sys == table, s.kind == stormVault && sys == vault,
 			s.kind == stormBus && sys == bus, s.kind == stormLambda && sys == lambda:
 			return ofStore(c)
+		case s.kind == stormWrites && o.Op == OpVaultPut, s.kind == stormAway && sys == bus, s.kind == stormGone && sys == table:
+			return Fault{Kind: Before}
+		case s.kind == stormAbsent && (o.Op == OpConnection || o.Op == OpDescribe):
+			return Fault{Kind: Absent}
 		case s.kind == stormProcesses:
 			return w.ofProcess(o, c)
 		case s.kind == stormNetwork && sys == network:
@@ -187,10 +163,12 @@ func (w *World) fault(o Operation, c *chance) Fault {
 	if !c.is(drizzle) {
 		return Fault{}
 	}
-	switch {
-	case c.is(0.3):
+	switch network := o.Op.system() == network; {
+	case w.cfg.Stores && network:
+		return Fault{}
+	case !w.cfg.Stores && c.is(0.3):
 		return w.ofProcess(o, c)
-	case o.Op.system() == network:
+	case network:
 		return ofNetwork(o.Op, c)
 	default:
 		return ofStore(c)

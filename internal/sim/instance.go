@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
@@ -21,7 +23,9 @@ type Instance struct {
 	w    *World
 	id   int
 	kind string
-	skew time.Duration
+	// skew is how far its clock is off, and until offUntil, if it is wrong, by off.
+	skew, off time.Duration
+	offUntil  time.Time
 	// request is that of a single renewal, forced tells that an operator sent
 	// it.
 	request *rotation.Request
@@ -29,6 +33,8 @@ type Instance struct {
 	// open are logins that are counted and not settled, by connection; guarded by
 	// the world's mu.
 	open map[string]*counted
+	// began is when it did.
+	began time.Time
 	// died is closed at the process's end by a kill.
 	died chan struct{}
 
@@ -38,8 +44,9 @@ type Instance struct {
 	thaw    time.Time
 	number  int
 	touched map[string]time.Time
-	// faulted is when something last went wrong with each connection.
-	faulted map[string]time.Time
+	// faulted is when something last went wrong with each connection, lost the
+	// same but for what the vault did not do.
+	faulted, lost map[string]time.Time
 }
 
 // spawn makes a process. It is called at moments of their own, so that its
@@ -51,16 +58,30 @@ func (w *World) spawn(kind string) *Instance {
 	w.mu.Unlock()
 	c := w.draw("skew", fmt.Sprint(kind, id))
 	skew := w.cfg.skew()
-	return &Instance{
+	i := &Instance{
 		w: w, id: id, kind: kind, skew: c.between(-skew, skew), died: make(chan struct{}),
-		open: map[string]*counted{}, touched: map[string]time.Time{}, faulted: map[string]time.Time{},
+		open: map[string]*counted{}, touched: map[string]time.Time{},
+		faulted: map[string]time.Time{}, lost: map[string]time.Time{}, began: w.now(),
 	}
+	i.off, i.offUntil = w.wrongClock(kind, id)
+	return i
+}
+
+// wrong reports whether the process's clock is wrong now.
+func (i *Instance) wrong() bool { return i.off != 0 && i.w.now().Before(i.offUntil) }
+
+// apart is how far its clock is off now.
+func (i *Instance) apart() time.Duration {
+	if i.wrong() {
+		return i.skew + i.off
+	}
+	return i.skew
 }
 
 // Now is the process's clock. A frozen process reads it when it has thawed.
 func (i *Instance) Now() time.Time {
 	i.gate()
-	return i.w.now().Add(i.skew)
+	return i.w.now().Add(i.apart())
 }
 
 // Chance is for jitter: the same in each run.
@@ -131,7 +152,7 @@ func (i *Instance) spoil(until time.Time) {
 	for name, at := range i.touched {
 		if until.Sub(at) < busy || i.w.now().Sub(at) < busy {
 			names = append(names, name)
-			i.faulted[name] = until
+			i.faulted[name], i.lost[name] = until, until
 		}
 	}
 	i.mu.Unlock()
@@ -146,18 +167,36 @@ func (i *Instance) spoilt(name string, since time.Time) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	at, ok := i.faulted[name]
-	return ok && !at.Before(since)
+	return ok && !at.Before(since) || i.outlived(since)
+}
+
+// outlived reports whether the table was swapped under the process since a
+// moment.
+func (i *Instance) outlived(since time.Time) bool {
+	swapped := i.w.swapped.Load()
+	return i.began.UnixNano() < swapped && swapped >= since.UnixNano()
+}
+
+// lostIt is spoilt, but for what the vault did not do: then there is the table.
+func (i *Instance) lostIt(name string, since time.Time) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	at, ok := i.lost[name]
+	return ok && !at.Before(since) || i.outlived(since)
 }
 
 // hit notes a fault of one operation. That of something shared may concern
 // whatever the process is busy with.
-func (i *Instance) hit(about string, until time.Time) {
+func (i *Instance) hit(op Op, about string, until time.Time) {
 	if i.w.conns[about] == nil {
 		i.spoil(until)
 		return
 	}
 	i.mu.Lock()
 	i.faulted[about] = until
+	if op.system() != vault {
+		i.lost[about] = until
+	}
 	i.mu.Unlock()
 	i.w.disturb(about, until)
 }
@@ -186,14 +225,34 @@ func (i *Instance) enter(ctx context.Context, op Op, about string) (Fault, chanc
 			if i.w.conns[about] == nil {
 				busy = i.w.busyWith()
 			}
-			i.hit(cmp.Or(busy, about), i.w.now().Add(f.For+lease.Term))
+			i.hit(op, cmp.Or(busy, about), i.w.now().Add(f.For+lease.Term))
 		}
 		i.w.note(i, step{op: op, about: about, fault: f})
+		if op == OpPublish {
+			i.w.muted(about)
+		}
 		if call := callOf(ctx); call != nil && op.system() == table {
 			call.tableFailed = true
 		}
 	}
+	if i.wrong() {
+		i.misdates(op, about)
+	}
 	return f, c
+}
+
+// misdates notes that a process whose clock is wrong does something: whatever it
+// writes may be believed for as long as such a thing may be true.
+func (i *Instance) misdates(op Op, about string) {
+	const believed = 70 * time.Minute
+	now := i.w.now()
+	i.hit(op, about, now.Add(lease.Term))
+	if h := i.w.hosts[about]; h != nil {
+		i.w.disturb(about, now.Add(lease.Skew+budget.MaxWait))
+	} else {
+		i.w.disturb(about, now.Add(believed))
+	}
+	i.w.judgeMisdated(i, op, about)
 }
 
 // busyWith is the connection that the goroutine is busy with: what it last took
@@ -254,6 +313,8 @@ func perform[T any](ctx context.Context, i *Instance, op Op, about string, act f
 		}
 	case Before:
 		return none, unavailable(nil)
+	case Absent:
+		return none, connection.ErrNotFound
 	}
 	i.pass(&c)
 	v, err := act(ctx)

@@ -9,15 +9,27 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 )
 
-// renewer is rotate's verb in the process.
+// environment of the rotate function: what it remembers outlives an invocation. One
+// invocation has it at a time, and one that dies takes it with it.
 func (i *Instance) renewer() *renewal.Renewer {
-	p := i.ports()
-	return &renewal.Renewer{
-		Grants: p.Grants, Leases: p.Leases, Accounts: p.Accounts, Budgets: p.Budgets,
-		Connections: p.Connections, Vault: p.Vault, Parking: p.Parking, Events: p.Events, Connect: p.Connect,
-		Hosts: i.w.allowed, Now: p.Now, Chance: i.Chance,
-		PerSecond: i.w.cfg.PerSecond, Concurrency: i.w.cfg.Concurrency,
+	w, p := i.w, i.ports()
+	w.mu.Lock()
+	r := &renewal.Renewer{Hosts: w.allowed, PerSecond: w.cfg.PerSecond, Concurrency: w.cfg.Concurrency}
+	if n := len(w.warm); n > 0 {
+		r, w.warm = w.warm[n-1], w.warm[:n-1]
 	}
+	w.mu.Unlock()
+	r.Grants, r.Leases, r.Accounts, r.Budgets = p.Grants, p.Leases, p.Accounts, p.Budgets
+	r.Connections, r.Vault, r.Parking, r.Events = p.Connections, p.Vault, p.Parking, p.Events
+	r.Connect, r.Now, r.Chance = p.Connect, p.Now, i.Chance
+	return r
+}
+
+// rest keeps the environment for the next invocation.
+func (i *Instance) rest(r *renewal.Renewer) {
+	i.w.mu.Lock()
+	defer i.w.mu.Unlock()
+	i.w.warm = append(i.w.warm, r)
 }
 
 // rotate is one invocation of rotate for a connection, in a process of its own.
@@ -30,7 +42,9 @@ func (w *World) rotate(ctx context.Context, r rotation.Request, forced bool) (ro
 	w.running.Go(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateTimeout)
 		defer cancel()
-		report := i.renewer().Renew(ctx, r)
+		renewer := i.renewer()
+		report := renewer.Renew(ctx, r)
+		i.rest(renewer)
 		w.judgeRenewed(i, report)
 		done <- report
 	})
@@ -52,7 +66,14 @@ func (w *World) sweep() {
 	i := w.spawn("sweep")
 	ctx, cancel := context.WithTimeout(w.ctx, rotateTimeout)
 	defer cancel()
-	swept, err := i.renewer().Sweep(ctx)
+	renewer := i.renewer()
+	swept, err := renewer.Sweep(ctx)
+	i.mu.Lock()
+	dead := i.dead
+	i.mu.Unlock()
+	if !dead {
+		i.rest(renewer)
+	}
 	if err == nil {
 		w.judgeSweep(swept.Result)
 	}

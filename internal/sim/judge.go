@@ -71,6 +71,12 @@ type judged struct {
 	wellAt, livedUntil time.Time
 	// resumedAt is when an operator last resumed it.
 	resumedAt time.Time
+	// tokenGone is when an operator deleted the grant's secret; absentUntil is until
+	// when the connection's secret is not found; findable is since when the server
+	// takes the stored refresh token of somebody who waits for a person.
+	tokenGone, absentUntil, findable time.Time
+	// mute: until then none of its events can be expected to be sent.
+	mute time.Time
 	// mended is when somebody put right what was wrong.
 	mended time.Time
 }
@@ -85,6 +91,8 @@ type asked struct {
 type given struct {
 	at, ends time.Time
 	identity string
+	// misdated: a wrong clock has written down when it came.
+	misdated bool
 	// answers are the requests that were answered with it and heard; allowed
 	// is how many more than two there may be.
 	answers, allowed int
@@ -156,7 +164,7 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 	}
 	w.figures.Writes++
 	before := c.stored
-	after, err := w.table.Grant(context.Background(), c.name, grant.Strong)
+	after, err := w.table().Grant(context.Background(), c.name, grant.Strong)
 	if err != nil {
 		return
 	}
@@ -172,6 +180,9 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 	c.stored, c.storedAt, c.storedBy = after, w.now(), i
 	if before.HasToken() && (before.Living(w.now()) || !before.Unexpired(w.now())) {
 		c.livedUntil = before.ExpiresAt
+		if t := c.given[before.Fingerprint]; t != nil && t.ends.Before(c.livedUntil) {
+			c.livedUntil = t.ends
+		}
 		if w.now().Before(before.ExpiresAt) {
 			c.livedUntil = w.now()
 		}
@@ -189,13 +200,13 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 		old.replaced = w.now()
 	}
 	if now := c.given[after.Fingerprint]; now != nil && after.HasToken() {
-		now.replaced = time.Time{}
+		now.replaced, now.misdated = time.Time{}, now.misdated || i.wrong()
 	}
 	latest := later(after.Due(), w.now().Add(w.cfg.skew()))
 	if after.Status != grant.StatusPaused && after.Status != grant.StatusUnknown && (after.Shard == "" || after.DueAt.After(latest)) {
 		w.broken("I8", c, "not in the index in time: shard %q, %s, due %s", after.Shard, after.DueAt, after.Due())
 	}
-	w.judgeHealth(c, before, after)
+	w.judgeHealth(i, c, before, after)
 }
 
 // judgeHealth looks at a change of a grant's health.
@@ -206,7 +217,7 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 // that were not (judgeRejected).
 //
 // I12 starts its clock here: somebody is needed since.
-func (w *World) judgeHealth(c *conn, before, after grant.Grant) {
+func (w *World) judgeHealth(i *Instance, c *conn, before, after grant.Grant) {
 	if after.NeedsSomebody() && before.Status != after.Status {
 		c.needy, c.announced, c.mended = w.now(), time.Time{}, time.Time{}
 	}
@@ -215,7 +226,7 @@ func (w *World) judgeHealth(c *conn, before, after grant.Grant) {
 	} else {
 		c.refusedAt = time.Time{}
 	}
-	if after.Living(w.now()) {
+	if c.believed(w.now()).Living(w.now()) {
 		c.mended = time.Time{}
 	}
 	if after.Status == grant.StatusOK && after.HasToken() {
@@ -227,24 +238,10 @@ func (w *World) judgeHealth(c *conn, before, after grant.Grant) {
 	}
 	switch after.Status {
 	case grant.StatusReauthorize:
-		w.judgeReauthorize(c)
+		w.judgeReauthorize(i, c)
 	case grant.StatusCredentialsRejected:
 		w.judgeRejected(c)
 	default:
-	}
-}
-
-func (w *World) judgeReauthorize(c *conn) {
-	token, err := w.secrets.Current(context.Background(), c.name)
-	if err != nil || token.Token.IsZero() || !c.clientRight() || c.gone || c.broken {
-		return
-	}
-	if c.row > 1 && w.now().Sub(c.rowSince) > grant.TryEvery/2-w.tolerance() {
-		return // for an hour nobody could tell; the pauses' jitter is part of that
-	}
-	ends := token.LoggedInAt.Add(c.refreshTTL())
-	if w.now().Add(w.tolerance()+time.Minute).Before(ends) && c.host.server.Alive(token.Token) {
-		w.broken("I5", c, "a person is asked though the server takes the stored refresh token %s", short(token.Fingerprint()))
 	}
 }
 
@@ -268,35 +265,6 @@ func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToke
 	}
 }
 
-// judgeParked notes a refresh token that was parked because the vault does not
-// take it: it is kept like one in the vault (I5).
-func (w *World) judgeParked(i *Instance, name string, r grant.RefreshToken, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c := w.conns[name]
-	e := numbered(OpPark, name, err, r.Epoch)
-	e.text = short(r.Fingerprint())
-	w.noteLocked(i, e)
-	if err != nil {
-		return
-	}
-	w.figures.Parked++
-	if c.refresh.fingerprint == r.Fingerprint() || c.refresh.by == i {
-		c.refresh.stored = true
-	}
-}
-
-// askedForAnother reports whether the secret has changed its identity since a
-// moment.
-func (j *judged) askedForAnother(since time.Time) bool {
-	for n, a := range j.secrets {
-		if n > 0 && !a.from.Before(since) && a.identity != j.secrets[n-1].identity {
-			return true
-		}
-	}
-	return false
-}
-
 // judgeSeized notes a lease taken over anyone's head.
 func (w *World) judgeSeized(name string) {
 	w.mu.Lock()
@@ -313,6 +281,7 @@ func (w *World) judgePublished(i *Instance, e event.Event) {
 	w.figures.Events++
 	w.noteLocked(i, numbered(OpPublish, e.Connection, nil, 0))
 	c.ring.events[(c.ring.next+len(c.ring.events)-1)%len(c.ring.events)].text = string(e.Type)
+	w.judgeTrue(i, c, e)
 	switch e.Type {
 	case event.ReauthorizationRequired, event.CredentialsRejected:
 		c.announced = w.now()

@@ -19,6 +19,9 @@ func (w *World) judgePaused(name string, until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.hosts[name]
+	if _, believed := budget.Bounds(w.now()); until.After(believed.Add(w.tolerance())) {
+		return // a wrong clock's
+	}
 	h.pausedUntil = later(h.pausedUntil, until)
 	w.disturbLocked(name, until.Add(w.tolerance()))
 	w.noteLocked(nil, step{op: OpThrottled, about: name, text: "paused until " + until.Format("15:04:05.000")})

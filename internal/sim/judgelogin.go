@@ -152,6 +152,10 @@ func (w *World) judgeUnclear(i *Instance, c *conn, l *logins) {
 	for len(l.unclear) > 0 && now.Sub(l.unclear[0]) >= account.UnclearFor {
 		l.unclear = l.unclear[1:]
 	}
+	if i.wrong() { // when it was is written down wrongly
+		l.unclear = nil
+		return
+	}
 	if n := len(l.unclear); n > 0 && !i.forced && !w.troubled(c.host) {
 		gap := now.Sub(l.unclear[n-1])
 		forgiven := !l.forgiven && c.host.workedAt.After(l.unclear[n-1])

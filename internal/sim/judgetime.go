@@ -23,7 +23,10 @@ const (
 // or was last served (a token may come again with nothing left), or at which
 // the last disturbance was over that kept it from being served: a missed tick, a pause of the host, a process that died with the lease. Where
 // clocks differ by more than 50 ms it is not judged.
-func (w *World) judgeDelay(c *conn) {
+func (w *World) judgeDelay(i *Instance, c *conn) {
+	if i.wrong() {
+		return
+	}
 	since, ok := w.overdueSince(c)
 	if !ok {
 		return
@@ -125,18 +128,21 @@ func (w *World) inspect() {
 			w.broken("I8", c, "due since %s and forgotten: %s", now.Sub(since), describe(c.stored))
 		}
 		w.judgeRecovery(c)
+		w.inspectStores(c, calm)
 		if w.troubled(c.host) || c.gone || c.paused || c.broken {
 			continue
 		}
 		switch {
+		case now.Before(c.absentUntil.Add(absentAfter)):
+		case overdue(c.mended, look+2*tickEvery+work) && !c.believed(now).Living(now):
+			w.broken("I12", c, "put right %s ago and still %s", now.Sub(c.mended), c.stored.Status)
+		case now.Before(later(w.mute, c.mute)):
 		case overdue(c.refusedAt, tickEvery+work):
 			w.broken("I12", c, "refused %s ago, and nobody is told: %s", now.Sub(c.refusedAt), c.stored.Status)
 		case !c.needy.IsZero() && c.announced.IsZero() && overdue(c.needy, tickEvery+work):
 			w.broken("I12", c, "somebody is needed since %s and was not told", now.Sub(c.needy))
 		case !c.needy.IsZero() && overdue(c.announced, daily+look+2*tickEvery):
 			w.broken("I12", c, "somebody is needed and was last told %s ago", now.Sub(c.announced))
-		case overdue(c.mended, look+2*tickEvery+work) && !c.stored.Living(now):
-			w.broken("I12", c, "put right %s ago and still %s", now.Sub(c.mended), c.stored.Status)
 		}
 	}
 }
@@ -151,7 +157,8 @@ func (w *World) judgeEnd() {
 		if c.gone || c.paused || c.broken || c.Wrong || !c.clientRight() || !c.passwordRight() || c.mending {
 			continue
 		}
-		g, now := c.stored, w.now()
+		now := w.now()
+		g := c.believed(now)
 		if c.storedAt.IsZero() || g.Living(now) && !g.Waiting() {
 			continue
 		}

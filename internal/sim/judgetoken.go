@@ -15,12 +15,12 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 	if w.onToken != nil {
 		w.onToken(s.request)
 	}
-	w.judgeRate(h, c)
+	w.judgeRate(i, h, c)
 	if i.kind != callbackKind {
 		w.judgeReason(i, c)
 		w.judgeRepetition(i, c)
-		w.judgeProbe(h, c, s) // of what the process before has written down
-		w.judgeDelay(c)
+		w.judgeProbe(i, h, c, s) // of what the process before has written down
+		w.judgeDelay(i, c)
 		w.judgeKept(i, c)
 	}
 	number := 1
@@ -43,8 +43,12 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 // judgeRate is I4: at most 10 token requests in any one-second window at the
 // server, all functions together. Two that are exactly a second apart are in
 // different windows. Where clocks differ by more than 50 ms it is not judged.
-func (w *World) judgeRate(h *host, c *conn) {
+func (w *World) judgeRate(i *Instance, h *host, c *conn) {
 	const limit = 10
+	if i.wrong() || w.now().Before(h.misdated) {
+		h.window = nil
+		return
+	}
 	now := w.now().UnixNano()
 	for len(h.window) > 0 && h.window[0] <= now-int64(time.Second) {
 		h.window = h.window[1:]
@@ -61,17 +65,19 @@ func (w *World) judgeRate(h *host, c *conn) {
 // last accepted them. It gets besides what was on its way when it turned out to
 // (4.5; it is part of I3, since each probe may cost somebody a login). Frozen
 // processes are not on time.
-func (w *World) judgeProbe(h *host, c *conn, s sent) {
+func (w *World) judgeProbe(i *Instance, h *host, c *conn, s sent) {
 	const onTheWay = 30 * time.Second
 	now := w.now()
 	heldBack := s.login != 0 && c.Type == connection.Password || c.heldBack
 	if !h.refusing || !heldBack || now.Sub(h.refusingSince) < onTheWay {
 		return
 	}
-	if gap := now.Sub(h.probed); gap < tickEvery-w.tolerance()-onTheWay/2 && now.After(w.global) && now.After(c.disturbed) {
+	if gap := now.Sub(h.probed); !i.wrong() && gap < tickEvery-w.tolerance()-onTheWay/2 && now.After(w.global) && now.After(c.disturbed) {
 		w.broken("I3", c, "%s refuses everybody and was probed %s ago by %s", h.name, gap, h.prober)
 	}
-	h.probed, h.prober = now, c.name
+	if h.probed, h.prober = now, c.name; i.wrong() {
+		h.probed = time.Time{} // what it wrote down is doubted
+	}
 }
 
 // judgeReason is the first half of I2: a token request has a reason. The grant
@@ -82,8 +88,10 @@ func (w *World) judgeProbe(h *host, c *conn, s sent) {
 // and a login.
 func (w *World) judgeReason(i *Instance, c *conn) {
 	const passes = 4
-	g, now := c.stored, w.now()
+	now := w.now()
+	g := c.believed(now)
 	switch {
+	case i.wrong():
 	case c.last.by == i && c.last.number < passes:
 	case i.forced || c.storedAt.IsZero():
 	case !g.Due().After(now.Add(w.cfg.skew() + time.Millisecond)):
@@ -142,10 +150,11 @@ func (w *World) judgeRepetition(i *Instance, c *conn) {
 }
 
 // judgeKept is I5 for answers: a refresh token that the client heard is stored
-// before anybody asks again, unless something happened to its process.
+// in the vault, or parked, before anybody asks again, unless something happened to
+// its process or to the table.
 func (w *World) judgeKept(i *Instance, c *conn) {
 	r := c.refresh
-	if r.fingerprint == "" || r.stored || r.by == i || r.by.spoilt(c.name, r.at.Add(-time.Minute)) || c.seized.After(r.at) {
+	if i.wrong() || r.fingerprint == "" || r.stored || r.by == i || r.by.lostIt(c.name, r.at.Add(-time.Minute)) || c.seized.After(r.at.Add(-time.Minute)) {
 		return
 	}
 	w.broken("I5", c, "the refresh token %s was answered %s ago and not stored", short(r.fingerprint), w.now().Sub(r.at))
@@ -154,6 +163,11 @@ func (w *World) judgeKept(i *Instance, c *conn) {
 // judgeGiven notes what the server gave or refused.
 func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 	r, now := s.request, w.now()
+	defer func() {
+		if i.wrong() { // whatever it notes about times is doubted
+			c.failures, c.notBefore, c.dead = 0, time.Time{}, deadToken{}
+		}
+	}()
 	usable := s.heard && !s.spoilt && r.Outcome == reltioauthtest.OutcomeOK
 	if s.heard && r.RefreshToken != "" && r.RefreshToken != c.stored.RefreshFingerprint {
 		current, err := w.secrets.Current(w.ctx, c.name)

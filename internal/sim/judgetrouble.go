@@ -71,6 +71,9 @@ func (w *World) judgeRecovery(c *conn) {
 	ended := c.livedUntil
 	if c.stored.HasToken() {
 		ended = c.stored.ExpiresAt
+		if c.misdated(now) {
+			return
+		}
 	}
 	otherwise := later(later(w.global, c.disturbed), c.secrets[len(c.secrets)-1].from)
 	if ended.After(t.until) || ended.Before(t.from.Add(-2*tickEvery)) || otherwise.After(t.from) {
@@ -81,7 +84,7 @@ func (w *World) judgeRecovery(c *conn) {
 
 // expectsToken reports whether the connection needs nobody to get a token.
 func (w *World) expectsToken(c *conn) bool {
-	if c.storedAt.IsZero() || c.stored.Status == grant.StatusUnknown || c.stored.Status == grant.StatusPaused || c.Wrong || c.gone || c.broken || c.paused || !c.clientRight() || !c.passwordRight() {
+	if c.storedAt.IsZero() || c.stored.Status == grant.StatusUnknown || c.stored.Status == grant.StatusPaused || c.Wrong || c.gone || c.broken || c.paused || w.now().Before(c.absentUntil.Add(absentAfter)) || !c.clientRight() || !c.passwordRight() {
 		return false
 	}
 	if c.Type == connection.Password {
@@ -93,8 +96,8 @@ func (w *World) expectsToken(c *conn) bool {
 // takesStored reports whether the server takes the refresh token that is stored,
 // and we do not count it as ended.
 func (w *World) takesStored(c *conn) bool {
-	current, err := w.secrets.Current(w.ctx, c.name)
-	return err == nil && w.now().Before(current.LoggedInAt.Add(c.refreshTTL())) && c.host.server.Alive(current.Token)
+	token, ok := w.newest(c)
+	return ok && w.now().Before(token.LoggedInAt.Add(c.refreshTTL())) && c.host.server.Alive(token.Token)
 }
 
 // clientOf is the connection whose client sends a request.
@@ -124,7 +127,7 @@ func (w *World) valid(r *http.Request) (t reltioauth.Secret) {
 // Its end is as the clocks have it, and as the answers do that gave it.
 func (w *World) judgeEnded(i *Instance, c *conn, s sent) {
 	t := c.given[s.ended]
-	if t == nil || i.forced || i.kind == callbackKind || i.kind == operatorKind {
+	if t == nil || i.forced || i.kind == callbackKind || i.kind == operatorKind || i.wrong() {
 		return
 	}
 	const rounded = 15 * time.Second

@@ -27,7 +27,10 @@ func (w *World) Renew(name string, force bool) (report renewal.Report, ok bool) 
 	w.running.Go(func() {
 		ctx, cancel := context.WithTimeout(w.ctx, rotateTimeout)
 		defer cancel()
-		done <- i.renewer().Renew(ctx, r)
+		renewer := i.renewer()
+		report := renewer.Renew(ctx, r)
+		i.rest(renewer)
+		done <- report
 	})
 	select {
 	case report = <-done:
@@ -74,7 +77,7 @@ func (w *World) Plant(mode grant.Mode, over time.Duration) error {
 		if err != nil {
 			return err
 		}
-		held, err := w.table.TakeLease(w.ctx, lease.Request{Connection: c.name, Owner: lease.NewOwner(), Now: now, Until: now})
+		held, err := w.table().TakeLease(w.ctx, lease.Request{Connection: c.name, Owner: lease.NewOwner(), Now: now, Until: now})
 		if err != nil {
 			return err
 		}
@@ -83,7 +86,7 @@ func (w *World) Plant(mode grant.Mode, over time.Duration) error {
 		g = g.WithMode(false, mode, now.Add(-ch.between(0, grant.TestEvery)))
 		g.RetryAt = now.Add(time.Duration(n) * over / time.Duration(len(w.connList)))
 		g = g.Indexed(now)
-		if err := w.table.PutGrant(w.ctx, held, g); err != nil {
+		if err := w.table().PutGrant(w.ctx, held, g); err != nil {
 			return err
 		}
 		w.judgePut(i, held, nil)

@@ -28,9 +28,9 @@ func live(t *testing.T, cfg Config) *World {
 		w.Live()
 	})
 	f := w.Figures()
-	t.Logf("seed %d: %d connections, %s in %s: %d token requests, %d calls, %d faults, latest %s, at most %d a second, digest %x",
+	t.Logf("seed %d: %d connections, %s in %s: %d token requests, %d calls, %d faults, %d parked, %d misdated, latest %s, at most %d a second, digest %x",
 		cfg.Seed, cfg.Connections, cfg.For, time.Since(began).Round(time.Millisecond),
-		f.Requests, f.Calls, f.Faults, f.Latest.Round(time.Millisecond), f.Window, f.Digest)
+		f.Requests, f.Calls, f.Faults, f.Parked, f.Misdated, f.Latest.Round(time.Millisecond), f.Window, f.Digest)
 	return w
 }
 

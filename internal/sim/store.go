@@ -51,14 +51,14 @@ type stores struct{ i *Instance }
 
 func (s *stores) Grant(ctx context.Context, name string, c grant.Consistency) (grant.Grant, error) {
 	return perform(ctx, s.i, OpGrant, name, func(ctx context.Context) (grant.Grant, error) {
-		return s.i.w.table.Grant(ctx, name, c)
+		return s.i.w.table().Grant(ctx, name, c)
 	})
 }
 
 func (s *stores) PutGrant(ctx context.Context, held lease.Lease, g grant.Grant) error {
 	w := s.i.w
 	return do(ctx, s.i, OpPut, held.Connection, func(ctx context.Context) error {
-		err := w.table.PutGrant(ctx, held, g)
+		err := w.table().PutGrant(ctx, held, g)
 		w.judgePut(s.i, held, err)
 		return err
 	})
@@ -66,7 +66,7 @@ func (s *stores) PutGrant(ctx context.Context, held lease.Lease, g grant.Grant) 
 
 func (s *stores) DueGrants(ctx context.Context, shard grant.Shard, now time.Time, after *grant.Due, limit int) ([]grant.Due, error) {
 	return perform(ctx, s.i, OpDue, string(shard), func(ctx context.Context) ([]grant.Due, error) {
-		return s.i.w.table.DueGrants(ctx, shard, now, after, limit)
+		return s.i.w.table().DueGrants(ctx, shard, now, after, limit)
 	})
 }
 
@@ -81,13 +81,13 @@ func (s *stores) leasing(ctx context.Context, op Op, name string, act func(conte
 
 func (s *stores) TakeLease(ctx context.Context, r lease.Request) (lease.Lease, error) {
 	return s.leasing(ctx, OpTake, r.Connection, func(ctx context.Context) (lease.Lease, error) {
-		return s.i.w.table.TakeLease(ctx, r)
+		return s.i.w.table().TakeLease(ctx, r)
 	})
 }
 
 func (s *stores) SeizeLease(ctx context.Context, r lease.Request) (lease.Lease, error) {
 	return s.leasing(ctx, OpSeize, r.Connection, func(ctx context.Context) (lease.Lease, error) {
-		l, err := s.i.w.table.SeizeLease(ctx, r)
+		l, err := s.i.w.table().SeizeLease(ctx, r)
 		s.i.w.judgeSeized(r.Connection)
 		return l, err
 	})
@@ -95,19 +95,19 @@ func (s *stores) SeizeLease(ctx context.Context, r lease.Request) (lease.Lease, 
 
 func (s *stores) AdoptLease(ctx context.Context, given lease.Lease, r lease.Request) (lease.Lease, error) {
 	return s.leasing(ctx, OpAdopt, r.Connection, func(ctx context.Context) (lease.Lease, error) {
-		return s.i.w.table.AdoptLease(ctx, given, r)
+		return s.i.w.table().AdoptLease(ctx, given, r)
 	})
 }
 
 func (s *stores) ExtendLease(ctx context.Context, held lease.Lease, epoch int64, until time.Time) (lease.Lease, error) {
 	return s.leasing(ctx, OpExtend, held.Connection, func(ctx context.Context) (lease.Lease, error) {
-		return s.i.w.table.ExtendLease(ctx, held, epoch, until)
+		return s.i.w.table().ExtendLease(ctx, held, epoch, until)
 	})
 }
 
 func (s *stores) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	return do(ctx, s.i, OpRelease, held.Connection, func(ctx context.Context) error {
-		err := s.i.w.table.ReleaseLease(ctx, held)
+		err := s.i.w.table().ReleaseLease(ctx, held)
 		s.i.w.note(s.i, numbered(OpRelease, held.Connection, err, held.Epoch))
 		return err
 	})
@@ -115,13 +115,13 @@ func (s *stores) ReleaseLease(ctx context.Context, held lease.Lease) error {
 
 func (s *stores) Account(ctx context.Context, hash string) (account.Record, error) {
 	return perform(ctx, s.i, OpAccount, hash, func(ctx context.Context) (account.Record, error) {
-		return s.i.w.table.Account(ctx, hash)
+		return s.i.w.table().Account(ctx, hash)
 	})
 }
 
 func (s *stores) CountLogin(ctx context.Context, t account.Try) (account.Record, error) {
 	return perform(ctx, s.i, OpCount, t.Connection, func(ctx context.Context) (account.Record, error) {
-		r, err := s.i.w.table.CountLogin(ctx, t)
+		r, err := s.i.w.table().CountLogin(ctx, t)
 		s.i.w.judgeCounted(s.i, t.Connection, r, err)
 		return r, err
 	})
@@ -129,7 +129,7 @@ func (s *stores) CountLogin(ctx context.Context, t account.Try) (account.Record,
 
 func (s *stores) SettleLogin(ctx context.Context, t account.Try, o account.Outcome) error {
 	return do(ctx, s.i, OpSettle, t.Connection, func(ctx context.Context) error {
-		err := s.i.w.table.SettleLogin(ctx, t, o)
+		err := s.i.w.table().SettleLogin(ctx, t, o)
 		s.i.w.judgeSettled(s.i, t.Connection, o, err)
 		return err
 	})
@@ -137,25 +137,25 @@ func (s *stores) SettleLogin(ctx context.Context, t account.Try, o account.Outco
 
 func (s *stores) MoveClaim(ctx context.Context, hash, from, to string) error {
 	return do(ctx, s.i, OpMoveClaim, cmp.Or(to, from), func(ctx context.Context) error {
-		return s.i.w.table.MoveClaim(ctx, hash, from, to)
+		return s.i.w.table().MoveClaim(ctx, hash, from, to)
 	})
 }
 
 func (s *stores) Budget(ctx context.Context, host string) (budget.Record, error) {
 	return perform(ctx, s.i, OpBudget, host, func(ctx context.Context) (budget.Record, error) {
-		return s.i.w.table.Budget(ctx, host)
+		return s.i.w.table().Budget(ctx, host)
 	})
 }
 
 func (s *stores) Reserve(ctx context.Context, host string, window budget.Window) (time.Time, error) {
 	return perform(ctx, s.i, OpReserve, host, func(ctx context.Context) (time.Time, error) {
-		return s.i.w.table.Reserve(ctx, host, window)
+		return s.i.w.table().Reserve(ctx, host, window)
 	})
 }
 
 func (s *stores) Throttled(ctx context.Context, host string, t budget.Throttle) (budget.Record, error) {
 	return perform(ctx, s.i, OpThrottled, host, func(ctx context.Context) (budget.Record, error) {
-		r, err := s.i.w.table.Throttled(ctx, host, t)
+		r, err := s.i.w.table().Throttled(ctx, host, t)
 		s.i.w.judgePaused(host, r.PausedUntil)
 		return r, err
 	})
@@ -163,7 +163,7 @@ func (s *stores) Throttled(ctx context.Context, host string, t budget.Throttle) 
 
 func (s *stores) Refused(ctx context.Context, host, name string, now time.Time) (budget.Record, error) {
 	return perform(ctx, s.i, OpRefused, name, func(ctx context.Context) (budget.Record, error) {
-		r, err := s.i.w.table.Refused(ctx, host, name, now)
+		r, err := s.i.w.table().Refused(ctx, host, name, now)
 		s.i.w.judgeRefusing(host, name, r)
 		return r, err
 	})
@@ -171,7 +171,7 @@ func (s *stores) Refused(ctx context.Context, host, name string, now time.Time) 
 
 func (s *stores) Succeeded(ctx context.Context, host, client string) error {
 	return do(ctx, s.i, OpSucceeded, host, func(ctx context.Context) error {
-		err := s.i.w.table.Succeeded(ctx, host, client)
+		err := s.i.w.table().Succeeded(ctx, host, client)
 		s.i.w.judgeSucceeded(host)
 		return err
 	})
@@ -179,18 +179,24 @@ func (s *stores) Succeeded(ctx context.Context, host, client string) error {
 
 func (s *stores) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
 	return perform(ctx, s.i, OpProbe, host, func(ctx context.Context) (bool, error) {
-		return s.i.w.table.Probe(ctx, host, now)
+		return s.i.w.table().Probe(ctx, host, now)
 	})
 }
 
 func (s *stores) Connection(ctx context.Context, name string) (connection.Source, error) {
 	return perform(ctx, s.i, OpConnection, name, func(ctx context.Context) (connection.Source, error) {
+		if s.i.w.absent(name) {
+			return connection.Source{}, connection.ErrNotFound
+		}
 		return s.i.w.secrets.Connection(ctx, name)
 	})
 }
 
 func (s *stores) ConnectionVersion(ctx context.Context, name string) (string, error) {
 	return perform(ctx, s.i, OpDescribe, name, func(ctx context.Context) (string, error) {
+		if s.i.w.absent(name) {
+			return "", connection.ErrNotFound
+		}
 		return s.i.w.secrets.ConnectionVersion(ctx, name)
 	})
 }
@@ -218,7 +224,7 @@ func (s *stores) Put(ctx context.Context, name string, r grant.RefreshToken) (st
 
 func (s *stores) Park(ctx context.Context, name string, r grant.RefreshToken) error {
 	return do(ctx, s.i, OpPark, name, func(ctx context.Context) error {
-		err := s.i.w.table.Park(ctx, name, r)
+		err := s.i.w.table().Park(ctx, name, r)
 		s.i.w.judgeParked(s.i, name, r, err)
 		return err
 	})
@@ -226,13 +232,13 @@ func (s *stores) Park(ctx context.Context, name string, r grant.RefreshToken) er
 
 func (s *stores) Parked(ctx context.Context, name string) (grant.RefreshToken, error) {
 	return perform(ctx, s.i, OpParked, name, func(ctx context.Context) (grant.RefreshToken, error) {
-		return s.i.w.table.Parked(ctx, name)
+		return s.i.w.table().Parked(ctx, name)
 	})
 }
 
 func (s *stores) Unpark(ctx context.Context, name string, epoch int64) error {
 	return do(ctx, s.i, OpUnpark, name, func(ctx context.Context) error {
-		err := s.i.w.table.Unpark(ctx, name, epoch)
+		err := s.i.w.table().Unpark(ctx, name, epoch)
 		s.i.w.note(s.i, numbered(OpUnpark, name, err, epoch))
 		return err
 	})

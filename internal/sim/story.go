@@ -191,6 +191,7 @@ func (w *World) broken(invariant string, c *conn, format string, args ...any) {
 			events = append(events, lastOf(other.ring.all(), 12)...)
 		}
 	}
+	events = append(events, lastOf(w.journal.all(), 16)...)
 	slices.SortStableFunc(events, func(a, b step) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	for _, e := range events {
 		b.Story = append(b.Story, "  "+e.String())

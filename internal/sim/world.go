@@ -9,16 +9,18 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
 // World is a fleet with everything around it. Make one with New inside a
 // bubble.
 type World struct {
-	cfg     Config
-	ctx     context.Context //nolint:containedctx // the root of all invocations
-	began   time.Time
-	table   memory.Table
+	cfg   Config
+	ctx   context.Context //nolint:containedctx // the root of all invocations
+	began time.Time
+	// tables is what the processes' table holds now; operators swap it.
+	tables  atomic.Pointer[memory.Table]
 	secrets memory.Secrets
 	allowed connection.Hosts
 	// hosts by "host:port", conns by name; both fixed before anything runs.
@@ -40,6 +42,8 @@ type World struct {
 	patience context.Context //nolint:containedctx // it ends a wait of days
 	// onToken, if not nil, hears of each token request that arrived.
 	onToken func(reltioauthtest.Request)
+	// swapped is when the table last got another content.
+	swapped atomic.Int64
 	// fair: no weather any more. stopped: the world ends early.
 	fair    atomic.Bool
 	stopped atomic.Bool
@@ -55,6 +59,14 @@ type World struct {
 	// busy are connections by goroutine.
 	busy   map[string]string
 	storms []weather
+	// warm are environments of the rotate function that wait for an invocation.
+	warm []*renewal.Renewer
+	// restorer wrote what is in a table that was swapped.
+	restorer *Instance
+	// journal has the weather and what operators do to all.
+	journal ring
+	// mute: until then no event can be expected to be sent.
+	mute   time.Time
 	global time.Time // until when the world as a whole is disturbed
 	breach *Breach
 	// refusals by account, then by credentials.
@@ -83,6 +95,8 @@ type host struct {
 	// workedAt is when a refusing host was last seen to work.
 	workedAt time.Time
 	ring     ring
+	// misdated: until then reservations of a wrong clock may be in its record.
+	misdated time.Time
 	// backlogs were counted lately.
 	backlogs []backlog
 }
@@ -117,7 +131,9 @@ func New(cfg Config) *World {
 		w.hostList = append(w.hostList, h)
 		w.allowed = append(w.allowed, h.name)
 	}
+	w.tables.Store(new(memory.Table))
 	w.kept = keptUsually
+	w.restorer = w.spawn(operatorKind)
 	for range 3 {
 		w.environments = append(w.environments, w.environment())
 	}
@@ -126,6 +142,9 @@ func New(cfg Config) *World {
 	}
 	return w
 }
+
+// table is the one that processes reach.
+func (w *World) table() *memory.Table { return w.tables.Load() }
 
 // Breach is the first invariant that broke; nil if none did.
 func (w *World) Breach() *Breach {
@@ -152,8 +171,9 @@ type Figures struct {
 	Writes, Fenced, Faults, Deaths    int
 	// Calling are the events that call somebody.
 	Events, Calling, People int
-	// Parked are refresh tokens that the vault did not take.
-	Parked int
+	// Parked are refresh tokens that the vault did not take, Refusals people asked
+	// for though no refresh token had ended, Misdated what wrong clocks did.
+	Parked, Refusals, Misdated int
 	// Latest is the longest that a due renewal waited; Window the most token
 	// requests that one host got within a second.
 	Latest time.Duration

@@ -8,6 +8,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -310,5 +311,24 @@ func TestARefreshTokenFoundInTheVaultEndsNoValidToken(t *testing.T) {
 		}
 		time.Sleep(time.Until(g.Due()))
 		w.expect(w.acme(), rotation.Renewed, "")
+	})
+}
+
+// So it is while the grant waits for a person: at the second look the newest version
+// is used, though it is older than the grant's last write.
+func TestVersionNotFoundWhileAPersonIsAskedFor(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.started(authorizationCode())
+		w.due()
+		g := w.grant("acme")
+		g.Status, g.SecretVersion = grant.StatusReauthorize, "purged"
+		if err := w.table.PutGrant(w.t.Context(), w.seize(), g.Indexed(time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lease.Term)
+		w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+		w.status(grant.StatusReauthorize)
+		time.Sleep(time.Minute + time.Second)
+		w.expect(w.force(), rotation.Renewed, "")
 	})
 }

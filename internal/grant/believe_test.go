@@ -19,6 +19,18 @@ func TestBelieved(t *testing.T) {
 		"a retry in 65 minutes":        {func(g *grant.Grant) { g.RetryAt = now.Add(65 * time.Minute) }, func(*grant.Grant) {}},
 		"a retry a bit later":          {func(g *grant.Grant) { g.RetryAt = now.Add(65*time.Minute + 1) }, func(g *grant.Grant) { g.RetryAt = now }},
 		"a retry in a year":            {func(g *grant.Grant) { g.RetryAt = now.Add(365 * 24 * time.Hour) }, func(g *grant.Grant) { g.RetryAt = now }},
+		"a look in five minutes": {
+			func(g *grant.Grant) {
+				g.Status, g.RetryAt = grant.StatusReauthorize, now.Add(grant.LookEvery+10*time.Second)
+			},
+			func(*grant.Grant) {},
+		},
+		"a look a bit later": {
+			func(g *grant.Grant) {
+				g.Status, g.RetryAt = grant.StatusReauthorize, now.Add(grant.LookEvery+10*time.Second+1)
+			},
+			func(g *grant.Grant) { g.RetryAt = now },
+		},
 		"issued by a clock a bit fast": {func(g *grant.Grant) { moveToken(g, 10*time.Second) }, func(*grant.Grant) {}},
 		"issued ten minutes ahead": {
 			func(g *grant.Grant) { moveToken(g, 10*time.Minute) },
@@ -89,6 +101,29 @@ func TestADoubtedTokenServesAndIsDue(t *testing.T) {
 		}
 		if g.RetryAt = now.Add(time.Minute); g.EarlyWindow(now) || !g.Due().Equal(g.RetryAt) {
 			t.Errorf("%s: after a failure it is renewed before retry_at", mode)
+		}
+	}
+}
+
+// What a clock that is ahead writes down is no reason to tell nobody, or to try
+// nothing, for twice as long.
+func TestWhatHappensInTheFutureHasNotHappened(t *testing.T) {
+	now := issued()
+	for _, ahead := range []time.Duration{11 * time.Second, 50 * time.Minute, 23 * time.Hour} {
+		at := now.Add(ahead)
+		g := fresh(status(grant.StatusReauthorize), func(g *grant.Grant) { g.TriedAt, g.WarnedAt = at, at }).Believed(now)
+		if !g.TryDue(now) {
+			t.Errorf("%s ahead: not tried", ahead)
+		}
+		if g := g.Announced(g, now, true); len(g.Unpublished) != 1 {
+			t.Errorf("%s ahead: nobody is told again", ahead)
+		}
+		if !(grant.Due{DueAt: at}).Misdated(now) && ahead > grant.LookEvery {
+			t.Errorf("%s ahead: not looked at", ahead)
+		}
+		factor := fresh(status(grant.StatusMFARequired), func(g *grant.Grant) { g.TriedAt = at }).Believed(now)
+		if factor.TryDue(now) {
+			t.Errorf("%s ahead: a login is tried that mails a code", ahead)
 		}
 	}
 }

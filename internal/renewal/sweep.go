@@ -63,30 +63,37 @@ func (r *Renewer) Sweep(ctx context.Context) (Swept, error) {
 		}
 		s.renewAll(ctx, batch)
 	}
+	waiting, misdated := r.waiting(ctx, began)
+	s.renewAll(ctx, misdated)
 	s.probe(ctx)
-	swept := Swept{Reports: s.reports}
+	swept := Swept{Reports: s.reports, Waiting: waiting}
 	for _, report := range s.reports {
 		swept.Result.Count(report.Outcome)
 	}
 	if len(s.queue) > 0 {
 		swept.OldestOverdue = began.Sub(s.queue[0].DueAt)
 	}
-	swept.Waiting = r.waiting(ctx, began)
 	return swept, nil
 }
 
-// waiting counts the waiting shard.
-func (r *Renewer) waiting(ctx context.Context, now time.Time) (n int) {
+// waiting counts the waiting shard, and finds in it what a wrong clock has put off:
+// that is due now.
+func (r *Renewer) waiting(ctx context.Context, now time.Time) (n int, misdated []grant.Due) {
 	const farAhead = 365 * 24 * time.Hour
 	var after *grant.Due
 	for {
 		page, err := r.Grants.DueGrants(ctx, grant.ShardWaiting, now.Add(farAhead), after, sweepPage)
 		if err != nil {
-			return -1
+			return -1, nil
 		}
 		n += len(page)
+		for _, d := range page {
+			if d.Misdated(now) {
+				misdated = append(misdated, grant.Due{Connection: d.Connection, DueAt: now})
+			}
+		}
 		if len(page) < sweepPage {
-			return n
+			return n, misdated
 		}
 		after = &page[len(page)-1]
 	}

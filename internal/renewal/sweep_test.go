@@ -249,6 +249,26 @@ func TestSweepSeesBothShards(t *testing.T) {
 	})
 }
 
+// A clock that was ahead has put off the next look at who waits: a sweep looks all
+// the same.
+func TestSweepSeesWhatAWrongClockHasPutOff(t *testing.T) {
+	for _, ahead := range []time.Duration{20 * time.Minute, 24 * time.Hour} {
+		bubble(t, func(w *world) {
+			w.started(authorizationCode())
+			g := w.grant("acme")
+			g.Status, g.RetryAt, g.TriedAt = grant.StatusReauthorize, time.Now().Add(ahead), time.Now().Add(ahead-grant.LookEvery)
+			if err := w.table.PutGrant(w.t.Context(), w.seize(), g.WithoutToken().Indexed(time.Now())); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(lease.Term)
+			w.sweep()
+			if g := w.grant("acme"); !g.Living(time.Now()) {
+				t.Errorf("%s ahead: %s until %s, want it renewed", ahead, g.Status, g.RetryAt)
+			}
+		})
+	}
+}
+
 // More than a page is due: nobody is forgotten.
 func TestSweepPages(t *testing.T) {
 	bubble(t, func(w *world) {

@@ -177,6 +177,9 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 	if before.Identity != after.Identity {
 		c.failures, c.notBefore = 0, time.Time{} // it is another's grant
 	}
+	if after.Status == grant.StatusUnknown { // nothing is left of what was refused before
+		c.row, c.failures, c.heldBack, c.notBefore = 0, 0, false, time.Time{}
+	}
 	c.stored, c.storedAt, c.storedBy = after, w.now(), i
 	if before.HasToken() && (before.Living(w.now()) || !before.Unexpired(w.now())) {
 		c.livedUntil = before.ExpiresAt
@@ -203,7 +206,7 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 		now.replaced, now.misdated = time.Time{}, now.misdated || i.wrong()
 	}
 	latest := later(after.Due(), w.now().Add(w.cfg.skew()))
-	if after.Status != grant.StatusPaused && after.Status != grant.StatusUnknown && (after.Shard == "" || after.DueAt.After(latest)) {
+	if !i.wrong() && after.Status != grant.StatusPaused && after.Status != grant.StatusUnknown && (after.Shard == "" || after.DueAt.After(latest)) {
 		w.broken("I8", c, "not in the index in time: shard %q, %s, due %s", after.Shard, after.DueAt, after.Due())
 	}
 	w.judgeHealth(i, c, before, after)

@@ -93,17 +93,17 @@ func (w *World) judgeTrue(i *Instance, c *conn, e event.Event) {
 	if now := w.now(); now.Sub(c.seized) < time.Minute || i.spoilt(c.name, now.Add(-time.Minute)) {
 		return
 	}
-	g, true_ := c.stored, true
+	g, holds := c.stored, true
 	switch e.Type {
 	case event.ReauthorizationRequired:
-		true_ = g.Status == grant.StatusReauthorize
+		holds = g.Status == grant.StatusReauthorize
 	case event.CredentialsRejected:
-		true_ = g.NeedsSomebody() && g.Status != grant.StatusReauthorize
+		holds = (g.NeedsSomebody() || g.Status == grant.StatusFailing && g.Relogin != "") && g.Status != grant.StatusReauthorize
 	case event.Recovered, event.ReauthorizationSoon:
-		true_ = !g.Waiting() && !g.NeedsSomebody()
+		holds = !g.Waiting() && !g.NeedsSomebody()
 	default:
 	}
-	if !true_ || e.Status != string(g.Status) {
+	if !holds || e.Status != string(g.Status) {
 		w.broken("I12", c, "%s with status %s is sent, and it is %s", e.Type, e.Status, describe(g))
 	}
 }

@@ -90,7 +90,7 @@ func (v *visit) readVault(ctx context.Context) error {
 		return err
 	}
 	v.parkedEpoch = parked.Epoch
-	if parked.Epoch > known.Epoch {
+	if err == nil && parked.Epoch > known.Epoch {
 		parked.Version = v.g.SecretVersion
 		known = parked
 	}

@@ -124,7 +124,7 @@ func (v *visit) kept() (kept grant.RefreshToken, same bool) {
 		return grant.RefreshToken{Token: given, LoggedInAt: v.g.LoggedInAt, Version: v.g.SecretVersion}, true
 	}
 	return grant.RefreshToken{
-		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1), Identity: v.c.Identity(),
+		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1, v.parkedEpoch), Identity: v.c.Identity(),
 	}, false
 }
 

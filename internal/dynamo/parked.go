@@ -34,7 +34,7 @@ func (t *Table) Parked(ctx context.Context, name string) (grant.RefreshToken, er
 		return grant.RefreshToken{}, ofItem(parkedKey(name), err)
 	}
 	if r.Token.IsZero() {
-		return grant.RefreshToken{}, grant.ErrNotFound
+		return grant.RefreshToken{Epoch: r.Epoch}, grant.ErrNotFound
 	}
 	return r, nil
 }

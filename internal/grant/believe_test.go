@@ -15,10 +15,10 @@ func TestBelieved(t *testing.T) {
 		change func(g *grant.Grant)
 		want   func(g *grant.Grant)
 	}{
-		"as it should be":              {func(*grant.Grant) {}, func(*grant.Grant) {}},
-		"a retry in 65 minutes":        {func(g *grant.Grant) { g.RetryAt = now.Add(65 * time.Minute) }, func(*grant.Grant) {}},
-		"a retry a bit later":          {func(g *grant.Grant) { g.RetryAt = now.Add(65*time.Minute + 1) }, func(g *grant.Grant) { g.RetryAt = now }},
-		"a retry in a year":            {func(g *grant.Grant) { g.RetryAt = now.Add(365 * 24 * time.Hour) }, func(g *grant.Grant) { g.RetryAt = now }},
+		"as it should be":       {func(*grant.Grant) {}, func(*grant.Grant) {}},
+		"a retry in 65 minutes": {func(g *grant.Grant) { g.RetryAt = now.Add(65 * time.Minute) }, func(*grant.Grant) {}},
+		"a retry a bit later":   {func(g *grant.Grant) { g.RetryAt = now.Add(65*time.Minute + 1) }, func(g *grant.Grant) { g.RetryAt = now }},
+		"a retry in a year":     {func(g *grant.Grant) { g.RetryAt = now.Add(365 * 24 * time.Hour) }, func(g *grant.Grant) { g.RetryAt = now }},
 		"a look in five minutes": {
 			func(g *grant.Grant) {
 				g.Status, g.RetryAt = grant.StatusReauthorize, now.Add(grant.LookEvery+10*time.Second)

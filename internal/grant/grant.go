@@ -306,7 +306,8 @@ const ParkAfter = 2 * time.Second
 type Parking interface {
 	// Park keeps r, unless one of a higher epoch is kept: then ErrFenced.
 	Park(ctx context.Context, name string, r RefreshToken) error
-	// Parked returns the one that is kept, or ErrNotFound.
+	// Parked returns the one that is kept; else ErrNotFound, with the epoch of the
+	// one that was forgotten last: none of a lower one is kept.
 	Parked(ctx context.Context, name string) (RefreshToken, error)
 	// Unpark forgets the one of that epoch, if it is kept still.
 	Unpark(ctx context.Context, name string, epoch int64) error

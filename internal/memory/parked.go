@@ -28,9 +28,9 @@ func (t *Table) Parked(ctx context.Context, name string) (grant.RefreshToken, er
 		return grant.RefreshToken{}, err
 	}
 	defer leave()
-	r, ok := t.parked[name]
-	if !ok || r.Token.IsZero() {
-		return grant.RefreshToken{}, grant.ErrNotFound
+	r := t.parked[name]
+	if r.Token.IsZero() {
+		return grant.RefreshToken{Epoch: r.Epoch}, grant.ErrNotFound
 	}
 	return r, nil
 }

@@ -45,6 +45,8 @@ type path struct {
 	// highest is the highest epoch seen in the vault, newest what has it.
 	highest int64
 	newest  grant.RefreshToken
+	// lastParked is the epoch of the refresh token that was parked last, if none is now.
+	lastParked int64
 	// tokenMissing: the refresh token is not where the grant points.
 	tokenMissing bool
 	// unkept says why the vault does not have the refresh token; nil: it has it.

@@ -41,6 +41,9 @@ func (p *path) readVault(ctx context.Context, pointer string) error {
 		return err
 	}
 	isParked := err == nil
+	if !isParked {
+		p.lastParked = parked.Epoch
+	}
 	parked.ParkedAt = time.Time{} // the vault has no use for it
 	versions, err := p.readVersions(ctx, pointer)
 	if err != nil && !isParked {
@@ -253,5 +256,6 @@ func (p *path) insteadOfRotating(s step, refused error) (step, error) {
 }
 
 // nextEpoch orders a new version in the vault: the lease's epoch, or one above
-// the highest seen there, since a restored table is behind its vault.
-func (p *path) nextEpoch() int64 { return max(p.held.Epoch, p.highest+1) }
+// the highest seen there, since a restored table is behind its vault; never below
+// what was parked last, since the vault may be lost.
+func (p *path) nextEpoch() int64 { return max(p.held.Epoch, p.highest+1, p.lastParked) }

@@ -107,7 +107,7 @@ func (w *World) judgeCall(k *called, a vend.Answer, err error) {
 		w.broken("I1", c, "the answer %s is no token of this connection", short(a.Fingerprint))
 	case !now.Before(a.ExpiresAt.Add(time.Second)) || a.ExpiresIn < time.Second:
 		w.broken("I1", c, "the answer %s ended at %s, it is %s", short(a.Fingerprint), a.ExpiresAt, now)
-	case a.ExpiresAt.After(w.latestEnd(c, t)) && !k.by.wrong():
+	case a.ExpiresAt.After(w.latestEnd(t)) && !k.by.wrong():
 		w.broken("I1", c, "the answer %s is said to end at %s, Reltio ends it at %s", short(a.Fingerprint), a.ExpiresAt, t.ends)
 	case !c.askedFor(t):
 		w.broken("I1", c, "the token %s is of %s, which the secret did not ask for", short(a.Fingerprint), t.identity)
@@ -121,14 +121,9 @@ func (w *World) judgeCall(k *called, a vend.Answer, err error) {
 }
 
 // latestEnd is until when a token may be said to live: as the server has it, or as
-// long as it ever lives, counted from now, while the clock that wrote it down was
-// ahead and nobody has renewed it.
-func (w *World) latestEnd(c *conn, t *given) time.Time {
-	ends := t.ends
-	if g := c.stored; t.misdated {
-		ends = later(ends, w.now().Add(g.Life()))
-	}
-	return ends.Add(w.tolerance() + time.Second)
+// what a wrong clock has written down is believed.
+func (w *World) latestEnd(t *given) time.Time {
+	return later(t.ends, t.said.Believed(w.now()).ExpiresAt).Add(w.tolerance() + time.Second)
 }
 
 // askedFor reports whether the secret asked for such a token when the renewal

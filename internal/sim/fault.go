@@ -136,7 +136,7 @@ func (w *World) fault(o Operation, c *chance) Fault {
 	if w.cfg.Script != nil {
 		return w.cfg.Script(o)
 	}
-	if w.cfg.Calm || !w.stormy() {
+	if !w.stormy() {
 		return Fault{}
 	}
 	w.mu.Lock()
@@ -160,7 +160,7 @@ func (w *World) fault(o Operation, c *chance) Fault {
 			return ofNetwork(o.Op, c)
 		}
 	}
-	if !c.is(drizzle) {
+	if w.cfg.Calm || !c.is(drizzle) {
 		return Fault{}
 	}
 	switch network := o.Op.system() == network; {

@@ -116,7 +116,7 @@ func (w *World) spec(n int) Spec {
 	if r.IntN(6) == 0 {
 		s.Aliases = []string{"blue", "green"}[:1+r.IntN(2)]
 	}
-	s.Wrong = s.Type != connection.AuthorizationCode && r.IntN(15) == 0
+	s.Wrong = !w.cfg.Stores && s.Type != connection.AuthorizationCode && r.IntN(15) == 0
 	s.Behaviour = w.behaviour()
 	if s.TTL < time.Hour {
 		s.Behaviour.ReuseRevokes = false // the sandbox would remember thousands of tokens

@@ -13,6 +13,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 )
 
@@ -35,6 +36,8 @@ type Instance struct {
 	open map[string]*counted
 	// began is when it did.
 	began time.Time
+	// renewal is the environment of an invocation of rotate.
+	renewal *renewal.Renewer
 	// died is closed at the process's end by a kill.
 	died chan struct{}
 

@@ -22,6 +22,7 @@ func (i *Instance) renewer() *renewal.Renewer {
 	r.Grants, r.Leases, r.Accounts, r.Budgets = p.Grants, p.Leases, p.Accounts, p.Budgets
 	r.Connections, r.Vault, r.Parking, r.Events = p.Connections, p.Vault, p.Parking, p.Events
 	r.Connect, r.Now, r.Chance = p.Connect, p.Now, i.Chance
+	i.renewal = r
 	return r
 }
 
@@ -75,7 +76,7 @@ func (w *World) sweep() {
 		i.rest(renewer)
 	}
 	if err == nil {
-		w.judgeSweep(swept.Result)
+		w.judgeSweep(swept)
 	}
 }
 

@@ -91,8 +91,9 @@ type asked struct {
 type given struct {
 	at, ends time.Time
 	identity string
-	// misdated: a wrong clock has written down when it came.
-	misdated bool
+	// said is the grant in which a wrong clock wrote down when it came; zero if
+	// none did.
+	said grant.Grant
 	// answers are the requests that were answered with it and heard; allowed
 	// is how many more than two there may be.
 	answers, allowed int
@@ -203,7 +204,9 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 		old.replaced = w.now()
 	}
 	if now := c.given[after.Fingerprint]; now != nil && after.HasToken() {
-		now.replaced, now.misdated = time.Time{}, now.misdated || i.wrong()
+		if now.replaced = (time.Time{}); i.wrong() {
+			now.said = after
+		}
 	}
 	latest := later(after.Due(), w.now().Add(w.cfg.skew()))
 	if !i.wrong() && after.Status != grant.StatusPaused && after.Status != grant.StatusUnknown && (after.Shard == "" || after.DueAt.After(latest)) {
@@ -289,6 +292,9 @@ func (w *World) judgePublished(i *Instance, e event.Event) {
 	case event.ReauthorizationRequired, event.CredentialsRejected:
 		c.announced = w.now()
 		w.figures.Calling++
+		if e.Type == event.CredentialsRejected {
+			w.figures.Rejected++
+		}
 		w.callSomebody(c)
 	default:
 	}

@@ -57,9 +57,13 @@ func (w *World) judgeSucceeded(name string) {
 }
 
 // judgeSweep counts a sweep.
-func (w *World) judgeSweep(r rotation.Result) {
+func (w *World) judgeSweep(s renewal.Swept) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, r := range s.Reports {
+		w.countUnstored(r)
+	}
+	r := s.Result
 	w.figures.Sweeps++
 	w.figures.Renewed += r.Renewed
 	w.figures.LeftOver += r.LeftOver
@@ -70,11 +74,19 @@ func (w *World) judgeSweep(r rotation.Result) {
 func (w *World) judgeRenewed(_ *Instance, r renewal.Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.countUnstored(r)
 	switch r.Outcome {
 	case rotation.Renewed:
 		w.figures.Renewed++
 	case rotation.Failed:
 		w.figures.Failed++
 	default:
+	}
+}
+
+// countUnstored counts what the metric of that name does.
+func (w *World) countUnstored(r renewal.Report) {
+	if r.Parked {
+		w.figures.Unstored++
 	}
 }

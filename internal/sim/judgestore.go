@@ -7,6 +7,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -14,6 +15,14 @@ import (
 
 // believed is the stored grant as a right clock reads it.
 func (j *judged) believed(now time.Time) grant.Grant { return j.stored.Believed(now) }
+
+// Needed counts why a person was asked for a connection that had not waited for one.
+type Needed struct {
+	// Absent: there was no refresh token, or no secret that could be right. Ended:
+	// it had, by our own count. Refused: the server said so. Misdated: to a clock
+	// that was wrong it had ended.
+	Absent, Ended, Refused, Misdated int
+}
 
 // judgeParked notes a refresh token that was parked because the vault does not
 // take it: it is kept like one in the vault (I5).
@@ -30,6 +39,29 @@ func (w *World) judgeParked(i *Instance, name string, r grant.RefreshToken, err 
 	w.figures.Parked++
 	if c.refresh.fingerprint == r.Fingerprint() || c.refresh.by == i {
 		c.refresh.stored = true
+	}
+}
+
+// judgeVaultRefuses notes for an environment whether the vault takes refresh tokens.
+func (w *World) judgeVaultRefuses(i *Instance, r grant.RefreshToken, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, refuses := w.unwritable[i.renewal]
+	switch {
+	case err == nil:
+		delete(w.unwritable, i.renewal)
+	case !refuses && !r.Token.IsZero() && i.renewal != nil:
+		w.unwritable[i.renewal] = w.now()
+	}
+}
+
+// judgeRotates is I5 for what might be lost: an environment that knows the vault to
+// refuse has no refresh token replaced, but for what was on its way.
+func (w *World) judgeRotates(i *Instance, c *conn, s sent) {
+	const onTheWay = 30 * time.Second
+	since, refuses := w.unwritable[i.renewal]
+	if refuses && s.request.GrantType == "refresh_token" && c.stored.Rotates && w.now().Sub(since) > onTheWay {
+		w.broken("I5", c, "a refresh token is replaced though the vault refuses since %s", w.now().Sub(since))
 	}
 }
 
@@ -50,15 +82,22 @@ func (w *World) newest(c *conn) (grant.RefreshToken, bool) {
 // then it is put right by itself (inspectStores).
 func (w *World) judgeReauthorize(i *Instance, c *conn) {
 	token, stored := w.newest(c)
+	n := &w.figures.Needed
 	switch {
-	case !stored || !c.clientRight() || c.gone || c.broken || i.wrong():
+	case !stored || !c.clientRight() || c.gone || c.broken:
+		n.Absent++
+		return
+	case i.wrong():
+		n.Misdated++
 		return
 	case c.row > 1 && w.now().Sub(c.rowSince) > grant.TryEvery/2-w.tolerance():
-		return // for an hour nobody could tell; the pauses' jitter is part of that
+		n.Refused++ // for an hour nobody could tell; the pauses' jitter is part of that
+		return
 	case !w.now().Add(w.tolerance() + time.Minute).Before(token.LoggedInAt.Add(c.refreshTTL())):
+		n.Ended++
 		return
 	}
-	w.figures.Refusals++
+	n.Refused++
 	switch {
 	case c.host.server.Alive(token.Token):
 		w.broken("I5", c, "a person is asked though the server takes the stored refresh token %s", short(token.Fingerprint()))
@@ -130,7 +169,12 @@ func (w *World) judgeMisdated(i *Instance, op Op, about string) {
 //
 // I8: who waits is looked at every five minutes, whatever a wrong clock has written.
 func (w *World) inspectStores(c *conn, calm time.Time) {
+	const again = 10 * time.Minute // a pause, a second look, a tick
 	now, g := w.now(), c.stored
+	well := later(later(g.ExpiresAt, calm), w.writable)
+	if g.LastError == fault.StoreUnavailable && g.Status == grant.StatusFailing && now.Sub(well) > again && !g.Waiting() && !c.believed(now).Living(now) {
+		w.broken("I5", c, "the stores are well since %s, and it is still %s", now.Sub(well), describe(g))
+	}
 	if !g.Waiting() || c.storedAt.IsZero() || now.Before(c.absentUntil) {
 		return
 	}

@@ -22,6 +22,7 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 		w.judgeProbe(i, h, c, s) // of what the process before has written down
 		w.judgeDelay(i, c)
 		w.judgeKept(i, c)
+		w.judgeRotates(i, c, s)
 	}
 	number := 1
 	if c.last.by == i {
@@ -236,7 +237,7 @@ func (w *World) judgeDead(i *Instance, c *conn, r reltioauthtest.Request) {
 		c.refusedAt = now
 	}
 	early := c.dead.token == r.Presented && c.dead.by != i && now.Sub(c.dead.at) < grant.LookEvery-w.tolerance()
-	if early && !w.troubled(c.host) && !c.dead.by.spoilt(c.name, c.dead.at.Add(-time.Minute)) && !i.forced {
+	if early && !w.troubled(c.host) && !c.dead.by.spoilt(c.name, c.dead.at.Add(-time.Minute)) && !i.forced && !i.wrong() {
 		w.broken("I2", c, "the dead refresh token %s is tried again after %s", short(r.Presented), now.Sub(c.dead.at))
 	}
 	c.dead = deadToken{token: r.Presented, at: now, by: i}

@@ -136,7 +136,7 @@ func (w *World) judgeEnded(i *Instance, c *conn, s sent) {
 	reported := i.request != nil && i.request.RejectedFingerprint == s.ended
 	refresh := s.request.GrantType == "refresh_token"
 	switch {
-	case left <= rounded+w.tolerance(), t.misdated:
+	case left <= rounded+w.tolerance(), t.said.HasToken():
 	case s.op == OpToken && !refresh: // what a login ends, it ends at a server that nobody knows yet (4.2)
 	case refresh && reported && c.stored.CheckVerdict == grant.Unclear:
 	case refresh && !s.request.Acted && c.stored.Mode() == grant.Overlap: // its refresh token has ended before it

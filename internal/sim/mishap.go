@@ -25,6 +25,13 @@ func (w *World) mishap() {
 		w.Restore(w.Backup(), wait, r.IntN(2) == 0)
 	case 2:
 		w.Empty()
+		if r.IntN(2) == 0 { // meanwhile somebody gives connections to others
+			w.after(away/2, func() {
+				for _, c := range w.connList[r.IntN(len(w.connList)):] {
+					w.anotherUser(c)
+				}
+			})
+		}
 	case 3:
 		w.purge(w.connList)
 	case 4:

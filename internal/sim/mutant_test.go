@@ -64,6 +64,7 @@ func TestMutants(t *testing.T) {
 	}
 	all := mutants()
 	maps.Copy(all, misreadings())
+	maps.Copy(all, losses())
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			for seed := uint64(100); seed < 100+mutantSeeds; seed++ {

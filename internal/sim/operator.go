@@ -172,10 +172,11 @@ func (w *World) unpause(c *conn) {
 
 // anotherUser gives the connection to somebody else, or back.
 func (w *World) anotherUser(c *conn) {
-	if c.Type != connection.Password {
+	w.mu.Lock()
+	if c.Type != connection.Password || c.mending || c.gone || c.broken || c.paused {
+		w.mu.Unlock()
 		return
 	}
-	w.mu.Lock()
 	if c.user == c.other() {
 		c.user = c.first()
 	} else {

@@ -214,12 +214,14 @@ func (s *stores) Version(ctx context.Context, name, version string) (grant.Refre
 }
 
 func (s *stores) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
-	return perform(ctx, s.i, OpVaultPut, name, func(ctx context.Context) (string, error) {
+	version, err := perform(ctx, s.i, OpVaultPut, name, func(ctx context.Context) (string, error) {
 		before, _ := s.i.w.secrets.Current(ctx, name) // none: the zero one
 		version, err := s.i.w.secrets.Put(ctx, name, r)
 		s.i.w.judgeVault(s.i, name, before, r, version)
 		return version, err
 	})
+	s.i.w.judgeVaultRefuses(s.i, r, err)
+	return version, err
 }
 
 func (s *stores) Park(ctx context.Context, name string, r grant.RefreshToken) error {

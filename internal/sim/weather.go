@@ -95,6 +95,7 @@ func (w *World) begin(s weather) {
 	}, keptUsually)
 	switch s.kind {
 	case stormWrites: // what is parked is renewed in time
+		w.writable = later(w.writable, s.until)
 	case stormAway:
 		w.mute = later(w.mute, s.until.Add(longestMute))
 	case stormAbsent, stormClocks: // what they hit is disturbed
@@ -129,7 +130,7 @@ const (
 // wrongClock says how far off the clock of a process is that begins now, and
 // until when; zero if it is right.
 func (w *World) wrongClock(kind string, id int) (off time.Duration, until time.Time) {
-	if kind == operatorKind || w.cfg.Calm && w.cfg.Script == nil || !w.stormy() {
+	if kind == operatorKind || !w.stormy() {
 		return 0, time.Time{}
 	}
 	w.mu.Lock()

@@ -61,6 +61,11 @@ type World struct {
 	storms []weather
 	// warm are environments of the rotate function that wait for an invocation.
 	warm []*renewal.Renewer
+	// unwritable is since when the vault has refused a refresh token of each of them,
+	// with no success since.
+	unwritable map[*renewal.Renewer]time.Time
+	// writable is until when the vault refuses everybody's writes.
+	writable time.Time
 	// restorer wrote what is in a table that was swapped.
 	restorer *Instance
 	// journal has the weather and what operators do to all.
@@ -117,6 +122,8 @@ func New(cfg Config) *World {
 		taken:    map[int64]bool{},
 		refusals: map[string]map[uint64]*logins{},
 		busy:     map[string]string{},
+
+		unwritable: map[*renewal.Renewer]time.Time{},
 	}
 	for n := range max(1, cfg.Hosts) {
 		h := &host{name: hostNames[n] + ":443", url: "https://" + hostNames[n]}
@@ -171,9 +178,14 @@ type Figures struct {
 	Writes, Fenced, Faults, Deaths    int
 	// Calling are the events that call somebody.
 	Events, Calling, People int
-	// Parked are refresh tokens that the vault did not take, Refusals people asked
-	// for though no refresh token had ended, Misdated what wrong clocks did.
-	Parked, Refusals, Misdated int
+	// Rejected of them say that credentials are.
+	Rejected int
+	Needed   Needed
+	// Parked are refresh tokens that the vault did not take, Misdated what wrong
+	// clocks did.
+	Parked, Misdated int
+	// Unstored is the metric of that name.
+	Unstored int
 	// Latest is the longest that a due renewal waited; Window the most token
 	// requests that one host got within a second.
 	Latest time.Duration

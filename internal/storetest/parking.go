@@ -18,6 +18,7 @@ func parkingPromises() promises {
 		"a lower epoch is fenced off":             lowerIsFenced,
 		"the same parked again is taken":          parkedAgain,
 		"what is unparked is not found":           unparked,
+		"what is unparked tells its epoch":        unparkedEpoch,
 		"only the epoch that is named goes":       unparkedOther,
 		"nothing is unparked where nothing is":    unparkedNothing,
 		"a lower epoch stays fenced off after it": fencedAfterUnparking,
@@ -115,6 +116,18 @@ func unparked(t *testing.T, s Store) {
 	for range 2 {
 		noError(t, s.Unpark(t.Context(), "acme", 1))
 		wantNothingParked(t, s, "acme")
+	}
+}
+
+func unparkedEpoch(t *testing.T, s Store) {
+	for _, epoch := range []int64{0, 7} {
+		if epoch > 0 {
+			park(t, s, "acme", parkedToken("r7", epoch))
+			noError(t, s.Unpark(t.Context(), "acme", epoch))
+		}
+		if r, _ := s.Parked(t.Context(), "acme"); r.Epoch != epoch {
+			t.Errorf("the one that was forgotten last has epoch %d, want %d", r.Epoch, epoch)
+		}
 	}
 }
 

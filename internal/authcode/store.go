@@ -116,11 +116,14 @@ func (v *visit) unpark(ctx context.Context) {
 func (v *visit) kept() (kept grant.RefreshToken, same bool) {
 	known := v.known
 	given, ours := v.token.RefreshToken, v.g.Identity == v.c.Identity()
+	// One that has ended by our own count and is given again has had its clock
+	// started anew.
+	ended := func(since time.Time) bool { return !since.Add(v.c.RefreshTokenLife).After(v.token.IssuedAt) }
 	switch {
 	case !ours || given.IsZero():
-	case given.Equal(known.Token) && known.Of(v.c.Identity()):
+	case given.Equal(known.Token) && known.Of(v.c.Identity()) && !ended(known.LoggedInAt):
 		return known, true
-	case v.g.RefreshFingerprint == reltioauth.Fingerprint(given):
+	case !ended(v.g.LoggedInAt) && v.g.RefreshFingerprint == reltioauth.Fingerprint(given):
 		return grant.RefreshToken{Token: given, LoggedInAt: v.g.LoggedInAt, Version: v.g.SecretVersion}, true
 	}
 	return grant.RefreshToken{

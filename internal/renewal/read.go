@@ -174,9 +174,10 @@ func (p *path) another(before grant.Grant) bool {
 
 // refreshToken is the first refresh token that is worth trying: not past its
 // end, and not refused on this way. One that came from a refresh may have had its
-// clock started anew by the server: past its end only a refusal ends it.
+// clock started anew by the server, and a grant that has lost what it knew cannot
+// tell: past its end only a refusal ends it.
 func (p *path) refreshToken() (grant.RefreshToken, bool) {
-	renewed := p.g.Rotates && p.g.Status != grant.StatusReauthorize
+	renewed := (p.g.Rotates || !p.g.HasRefreshToken()) && p.g.Status != grant.StatusReauthorize
 	for _, t := range p.tokens {
 		ended := !renewed && !t.LoggedInAt.Add(p.c.RefreshTokenLife).After(p.Now())
 		if !ended && !slices.Contains(p.spent, t.Fingerprint()) {

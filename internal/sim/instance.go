@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
@@ -242,20 +241,6 @@ func (i *Instance) enter(ctx context.Context, op Op, about string) (Fault, chanc
 		i.misdates(op, about)
 	}
 	return f, c
-}
-
-// misdates notes that a process whose clock is wrong does something: whatever it
-// writes may be believed for as long as such a thing may be true.
-func (i *Instance) misdates(op Op, about string) {
-	const believed = 70 * time.Minute
-	now := i.w.now()
-	i.hit(op, about, now.Add(lease.Term))
-	if h := i.w.hosts[about]; h != nil {
-		i.w.disturb(about, now.Add(lease.Skew+budget.MaxWait))
-	} else {
-		i.w.disturb(about, now.Add(believed))
-	}
-	i.w.judgeMisdated(i, op, about)
 }
 
 // busyWith is the connection that the goroutine is busy with: what it last took

@@ -95,9 +95,10 @@ func (w *World) judgeReauthorize(i *Instance, c *conn) {
 		n.Refused++ // for an hour nobody could tell; the pauses' jitter is part of that
 		return
 	case !w.now().Add(w.tolerance() + time.Minute).Before(token.LoggedInAt.Add(c.refreshTTL())):
-		const behind = mostBehind + 5*time.Minute // a clock that was may have dated the login
+		const behind = mostBehind + 5*time.Minute                   // a clock that was may have dated the login
 		known := c.Behaviour.RefreshTokens == reltioauthtest.Rotate // else nobody sees that a clock was started anew
-		if n.Ended++; known && w.now().Sub(token.LoggedInAt.Add(c.refreshTTL())) > behind && c.host.server.Alive(token.Token) {
+		n.Ended++
+		if known && w.now().Sub(token.LoggedInAt.Add(c.refreshTTL())) > behind && c.host.server.Alive(token.Token) {
 			w.broken("I5", c, "a person is asked at the end of the refresh token %s, and the server takes it", short(token.Fingerprint()))
 		}
 		return
@@ -154,7 +155,7 @@ func (w *World) judgeTrue(i *Instance, c *conn, e event.Event) {
 
 // judgeMisdated notes what a process with a wrong clock does: to it leases seem to
 // have ended that have not, and instants of the budget to be free.
-func (w *World) judgeMisdated(i *Instance, op Op, about string) {
+func (w *World) judgeMisdated(op Op, about string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.now()

@@ -54,7 +54,7 @@ func (w *World) Backup() *Backup {
 	defer w.mu.Unlock()
 	b := &Backup{table: w.table().Copy(), judged: make(map[*conn]judged, len(w.connList)), at: w.now()}
 	for _, c := range w.connList {
-		b.judged[c] = c.judged.copied()
+		b.judged[c] = c.copied()
 	}
 	return b
 }

@@ -2,7 +2,11 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
 
 // weather is what fails where, for a while. rate is the share of operations
@@ -82,13 +86,7 @@ func (w *World) Storm(kind stormKind, lasts time.Duration) {
 func (w *World) begin(s weather) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	kept := w.storms[:0:0]
-	for _, old := range w.storms {
-		if s.from.Before(old.until) {
-			kept = append(kept, old)
-		}
-	}
-	w.storms = append(kept, s)
+	w.storms = append(slices.DeleteFunc(slices.Clone(w.storms), func(old weather) bool { return !s.from.Before(old.until) }), s)
 	w.journal.add(step{
 		at: s.from, kind: "weather", about: "-", op: "storm",
 		text: fmt.Sprintf("%s, %.3g of it, until %s", s.kind, s.rate, s.until.Format("Jan 02 15:04:05")),
@@ -148,4 +146,18 @@ func (w *World) wrongClock(kind string, id int) (off time.Duration, until time.T
 		return c.between(leastOff, most), s.until
 	}
 	return 0, time.Time{}
+}
+
+// misdates notes that a process whose clock is wrong does something: whatever it
+// writes may be believed for as long as such a thing may be true.
+func (i *Instance) misdates(op Op, about string) {
+	const believed = 70 * time.Minute
+	now := i.w.now()
+	i.hit(op, about, now.Add(lease.Term))
+	if h := i.w.hosts[about]; h != nil {
+		i.w.disturb(about, now.Add(lease.Skew+budget.MaxWait))
+	} else {
+		i.w.disturb(about, now.Add(believed))
+	}
+	i.w.judgeMisdated(op, about)
 }

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -97,15 +98,45 @@ func run(args []string, out, log io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	cases, err := choose(clean, s.only)
+	if s.soak > 0 {
+		cases, err := choose(clean, s.only)
+		if err != nil {
+			return err
+		}
+		return soak(ctx, s, clean, cases, out)
+	}
+	courses, err := s.bench.Courses(ctx, faults.Walks())
 	if err != nil {
 		return err
 	}
-	if s.soak > 0 {
-		return soak(ctx, s, clean, cases, out)
+	cases, err := choose(clean, s.only)
+	outages := chooseOutages(courses, s.only)
+	if err != nil && len(outages) == 0 {
+		return err
 	}
-	_, _ = fmt.Fprintf(log, "%d cases\n", len(cases))
-	return document(ctx, s, clean, cases, out, log)
+	_, _ = fmt.Fprintf(log, "%d cases, %d outages\n", len(cases), len(outages))
+	return document(ctx, s, log, out, &suite{clean: clean, cases: cases, courses: courses, outages: outages})
+}
+
+// suite is what a run runs.
+type suite struct {
+	clean   []faults.Clean
+	cases   []faults.Case
+	courses []faults.Course
+	outages []faults.Outage
+}
+
+// chooseOutages returns the outages that are like the pattern.
+func chooseOutages(courses []faults.Course, only *regexp.Regexp) []faults.Outage {
+	var outages []faults.Outage
+	for _, c := range courses {
+		for _, each := range c.Outages() {
+			if only.MatchString(each.Title()) {
+				outages = append(outages, each)
+			}
+		}
+	}
+	return outages
 }
 
 // choose returns the cases that are like the pattern; none is an error.
@@ -127,47 +158,67 @@ func choose(clean []faults.Clean, only *regexp.Regexp) ([]faults.Case, error) {
 // errBroken is the end of a run that found something.
 var errBroken = errors.New("an invariant is broken")
 
-// document runs every case and writes the table.
-func document(ctx context.Context, s *settings, clean []faults.Clean, cases []faults.Case, out, log io.Writer) error {
-	began, done, missed, broken := time.Now(), 0, 0, 0
-	results, err := s.bench.Run(ctx, clean, cases, func(r faults.Result) {
-		done++
-		if r.Missed {
-			missed++
-		}
-		if len(r.Problems) > 0 {
-			broken++
-			_, _ = fmt.Fprintln(log, r.Line())
-		}
-		if s.log {
-			_, _ = io.WriteString(log, r.Log)
-		}
-		if done%100 == 0 {
-			_, _ = fmt.Fprintf(log, "%d of %d cases\n", done, len(cases))
-		}
+// progress counts what has ended, and says so.
+type progress struct {
+	log          io.Writer
+	verbose      bool
+	what         string
+	of           int
+	done, missed int
+	broken       int
+}
+
+func (p *progress) heard(line, log string, missed bool, problems int) {
+	p.done++
+	if missed {
+		p.missed++
+	}
+	if problems > 0 {
+		p.broken++
+		_, _ = fmt.Fprintln(p.log, line)
+	}
+	if p.verbose {
+		_, _ = io.WriteString(p.log, log)
+	}
+	if p.done%100 == 0 {
+		_, _ = fmt.Fprintf(p.log, "%d of %d %s\n", p.done, p.of, p.what)
+	}
+}
+
+// document runs everything and writes the tables.
+func document(ctx context.Context, s *settings, log, out io.Writer, all *suite) error {
+	began := time.Now()
+	outages := progress{log: log, verbose: s.log, what: "outages", of: len(all.outages)}
+	ended, err := s.bench.RunOutages(ctx, all.outages, func(r faults.OutageResult) {
+		outages.heard(r.Line(), r.Log, r.Missed, len(r.Problems))
 	})
 	if err != nil {
 		return err
 	}
-	writers := []io.Writer{out}
+	cases := progress{log: log, verbose: s.log, what: "cases", of: len(all.cases)}
+	results, err := s.bench.Run(ctx, all.clean, all.cases, func(r faults.Result) {
+		cases.heard(r.Line(), r.Log, r.Missed, len(r.Problems))
+	})
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	about := faults.About{Engines: s.with, Took: time.Since(began), AtOnce: s.bench.AtOnce}
+	err = errors.Join(about.Write(&text, cases.done-cases.missed, cases.broken),
+		faults.Write(&text, all.clean, results), faults.WriteOutages(&text, all.courses, ended))
+	if err != nil {
+		return err
+	}
+	if _, err := out.Write(text.Bytes()); err != nil {
+		return err
+	}
 	if s.table != "" {
-		file, err := os.Create(s.table)
-		if err != nil {
+		if err := os.WriteFile(s.table, text.Bytes(), 0o644); err != nil { //nolint:gosec // a document, for everybody
 			return err
 		}
-		defer func() { _ = file.Close() }() // what was written last says whether it was
-		writers = append(writers, file)
 	}
-	w := io.MultiWriter(writers...)
-	about := faults.About{Engines: s.with, Took: time.Since(began), AtOnce: s.bench.AtOnce}
-	if err := about.Write(w, len(cases)-missed, broken); err != nil {
-		return err
-	}
-	if err := faults.Write(w, clean, results); err != nil {
-		return err
-	}
-	if broken > 0 {
-		return fmt.Errorf("%w in %d of %d cases", errBroken, broken, len(cases))
+	if n := cases.broken + outages.broken; n > 0 {
+		return fmt.Errorf("%w in %d of %d cases", errBroken, n, len(all.cases)+len(all.outages))
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (s *scene) get(ctx context.Context, b *browser, address string) error {
 
 // invite makes a link.
 func (s *scene) invite(ctx context.Context, b *browser) error {
-	link, err := s.Invite(ctx, acmeProd, false)
+	link, err := s.Invite(ctx, s.name, false)
 	b.link = link
 	s.keepQuery(link)
 	return err

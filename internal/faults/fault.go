@@ -60,8 +60,8 @@ func (f Fault) lasts() bool { return f.Kind == Answer || f.Kind == Cut }
 func (f Fault) stops() bool { return f.Kind == FreezeBefore || f.Kind == FreezeAfter }
 func (f Fault) kills() bool { return f.Kind == KillBefore || f.Kind == KillAfter }
 
-// Faults are those that an operation can have: every throttle and every error
-// of the server's that AWS documents for the service.
+// Faults are those that an operation can have. Of AWS's codes there is one of
+// each class; every code is tried by Outages.
 func Faults(o Operation) []Fault {
 	all := []Fault{{Kind: KillBefore}, {Kind: KillAfter}, {Kind: FreezeBefore}, {Kind: FreezeAfter}, {Kind: Cut}}
 	switch {
@@ -74,39 +74,36 @@ func Faults(o Operation) []Fault {
 	return append(all, answers(o)...)
 }
 
-// answers are the errors that a service documents.
+// answers are the errors that an operation is given at each attempt: of AWS's
+// services a throttle, a fault of the service's, and a refusal, which the SDK
+// does not repeat.
 func answers(o Operation) []Fault {
 	is := func(status int, code string) Fault { return Fault{Kind: Answer, Status: status, Code: code} }
 	switch o.Service {
 	case stack.DynamoDB:
 		return []Fault{
 			is(http.StatusBadRequest, "ProvisionedThroughputExceededException"),
-			is(http.StatusBadRequest, "RequestLimitExceeded"),
-			is(http.StatusBadRequest, "ThrottlingException"),
 			is(http.StatusInternalServerError, "InternalServerError"),
-			is(http.StatusServiceUnavailable, "ServiceUnavailable"),
+			is(http.StatusBadRequest, "AccessDeniedException"),
 		}
 	case stack.SecretsManager:
 		return []Fault{
 			is(http.StatusBadRequest, "ThrottlingException"),
 			is(http.StatusInternalServerError, "InternalServiceError"),
-			is(http.StatusInternalServerError, "InternalFailure"),
-			is(http.StatusServiceUnavailable, "ServiceUnavailable"),
+			is(http.StatusBadRequest, "AccessDeniedException"),
 		}
 	case stack.EventBridge:
 		return []Fault{
 			is(http.StatusBadRequest, "ThrottlingException"),
 			is(http.StatusInternalServerError, "InternalException"),
-			is(http.StatusServiceUnavailable, "ServiceUnavailable"),
+			is(http.StatusBadRequest, "AccessDeniedException"),
 			is(http.StatusOK, entryRefused),
 		}
 	case stack.Lambda:
 		return []Fault{
 			is(http.StatusTooManyRequests, "TooManyRequestsException"),
 			is(http.StatusInternalServerError, "ServiceException"),
-			is(http.StatusBadGateway, "EC2ThrottledException"),
-			is(http.StatusBadGateway, "EC2UnexpectedException"),
-			is(http.StatusBadGateway, "ResourceNotReadyException"),
+			is(http.StatusForbidden, "AccessDeniedException"),
 		}
 	default:
 		return []Fault{
@@ -119,7 +116,8 @@ func answers(o Operation) []Fault {
 // entryRefused is a success of PutEvents in which the entry failed.
 const entryRefused = "FailedEntryCount 1"
 
-// answer is the error in the shape that the service gives it.
+// answer is the error in the shape that the service gives it: JSON 1.0 or 1.1
+// with __type, or, of Lambda, a header.
 func (f Fault) answer(service stack.Service) (header http.Header, body string) {
 	header = http.Header{"Content-Type": {"application/x-amz-json-1.1"}}
 	switch {
@@ -127,10 +125,14 @@ func (f Fault) answer(service stack.Service) (header http.Header, body string) {
 		header.Set("Content-Type", "text/html")
 		return header, "<html><body>out of order</body></html>"
 	case service == stack.Lambda:
+		header.Set("Content-Type", "application/json")
 		header.Set("X-Amzn-Errortype", f.Code)
 		return header, `{"Type":"Service","Message":"out of order"}`
 	case f.Code == entryRefused:
 		return header, `{"FailedEntryCount":1,"Entries":[{"ErrorCode":"InternalFailure","ErrorMessage":"out of order"}]}`
+	case service == stack.DynamoDB:
+		header.Set("Content-Type", "application/x-amz-json-1.0")
+		return header, `{"__type":"com.amazonaws.dynamodb.v20120810#` + f.Code + `","message":"out of order"}`
 	default:
 		return header, `{"__type":"` + f.Code + `","message":"out of order"}`
 	}

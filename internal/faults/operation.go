@@ -28,6 +28,12 @@ func (o Operation) String() string {
 	return fmt.Sprintf("%s %d", o.Name, o.Nth)
 }
 
+// verb is the first word of the name: the action of the service.
+func (o Operation) verb() string {
+	verb, _, _ := strings.Cut(o.Name, " ")
+	return verb
+}
+
 // asks reports whether it is a token request.
 func (o Operation) asks() bool { return strings.HasPrefix(o.Name, tokenPrefix) }
 

@@ -46,6 +46,31 @@ func (w *wire) heard(service stack.Service, status int, body []byte) {
 	}
 }
 
+// hear counts the connections of the events in a request that was taken.
+func (w *wire) hear(body []byte) {
+	var in struct{ Entries []struct{ Detail string } }
+	if json.Unmarshal(body, &in) != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range in.Entries {
+		var detail struct {
+			Connection string `json:"connection"`
+		}
+		if json.Unmarshal([]byte(e.Detail), &detail) == nil {
+			w.told[detail.Connection]++
+		}
+	}
+}
+
+// toldOf is how many events of a connection were taken.
+func (w *wire) toldOf(connection string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.told[connection]
+}
+
 // published is how many events were taken.
 func (w *wire) published() int {
 	w.mu.Lock()

@@ -42,7 +42,11 @@ type scene struct {
 	bench *Bench
 	flow  *Flow
 	wire  *wire
-	log   *logtest.Buffer
+	// name is the connection that is asked for.
+	name string
+	// rounds counts those that were begun.
+	rounds int
+	log    *logtest.Buffer
 	// written is everything that was said outside the logs: answers with an
 	// error, pages.
 	written logtest.Buffer
@@ -62,7 +66,7 @@ func (b *Bench) open(ctx context.Context, f *Flow) (s *scene, err error) {
 }
 
 func (b *Bench) openOnce(ctx context.Context, f *Flow) (*scene, error) {
-	s := &scene{bench: b, flow: f, wire: newWire(), log: &logtest.Buffer{}}
+	s := &scene{bench: b, flow: f, name: acmeProd, wire: newWire(b.Now), log: &logtest.Buffer{}}
 	s.wire.keep(clientSecret)
 	s.wire.keep(password)
 	c := stack.Config{
@@ -125,7 +129,7 @@ func (v vended) String() string {
 func (s *scene) issue(ctx context.Context, fields string) vended {
 	v := vended{}
 	result, err := s.Host.Invoke(ctx, lambdahost.Invocation{
-		Function: issue, Qualifier: "live", Payload: []byte(`{"connection":"` + acmeProd + `"` + fields + `}`),
+		Function: issue, Qualifier: "live", Payload: []byte(`{"connection":"` + s.name + `"` + fields + `}`),
 	})
 	if err != nil {
 		return vended{ErrorType: err.Error()}
@@ -162,7 +166,7 @@ func (r rotated) String() string {
 func (s *scene) rotate(ctx context.Context) rotated {
 	r := rotated{}
 	result, err := s.Host.Invoke(ctx, lambdahost.Invocation{
-		Function: rotate, Qualifier: "live", Payload: []byte(`{"connection":"` + acmeProd + `","force":true}`),
+		Function: rotate, Qualifier: "live", Payload: []byte(`{"connection":"` + s.name + `","force":true}`),
 	})
 	if err != nil {
 		return rotated{ErrorType: err.Error()}
@@ -203,7 +207,7 @@ func (s *scene) renewAgain(ctx context.Context) string {
 
 // resume is the operator's, after logins that were counted and not sent.
 func (s *scene) resume(ctx context.Context) error {
-	_, err := s.operator().Resume(ctx, acmeProd)
+	_, err := s.operator().Resume(ctx, s.name)
 	return err
 }
 
@@ -220,7 +224,7 @@ func (s *scene) operator() *operate.Operator {
 // holds it, it is taken, until now: it is free at once, and its epoch has risen.
 func (s *scene) awaitLease(ctx context.Context) {
 	now := s.bench.Now()
-	held, err := s.Table.TakeLease(ctx, lease.Request{Connection: acmeProd, Owner: lease.NewOwner(), Now: now, Until: now})
+	held, err := s.Table.TakeLease(ctx, lease.Request{Connection: s.name, Owner: lease.NewOwner(), Now: now, Until: now})
 	if !errors.Is(err, lease.ErrHeld) {
 		return
 	}

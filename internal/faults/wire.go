@@ -19,6 +19,7 @@ const late = 12 * time.Second
 // wire stands between the functions of one stack and everything they call. It
 // numbers the operations of one invocation, and lets one fault strike.
 type wire struct {
+	now       func() time.Time
 	transport http.RoundTripper
 	closed    chan struct{}
 	servers   []*http.Server
@@ -40,10 +41,14 @@ type wire struct {
 	list []Operation
 	plan *plan
 	down map[stack.Service]bool
+	// troubles strike until they are over, whatever the plan.
+	troubles []*trouble
+	kept     kept
 	// renewals that issue has asked for since count, by the SDK's invocation id.
 	renewals map[string]bool
-	// events were taken by EventBridge.
+	// events were taken by EventBridge, told are those of each connection.
 	events int
+	told   map[string]int
 	// secrets have come by; nothing that is written may hold one.
 	secrets map[string]bool
 }
@@ -57,10 +62,12 @@ type plan struct {
 	began        bool
 }
 
-func newWire() *wire {
+func newWire(now func() time.Time) *wire {
 	return &wire{
+		now:       now,
 		transport: &http.Transport{DisableKeepAlives: true},
 		closed:    make(chan struct{}), secrets: map[string]bool{}, renewals: map[string]bool{},
+		told: map[string]int{},
 	}
 }
 
@@ -75,7 +82,10 @@ func (w *wire) via(function string, service stack.Service, upstream string) stri
 		w.reltio = l.Addr().String()
 		l = &listener{Listener: l, wire: w}
 	}
-	server := &http.Server{Handler: w.proxy(function, service, upstream), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{
+		Handler: w.proxy(function, service, upstream), ReadHeaderTimeout: time.Minute,
+		ConnContext: w.opened, ConnState: w.kept.follow(function, service),
+	}
 	w.servers = append(w.servers, server)
 	go func() { _ = server.Serve(l) }() // until close
 	return "http://" + l.Addr().String()
@@ -168,8 +178,13 @@ func (w *wire) proxy(function string, service stack.Service, upstream string) ht
 			return // whoever sent it is gone
 		}
 		w.overhear(service, r, body)
-		p, f := w.arrive(function, service, nameOf(service, r, body), r.Header.Get("Amz-Sdk-Invocation-Id"))
+		name := nameOf(service, r, body)
+		p, f := w.arrive(function, service, name, r.Header.Get("Amz-Sdk-Invocation-Id"))
 		send := func() *reply { return w.send(service, r, upstream, body) }
+		if t := w.troubled(function, service, name, r); t != nil {
+			t.answer(w, rw, r, send)
+			return
+		}
 		if p == nil {
 			send().write(rw)
 			return
@@ -310,6 +325,9 @@ func (w *wire) send(service stack.Service, r *http.Request, upstream string, bod
 		return nil
 	}
 	w.heard(service, response.StatusCode, answer)
+	if service == stack.EventBridge && response.StatusCode == http.StatusOK {
+		w.hear(body)
+	}
 	return &reply{status: response.StatusCode, header: response.Header, body: answer}
 }
 

@@ -188,7 +188,7 @@ func TestWhatIsAlikeIsOneRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| a flow | 2 | 24 | 1 |\n",
+		"| a flow | 2 | 20 | 1 |\n",
 		"| all | killed before, killed after | StoreUnavailable | contended; renewed | 1 | kept |\n",
 		"| Read | stopped before, stopped after, cut, 12 s late, down from here, every error | token | renewed | 1 | kept |\n",
 		"| Write 2 | stopped before, stopped after, cut, down from here, every error | token | renewed | 1 | kept |\n",

@@ -56,7 +56,7 @@ func (l Length) lasts() time.Duration {
 	return 0
 }
 
-// long reports whether a stack of its own is worth it.
+// long reports whether calls are made all the while.
 func (l Length) long() bool { return l == Minute || l == ForGood }
 
 // When says when and how long: "once, after the effect".
@@ -186,13 +186,12 @@ func (c Course) outages(o Operation) []Outage {
 			add(f, code.Class, true, Once)
 		}
 	}
-	for _, kind := range []Kind{Reset, Silent} {
-		add(Fault{Kind: kind}, Network, false, short...)
-		if !o.reads() {
-			add(Fault{Kind: kind}, Network, true, short...)
-		}
+	add(Fault{Kind: Reset}, Network, false, short...)
+	add(Fault{Kind: Silent}, Network, false, append(long, Once)...)
+	if !o.reads() {
+		add(Fault{Kind: Reset}, Network, true, short...)
+		add(Fault{Kind: Silent}, Network, true, Once)
 	}
-	add(Fault{Kind: Silent}, Network, false, long...)
 	return all
 }
 
@@ -244,14 +243,14 @@ func (b *Bench) RunOutages(ctx context.Context, outages []Outage, heard func(Out
 	return results, err
 }
 
-// jobs are the outages that share a stack, by their places: the long ones alone,
-// and first.
+// jobs are the outages that share a stack, by their places: alone, and
+// first, those that may take minutes.
 func jobs(outages []Outage) [][]int {
 	const most = 10
 	var alone, shared [][]int
 	open := map[*Walk]int{}
 	for i, o := range outages {
-		if o.Length.long() {
+		if o.Length.long() || o.Kind == Silent || o.Kind == KeptSilent {
 			alone = append(alone, []int{i})
 			continue
 		}

@@ -21,15 +21,18 @@ gone silent. %d outages, %s. %s.
 |---|---|
 | once | every code, before the effect and, of a write, after it; the SDK's next attempt is answered |
 | for 3 s | every code before the effect; after it the first code of each class. Who calls, calls again each second |
-| for a minute | the first code of each class but conflicts, which are over with the next request; no answer. Calls every 4 s |
+| for a minute | the first code of each class but conflicts, which are over with the next request; no answer. Where there is a token, forced renewals at the beginning and the end; else, and all the while, calls every 4 s |
 | for good | the same for 80 s, past the end of the token that was there; a callback has only the minute, since the person begins anew either way |
 
 An operation is tried in the first invocation of this list in which its function does it. Short outages follow one
 another on one stack, ten at most; a long one has a stack of its own. Two stores that refuse one refresh token for
 longer than the 4.5 s in which it is kept lose it: so "while the vault refuses" knows only "once".
 
-Each looks whether: callers got the living token all the while (I7; not where the connection's secret was missing
-for so long that it is believed); no person was asked for, no operator had to resume (I3, I5); the first call
+A secret that is missing for longer than a minute is believed to be (it is looked for twice): then callers are told
+` + "`UnknownConnection`" + `, or, where it is the refresh token's, that a person is needed; who brings it back needs nobody, since
+nothing was buried: the connection is found within a minute, the refresh token with the next forced renewal, or the hourly one.
+
+Each looks whether: callers got the living token all the while (I7); no person was asked for, no operator had to resume (I3, I5); the first call
 afterwards succeeded, after a long outage without force ("by itself"), as a caller, a tick or the person finds it;
 then a forced renewal too; the last token request used the stored refresh token, and was answered (I5); the status
 is ` + "`ok`" + `; a log named the code of a long refusal; nothing was written that holds a secret (I11). A connection that

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,13 +46,22 @@ func (s *scene) outage(ctx context.Context, o Outage) OutageResult {
 	return r.OutageResult
 }
 
+// then stands between what callers saw, each thing once.
+const then = "; then "
+
 func (r *round) problem(text string) { r.Problems = append(r.Problems, text) }
 
 func (r *round) prepare(ctx context.Context) error {
-	if err := r.begin(ctx, r.Walk); err != nil {
+	const life, tries = 30 * time.Second, 3
+	var err error
+	for range tries { // the machine may be slow
+		if err = r.begin(ctx, r.Walk); err == nil {
+			break
+		}
+	}
+	if err != nil {
 		return err
 	}
-	const life = 30 * time.Second
 	if r.Length != ForGood || !r.Walk.Living {
 		return nil
 	}
@@ -71,29 +81,38 @@ func (r *round) strike() {
 
 // acts calls once more, and says what came of it if that is something new.
 func (r *round) acts(ctx context.Context) {
-	seen := r.Walk.act(ctx, r.scene)
-	if r.Seen == "" {
-		r.Seen = seen
-	} else if parts := strings.Split(r.Seen, "; then "); parts[len(parts)-1] != seen {
-		r.Seen += "; then " + seen
-	}
+	r.see(r.Walk.act(ctx, r.scene))
 	r.callers(ctx)
 }
 
-// callers get the living token, whatever happens.
+func (r *round) see(seen string) {
+	if parts := strings.Split(r.Seen, then); r.Seen == "" {
+		r.Seen = seen
+	} else if !slices.Contains(parts, seen) {
+		r.Seen += then + seen
+	}
+}
+
+// callers get the living token, whatever happens; once it has ended, what there
+// is.
 func (r *round) callers(ctx context.Context) {
-	if !r.Walk.Living || !r.ends.IsZero() && r.bench.Now().After(r.ends.Add(-2*time.Second)) || r.absent() {
+	if !r.Walk.Living {
 		return
 	}
-	if v := r.issue(ctx, ""); v.ErrorType != "" || !r.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken)) {
+	ended := !r.ends.IsZero() && r.bench.Now().After(r.ends.Add(-2*time.Second))
+	v := r.issue(ctx, "")
+	switch {
+	case ended, r.believed():
+		r.see("callers: " + v.String())
+	case v.ErrorType != "" || !r.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken)):
 		r.problem("I7: while it lasts callers get " + v.String())
 	}
 }
 
-// absent reports whether the connection's secret is missing for so long that
-// its absence is believed.
-func (r *round) absent() bool {
-	return r.Length.long() && r.Class == Missing && r.Name == "GetSecretValue connections/"
+// believed reports whether a secret is missing for so long that its absence is
+// believed: it was looked for twice, a minute apart.
+func (r *round) believed() bool {
+	return r.Length.long() && r.Class == Missing && strings.HasPrefix(r.Name, "GetSecretValue ") && r.Walk.Function == rotate
 }
 
 // pass is a short outage: who calls, calls again until it is over; then comes
@@ -117,16 +136,28 @@ func (r *round) over(ctx context.Context) {
 	r.Missed = !r.trouble.struck()
 }
 
-// last is a long outage: callers call all the while. Once it is over all is well
-// again by itself; then an operator forces a renewal.
+// last is a long outage: callers call all the while, which where there is a
+// token is an operator's force at first, and then who asks for the token. Once it
+// is over all is well again by itself; then an operator forces a renewal.
 func (r *round) last(ctx context.Context) {
 	const often, limit = 4 * time.Second, 4 * time.Minute
 	r.strike()
+	r.acts(ctx)
 	for until := r.bench.Now().Add(r.Length.lasts()); r.bench.Now().Before(until) && ctx.Err() == nil; r.sleep(ctx, often) {
+		if r.Walk.Living {
+			r.callers(ctx)
+		} else {
+			r.acts(ctx)
+		}
+	}
+	if r.Walk.Living && r.Length == Minute {
 		r.acts(ctx)
 	}
 	r.over(ctx)
 	over := r.bench.Now()
+	if r.believed() && strings.HasSuffix(r.Name, " grants/") {
+		_ = r.rotate(ctx) // else it is looked for hourly
+	}
 	for !r.Walk.recovers(ctx, r.scene) {
 		if r.bench.Now().Sub(over) > limit || ctx.Err() != nil {
 			r.problem("it does not recover by itself")
@@ -152,9 +183,10 @@ func within(d time.Duration) string {
 	return "later"
 }
 
-// said looks whether the log names the code.
+// said looks whether the log names the code of a refusal, which only an operator
+// ends. What is missing is said in words.
 func (r *round) said() {
-	if r.Kind != Answer || r.Class != Refused && r.Class != Missing {
+	if r.Kind != Answer || r.Class != Refused {
 		return
 	}
 	if !strings.Contains(r.log.String()[r.written:], r.Code) {
@@ -193,7 +225,7 @@ func (r *round) judge(ctx context.Context) {
 // resumes; and whether the first call afterwards failed.
 func (r *round) blameless() {
 	story := r.Seen + "; " + r.Next
-	if !r.Walk.Waits && strings.Contains(story, string(fault.ReauthorizationRequired)) {
+	if !r.Walk.Waits && !r.believed() && strings.Contains(story, string(fault.ReauthorizationRequired)) {
 		r.problem("I5: a person is asked for")
 	}
 	if strings.Contains(story, "an operator resumes") || strings.Contains(story, string(fault.CredentialsRejected)) {

@@ -89,7 +89,7 @@ func newcomers() []*Walk {
 		{
 			Flow: &Flow{
 				Name: "rotate, a first login", Function: rotate, GrantType: "password",
-				Behaviour: rotates(0), act: renew, next: force,
+				Behaviour: rotates(0), act: ask, next: force,
 			},
 			begin: newcomer, Newcomers: true, recovers: served,
 		},

@@ -167,7 +167,7 @@ func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.T
 
 // remarkable reports whether somebody may want to look at a renewal of a sweep.
 func remarkable(r renewal.Report) bool {
-	return r.Unkept != nil || r.Err != nil && r.Outcome != rotation.LeftOver
+	return r.Unkept != nil || r.EventErr != nil || r.Err != nil && r.Outcome != rotation.LeftOver
 }
 
 // loudestFirst orders reports by their levels, so that no number of warnings takes
@@ -199,6 +199,9 @@ func reportAttrs(r renewal.Report) []slog.Attr {
 	if r.Unkept != nil {
 		attrs = append(attrs, unkeptAttrs(r.Unkept, r.Parked, r.Lost)...)
 	}
+	if r.EventErr != nil {
+		attrs = append(attrs, slog.String("event_error", r.EventErr.Message))
+	}
 	return attrs
 }
 
@@ -228,15 +231,19 @@ func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
 
 // reportLevel is how loud a renewal is. A refresh token that the vault did not take
 // wakes an operator, though the renewal was one: until the vault does, it is in the
-// table alone, or nowhere.
+// table alone, or nowhere. An event that could not be sent is a warning.
 func reportLevel(r renewal.Report) slog.Level {
 	if r.Unkept != nil {
 		return slog.LevelError
 	}
-	if r.Err == nil || r.Outcome == rotation.LeftOver {
-		return slog.LevelInfo
+	level := slog.LevelInfo
+	if r.EventErr != nil {
+		level = slog.LevelWarn
 	}
-	return levelOf(r.Err)
+	if r.Err == nil || r.Outcome == rotation.LeftOver {
+		return level
+	}
+	return max(level, levelOf(r.Err))
 }
 
 // requestMetrics sums what renewals sent, and finds the refresh token that ends

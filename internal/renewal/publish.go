@@ -8,6 +8,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
 )
 
@@ -44,7 +45,8 @@ func (p *path) publish(ctx context.Context) {
 	sending, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for _, e := range g.Events() {
-		if p.sendEvent(sending, e) != nil {
+		if err := p.sendEvent(sending, e); err != nil {
+			p.report.EventErr = fault.Of(err)
 			if p.bus != nil {
 				p.bus.down.Store(true)
 			}

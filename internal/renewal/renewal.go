@@ -107,6 +107,8 @@ type Report struct {
 	Outcome    rotation.Outcome
 	// Err says why, if it failed or was left over.
 	Err *fault.Error
+	// EventErr says why an event could not be sent; it is tried again.
+	EventErr *fault.Error
 	// Refusal is what the server said if it refused a request; for operators.
 	Refusal grant.Refusal
 	// Version and Fingerprint are those of the stored token afterwards.

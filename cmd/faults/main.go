@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -160,6 +161,7 @@ var errBroken = errors.New("an invariant is broken")
 
 // progress counts what has ended, and says so.
 type progress struct {
+	mu           *sync.Mutex // guards log, which two share
 	log          io.Writer
 	verbose      bool
 	what         string
@@ -169,6 +171,8 @@ type progress struct {
 }
 
 func (p *progress) heard(line, log string, missed bool, problems int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.done++
 	if missed {
 		p.missed++
@@ -187,19 +191,22 @@ func (p *progress) heard(line, log string, missed bool, problems int) {
 
 // document runs everything and writes the tables.
 func document(ctx context.Context, s *settings, log, out io.Writer, all *suite) error {
-	began := time.Now()
-	outages := progress{log: log, verbose: s.log, what: "outages", of: len(all.outages)}
-	ended, err := s.bench.RunOutages(ctx, all.outages, func(r faults.OutageResult) {
-		outages.heard(r.Line(), r.Log, r.Missed, len(r.Problems))
+	began, one := time.Now(), new(sync.Mutex)
+	outages := progress{mu: one, log: log, verbose: s.log, what: "outages", of: len(all.outages)}
+	cases := progress{mu: one, log: log, verbose: s.log, what: "cases", of: len(all.cases)}
+	var ended []faults.OutageResult
+	var failed error
+	var waiting sync.WaitGroup
+	waiting.Go(func() { // they wait most of the time
+		ended, failed = s.bench.RunOutages(ctx, all.outages, func(r faults.OutageResult) {
+			outages.heard(r.Line(), r.Log, r.Missed, len(r.Problems))
+		})
 	})
-	if err != nil {
-		return err
-	}
-	cases := progress{log: log, verbose: s.log, what: "cases", of: len(all.cases)}
 	results, err := s.bench.Run(ctx, all.clean, all.cases, func(r faults.Result) {
 		cases.heard(r.Line(), r.Log, r.Missed, len(r.Problems))
 	})
-	if err != nil {
+	waiting.Wait()
+	if err = errors.Join(err, failed); err != nil {
 		return err
 	}
 	var text bytes.Buffer

@@ -100,6 +100,8 @@ func (v *visit) park(ctx context.Context, kept grant.RefreshToken) bool {
 	}
 	kept.ParkedAt = v.Now()
 	v.parkedEpoch = kept.Epoch // perhaps, though there is no answer
+	ctx, cancel := context.WithTimeout(ctx, parkTime)
+	defer cancel()
 	return v.Parking.Park(ctx, v.c.Name, kept) == nil
 }
 

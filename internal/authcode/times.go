@@ -34,6 +34,8 @@ const (
 	lastTime = 2 * time.Second
 	// leastPutTime is what each write of the vault is given, however late it is.
 	leastPutTime = 500 * time.Millisecond
+	// parkTime bounds one attempt to park: one that hangs leaves time for another.
+	parkTime = time.Second
 	// firstRepeat is the pause before a write of the vault is repeated. Each
 	// further pause is twice as long.
 	firstRepeat = 100 * time.Millisecond

@@ -224,13 +224,14 @@ func (r OutageResult) Line() string {
 }
 
 // RunOutages runs them, several of the short ones one after the other on one
-// stack, and returns their results in the order of the outages. heard, if not
+// stack, half as many stacks at a time as Run has, beside which it may run; and
+// returns their results in the order of the outages. heard, if not
 // nil, hears of each as it ends.
 func (b *Bench) RunOutages(ctx context.Context, outages []Outage, heard func(OutageResult)) ([]OutageResult, error) {
 	results := make([]OutageResult, len(outages))
 	jobs := jobs(outages)
 	var mu sync.Mutex
-	err := b.each(ctx, b.AtOnce, len(jobs), func(i int) error {
+	err := b.each(ctx, (b.AtOnce+1)/2, len(jobs), func(i int) error {
 		return b.job(ctx, outages, jobs[i], func(k int, r OutageResult) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -56,7 +56,7 @@ func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
 
 // attrsOfVisit is telemetry.Fault with what Reltio has said: the OAuth code, the
 // status, the description, from which package reltioauth has taken whatever may
-// be secret, and the reason why there was no usable response. None of it is in a
+// be secret, and why there was no usable response: the reason, and its cause. None of it is in a
 // page: anybody can put words into an answer.
 func attrsOfVisit(err error) []slog.Attr {
 	var refused *reltioauth.Error
@@ -74,6 +74,9 @@ func attrsOfVisit(err error) []slog.Attr {
 		}
 		if reason := refused.Reason(); reason != "" {
 			attrs = append(attrs, slog.String("reltio_reason", reason))
+		}
+		if refused.Err != nil {
+			attrs = append(attrs, slog.String("reltio_cause", refused.Err.Error()))
 		}
 		return attrs
 	case errors.As(err, &busy):

@@ -114,15 +114,15 @@ func TestTheReasonOfNoResponseIsInTheLine(t *testing.T) {
 		status int
 		reason string
 	}{
-		"a page":          {page, 502, "a web page with HTTP 200: is auth_url right?"},
-		"503":             {reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 503}, 502, "HTTP 503"},
-		"silence":         {reltioauthtest.Fault{Hold: time.Minute}, 502, "no answer in 8 s"},
-		"not to be found": {reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}, 503, ""},
+		"a page":       {page, 502, "a web page with HTTP 200: is auth_url right?"},
+		"503":          {reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 503}, 502, "HTTP 503"},
+		"silence":      {reltioauthtest.Fault{Hold: time.Minute}, 502, "no answer in 8 s"},
+		"nobody there": {reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}, 503, "connection refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lobby(t, func(f *front) {
 				b, address := back(f)
-				if test.reason == "" {
+				if test.status == 503 {
 					f.server.Outage(reltioauthtest.Outage{Fault: test.fault})
 				} else {
 					f.answer(reltioauthtest.OpToken, test.fault)
@@ -130,8 +130,12 @@ func TestTheReasonOfNoResponseIsInTheLine(t *testing.T) {
 				b.get(address).want(test.status)
 				text := f.log.String()
 				lines := of(f.log.take(t), "callback")
-				got, _ := lines[len(lines)-1]["reltio_reason"].(string)
-				if got == "" || test.reason != "" && got != test.reason || strings.Contains(text, "kanari") {
+				last := lines[len(lines)-1]
+				if cause, _ := last["reltio_cause"].(string); test.status == 503 && !strings.Contains(cause, "connect: connection refused") {
+					t.Errorf("cause %q", cause)
+				}
+				got, _ := last["reltio_reason"].(string)
+				if got != test.reason || strings.Contains(text, "kanari") {
 					t.Errorf("reason %q, want %q: %s", got, test.reason, text)
 				}
 			})

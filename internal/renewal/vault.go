@@ -18,6 +18,9 @@ const (
 	// vaultTime bounds one attempt to write into the vault, so that one that hangs
 	// leaves time to park.
 	vaultTime = 2 * time.Second
+	// parkTime bounds one attempt to park: a request on a connection that was kept
+	// too long may never be answered.
+	parkTime = time.Second
 	// leastVaultTime is what each attempt is given, however late it is.
 	leastVaultTime = 500 * time.Millisecond
 	// secondLook is how much later what was missing is looked for once more,
@@ -207,8 +210,11 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 	}
 }
 
-// park puts a refresh token into the table.
+// park puts a refresh token into the table. One attempt that hangs leaves time for
+// another.
 func (p *path) park(ctx context.Context, r grant.RefreshToken) error {
+	ctx, cancel := context.WithTimeout(ctx, parkTime)
+	defer cancel()
 	r.ParkedAt = p.Now()
 	return p.Parking.Park(ctx, p.c.Name, r)
 }

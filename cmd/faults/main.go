@@ -189,23 +189,41 @@ func (p *progress) heard(line, log string, missed bool, problems int) {
 	}
 }
 
+// split parts the outages that mostly wait, beside which there is time for
+// everything else, from the others.
+func split(outages []faults.Outage) (waiting, others []faults.Outage) {
+	for _, o := range outages {
+		if o.Waits() {
+			waiting = append(waiting, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	return waiting, others
+}
+
 // document runs everything and writes the tables.
 func document(ctx context.Context, s *settings, log, out io.Writer, all *suite) error {
 	began, one := time.Now(), new(sync.Mutex)
 	outages := progress{mu: one, log: log, verbose: s.log, what: "outages", of: len(all.outages)}
 	cases := progress{mu: one, log: log, verbose: s.log, what: "cases", of: len(all.cases)}
-	var ended []faults.OutageResult
+	heard := func(r faults.OutageResult) { outages.heard(r.Line(), r.Log, r.Missed, len(r.Problems)) }
+	waiting, others := split(all.outages)
+	var ended, more []faults.OutageResult
 	var failed error
-	var waiting sync.WaitGroup
-	waiting.Go(func() { // they wait most of the time
-		ended, failed = s.bench.RunOutages(ctx, all.outages, func(r faults.OutageResult) {
-			outages.heard(r.Line(), r.Log, r.Missed, len(r.Problems))
-		})
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		few := s.bench.Fewer(2)
+		ended, failed = few.RunOutages(ctx, waiting, heard)
 	})
 	results, err := s.bench.Run(ctx, all.clean, all.cases, func(r faults.Result) {
 		cases.heard(r.Line(), r.Log, r.Missed, len(r.Problems))
 	})
-	waiting.Wait()
+	if err == nil {
+		more, err = s.bench.RunOutages(ctx, others, heard)
+	}
+	beside.Wait()
+	ended = append(ended, more...)
 	if err = errors.Join(err, failed); err != nil {
 		return err
 	}

@@ -73,6 +73,26 @@ func TestAVaultThatHangsParks(t *testing.T) {
 	})
 }
 
+// One attempt to park that hangs leaves time for another.
+func TestAnAttemptToParkThatHangs(t *testing.T) {
+	bubble(t, func(w *world) {
+		cb := w.login(w.begin(w.invite()), "ann")
+		w.out.before = w.failsAfter(w.exchanges(), time.Hour, "Put")
+		parks := 0
+		w.out.hangs = func(op string) bool {
+			if op == "Park" {
+				parks++
+			}
+			return op == "Park" && parks == 1
+		}
+		a := w.complete(cb)
+		w.expect(a, authcode.Done)
+		if !a.Parked || parks != 2 {
+			t.Errorf("parked %v after %d attempts", a.Parked, parks)
+		}
+	})
+}
+
 // Where the table does not take it either, nothing is kept: what was given is
 // revoked, and the person can begin again.
 func TestAVaultAndATableThatRefuse(t *testing.T) {

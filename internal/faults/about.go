@@ -20,7 +20,7 @@ type About struct {
 const story = `# Faults
 
 Each network operation of a renewal and of a callback, broken in every way that its service can
-break, and what came of it. ` + "`make faults`" + ` writes this file from a run; every row is what was seen.
+break, and what came of it; then each kind of operation with [every code](#every-code) that AWS documents. ` + "`make faults`" + ` writes this file from a run; every row is what was seen.
 
 %d cases, %s. %s. %s, %s/%s, %d processors, %d cases side by side, %s.
 
@@ -40,7 +40,7 @@ within an invocation. A case has a stack of its own.
 | cut | the connection is cut when the other side has acted, at each attempt of the SDK; once: the SDK's second attempt is answered |
 | 12 s late | the other side acts, and its answer comes 12 s late: no step waits for so long, but for the reads before a request |
 | down from here | this operation and all that follow to the service are answered 503, until the invocation has ended |
-| an error | given in place of the service at each attempt: those that AWS documents for the action as throttling or as the server's fault |
+| an error | given in place of the service at each attempt: of AWS a throttle, a fault of the service's and a refusal |
 
 The next invocation is a forced renewal (an operator's: nobody waits for the back-off), which finds
 the lease of a killed process held (` + "`contended`" + `) and comes again at its end; for ` + "`issue`" + ` the caller

@@ -30,12 +30,12 @@ type Bench struct {
 	folder   string // to remove
 	dynamoDB *engine.Engine
 	moto     []*engine.Engine
-	opened   atomic.Int64
+	opened   *atomic.Int64
 }
 
 // motos is how many engines share the secrets: one answers one request at a
 // time, and is slow.
-const motos = 4
+const motos = 6
 
 // Case is one fault of one operation of a flow.
 type Case struct {
@@ -51,7 +51,7 @@ func (b *Bench) Start(ctx context.Context) (err error) {
 	if b.AtOnce < 0 {
 		return fmt.Errorf("%w: %d", errAtOnce, b.AtOnce)
 	}
-	b.AtOnce = cmp.Or(b.AtOnce, usual)
+	b.AtOnce, b.opened = cmp.Or(b.AtOnce, usual), new(atomic.Int64)
 	if b.Binaries == "" {
 		if b.folder, err = os.MkdirTemp("", "faults-"); err != nil {
 			return err
@@ -87,6 +87,14 @@ func (b *Bench) Close() error {
 		err = errors.Join(err, os.RemoveAll(b.folder))
 	}
 	return err
+}
+
+// Fewer is the same bench with so many times fewer at once: for what runs beside
+// something else. It ends with b.
+func (b *Bench) Fewer(times int) *Bench {
+	few := *b
+	few.AtOnce = max(1, b.AtOnce/times)
+	return &few
 }
 
 // Clean is a flow that nothing disturbs.

@@ -59,6 +59,9 @@ func (l Length) lasts() time.Duration {
 // long reports whether calls are made all the while.
 func (l Length) long() bool { return l == Minute || l == ForGood }
 
+// Waits reports whether the outage takes minutes, in which next to nothing is done.
+func (o Outage) Waits() bool { return o.Length.long() || o.Kind == Silent || o.Kind == KeptSilent }
+
 // When says when and how long: "once, after the effect".
 func (o Outage) When() string {
 	if o.After {
@@ -224,14 +227,13 @@ func (r OutageResult) Line() string {
 }
 
 // RunOutages runs them, several of the short ones one after the other on one
-// stack, half as many stacks at a time as Run has, beside which it may run; and
-// returns their results in the order of the outages. heard, if not
+// stack, and returns their results in the order of the outages. heard, if not
 // nil, hears of each as it ends.
 func (b *Bench) RunOutages(ctx context.Context, outages []Outage, heard func(OutageResult)) ([]OutageResult, error) {
 	results := make([]OutageResult, len(outages))
 	jobs := jobs(outages)
 	var mu sync.Mutex
-	err := b.each(ctx, (b.AtOnce+1)/2, len(jobs), func(i int) error {
+	err := b.each(ctx, b.AtOnce, len(jobs), func(i int) error {
 		return b.job(ctx, outages, jobs[i], func(k int, r OutageResult) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -251,7 +253,7 @@ func jobs(outages []Outage) [][]int {
 	var alone, shared [][]int
 	open := map[*Walk]int{}
 	for i, o := range outages {
-		if o.Length.long() || o.Kind == Silent || o.Kind == KeptSilent {
+		if o.Waits() {
 			alone = append(alone, []int{i})
 			continue
 		}

@@ -63,6 +63,13 @@ func WriteOutages(w io.Writer, courses []Course, results []OutageResult) error {
 		}
 		fmt.Fprintf(&b, "| %s | %s |\n", a, strings.Join(all, ", "))
 	}
+	place := map[string]int{}
+	for _, c := range courses {
+		for i, o := range c.Outages() {
+			place[o.Title()] = i
+		}
+	}
+	slices.SortStableFunc(met, func(a, b OutageResult) int { return cmp.Compare(place[a.Title()], place[b.Title()]) })
 	for _, c := range courses {
 		c.write(&b, slices.DeleteFunc(slices.Clone(met), func(r OutageResult) bool { return r.Walk != c.Walk }))
 	}

@@ -196,7 +196,8 @@ func (s *scene) renewAgain(ctx context.Context) string {
 				return err.Error()
 			}
 			story = append(story, "an operator resumes")
-		case r.Outcome == "left_over", r.Outcome == "failed", r.ErrorType != "":
+		case r.Outcome == "left_over", r.Outcome == "failed", r.ErrorType != "",
+			r.Error.Type == string(fault.StoreUnavailable): // parked, because the vault was slow
 			s.sleep(ctx, time.Second)
 		default:
 			return strings.Join(story, "; ")

@@ -21,8 +21,10 @@ const late = 12 * time.Second
 type wire struct {
 	now       func() time.Time
 	transport http.RoundTripper
-	closed    chan struct{}
-	servers   []*http.Server
+	// table keeps its connections, which are many.
+	table   *http.Transport
+	closed  chan struct{}
+	servers []*http.Server
 	// host runs the functions; it is there before the first request.
 	host *lambdahost.Host
 	// reltio is the proxy in Reltio's place, as connections name it.
@@ -66,6 +68,7 @@ func newWire(now func() time.Time) *wire {
 	return &wire{
 		now:       now,
 		transport: &http.Transport{DisableKeepAlives: true},
+		table:     &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute},
 		closed:    make(chan struct{}), secrets: map[string]bool{}, renewals: map[string]bool{},
 		told: map[string]int{},
 	}
@@ -93,6 +96,7 @@ func (w *wire) via(function string, service stack.Service, upstream string) stri
 
 func (w *wire) close() {
 	close(w.closed)
+	defer w.table.CloseIdleConnections()
 	for _, s := range w.servers {
 		_ = s.Close() // what is under way is of no interest any more
 	}
@@ -315,7 +319,11 @@ func (w *wire) send(service stack.Service, r *http.Request, upstream string, bod
 		return nil
 	}
 	out.Header = r.Header.Clone()
-	response, err := w.transport.RoundTrip(out)
+	transport := w.transport
+	if service == stack.DynamoDB {
+		transport = w.table
+	}
+	response, err := transport.RoundTrip(out)
 	if err != nil {
 		return nil
 	}

@@ -20,6 +20,19 @@
 // who reloads the page. Then the invariants of docs/architecture.md are looked
 // at, one by one.
 //
+// # Outages
+//
+// A [Walk] is an invocation that can be repeated. Its [Course] lists the kinds of
+// operations in it, and each of them meets every code that AWS documents for its
+// action ([Codes]), and what a network can do: an [Outage], once, for 3 s, for a
+// minute, or for good. The short ones share a stack. Nobody may be needed for any
+// of them.
+//
+//	courses, err := bench.Courses(ctx, faults.Walks())
+//	outages := courses[0].Outages()
+//	ended, err := bench.RunOutages(ctx, outages, nil)
+//	err = faults.WriteOutages(w, courses, ended)
+//
 // Everything takes its real time: a killed process leaves its lease for 35 s,
 // a stopped one sleeps through it. The functions' clocks are this machine's.
 //

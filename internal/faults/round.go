@@ -99,8 +99,9 @@ func (r *round) callers(ctx context.Context) {
 	if !r.Walk.Living {
 		return
 	}
-	ended := !r.ends.IsZero() && r.bench.Now().After(r.ends.Add(-2*time.Second))
 	v := r.issue(ctx, "")
+	// It may have ended while the call was under way.
+	ended := !r.ends.IsZero() && r.bench.Now().After(r.ends.Add(-2*time.Second))
 	switch {
 	case ended, r.believed():
 		r.see("callers: " + v.String())

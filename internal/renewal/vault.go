@@ -18,8 +18,8 @@ const (
 	// vaultTime bounds one attempt to write into the vault, so that one that hangs
 	// leaves time to park.
 	vaultTime = 2 * time.Second
-	// parkTime bounds one attempt to park: a request on a connection that was kept
-	// too long may never be answered.
+	// parkTime bounds the first attempt to park: a request on a connection that was
+	// kept too long may never be answered. The next one has all the time that is left.
 	parkTime = time.Second
 	// leastVaultTime is what each attempt is given, however late it is.
 	leastVaultTime = 500 * time.Millisecond
@@ -189,6 +189,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	began := p.Now()
+	parking := parkTime
 	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
 		version, err := p.putToken(ctx, next, max(grant.ParkAfter-p.Now().Sub(began), leastVaultTime))
 		if err == nil {
@@ -197,11 +198,12 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 		}
 		p.unkept, p.parked = fault.Of(err), false
 		if p.Now().Sub(began) >= grant.ParkAfter && !next.Token.IsZero() {
-			if p.park(ctx, next) == nil {
+			if p.park(ctx, next, parking) == nil {
 				p.parked, p.highest = true, next.Epoch
 				next.Version = p.g.SecretVersion
 				return next, nil
 			}
+			parking = limit
 		}
 		if budget.Sleep(ctx, jittered(wait, p.chance())) != nil {
 			p.lost = !next.Token.IsZero()
@@ -210,10 +212,9 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 	}
 }
 
-// park puts a refresh token into the table. One attempt that hangs leaves time for
-// another.
-func (p *path) park(ctx context.Context, r grant.RefreshToken) error {
-	ctx, cancel := context.WithTimeout(ctx, parkTime)
+// park puts a refresh token into the table.
+func (p *path) park(ctx context.Context, r grant.RefreshToken, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.ParkedAt = p.Now()
 	return p.Parking.Park(ctx, p.c.Name, r)

@@ -225,7 +225,7 @@ func document(ctx context.Context, s *settings, log, out io.Writer, all *suite) 
 	}
 	beside.Wait()
 	ended = append(ended, more...)
-	if err = errors.Join(err, failed); err != nil {
+	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
 	var text bytes.Buffer

@@ -52,7 +52,7 @@ func TestWhatIsWrongWithTheNetworkIsSaid(t *testing.T) {
 			w := newWorld(t)
 			w.rotate.Renewer.Hosts, w.rotate.Renewer.Connect = connection.Hosts{address}, nil
 			if test.resolver != nil {
-				w.rotate.Renewer.Connect = func(ctx context.Context, u *url.URL) (reltioauth.Transport, error) {
+				w.rotate.Renewer.Connect = func(ctx context.Context, _ *url.URL) (reltioauth.Transport, error) {
 					_, err := test.resolver.LookupHost(ctx, "auth.example")
 					return nil, err
 				}
@@ -137,7 +137,7 @@ func secured(t *testing.T, change func(*x509.Certificate), version uint16) func(
 		t.Fatal(err)
 	}
 	config := &tls.Config{
-		MinVersion: tls.VersionTLS10, MaxVersion: version, //nolint:gosec // old versions are what it is about
+		MinVersion: tls.VersionTLS10, MaxVersion: version,
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
 	}
 	return func(conn net.Conn) { _ = tls.Server(conn, config).HandshakeContext(context.Background()) }

@@ -15,7 +15,8 @@ type silentOnce struct {
 }
 
 func (s *silentOnce) Park(ctx context.Context, name string, r grant.RefreshToken) error {
-	if s.asked++; s.asked == 1 {
+	s.asked++
+	if s.asked == 1 {
 		<-ctx.Done()
 		return ctx.Err()
 	}

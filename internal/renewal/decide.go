@@ -97,7 +97,7 @@ func (p *path) look(ctx context.Context) error {
 	}
 	version, err := p.Connections.ConnectionVersion(ctx, p.request.Connection)
 	if errors.Is(err, connection.ErrNotFound) {
-		return p.gone()
+		return p.gone(ctx)
 	}
 	if err != nil {
 		return err

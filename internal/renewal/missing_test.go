@@ -206,3 +206,33 @@ func TestSecretMissingInARelogin(t *testing.T) {
 		}
 	})
 }
+
+// A refresh token of a release before this one does not say whose it is. It says so
+// before the grant forgets it, and a secret that comes back finds it.
+func TestUnlabelledRefreshTokenOfASecretThatComesBack(t *testing.T) {
+	bubble(t, func(w *world) {
+		before := w.started(authorizationCode())
+		r := w.vault()
+		r.Identity, r.Epoch = "", r.Epoch+1
+		version, err := w.secrets.Put(t.Context(), "acme", r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before.SecretVersion = version
+		if err := w.table.PutGrant(t.Context(), w.seize(), before.Indexed(time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // the lease's
+		w.disconnect("acme")
+		w.expect(w.force(), rotation.Failed, fault.UnknownConnection)
+		w.sweeps(3 * time.Minute)
+		w.status(grant.StatusUnknown)
+		w.connect("acme", authorizationCode())
+		w.sweeps(2 * time.Minute)
+		w.acme()
+		w.status(grant.StatusOK)
+		if got := w.vault(); got.Identity != before.Identity || got.Token.IsZero() {
+			t.Errorf("the refresh token is %q's", got.Identity)
+		}
+	})
+}

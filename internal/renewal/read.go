@@ -59,7 +59,7 @@ func (p *path) readGrant(ctx context.Context) error {
 func (p *path) readConnection(ctx context.Context) error {
 	source, err := p.Connections.Connection(ctx, p.request.Connection)
 	if errors.Is(err, connection.ErrNotFound) {
-		return p.gone()
+		return p.gone(ctx)
 	}
 	if err != nil {
 		return err
@@ -98,13 +98,32 @@ func (p *path) found() error {
 // had a secret until now that is believed at a second look, a minute later:
 // Secrets Manager is eventually consistent. Its refresh token stays in the vault,
 // with its identity: a secret that comes back finds it.
-func (p *path) gone() error {
+func (p *path) gone(ctx context.Context) error {
 	now := p.Now()
-	g := p.g.Gone(now)
 	if p.g.Identity != "" && !p.g.MissedSince(now, secondLook) {
-		g = p.g.SecretMissing(now, secondLook)
+		g := p.g.SecretMissing(now, secondLook)
+		return &done{outcome: rotation.Failed, err: g.Error(now), write: &g}
 	}
+	p.label(ctx)
+	g := p.g.Gone(now)
 	return &done{outcome: rotation.Failed, err: g.Error(now), write: &g}
+}
+
+// label writes into the vault whose the newest refresh token is, before the grant
+// forgets it. Releases before this one did not say it there. If the vault does not
+// take it the connection is gone all the same, and the refresh token with it.
+func (p *path) label(ctx context.Context) {
+	if p.g.Identity == "" {
+		return
+	}
+	ctx, cancel := p.storing(ctx)
+	defer cancel()
+	if err := p.readVault(ctx, ""); err != nil || p.newest.Token.IsZero() || p.newest.Identity != "" {
+		return
+	}
+	r := p.newest
+	r.Epoch, r.Identity = p.nextEpoch(), p.g.Identity
+	_, _ = p.putToken(ctx, r, vaultTime)
 }
 
 // newborn makes the grant that of the connection's present identity. A grant

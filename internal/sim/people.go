@@ -187,7 +187,7 @@ func (w *World) keep(ctx context.Context, p Ports, held lease.Lease, c *connecti
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err
 	}
-	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: max(held.Epoch, current.Epoch+1)}
+	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: max(held.Epoch, current.Epoch+1), Identity: c.Identity()}
 	if current.Token.Equal(r.Token) && current.LoggedInAt.Add(c.RefreshTokenLife).After(token.IssuedAt) {
 		r = current
 	} else if r.Version, err = p.Vault.Put(ctx, c.Name, r); err != nil {

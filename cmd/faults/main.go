@@ -1,7 +1,7 @@
 // Command faults breaks each operation of the functions' real binaries in every
 // way that its service can break, and with every code that AWS documents, and
-// writes what came of it as a document; or
-// breaks what chance chooses, for as long as it is told to.
+// writes what came of it as a document; or breaks what chance chooses, for as
+// long as it is told to.
 //
 //	make faults
 //	make soak-processes SOAK_FOR=10m

@@ -6,7 +6,9 @@
 FUNCTIONS := issue rotate callback
 # Of the extension's layers, in Lambda's words.
 ARCHITECTURES := arm64 x86_64
-GO_FOLDERS := $(wildcard cmd docs functions internal pkg)
+GO_FOLDERS := $(wildcard cmd docs functions internal pkg test)
+# The laboratory is a module of its own.
+LAB := test
 TOOL := go tool -modfile=tools/go.mod
 
 # The flags of a deployed binary: without the RPC of Lambda's old Go runtime, and with nothing of
@@ -38,22 +40,25 @@ run: ## start everything on this machine, until Ctrl-C; ARGS='-h' lists flags
 
 run-binaries: ## the same with the real binaries and engines, as on AWS; fetches the engines first (minutes)
 	@scripts/engines
-	@go build -o bin/binaries ./cmd/binaries && exec bin/binaries $(ARGS)
+	@go build -C $(LAB) -o ../bin/stack ./cmd/stack && exec bin/stack $(ARGS)
 
 test: ## run all tests, with the race detector; the first time this fetches engines and clients (minutes)
 	@scripts/engines
 	@scripts/clients
 	@scripts/browser
 	RELTIO_TOKENS_ENGINES=required go test -race -timeout 10m ./...
+	RELTIO_TOKENS_ENGINES=required go test -C $(LAB) -race -timeout 10m ./...
 
 test-short: ## run the tests that need nothing but Go
 	go test -short ./...
+	go test -C $(LAB) -short ./...
 
 lint: ## check style, imports and mistakes; the first time this compiles the linters (minutes)
 	@echo 'gofumpt -l $(GO_FOLDERS)'
 	@files=$$($(TOOL) gofumpt -l $(GO_FOLDERS)) || exit; \
 		[ -z "$$files" ] || { printf 'Run "make fmt" for:\n%s\n' "$$files"; exit 1; }
 	$(TOOL) golangci-lint run
+	cd $(LAB) && go tool -modfile=../tools/go.mod golangci-lint run
 
 fmt: ## format the Go files
 	$(TOOL) gofumpt -w $(GO_FOLDERS)
@@ -65,7 +70,7 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz
 
 sim: ## let simulated fleets live: fixed and fresh seeds, planted mistakes, thousands (1-2 minutes)
-	go test -count 1 -timeout 15m ./internal/sim
+	go test -C $(LAB) -count 1 -timeout 15m ./simulation
 
 soak: ## let simulated fleets live, a fresh seed each, until stopped (SOAK_FOR, SOAK_SEED)
 	@scripts/soak
@@ -81,11 +86,11 @@ soak-processes: ## break the real binaries by chance, until stopped (SOAK_FOR, S
 
 bench: ## measure everything, and write docs/performance.md and docs/performance.json (10 minutes; root)
 	@scripts/engines
-	@go build -o bin/bench ./cmd/bench && exec bin/bench $(ARGS)
+	@go build -C $(LAB) -o ../bin/bench ./cmd/bench && exec bin/bench $(ARGS)
 
 bench-check: ## measure what no busy machine disturbs, and compare it with docs/performance.json (1-2 minutes)
 	@scripts/engines
-	@go build -o bin/bench ./cmd/bench && exec bin/bench -check
+	@go build -C $(LAB) -o ../bin/bench ./cmd/bench && exec bin/bench -check
 
 build: $(FUNCTIONS:%=out/%/bootstrap) ## build the functions for Lambda, into out/<name>/bootstrap
 

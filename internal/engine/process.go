@@ -54,20 +54,20 @@ func find(names []string) (string, error) {
 	return "", &MissingError{Looked: strings.Join(looked, " or ")}
 }
 
-// Repository is the folder that holds go.mod; programs that need an engine run
-// somewhere below it.
+// Repository is the folder that holds template.yaml; programs that need an engine
+// run somewhere below it.
 func Repository() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(folder, "template.yaml")); err == nil {
 			return folder, nil
 		}
 		up := filepath.Dir(folder)
 		if up == folder {
-			return "", errors.New("no go.mod here or above")
+			return "", errors.New("no template.yaml here or above")
 		}
 		folder = up
 	}

@@ -43,8 +43,10 @@ func TestWhatIsWrongWithTheNetworkIsSaid(t *testing.T) {
 		"not TLS":      {serve: says("220 mail.example ESMTP\r\n"), want: "unreadable answer", cause: "tls: "},
 		"no such name": {resolver: resolving(t), want: "name not found", cause: "no such host"},
 		"cut body":     {serve: says("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"), plain: true, want: "connection lost", cause: "unexpected EOF"},
-		"a page": {serve: says("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"), plain: true,
-			want: "a web page with HTTP 200: is auth_url right?", fromABody: true},
+		"a page": {
+			serve: says("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"), plain: true,
+			want: "a web page with HTTP 200: is auth_url right?", fromABody: true,
+		},
 		"503": {serve: says("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"), plain: true, want: "HTTP 503", fromABody: true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,71 @@
+package contract_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/local"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// demo is a connection of the stack that needs no person.
+const demo = "demo-password"
+
+func start(t *testing.T, life time.Duration) *local.Stack {
+	t.Helper()
+	stack, err := local.Start(t.Context(), local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1, TokenLife: life})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stack.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return stack
+}
+
+// reltio is the sandbox, as the client of the stack's connections sees it.
+func reltio(stack *local.Stack) *reltioauth.Client {
+	return &reltioauth.Client{
+		AuthURL: stack.ReltioURL, ClientID: "demo-client", ClientSecret: reltioauth.NewSecret("demo-secret-of-client"),
+	}
+}
+
+// kill lets a token die before its time.
+func kill(t *testing.T, stack *local.Stack, token reltioauth.Secret) {
+	t.Helper()
+	if err := reltio(stack).Revoke(t.Context(), token, reltioauth.HintAccessToken); err != nil {
+		t.Error(err)
+	}
+}
+
+// tenant is a tenant API: it asks the sandbox about each token.
+func tenant(t *testing.T, stack *local.Stack) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		info, err := reltio(stack).Check(context.WithoutCancel(r.Context()), reltioauth.NewSecret(token))
+		switch {
+		case err != nil:
+			w.WriteHeader(http.StatusInternalServerError)
+		case !info.Active:
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+func lambdaClient(url string) *lambda.Client {
+	return lambda.New(lambda.Options{
+		Region: "eu-central-1", BaseEndpoint: aws.String(url), Credentials: aws.AnonymousCredentials{},
+	})
+}

@@ -1,0 +1,92 @@
+package contract_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/vended"
+)
+
+// counted counts the invocations of the real client.
+type counted struct {
+	*lambda.Client
+	n atomic.Int32
+}
+
+func (c *counted) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	c.n.Add(1)
+	return c.Client.Invoke(ctx, in, opts...)
+}
+
+// A thousand calls of a tenant API, by ten at a time, while the token dies: none
+// fails. (It dies once: issue checks no more than one reported token in 30 s.)
+func TestAThousandCalls(t *testing.T) {
+	stack := start(t, 0)
+	client := &counted{Client: lambdaClient(stack.LambdaURL)}
+	api := tenant(t, stack)
+	source := &vended.Source{Lambda: client, Connection: demo}
+	caller := &http.Client{Transport: &vended.Transport{Source: source, Hosts: []string{strings.TrimPrefix(api.URL, "http://")}}}
+
+	work := make(chan int)
+	var callers sync.WaitGroup
+	for range 10 {
+		callers.Go(func() {
+			for range work {
+				resp, err := caller.Get(api.URL)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("status %d", resp.StatusCode)
+				}
+			}
+		})
+	}
+	for i := range 1000 {
+		if i == 500 {
+			token, err := source.Get(t.Context(), vended.Need{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			kill(t, stack, token.AccessToken)
+		}
+		work <- i
+	}
+	close(work)
+	callers.Wait()
+	if got := client.n.Load(); got != 2 {
+		t.Errorf("%d invocations, want 2: a token, and a report", got)
+	}
+}
+
+func TestErrorsOfTheRealFunction(t *testing.T) {
+	stack := start(t, 0)
+	client := lambdaClient(stack.LambdaURL)
+	for name, test := range map[string]struct {
+		source *vended.Source
+		want   vended.ErrorType
+	}{
+		"no such connection": {&vended.Source{Lambda: client, Connection: "nope"}, vended.ErrUnknownConnection},
+		"no name":            {&vended.Source{Lambda: client, Connection: "No Name"}, vended.ErrInvalidRequest},
+		"a person":           {&vended.Source{Lambda: client, Connection: "demo-authorization-code"}, vended.ErrReauthorizationRequired},
+		"no such function":   {&vended.Source{Lambda: client, Function: "tissue", Connection: demo}, vended.ErrInvalidRequest},
+		"another function":   {&vended.Source{Lambda: client, Function: "rotate", Connection: demo}, vended.ErrInvalidAnswer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := test.source.Get(t.Context(), vended.Need{})
+			var e *vended.Error
+			if !errors.As(err, &e) || e.Type != test.want || e.Temporary() {
+				t.Errorf("error %v, want %s", err, test.want)
+			}
+		})
+	}
+}

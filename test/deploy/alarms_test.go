@@ -1,0 +1,158 @@
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+)
+
+// ownMetrics are the service's, and the dimension that each has.
+var ownMetrics = map[string]string{
+	telemetry.Issued: "Outcome", telemetry.Renewals: "Outcome", telemetry.Callbacks: "Outcome",
+	telemetry.TokenRequests: "", telemetry.Throttled: "", telemetry.BudgetWaitSeconds: "",
+	telemetry.RefusedLogins: "", telemetry.Unstored: "", telemetry.Waiting: "", telemetry.OldestOverdueSeconds: "",
+	telemetry.DaysUntilRefreshTokenEnds: "", telemetry.SweepFinished: "",
+}
+
+// watched is what some alarm has to look at: the metric and, of those that the
+// functions share, the function.
+var watched = []string{
+	telemetry.SweepFinished, telemetry.OldestOverdueSeconds, telemetry.Waiting, telemetry.RefusedLogins, telemetry.Unstored, "TriggeredRules",
+	telemetry.DaysUntilRefreshTokenEnds, telemetry.BudgetWaitSeconds, telemetry.Throttled, telemetry.Issued,
+	"Errors issue", "Errors rotate", "Errors callback", "Throttles issue", "Throttles rotate", "Throttles callback",
+	"Duration issue", "Duration rotate", "Duration callback", "ApproximateNumberOfMessagesVisible",
+}
+
+var runbook = regexp.MustCompile(`Runbook: docs/operations\.md#([a-z0-9-]+)$`)
+
+func checkAlarms(tb testing.TB, t template) (found problems) {
+	tb.Helper()
+	sections := headings(tb, filepath.Join(root, "docs", "operations.md"))
+	var seen []string
+	for _, r := range t.resources("AWS::CloudWatch::Alarm") {
+		p := r.properties()
+		m := runbook.FindStringSubmatch(fmt.Sprint(p["AlarmDescription"]))
+		switch {
+		case m == nil:
+			found.addf("%s: its description names no section of the runbook", r.id)
+		case !slices.Contains(sections, m[1]):
+			found.addf("%s: docs/operations.md has no section %s", r.id, m[1])
+		}
+		if got := fmt.Sprint(p["AlarmActions"]); got != "[map[Ref:AlarmTopic]]" {
+			found.addf("%s tells %s, want the topic", r.id, got)
+		}
+		if !strings.HasPrefix(t.resolve(p["AlarmName"]), stack+"-") {
+			found.addf("%s: its name does not begin with the stack's", r.id)
+		}
+		missing := "notBreaching"
+		for _, metric := range metricsOf(p) {
+			name, problem := t.metric(metric)
+			if problem != "" {
+				found.addf("%s: %s", r.id, problem)
+			}
+			if name == telemetry.SweepFinished {
+				missing = "breaching" // nothing is also what a stopped sweep sends
+			}
+			seen = append(seen, name)
+		}
+		if got := p["TreatMissingData"]; got != missing {
+			found.addf("%s: missing data is %v, want %s", r.id, got, missing)
+		}
+	}
+	for _, name := range watched {
+		if !slices.Contains(seen, name) {
+			found.addf("no alarm looks at %s", name)
+		}
+	}
+	return found
+}
+
+// metricsOf are the metrics of an alarm.
+func metricsOf(alarm object) []object {
+	if alarm["MetricName"] != nil {
+		return []object{alarm}
+	}
+	var all []object
+	for _, query := range listOf(alarm["Metrics"]) {
+		if m := objectAt(query, "MetricStat", "Metric"); len(m) > 0 {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// metric names a metric as `watched` does, and says what is wrong with it.
+func (t template) metric(m object) (name, problem string) {
+	name = fmt.Sprint(m["MetricName"])
+	dimensions := map[string]string{}
+	for _, d := range listOf(m["Dimensions"]) {
+		if at(d, "Name") != nil {
+			dimensions[fmt.Sprint(at(d, "Name"))] = t.resolve(at(d, "Value"))
+		}
+	}
+	switch fmt.Sprint(m["Namespace"]) {
+	case telemetry.Namespace:
+		dimension, known := ownMetrics[name]
+		if !known {
+			return name, "there is no metric " + name
+		}
+		if _, ok := dimensions[dimension]; (dimension == "" && len(dimensions) > 0) || (dimension != "" && !ok) {
+			return name, fmt.Sprintf("%s has dimension %q, not %v", name, dimension, dimensions)
+		}
+	case "AWS/Lambda":
+		function := strings.TrimPrefix(dimensions["FunctionName"], stack+"-")
+		if _, known := functions[function]; !known {
+			return name, "there is no function " + function
+		}
+		return name + " " + function, t.tooLate(m, function)
+	}
+	return name, ""
+}
+
+// tooLate says whether an alarm on a duration could never be raised.
+func (template) tooLate(m object, function string) string {
+	threshold, _ := m["Threshold"].(int)
+	if m["MetricName"] == "Duration" && (threshold >= 1000*timeouts[function] || m["ExtendedStatistic"] != "p99") {
+		return fmt.Sprintf("%s ends after %d s, and the alarm waits for more than %d ms", function, timeouts[function], threshold)
+	}
+	return ""
+}
+
+// headings are the anchors of a document's sections.
+func headings(t testing.TB, path string) []string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for line := range strings.Lines(string(data)) {
+		if text, ok := strings.CutPrefix(line, "#"); ok {
+			text = strings.ToLower(strings.TrimSpace(strings.TrimLeft(text, "#")))
+			all = append(all, strings.ReplaceAll(regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(text, ""), " ", "-"))
+		}
+	}
+	return all
+}
+
+// checkDashboard: it is JSON, and shows every metric of the service.
+func checkDashboard(_ testing.TB, t template) (found problems) {
+	text := t.resolve(t.get("Dashboard").properties()["DashboardBody"])
+	var body struct{ Widgets []json.RawMessage }
+	if err := json.Unmarshal([]byte(text), &body); err != nil || len(body.Widgets) == 0 {
+		found.addf("the dashboard is not JSON: %v", err)
+	}
+	for name := range ownMetrics {
+		if !strings.Contains(text, `"`+name+`"`) && !strings.Contains(text, `\"`+name+`\"`) {
+			found.addf("the dashboard does not show %s", name)
+		}
+	}
+	return found
+}

@@ -1,0 +1,101 @@
+package deploy
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+
+	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
+	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// operations are everything that makes the operator's command call AWS. (Its
+// issue command makes the same call as rotate, on another function; doctor makes
+// it too.)
+func (d *deployed) operations() {
+	d.t.Helper()
+	table, vault := d.tableOf(operatorRole), d.vault(operatorRole)
+	o := &operate.Operator{
+		Grants: table, Leases: table, Accounts: table, Connections: vault, Rotations: d.invoker(operatorRole),
+		Hosts: d.callback.Flow.Hosts, Now: d.now,
+		Authorizations: table, CallbackURL: "https://" + domain,
+		Secrets: vault, Vault: vault, Parking: table, Budgets: table,
+	}
+	ctx := d.t.Context()
+	add := func(name, fields string) error {
+		_, err := o.Add(ctx, operate.AddRequest{Connection: name, Secret: d.secret(fields)})
+		return err
+	}
+	disconnect := func(name string, deleteSecret bool) error {
+		_, err := o.Disconnect(ctx, operate.DisconnectRequest{Connection: name, DeleteSecret: deleteSecret, Revoke: true})
+		return err
+	}
+	for _, step := range []func() error{
+		func() error { return add("added", `"grant_type":"password","username":"cid","password":"password"`) },
+		func() error { return add("invited", `"grant_type":"authorization_code","tenant_id":"tenant"`) },
+		func() error { _, err := o.Connect(ctx, "invited", false); return err },
+		func() error { _, err := o.Rotate(ctx, "added", false); return err }, // a refresh token
+		func() error { _, err := o.Status(ctx); return err },
+		func() error { _, err := o.Check(ctx, "added"); return err },
+		func() error { _, err := o.Pause(ctx, "added"); return err },
+		func() error { _, err := o.Unpause(ctx, "added"); return err },
+		func() error { _, err := o.Rotate(ctx, "invited", false); return err }, // waits for a person
+		func() error { _, err := o.ResumeAll(ctx); return err },
+		func() error { _, err := o.Resume(ctx, "added"); return err },
+		func() error { return d.park(o, "added") },
+		func() error { return disconnect("added", true) },
+		func() error { return add("added", `"grant_type":"client_credentials"`) }, // restored
+		func() error { return disconnect("heir", false) },                         // whose grant's secret is scheduled for deletion
+	} {
+		if err := step(); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	d.examination(o)
+}
+
+// park has a renewal of the connection while Secrets Manager takes no refresh token.
+func (d *deployed) park(o *operate.Operator, name string) error {
+	d.readOnly.Store(true)
+	defer d.readOnly.Store(false)
+	_, err := o.Rotate(d.t.Context(), name, true)
+	return err
+}
+
+// examination is the doctor's. Lambda and CloudFormation are no engines here:
+// that they were asked is all that counts.
+func (d *deployed) examination(o *operate.Operator) {
+	d.t.Helper()
+	nothing := httptest.NewServer(http.NotFoundHandler())
+	d.t.Cleanup(nothing.Close)
+	nowhere := d.config(operatorRole)
+	nowhere.BaseEndpoint, nowhere.Retryer = aws.String(nothing.URL), func() aws.Retryer { return aws.NopRetryer{} }
+	_, err := doctor.Describe(d.t.Context(), cloudformation.NewFromConfig(nowhere), stack)
+	if err == nil {
+		d.t.Fatal("there is no stack, and it was described")
+	}
+	examiner := &doctor.Doctor{
+		Operator: o, Now: time.Now, Lambda: lambda.NewFromConfig(nowhere),
+		IssueFunction: "issue:live", RotateFunction: "rotate:live",
+		AWS: &doctor.AWS{
+			Database: d.tableOf(operatorRole).Client, Table: d.table.Name, Secrets: d.vault(operatorRole), SecretPrefix: d.prefix,
+			Scheduler: scheduler.NewFromConfig(d.config(operatorRole)), CallbackFunction: "callback:live",
+			Stack: &doctor.Stack{Name: stack},
+		},
+	}
+	if r := examiner.Examine(d.t.Context()); len(r.Findings) < 15 {
+		d.t.Fatalf("findings: %v", r.Findings)
+	}
+}
+
+// secret is a connection's, of the sandbox's client; fields is JSON without
+// braces.
+func (d *deployed) secret(fields string) reltioauth.Secret {
+	return reltioauth.NewSecret(`{"auth_url":"` + d.authURL + `","client_id":"client","client_secret":"` + clientSecret + `",` + fields + `}`)
+}

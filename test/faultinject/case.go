@@ -1,0 +1,356 @@
+package faultinject
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+)
+
+// Result is what came of a case.
+type Result struct {
+	Case
+	// Seen is what the caller of the broken invocation saw, Next what the next
+	// invocation did.
+	Seen, Next string
+	// Requests are the token requests of both.
+	Requests int
+	// Missed: the operation did not come, in three tries. A machine that is slow
+	// adds some to a clean run: an instant of the budget is taken anew.
+	Missed bool
+	// Problems are invariants that broke; none is as it should be.
+	Problems []string
+	// Log is what the functions wrote, if there are problems.
+	Log string
+}
+
+// Title names a case: "password, login | UpdateItem lease# | killed before".
+func (c Case) Title() string {
+	return strings.Join([]string{c.Flow.Name, c.Operation.String(), c.Fault.String()}, " | ")
+}
+
+// trial is a case under way.
+type trial struct {
+	*scene
+	Result
+	clean Clean
+	plan  *plan
+	// asked are the token requests before, after the broken invocation, and
+	// after the next one.
+	asked [3]int
+	// renewals are those that the broken call of issue has asked for.
+	renewals int
+	// had and stored are the newest refresh tokens before and after the broken
+	// invocation; zero: there is none.
+	had, stored reltioauth.Secret
+}
+
+// one runs a case.
+func (b *Bench) one(ctx context.Context, clean Clean, c Case) (r Result, err error) {
+	const tries = 3
+	for range tries {
+		r, err = b.try(ctx, clean, c)
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
+		if err == nil && !r.Missed {
+			return r, nil
+		}
+	}
+	if err != nil {
+		r = Result{Case: c, Problems: []string{"it could not be tried: " + err.Error()}}
+	}
+	return r, nil
+}
+
+func (b *Bench) try(ctx context.Context, clean Clean, c Case) (r Result, err error) {
+	const longest = 10 * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	s, err := b.open(ctx, c.Flow)
+	if err != nil {
+		return r, err
+	}
+	defer s.close()
+	t := &trial{scene: s, Result: Result{Case: c}, clean: clean, plan: &plan{
+		Operation: c.Operation, Fault: c.Fault, struck: make(chan struct{}), thaw: make(chan struct{}),
+	}}
+	t.asked[0] = t.scene.asked()
+	t.disturb(ctx)
+	if t.Missed {
+		return t.Result, ctx.Err()
+	}
+	t.asked[2] = t.scene.asked()
+	t.Requests = t.asked[2] - t.asked[0]
+	t.judge(ctx)
+	if len(t.Problems) > 0 {
+		t.Log = t.log.String()
+	}
+	return t.Result, ctx.Err()
+}
+
+// disturb is the broken invocation, and the next one.
+func (t *trial) disturb(ctx context.Context) {
+	t.had = t.newest(ctx)
+	t.wire.count(t.Flow.Function, t.plan)
+	acting := make(chan string, 1)
+	go func() { acting <- t.Flow.act(ctx, t.scene) }()
+	select {
+	case <-t.plan.struck:
+	case t.Seen = <-acting:
+		acting <- t.Seen
+		t.Missed = true
+		return
+	}
+	if t.Flow.Living {
+		t.served(ctx, "I7: while it lasts")
+	}
+	if t.stops() {
+		t.overtake(ctx, acting)
+		return
+	}
+	t.Seen = <-acting
+	t.rest(ctx)
+	t.wire.calm()
+	t.asked[1], t.renewals = t.scene.asked(), t.wire.asked()
+	t.stored = t.newest(ctx)
+	if t.Flow.Living {
+		t.served(ctx, "I7: after it")
+	}
+	if t.Flow.Function == callback {
+		if p := t.stranger(ctx); p != "" {
+			t.problem(p)
+		}
+	}
+	t.Next = t.Flow.next(ctx, t.scene)
+	t.rest(ctx)
+}
+
+// overtake lets somebody else do the work of a stopped process, past its
+// lease; then it goes on, and must change nothing.
+func (t *trial) overtake(ctx context.Context, acting <-chan string) {
+	if t.Flow.Function == callback {
+		t.Next = "another link: done"
+		if err := t.person(ctx, &browser{}); err != nil {
+			t.Next = "another link: " + err.Error()
+		}
+	} else {
+		past := t.bench.Now().Add(lease.Term + time.Second)
+		t.Next = t.Flow.next(ctx, t.scene)
+		t.sleep(ctx, past.Sub(t.bench.Now()))
+	}
+	before, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
+	if err != nil {
+		t.problem("after the next one: " + err.Error())
+	}
+	t.asked[1] = t.scene.asked()
+	close(t.plan.thaw)
+	t.Seen = <-acting
+	t.rest(ctx)
+	t.wire.calm()
+	if t.Flow.Function == callback && t.beforeLease() { // it takes the lease over anyone's head
+		if err := t.goOn(ctx, &t.browser); err != nil {
+			t.problem(err.Error())
+		}
+		return
+	}
+	t.unmoved(ctx, before)
+}
+
+// unmoved looks whether a process that was stopped has changed or sent anything.
+func (t *trial) unmoved(ctx context.Context, before grant.Grant) {
+	after, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
+	if err != nil || before.Epoch != after.Epoch || before.Version != after.Version || !before.AccessToken.Equal(after.AccessToken) {
+		t.problem(fmt.Sprintf("I6: the stopped process has changed the grant: epoch %d, then %d; version %d, then %d",
+			before.Epoch, after.Epoch, before.Version, after.Version))
+	}
+	// What had left it before arrives; nothing else is sent.
+	late := t.scene.asked() - t.asked[1]
+	own := t.Flow.Function == callback || t.Kind == FreezeBefore && t.asks()
+	if late > 1 || late == 1 && !own {
+		t.problem(fmt.Sprintf("I2: the stopped process has sent %d token requests", late))
+	}
+}
+
+// beforeLease reports whether the broken operation comes before the lease, or
+// takes it.
+func (t *trial) beforeLease() bool {
+	takes := slices.IndexFunc(t.clean.Operations, func(o Operation) bool { return o.Name == "UpdateItem lease#" })
+	broken := slices.Index(t.clean.Operations, t.Operation)
+	return broken < takes || broken == takes && t.Kind == FreezeBefore
+}
+
+func (t *trial) problem(text string) { t.Problems = append(t.Problems, text) }
+
+// served asks issue for the living token.
+func (t *trial) served(ctx context.Context, when string) {
+	switch v := t.issue(ctx, ""); {
+	case v.ErrorType != "":
+		t.problem(when + " callers get " + v.ErrorType)
+	case !t.alive(v):
+		t.problem(when + " callers get a dead token")
+	}
+}
+
+func (t *trial) alive(v vended) bool {
+	return t.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken))
+}
+
+// settled is the caller after the next invocation. A token may have been revoked
+// by a request whose answer nobody saw; its caller reports it, as Reltio refuses
+// it.
+func (t *trial) settled(ctx context.Context) {
+	if t.stops() && t.waits() {
+		t.Next += "; then " + t.renewAgain(ctx) // with the refresh token that came late, and was stored
+	}
+	if t.waits() {
+		t.needsPerson(ctx)
+	}
+	v := t.issue(ctx, "")
+	if v.ErrorType == "" && !t.alive(v) {
+		t.Host.Recycle(issue) // what it holds in memory, for 30 s, may have been revoked since
+		v = t.issue(ctx, "")
+	}
+	if v.ErrorType == "" && !t.alive(v) {
+		t.Next += "; the token is dead, and reported"
+		t.sleep(ctx, grant.CheckEvery+time.Second) // Reltio is not asked about it more often
+		v = t.issue(ctx, `,"rejected_fingerprint":"`+v.Fingerprint+`"`)
+		if !t.alive(v) && strings.HasSuffix(t.renewAgain(ctx), string(fault.ReauthorizationRequired)) {
+			t.needsPerson(ctx)
+			v = t.issue(ctx, "")
+		}
+	}
+	switch {
+	case v.ErrorType != "":
+		t.problem("I5: afterwards callers get " + v.ErrorType)
+	case !t.alive(v):
+		t.problem("I1: afterwards callers get a dead token")
+	}
+}
+
+// waits reports whether the last word was that a person is needed.
+func (t *trial) waits() bool { return strings.HasSuffix(t.Next, string(fault.ReauthorizationRequired)) }
+
+// needsPerson looks whether that is so, and brings one.
+func (t *trial) needsPerson(ctx context.Context) {
+	t.excuse(ctx)
+	t.Next += "; a person logs in"
+	if err := t.person(ctx, &browser{}); err != nil {
+		t.problem("I12: " + err.Error())
+	}
+	t.Host.Recycle(issue) // as above
+}
+
+// judge looks at the invariants, when everything is over.
+func (t *trial) judge(ctx context.Context) {
+	t.counts()
+	if strings.HasSuffix(t.Next, "given up") || strings.Contains(t.Next, errNotArrived.Error()) {
+		t.problem("I5: the next invocation did not succeed")
+	}
+	t.settled(ctx)
+	// Once more: what is stored works.
+	from := len(t.Sandbox.Requests())
+	if again := t.renewAgain(ctx); !strings.HasSuffix(again, "renewed") && !strings.HasSuffix(again, "unchanged") {
+		t.problem("I5: the renewal after that: " + again)
+	}
+	t.refreshed(t.Sandbox.Requests()[from:])
+	if g, err := t.Table.Grant(ctx, acmeProd, grant.Strong); err != nil || !g.HasToken() || !t.Sandbox.Alive(g.AccessToken) {
+		t.problem("I1: at the end there is no living token")
+	}
+	t.codes()
+	if t.wire.leaked(t.log.String()) {
+		t.problem("I11: a secret in a log")
+	}
+	if t.wire.leaked(t.written.String()) {
+		t.problem("I11: a secret in an answer")
+	}
+}
+
+// counts looks at what Reltio has counted. Without a fault a flow has its
+// number. A call that waits on after a renewal that was left over between its
+// steps has it begun anew; and the next one may need one more, where the last
+// answer was lost with the refresh token that it made.
+func (t *trial) counts() {
+	first, next := t.asked[1]-t.asked[0], t.asked[2]-t.asked[1]
+	most := t.clean.Requests + max(0, t.renewals-1)*(t.clean.Requests-1)
+	if !t.stops() && first > most {
+		t.problem(fmt.Sprintf("I2: %d token requests in %d renewals", first, max(1, t.renewals)))
+	}
+	if !t.Flow.Waits && t.Flow.Function != callback && (next > t.clean.Requests+1 || t.Requests > 2*t.clean.Requests+1) {
+		t.problem(fmt.Sprintf("I2: %d token requests, then %d", first, next))
+	}
+	if n := t.Sandbox.RefusedLogins(ann, time.Time{}, time.Time{}); n > 0 {
+		t.problem(fmt.Sprintf("I3: %d refused logins", n))
+	}
+	if n := t.Sandbox.MaxTokenRequests(time.Second); n > reltioauthtest.DefaultRateLimit {
+		t.problem(fmt.Sprintf("I4: %d token requests in a second", n))
+	}
+}
+
+// newest is the newest refresh token that is stored; zero: there is none, or
+// nobody can say.
+func (t *trial) newest(ctx context.Context) reltioauth.Secret {
+	known, err := t.Secrets.Current(ctx, acmeProd)
+	if err != nil {
+		return reltioauth.Secret{}
+	}
+	return known.Token
+}
+
+// excuse looks whether a person is needed for a reason: the server does not take
+// any refresh token that is stored.
+func (t *trial) excuse(ctx context.Context) {
+	g, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
+	if err != nil {
+		t.problem("I5: " + err.Error())
+		return
+	}
+	current, err := t.Secrets.Current(ctx, acmeProd)
+	if err == nil && !current.Token.IsZero() && t.Sandbox.Alive(current.Token) {
+		t.problem("I5: a person is asked for, though the newest refresh token is good")
+	}
+	pointed, err := t.Secrets.Version(ctx, acmeProd, g.SecretVersion)
+	if err == nil && !pointed.Token.IsZero() && t.Sandbox.Alive(pointed.Token) {
+		t.problem("I5: a person is asked for, though the refresh token of the grant is good")
+	}
+	if !t.stored.IsZero() && !t.stored.Equal(t.had) && t.Sandbox.Alive(t.stored) {
+		t.problem("I5: a person is asked for, though the broken invocation has stored a good refresh token")
+	}
+	if t.wire.published() == 0 {
+		t.problem("I12: nobody is told that a person is needed")
+	}
+}
+
+// refreshed looks whether a renewal needed no login, where there is a refresh
+// token and no login was due.
+func (t *trial) refreshed(requests []reltioauthtest.Request) {
+	if t.Flow.GrantType == "client_credentials" || t.Flow.Fields["refresh_token_days"] != nil {
+		return
+	}
+	for i, r := range slices.DeleteFunc(requests, func(r reltioauthtest.Request) bool { return r.Op != reltioauthtest.OpToken }) {
+		other := r.Outcome != reltioauthtest.OutcomeOK && i == 0 // what a stopped process has left is tried first
+		if r.GrantType != "refresh_token" || r.Outcome != reltioauthtest.OutcomeOK && !other {
+			t.problem(fmt.Sprintf("I5: the refresh token is lost: %s, %s", r.GrantType, r.Outcome))
+		}
+	}
+}
+
+// codes looks whether each code was sent once.
+func (t *trial) codes() {
+	sent := map[string]int{}
+	for _, r := range t.Sandbox.Requests() {
+		if r.Op == reltioauthtest.OpToken && r.GrantType == authorizationCode {
+			sent[r.Presented]++
+			if sent[r.Presented] > 1 {
+				t.problem("I10: a code was sent twice")
+			}
+		}
+	}
+}

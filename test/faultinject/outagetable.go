@@ -1,0 +1,171 @@
+package faultinject
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+const outageStory = `
+## Every code
+
+Above an operation meets a class of codes. Here each kind of operation meets every code that AWS documents
+for its action (its own page, and "Common Error Types"), in the service's shape: JSON 1.0 with ` + "`__type`" + ` for
+DynamoDB, JSON 1.1 for Secrets Manager and EventBridge, ` + "`X-Amzn-ErrorType`" + ` for Lambda; and the network's
+own: the connection reset in place of the answer, no answer at all, and kept connections that were reset or have
+gone silent. %d outages, %s. %s.
+
+| How long | What is tried |
+|---|---|
+| once | every code, before the effect and, of a write, after it; the SDK's next attempt is answered |
+| for 3 s | every code before the effect; after it the first code of each class. Who calls, calls again each second |
+| for a minute | the first code of each class but conflicts, which are over with the next request; no answer. Where there is a token, forced renewals at the beginning and the end; else, and all the while, calls every 4 s |
+| for good | the same for 80 s, past the end of the token that was there; a callback has only the minute, since the person begins anew either way |
+
+An operation is tried in the first invocation of this list in which its function does it. Short outages follow one
+another on one stack, ten at most; a long one has a stack of its own. Two stores that refuse one refresh token for
+longer than the 4.5 s in which it is kept lose it: so "while the vault refuses" knows only "once".
+
+A secret that is missing for longer than a minute is believed to be (it is looked for twice): then callers are told
+` + "`UnknownConnection`" + `, or, where it is the refresh token's, that a person is needed; who brings it back needs nobody, since
+nothing was buried: the connection is found within a minute, the refresh token with the next forced renewal, or the hourly one.
+
+Each looks whether: callers got the living token all the while (I7); no person was asked for, no operator had to resume (I3, I5); the first call
+afterwards succeeded, after a long outage without force ("by itself"), as a caller, a tick or the person finds it;
+then a forced renewal too; the last token request used the stored refresh token, and was answered (I5); the status
+is ` + "`ok`" + `; a log named the code of a long refusal; nothing was written that holds a secret (I11). A connection that
+nobody has authorized yet waits for a person from the beginning: there an outage must not hinder that the person is told.
+`
+
+// WriteOutages writes what came of the outages: one table for each walk,
+// identical outcomes one row.
+func WriteOutages(w io.Writer, courses []Course, results []OutageResult) error {
+	met := slices.DeleteFunc(slices.Clone(results), func(r OutageResult) bool { return r.Missed })
+	broken := len(slices.DeleteFunc(slices.Clone(met), func(r OutageResult) bool { return len(r.Problems) == 0 }))
+	verdict, missed := "after each all was well", ""
+	if broken > 0 {
+		verdict = fmt.Sprintf("after %d all was not well", broken)
+	}
+	if n := len(results) - len(met); n > 0 {
+		missed = fmt.Sprintf("%d more did not meet their operation", n)
+	} else {
+		missed = "None missed its operation"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, outageStory, len(met), verdict, missed)
+	b.WriteString("\n| Action | Codes |\n|---|---|\n")
+	for _, a := range Actions() {
+		var all []string
+		for _, c := range Codes(a) {
+			all = append(all, c.String())
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", a, strings.Join(all, ", "))
+	}
+	place := map[string]int{}
+	for _, c := range courses {
+		for i, o := range c.Outages() {
+			place[o.Title()] = i
+		}
+	}
+	slices.SortStableFunc(met, func(a, b OutageResult) int { return cmp.Compare(place[a.Title()], place[b.Title()]) })
+	for _, c := range courses {
+		c.write(&b, slices.DeleteFunc(slices.Clone(met), func(r OutageResult) bool { return r.Walk != c.Walk }))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// outageRow is what several outages of one kind of operation have in common.
+type outageRow struct {
+	operation, seen, next, verdict string
+	faults, whens                  []string
+}
+
+func (c Course) write(b *strings.Builder, results []OutageResult) {
+	if len(results) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n### %s\n\nUndisturbed: %q.\n\n", strings.ToUpper(c.Walk.Name[:1])+c.Walk.Name[1:], c.Seen)
+	b.WriteString("| Operation | What it met | When | Callers saw | Afterwards | Invariants |\n|---|---|---|---|---|---|\n")
+	for _, r := range outageRows(results) {
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", r.operation, strings.Join(r.faults, ", "),
+			strings.Join(r.whens, "; "), cell(cmp.Or(r.seen, "-")), cell(cmp.Or(r.next, "-")), cell(r.verdict))
+	}
+}
+
+// outageRows merges, for each operation, the faults with one outcome at one
+// time, then the times whose faults are the same.
+func outageRows(results []OutageResult) []outageRow {
+	var rows []outageRow
+	for _, at := range groups(results) {
+		total := len(at)
+		var own []outageRow
+		for _, r := range at {
+			is := outageRow{
+				operation: r.Name, seen: r.Seen, next: r.Next, verdict: cmp.Or(strings.Join(r.Problems, "; "), "kept"),
+				whens: []string{r.When()},
+			}
+			k := slices.IndexFunc(own, func(o outageRow) bool { return o.seen == is.seen && o.next == is.next && o.verdict == is.verdict })
+			if k < 0 {
+				k = len(own)
+				own = append(own, is)
+			}
+			own[k].faults = append(own[k].faults, r.Fault.String())
+		}
+		shorten(own, total)
+		rows = append(rows, own...)
+	}
+	return mergeWhens(rows)
+}
+
+// groups are the results of one operation at one time.
+func groups(results []OutageResult) [][]OutageResult {
+	var keys []string
+	all := map[string][]OutageResult{}
+	for _, r := range results {
+		key := r.Name + "|" + r.When()
+		if all[key] == nil {
+			keys = append(keys, key)
+		}
+		all[key] = append(all[key], r)
+	}
+	groups := make([][]OutageResult, 0, len(keys))
+	for _, key := range keys {
+		groups = append(groups, all[key])
+	}
+	return groups
+}
+
+// shorten says "all" or "all others" in place of the longest list.
+func shorten(rows []outageRow, total int) {
+	const few = 4
+	longest := 0
+	for i := range rows {
+		if len(rows[i].faults) > len(rows[longest].faults) {
+			longest = i
+		}
+	}
+	switch n := len(rows[longest].faults); {
+	case n == total && n > few:
+		rows[longest].faults = []string{"all"}
+	case n > few:
+		rows[longest].faults = []string{fmt.Sprintf("all others (%d)", n)}
+	}
+}
+
+func mergeWhens(rows []outageRow) []outageRow {
+	var merged []outageRow
+	for _, r := range rows {
+		k := slices.IndexFunc(merged, func(m outageRow) bool {
+			return m.operation == r.operation && m.seen == r.seen && m.next == r.next && m.verdict == r.verdict && slices.Equal(m.faults, r.faults)
+		})
+		if k < 0 {
+			merged = append(merged, r)
+			continue
+		}
+		merged[k].whens = append(merged[k].whens, r.whens...)
+	}
+	return merged
+}

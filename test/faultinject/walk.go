@@ -1,0 +1,200 @@
+package faultinject
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+	"github.com/reltio-tokens/reltio-tokens/test/stack"
+)
+
+// Walk is an invocation that can be repeated on one stack: each time another
+// code is answered.
+type Walk struct {
+	*Flow
+	// begin comes before each time; nil: nothing does.
+	begin func(context.Context, *scene) error
+	// beside is a trouble that is there whenever the walk is walked.
+	beside func() *trouble
+	// Newcomers: each time it is another connection.
+	Newcomers bool
+	// recovers reports whether all is well again, after an outage that lasted, as
+	// those who call find it, who know nothing of it.
+	recovers func(context.Context, *scene) bool
+}
+
+// Walks are all of them. An operation is tried in the first in which its
+// function does it.
+func Walks() []*Walk { return append(renewals(), newcomers()...) }
+
+func renewals() []*Walk {
+	anew := reltioauthtest.Behaviour{Login: reltioauthtest.NewToken}
+	codes := reltioauthtest.Behaviour{Code: reltioauthtest.NewToken, CodeRefreshToken: reltioauthtest.NewToken}
+	return []*Walk{
+		{
+			Flow: &Flow{
+				Name: "rotate, an authorized connection whose refresh token is rotated", Function: rotate, GrantType: authorizationCode,
+				Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
+			},
+			recovers: served,
+		},
+		{
+			Flow: &Flow{
+				Name: "rotate, client credentials", Function: rotate, GrantType: "client_credentials",
+				Behaviour: anew, prepare: first, act: renew, next: force, Living: true,
+			},
+			recovers: served,
+		},
+		{
+			Flow: &Flow{
+				Name: "rotate, while the vault refuses", Function: rotate, GrantType: authorizationCode,
+				Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
+			},
+			beside: func() *trouble {
+				refused := Fault{Kind: Answer, Status: http.StatusBadRequest, Code: "AccessDeniedException"}
+				return &trouble{function: rotate, service: stack.SecretsManager, name: "PutSecretValue grants/", Fault: refused}
+			},
+		},
+		{
+			Flow: &Flow{
+				Name: "rotate, a sweep", Function: rotate, GrantType: "password",
+				Behaviour: rotates(0), prepare: first, act: sweep, next: sweepAgain,
+			},
+			begin: expire, recovers: swept,
+		},
+		{
+			Flow: &Flow{
+				Name: "issue, the token has ended", Function: issue, GrantType: "client_credentials",
+				Behaviour: anew, prepare: first, act: ask, next: askAgain,
+			},
+			begin: expire, recovers: served,
+		},
+		{
+			Flow: &Flow{
+				Name: "callback, a login beside a good grant", Function: callback, GrantType: authorizationCode,
+				Behaviour: codes, prepare: login, act: arrive, next: stillGood,
+			},
+			begin: departAnew, recovers: reloaded,
+		},
+	}
+}
+
+func newcomers() []*Walk {
+	codes := reltioauthtest.Behaviour{Code: reltioauthtest.NewToken, CodeRefreshToken: reltioauthtest.NewToken}
+	return []*Walk{
+		{
+			Flow: &Flow{
+				Name: "rotate, a first login", Function: rotate, GrantType: "password",
+				Behaviour: rotates(0), act: ask, next: force,
+			},
+			begin: newcomer, Newcomers: true, recovers: served,
+		},
+		{
+			Flow: &Flow{
+				Name: "rotate, a new connection needs a person", Function: rotate, GrantType: authorizationCode,
+				Behaviour: codes, act: ask, next: personComes, Waits: true,
+			},
+			begin: newcomer, Newcomers: true, recovers: announced,
+		},
+		{
+			Flow: &Flow{
+				Name: "callback, a first login", Function: callback, GrantType: authorizationCode,
+				Behaviour: codes, act: arrive, next: comeAgain,
+			},
+			begin: newcomerDeparts, Newcomers: true, recovers: reloaded,
+		},
+	}
+}
+
+// expire gives the connection a token that has ended, and the next one an hour.
+func expire(ctx context.Context, s *scene) error {
+	const short, due = 2 * time.Second, 1100 * time.Millisecond
+	if err := s.live(ctx, short); err != nil {
+		return err
+	}
+	s.sleep(ctx, short+due)
+	return nil
+}
+
+// live gives the connection a token that lives so long, and the next one an hour.
+func (s *scene) live(ctx context.Context, life time.Duration) error {
+	s.Sandbox.SetLifetimes(acme, life, 0)
+	defer s.Sandbox.SetLifetimes(acme, time.Hour, 0)
+	if r := s.rotate(ctx); r.Outcome != "renewed" {
+		return fmt.Errorf("%w: %s", errNoToken, r)
+	}
+	return nil
+}
+
+// newcomer adds a connection that nobody has asked for yet, with a user of its own.
+func newcomer(ctx context.Context, s *scene) error {
+	s.name = fmt.Sprintf("acme-%d", s.rounds)
+	fields := s.flow.connection()
+	if s.flow.GrantType == "password" {
+		user := fmt.Sprintf("ann-%d", s.rounds)
+		s.Sandbox.AddUser(reltioauthtest.User{Username: user, Password: reltioauth.NewSecret(password)})
+		fields["username"] = user
+	}
+	return s.AddConnection(ctx, s.name, fields)
+}
+
+func newcomerDeparts(ctx context.Context, s *scene) error {
+	if err := newcomer(ctx, s); err != nil {
+		return err
+	}
+	return departAnew(ctx, s)
+}
+
+// departAnew is another person's way to the login page and through it.
+func departAnew(ctx context.Context, s *scene) error {
+	s.browser = browser{}
+	return depart(ctx, s)
+}
+
+// sweepAgain is the next tick; a lease that nobody gave back ends first.
+func sweepAgain(ctx context.Context, s *scene) string {
+	s.awaitLease(ctx)
+	if err := s.tick(ctx); err != nil {
+		return err.Error()
+	}
+	if swept(ctx, s) {
+		return "renewed"
+	}
+	return "not renewed; " + s.renewAgain(ctx)
+}
+
+// stillGood is the grant that was there before, without a person; then the
+// person tries again.
+func stillGood(ctx context.Context, s *scene) string {
+	return s.renewAgain(ctx) + "; " + s.secondTry(ctx)
+}
+
+// served reports whether a caller gets a living token.
+func served(ctx context.Context, s *scene) bool {
+	v := s.issue(ctx, "")
+	return v.ErrorType == "" && s.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken))
+}
+
+// swept reports whether a tick, or one before it, has renewed.
+func swept(ctx context.Context, s *scene) bool {
+	if err := s.tick(ctx); err != nil {
+		return false
+	}
+	g, err := s.Table.Grant(ctx, s.name, grant.Strong)
+	return err == nil && s.Sandbox.Alive(g.AccessToken)
+}
+
+// announced reports whether the event of the connection is out.
+func announced(ctx context.Context, s *scene) bool {
+	return s.tick(ctx) == nil && s.wire.toldOf(s.name) > 0
+}
+
+// reloaded reports whether the person is through, who begins anew as often as
+// the page says so.
+func reloaded(ctx context.Context, s *scene) bool {
+	return s.person(ctx, &browser{}) == nil
+}

@@ -1,0 +1,207 @@
+package integrations
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
+	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
+)
+
+// outcome is that of an execution.
+type outcome struct {
+	Status, Output, Error string
+	History               json.RawMessage
+}
+
+// entered reports whether the execution was in a state.
+func (o outcome) entered(state string) bool {
+	var events []struct {
+		StateEnteredEventDetails struct{ Name string }
+	}
+	if json.Unmarshal(o.History, &events) != nil {
+		return false
+	}
+	for _, e := range events {
+		if e.StateEnteredEventDetails.Name == state {
+			return true
+		}
+	}
+	return false
+}
+
+// execute runs a state machine with each of the inputs; its tasks invoke
+// functions at lambdaAPI.
+func execute(t testing.TB, definition, lambdaAPI string, inputs ...any) []outcome {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "definition.json")
+	if err := os.WriteFile(file, []byte(definition), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	input, err := json.Marshal(inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"AWS_ENDPOINT_URL_LAMBDA=" + lambdaAPI, "AWS_ACCESS_KEY_ID=key", "AWS_SECRET_ACCESS_KEY=key"}
+	var outcomes []outcome
+	if err := json.Unmarshal(run(t, string(input), env, enginetest.Tool(t, "engines", "STATES"), file), &outcomes); err != nil {
+		t.Fatal(err)
+	}
+	return outcomes
+}
+
+// machine is the page's state machine; it waits for seconds where that one waits
+// for minutes and hours.
+func machine(t testing.TB) string {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(page(t, "states/import.asl.json")), &m); err != nil {
+		t.Fatal(err)
+	}
+	states := m["States"].(map[string]any)
+	for _, r := range states["Import"].(map[string]any)["Retry"].([]any) {
+		retry := r.(map[string]any)
+		retry["IntervalSeconds"], retry["BackoffRate"] = 1, 1
+	}
+	states["Wait for somebody"].(map[string]any)["Seconds"] = 1
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), "${Integration}", app)
+}
+
+// failing is Lambda's API with a function that fails as often, and as, its event
+// says.
+type failing struct {
+	mu    sync.Mutex
+	tried map[string]int // by errorType
+}
+
+func (f *failing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var event struct {
+		Fail  string
+		Times int
+	}
+	if err := json.NewDecoder(r.Body).Decode(&event); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tried[event.Fail]++
+	w.Header().Set("X-Amz-Executed-Version", "1")
+	w.Header().Set("X-Amzn-Requestid", "a-request")
+	switch {
+	case f.tried[event.Fail] > event.Times:
+		_, _ = fmt.Fprint(w, `{"imported":1}`)
+	case event.Fail == "Lambda.TooManyRequestsException":
+		w.Header().Set("X-Amzn-Errortype", "TooManyRequestsException")
+		w.WriteHeader(http.StatusTooManyRequests)
+		_, _ = fmt.Fprint(w, `{"message":"Rate Exceeded."}`)
+	default:
+		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		_, _ = fmt.Fprintf(w, `{"errorType":%q,"errorMessage":"why"}`, event.Fail)
+	}
+}
+
+// Each errorType leads where the table of issue's errors says.
+func TestTheStateMachineKnowsEveryError(t *testing.T) {
+	type expectation struct {
+		failures      int
+		status, error string
+		waits         bool // for somebody
+	}
+	retried := func(n int) expectation { return expectation{failures: n, status: "SUCCEEDED"} }
+	person := expectation{failures: 1, status: "SUCCEEDED", waits: true}
+	final := func(name string) expectation { return expectation{failures: 1, status: "FAILED", error: name} }
+	want := map[string]expectation{
+		"RateLimited":                     retried(3),
+		"ReltioUnavailable":               retried(3),
+		"StoreUnavailable":                retried(3),
+		"Internal":                        retried(1),
+		"TokenLimitReached":               retried(2),
+		"Lambda.TooManyRequestsException": retried(2),
+		"ReauthorizationRequired":         person,
+		"CredentialsRejected":             person,
+		"MFARequired":                     person,
+		"InvalidConnection":               person,
+		"ConnectionPaused":                person,
+		"InvalidRequest":                  final("InvalidRequest"),
+		"UnknownConnection":               final("UnknownConnection"),
+		"AccessDenied":                    final("AccessDenied"),
+		"KeyError":                        final("KeyError"), // the integration's own
+	}
+	var names []string
+	var inputs []any
+	for name, e := range want {
+		names = append(names, name)
+		inputs = append(inputs, map[string]any{"fail": name, "times": e.failures})
+	}
+	f := &failing{tried: map[string]int{}}
+	for i, got := range execute(t, machine(t), serve(t, f), inputs...) {
+		name := names[i]
+		e := want[name]
+		if got.Status != e.status || got.Error != e.error || got.entered("Wait for somebody") != e.waits {
+			t.Errorf("%s: %s %s, waited for somebody: %v; want %+v", name, got.Status, got.Error, got.entered("Wait for somebody"), e)
+		}
+		tries := e.failures
+		if e.status == "SUCCEEDED" {
+			tries++
+			if got.Output != `{"imported": 1}` {
+				t.Errorf("%s: output %s", name, got.Output)
+			}
+		}
+		if f.tried[name] != tries {
+			t.Errorf("%s: %d tries, want %d", name, f.tried[name], tries)
+		}
+	}
+}
+
+// An integration that asks for its token itself leaves none in the history; a
+// task that invokes issue does, whatever it makes of the answer.
+func TestWhatTheHistoryKeeps(t *testing.T) {
+	vendor := &reltioauthtest.Vendor{}
+	var shown string
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		vendor.Tenant(nil).ServeHTTP(w, r)
+	})
+	host, err := lambdahost.Start(t.Context(), lambdahost.Config{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = host.Close() })
+	issue := serve(t, vendor)
+	f := keepers["python"](t)
+	f.Env = map[string]string{"RELTIO_CONNECTION": connection}
+	deploy(t, host, f, app, issue, serve(t, api), nil)
+
+	good := execute(t, machine(t), host.URL(), map[string]any{"entities": []string{"1"}})[0]
+	if good.Status != "SUCCEEDED" || shown == "" {
+		t.Fatalf("%s %s, token shown: %v", good.Status, good.Error, shown != "")
+	}
+	if strings.Contains(string(good.History), shown) {
+		t.Error("the history holds the token")
+	}
+
+	bad := execute(t, `{"StartAt": "Ask", "States": {"Ask": {
+		"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+		"Parameters": {"FunctionName": "issue", "Payload.$": "$"},
+		"ResultSelector": {"fingerprint.$": "$.Payload.fingerprint"},
+		"End": true}}}`, issue, map[string]any{"connection": connection})[0]
+	if bad.Status != "SUCCEEDED" || strings.Contains(bad.Output, shown) {
+		t.Fatalf("%s %s", bad.Status, bad.Error)
+	}
+	if !strings.Contains(string(bad.History), shown) {
+		t.Error("the history of a task that drops the token by ResultSelector does not hold it: the page's warning is wrong")
+	}
+}

@@ -1,0 +1,134 @@
+package simulation
+
+import (
+	"context"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+)
+
+// environment of the rotate function: what it remembers outlives an invocation. One
+// invocation has it at a time, and one that dies takes it with it.
+func (i *Instance) renewer() *renewal.Renewer {
+	w, p := i.w, i.ports()
+	w.mu.Lock()
+	r := &renewal.Renewer{Hosts: w.allowed, PerSecond: w.cfg.PerSecond, Concurrency: w.cfg.Concurrency}
+	if n := len(w.warm); n > 0 {
+		r, w.warm = w.warm[n-1], w.warm[:n-1]
+	}
+	w.mu.Unlock()
+	r.Grants, r.Leases, r.Accounts, r.Budgets = p.Grants, p.Leases, p.Accounts, p.Budgets
+	r.Connections, r.Vault, r.Parking, r.Events = p.Connections, p.Vault, p.Parking, p.Events
+	r.Connect, r.Now, r.Chance = p.Connect, p.Now, i.Chance
+	i.renewal = r
+	return r
+}
+
+// rest keeps the environment for the next invocation.
+func (i *Instance) rest(r *renewal.Renewer) {
+	i.w.mu.Lock()
+	defer i.w.mu.Unlock()
+	i.w.warm = append(i.w.warm, r)
+}
+
+// rotate is one invocation of rotate for a connection, in a process of its own.
+// It returns when the process ends, one way or another, or when the caller's
+// context does; the process goes on then.
+func (w *World) rotate(ctx context.Context, r rotation.Request, forced bool) (rotation.Result, error) {
+	i := w.spawn("rotate")
+	i.request, i.forced = &r, forced
+	done := make(chan renewal.Report, 1)
+	w.running.Go(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateTimeout)
+		defer cancel()
+		renewer := i.renewer()
+		report := renewer.Renew(ctx, r)
+		i.rest(renewer)
+		w.judgeRenewed(i, report)
+		done <- report
+	})
+	select {
+	case report := <-done:
+		if report.Unstored {
+			return rotation.Result{}, report.Err
+		}
+		return rotation.Single(report.Outcome, report.Err), nil
+	case <-i.died:
+		return rotation.Result{}, fault.New(fault.StoreUnavailable, "rotate died")
+	case <-ctx.Done():
+		return rotation.Result{}, fault.Wrap(fault.StoreUnavailable, "rotate did not answer", ctx.Err())
+	}
+}
+
+// sweep is one tick.
+func (w *World) sweep() {
+	i := w.spawn("sweep")
+	ctx, cancel := context.WithTimeout(w.ctx, rotateTimeout)
+	defer cancel()
+	renewer := i.renewer()
+	swept, err := renewer.Sweep(ctx)
+	i.mu.Lock()
+	dead := i.dead
+	i.mu.Unlock()
+	if !dead {
+		i.rest(renewer)
+	}
+	if err == nil {
+		w.judgeSweep(swept)
+	}
+}
+
+// invoker is rotate as the issue function reaches it.
+type invoker struct{ i *Instance }
+
+// Rotate implements rotation.Function.
+func (v *invoker) Rotate(ctx context.Context, r rotation.Request) (rotation.Result, error) {
+	return perform(ctx, v.i, OpInvoke, r.Connection, func(ctx context.Context) (rotation.Result, error) {
+		return v.i.w.rotate(ctx, r, false)
+	})
+}
+
+// The asynchronous queue's manners.
+const (
+	twice  = 0.05 // of the events are delivered a second time
+	often  = 0.5  // in a stormy world
+	late   = 0.01 // of them wait for minutes
+	latest = 6 * time.Minute
+)
+
+// RotateLater implements rotation.Function: the step is delivered soon or
+// late, once or twice.
+func (v *invoker) RotateLater(ctx context.Context, r rotation.Request) error {
+	w := v.i.w
+	return do(ctx, v.i, OpLater, r.Connection, func(ctx context.Context) error {
+		ctx = context.WithoutCancel(ctx)
+		c := w.draw("delivery", r.Connection)
+		wait := c.between(20*time.Millisecond, 200*time.Millisecond)
+		if !w.cfg.Calm && c.is(late) {
+			wait = c.between(time.Second, latest)
+			w.disturb(r.Connection, w.now().Add(wait))
+		}
+		w.deliver(ctx, wait, r)
+		again := twice
+		if w.cfg.Stormy {
+			again = often
+		}
+		if !w.cfg.Calm && c.is(again) {
+			most := latest
+			if c.is(0.5) {
+				most = time.Second // both at once
+			}
+			w.deliver(ctx, c.between(20*time.Millisecond, most), r)
+		}
+		return nil
+	})
+}
+
+func (w *World) deliver(ctx context.Context, wait time.Duration, r rotation.Request) {
+	w.running.Go(func() {
+		w.sleep(wait)
+		_, _ = w.rotate(ctx, r, false)
+	})
+}

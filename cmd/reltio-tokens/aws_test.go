@@ -19,15 +19,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
-	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -50,10 +50,10 @@ type account struct {
 // a command whose environment names them.
 func onAWS(t *testing.T) *account {
 	t.Helper()
-	database := enginetest.DynamoDB(t)
-	moto := enginetest.Moto(t)
+	database := engines.DynamoDB(t)
+	moto := engines.Moto(t)
 	static := credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")
-	a := &account{t: t, table: &dynamo.Table{Client: database, Name: enginetest.TableName(t)}}
+	a := &account{t: t, table: &dynamo.Table{Client: database, Name: engines.TableName(t)}}
 	if err := a.table.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
 	}

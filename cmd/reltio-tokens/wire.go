@@ -15,12 +15,12 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/operate"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
-	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
 )
 
 // operator is operate.Operator, here or in the local stack.

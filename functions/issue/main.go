@@ -13,11 +13,11 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go/logging"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
-	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 )

@@ -10,16 +10,16 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	awsbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go/logging"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/eventbridge"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/events"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
@@ -58,7 +58,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Hosts:          c.AuthHosts,
 			Authorizations: table,
 			CallbackURL:    c.CallbackBaseURL,
-			Events:         &events.Bus{Client: eventbridge.NewFromConfig(aws), Name: c.EventBusName},
+			Events:         &eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},
 			Now:            time.Now,
 			PerSecond:      c.TokenRequestsPerSecond,
 			LoginAttempts:  c.LoginAttempts,

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 

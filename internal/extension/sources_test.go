@@ -22,8 +22,8 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 )
 
 const print2 = "sha256:fedcba9876543210fedcba9876543210"

@@ -11,7 +11,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/pages"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 

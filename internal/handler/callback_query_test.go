@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/pages"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 )
 
 func TestTwoCallbacksAtOnceExchangeOnce(t *testing.T) {

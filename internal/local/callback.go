@@ -10,8 +10,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
-	"github.com/reltio-tokens/reltio-tokens/internal/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )

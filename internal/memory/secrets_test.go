@@ -9,7 +9,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
-	"github.com/reltio-tokens/reltio-tokens/internal/storetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/storetest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 

@@ -12,7 +12,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
-	"github.com/reltio-tokens/reltio-tokens/internal/storetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/storetest"
 )
 
 func TestTable(t *testing.T) {

@@ -8,14 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -23,7 +23,7 @@ import (
 // onEngine is a world whose table is a DynamoDB engine across the network.
 func onEngine(t *testing.T) (*dynamo.Table, *reltioauthtest.Server, *renewal.Renewer) {
 	t.Helper()
-	table := &dynamo.Table{Client: enginetest.DynamoDB(t), Name: enginetest.TableName(t)}
+	table := &dynamo.Table{Client: engines.DynamoDB(t), Name: engines.TableName(t)}
 	if err := table.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -37,7 +37,7 @@ const swept = 200
 func BenchmarkSweep(b *testing.B) {
 	b.Run("memory", func(b *testing.B) { benchmarkSweep(b, &memory.Table{}) })
 	b.Run("DynamoDB engine", func(b *testing.B) {
-		table := &dynamo.Table{Client: enginetest.DynamoDB(b), Name: enginetest.TableName(b)}
+		table := &dynamo.Table{Client: engines.DynamoDB(b), Name: engines.TableName(b)}
 		if err := table.CreateTable(b.Context()); err != nil {
 			b.Fatal(err)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 // patience is how long a test waits for a page.
@@ -74,7 +74,7 @@ type tab struct {
 // newBrowser opens a browser that shares nothing with others.
 func newBrowser(t *testing.T) *tab {
 	t.Helper()
-	path := enginetest.Tool(t, "browser", "CHROMIUM")
+	path := engines.Tool(t, "browser", "CHROMIUM")
 	chromium.Do(func() { startChromium(path) })
 	if chromium.err != nil {
 		t.Fatalf("Chromium does not start: %v", chromium.err)
@@ -203,7 +203,7 @@ func scheme(name string) step {
 // and dark, wide and narrow.
 func (p *tab) inspect(name string) {
 	p.t.Helper()
-	axe, err := os.ReadFile(enginetest.Tool(p.t, "browser", "AXE"))
+	axe, err := os.ReadFile(engines.Tool(p.t, "browser", "AXE"))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
-	"github.com/reltio-tokens/reltio-tokens/internal/pages"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 

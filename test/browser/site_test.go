@@ -20,10 +20,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/memory"
-	"github.com/reltio-tokens/reltio-tokens/internal/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )

@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	awsbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -31,17 +31,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/eventbridge"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
-	"github.com/reltio-tokens/reltio-tokens/internal/events"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
-	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
-	"github.com/reltio-tokens/reltio-tokens/internal/pages"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -134,7 +134,7 @@ func callOf(who, service, operation string, parameters any) call {
 		c.on, c.key = secret(in.SecretId)
 	case *secretsmanager.CreateSecretInput:
 		c.on, c.key = secret(in.Name)
-	case *eventbridge.PutEventsInput:
+	case *awsbridge.PutEventsInput:
 		c.on, c.key = "bus", aws.ToString(in.Entries[0].Source)
 	case *secretsmanager.DeleteSecretInput:
 		c.on, c.key = secret(in.SecretId)
@@ -184,8 +184,8 @@ const clientSecret = "client-secret"
 
 func deploy(t *testing.T) *deployed {
 	t.Helper()
-	database, moto := enginetest.DynamoDB(t), enginetest.Moto(t)
-	d := &deployed{t: t, moto: moto, prefix: enginetest.TableName(t)}
+	database, moto := engines.DynamoDB(t), engines.Moto(t)
+	d := &deployed{t: t, moto: moto, prefix: engines.TableName(t)}
 	d.table = &dynamo.Table{Client: database, Name: d.prefix}
 	if err := d.table.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
@@ -247,8 +247,8 @@ func (d *deployed) vault(function string) secrets.Manager {
 	return secrets.Manager{Client: secretsmanager.NewFromConfig(d.config(function)), Prefix: d.prefix}
 }
 
-func (d *deployed) bus(function string) events.Bus {
-	return events.Bus{Client: eventbridge.NewFromConfig(d.config(function)), Name: "default"}
+func (d *deployed) bus(function string) eventbridge.Bus {
+	return eventbridge.Bus{Client: awsbridge.NewFromConfig(d.config(function)), Name: "default"}
 }
 
 // invoker reaches rotate through the Invoke API.

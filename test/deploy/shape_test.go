@@ -114,7 +114,7 @@ func checkAPI(_ testing.TB, t template) (found problems) {
 	return found
 }
 
-// checkTable compares the table with what internal/dynamo's CreateTable makes;
+// checkTable compares the table with what internal/aws/dynamo's CreateTable makes;
 // record_test.go's calls run on that one.
 func checkTable(_ testing.TB, t template) (found problems) {
 	r := t.get("Table")

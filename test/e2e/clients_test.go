@@ -18,7 +18,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 // invocation is one call, and heard what a client makes of the answer.
@@ -51,20 +51,20 @@ func callers() map[string]caller {
 
 func pythonCaller(t *testing.T) []string {
 	t.Helper()
-	return []string{enginetest.Tool(t, "clients", "PYTHON"), "testdata/caller.py"}
+	return []string{engines.Tool(t, "clients", "PYTHON"), "testdata/caller.py"}
 }
 
 // nodeCaller is a copy of the script beside a folder node_modules, where its
 // imports are looked for.
 func nodeCaller(t *testing.T) []string {
 	t.Helper()
-	dir, node := t.TempDir(), enginetest.Tool(t, "clients", "NODE")
+	dir, node := t.TempDir(), engines.Tool(t, "clients", "NODE")
 	text, err := os.ReadFile("testdata/caller.mjs")
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "caller.mjs"), text, 0o600)
 	}
 	if err == nil {
-		err = os.Symlink(enginetest.Tool(t, "clients", "NODE_MODULES"), filepath.Join(dir, "node_modules"))
+		err = os.Symlink(engines.Tool(t, "clients", "NODE_MODULES"), filepath.Join(dir, "node_modules"))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ var cliRefusal = regexp.MustCompile(`An error occurred \((\w+)\)`)
 
 func withCLI(t *testing.T, w *world, calls []invocation) []heard {
 	t.Helper()
-	program := enginetest.Tool(t, "clients", "AWS")
+	program := engines.Tool(t, "clients", "AWS")
 	var answers []heard
 	for _, c := range calls {
 		file := filepath.Join(t.TempDir(), "answer")

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 )
 
 // A wrong or missing variable ends the cold start with exit 1 and one JSON line

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
@@ -89,7 +89,7 @@ func start(t *testing.T) *world {
 
 func (s *stage) start(t *testing.T, change func(*lambdahost.Function)) *world {
 	t.Helper()
-	dynamo, moto := enginetest.DynamoDBEndpoint(t), enginetest.Moto(t)
+	dynamo, moto := engines.DynamoDBEndpoint(t), engines.Moto(t)
 	s.once.Do(func() { s.world, s.err = newWorld(dynamo, moto, change) })
 	if s.err != nil {
 		t.Fatal(s.err)

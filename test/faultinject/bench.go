@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
@@ -28,8 +28,8 @@ type Bench struct {
 	Binaries string
 
 	folder   string // to remove
-	dynamoDB *engine.Engine
-	moto     []*engine.Engine
+	dynamoDB *engines.Engine
+	moto     []*engines.Engine
 	opened   *atomic.Int64
 }
 
@@ -61,11 +61,11 @@ func (b *Bench) Start(ctx context.Context) (err error) {
 		}
 		b.Binaries = b.folder
 	}
-	if b.dynamoDB, err = engine.DynamoDB(ctx); err != nil {
+	if b.dynamoDB, err = engines.StartDynamoDB(ctx); err != nil {
 		return err
 	}
 	for range motos {
-		m, err := engine.Moto(ctx)
+		m, err := engines.StartMoto(ctx)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
@@ -30,7 +30,7 @@ func started(t *testing.T) *Bench {
 		}
 	})
 	err := b.Start(t.Context())
-	if missing := (*engine.MissingError)(nil); errors.As(err, &missing) && os.Getenv("RELTIO_TOKENS_ENGINES") != "required" {
+	if missing := (*engines.MissingError)(nil); errors.As(err, &missing) && os.Getenv("RELTIO_TOKENS_ENGINES") != "required" {
 		t.Skip(missing)
 	}
 	if err != nil {

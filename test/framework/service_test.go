@@ -18,8 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
@@ -75,7 +75,7 @@ func TestMain(m *testing.M) {
 func startService(t *testing.T) *service {
 	t.Helper()
 	needFramework(t)
-	dynamo, moto := enginetest.DynamoDBEndpoint(t), enginetest.Moto(t)
+	dynamo, moto := engines.DynamoDBEndpoint(t), engines.Moto(t)
 	shared.once.Do(func() { shared.service, shared.err = newService(dynamo, moto) })
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -155,7 +155,7 @@ type fields map[string]any
 // "ann", and returns its name. The name is the test's: nobody else has it.
 func (w *wired) add(t *testing.T, grant string, more fields) string {
 	t.Helper()
-	name := strings.ToLower(enginetest.TableName(t))
+	name := strings.ToLower(engines.TableName(t))
 	name = name[len(name)-26:]
 	w.write(t, name, grant, more)
 	return name

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 // envFramework is the variable that says whether the framework has to be there.
@@ -31,7 +31,7 @@ type spring struct {
 // returns the address of its control. The program ends with this process, for its
 // standard input does.
 var control = sync.OnceValues(func() (string, error) {
-	root, err := engine.Repository()
+	root, err := engines.Repository()
 	if err != nil {
 		return "", err
 	}

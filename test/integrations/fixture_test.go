@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
@@ -29,7 +29,7 @@ import (
 // before lives on.
 func start(t testing.TB, life time.Duration, names ...string) *stack.Stack {
 	t.Helper()
-	c := stack.Config{Now: time.Now, DynamoDB: enginetest.DynamoDBEndpoint(t), Moto: enginetest.Moto(t), Binaries: folder}
+	c := stack.Config{Now: time.Now, DynamoDB: engines.DynamoDBEndpoint(t), Moto: engines.Moto(t), Binaries: folder}
 	if err := built(); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ type language func(t testing.TB) lambdahost.Function
 func python(module string) language {
 	return func(t testing.TB) lambdahost.Function {
 		return lambdahost.Function{
-			Command: append([]string{enginetest.Tool(t, "clients", "PYTHON")}, lambdahost.Python()[1:]...), Runtime: "python3.13", Handler: "app.handler",
+			Command: append([]string{engines.Tool(t, "clients", "PYTHON")}, lambdahost.Python()[1:]...), Runtime: "python3.13", Handler: "app.handler",
 			Dir: recipe(t, "python/app.py", "python/"+module+"/reltio_tokens.py"),
 		}
 	}
@@ -157,11 +157,11 @@ func python(module string) language {
 func node(module string) language {
 	return func(t testing.TB) lambdahost.Function {
 		dir := recipe(t, "node/app.mjs", "node/"+module+"/reltio-tokens.mjs")
-		if err := os.Symlink(enginetest.Tool(t, "clients", "NODE_MODULES"), filepath.Join(dir, "node_modules")); err != nil {
+		if err := os.Symlink(engines.Tool(t, "clients", "NODE_MODULES"), filepath.Join(dir, "node_modules")); err != nil {
 			t.Fatal(err)
 		}
 		return lambdahost.Function{
-			Command: append([]string{enginetest.Tool(t, "clients", "NODE")}, lambdahost.Node()[1:]...), Runtime: "nodejs22.x", Handler: "app.handler", Dir: dir,
+			Command: append([]string{engines.Tool(t, "clients", "NODE")}, lambdahost.Node()[1:]...), Runtime: "nodejs22.x", Handler: "app.handler", Dir: dir,
 		}
 	}
 }

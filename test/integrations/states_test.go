@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 )
@@ -52,7 +52,7 @@ func execute(t testing.TB, definition, lambdaAPI string, inputs ...any) []outcom
 	}
 	env := []string{"AWS_ENDPOINT_URL_LAMBDA=" + lambdaAPI, "AWS_ACCESS_KEY_ID=key", "AWS_SECRET_ACCESS_KEY=key"}
 	var outcomes []outcome
-	if err := json.Unmarshal(run(t, string(input), env, enginetest.Tool(t, "engines", "STATES"), file), &outcomes); err != nil {
+	if err := json.Unmarshal(run(t, string(input), env, engines.Tool(t, "engines", "STATES"), file), &outcomes); err != nil {
 		t.Fatal(err)
 	}
 	return outcomes

@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	tenantclient "github.com/reltio-tokens/reltio-tokens/docs/integrations/go"
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 	"github.com/reltio-tokens/reltio-tokens/test/stack"

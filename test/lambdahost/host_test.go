@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 )
 

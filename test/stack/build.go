@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 // laboratory is the folder of the module that this package belongs to.
@@ -20,7 +20,7 @@ const laboratory = "test"
 // path begins with its folder, else the product's. So what is built here is built
 // from the versions that are deployed. The package is the last argument.
 func Go(ctx context.Context, path string, args ...string) (*exec.Cmd, error) {
-	folder, err := engine.Repository()
+	folder, err := engines.Repository()
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func Compile(ctx context.Context, arch, path, binary string, more ...string) err
 // a test has looked at: so its result is forgotten when a binary would be another,
 // though the test imports nothing of it.
 func readSources() error {
-	root, err := engine.Repository()
+	root, err := engines.Repository()
 	if err != nil {
 		return fmt.Errorf("looking for the sources: %w", err)
 	}

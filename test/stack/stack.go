@@ -19,9 +19,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
-	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 )
@@ -133,11 +133,11 @@ func (s *Stack) onClose(f func() error) { s.closers = append(s.closers, f) }
 func (s *Stack) engines(ctx context.Context) error {
 	for _, e := range []struct {
 		given    string
-		start    func(context.Context) (*engine.Engine, error)
+		start    func(context.Context) (*engines.Engine, error)
 		services []Service
 	}{
-		{s.config.DynamoDB, engine.DynamoDB, []Service{DynamoDB}},
-		{s.config.Moto, engine.Moto, []Service{SecretsManager, EventBridge}},
+		{s.config.DynamoDB, engines.StartDynamoDB, []Service{DynamoDB}},
+		{s.config.Moto, engines.StartMoto, []Service{SecretsManager, EventBridge}},
 	} {
 		endpoint := e.given
 		if endpoint == "" {

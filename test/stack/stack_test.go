@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 // knows the client acme.
 func start(t *testing.T, c stack.Config) *stack.Stack {
 	t.Helper()
-	c.Now, c.DynamoDB, c.Moto = time.Now, enginetest.DynamoDBEndpoint(t), enginetest.Moto(t)
+	c.Now, c.DynamoDB, c.Moto = time.Now, engines.DynamoDBEndpoint(t), engines.Moto(t)
 	c.Sandbox.Clients = []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("secret-of-acme")}}
 	var err error
 	if c.Binaries, err = binaries(); err != nil {
@@ -191,7 +191,7 @@ func TestSomethingInBetween(t *testing.T) {
 }
 
 func TestAStackThatCannotStart(t *testing.T) {
-	c := stack.Config{Now: time.Now, DynamoDB: enginetest.DynamoDBEndpoint(t), Moto: enginetest.Moto(t), LambdaAddress: "0.0.0.0:0"}
+	c := stack.Config{Now: time.Now, DynamoDB: engines.DynamoDBEndpoint(t), Moto: engines.Moto(t), LambdaAddress: "0.0.0.0:0"}
 	if s, err := stack.Start(t.Context(), c); err == nil {
 		t.Errorf("it listens on %s", s.LambdaURL)
 		_ = s.Close()

@@ -17,13 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/operate"
-	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 

@@ -20,11 +20,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 	"github.com/reltio-tokens/reltio-tokens/internal/operate"
-	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -122,8 +122,8 @@ type installation struct {
 
 func install(t *testing.T) *installation {
 	t.Helper()
-	i := &installation{t: t, name: enginetest.TableName(t), config: aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(enginetest.Moto(t)),
+	i := &installation{t: t, name: engines.TableName(t), config: aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(engines.Moto(t)),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", canary, ""),
 		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
 	}}

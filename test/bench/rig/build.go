@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
@@ -53,7 +53,7 @@ func Build(ctx context.Context, folder string) error {
 // and is otherwise as it stands in the sources.
 func unwarm(folder string) (overlay string, err error) {
 	const call, without = "\twarm(ctx, table)\n", "\t_ = warm\n"
-	root, err := engine.Repository()
+	root, err := engines.Repository()
 	if err != nil {
 		return "", fmt.Errorf("finding issue's sources: %w", err)
 	}

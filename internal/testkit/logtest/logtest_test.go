@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/logtest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 )
 
 // With the race detector this sees a lock that is missing.

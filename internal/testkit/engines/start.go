@@ -1,4 +1,4 @@
-package engine
+package engines
 
 import (
 	"context"
@@ -46,7 +46,7 @@ func find(names []string) (string, error) {
 			}
 			path = filepath.Join(root, ".cache", "engines", "bin", name)
 		}
-		if _, err := os.Stat(path); err == nil { //nolint:gosec // whoever runs this says where the engine is
+		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		}
 		looked = append(looked, path)
@@ -101,7 +101,7 @@ func startOnce(ctx context.Context, binary, path string) (*Engine, error) {
 	defer func() { _ = output.Close() }()
 	defer func() { _ = os.Remove(output.Name()) }() // the engine writes on, to a file without a name
 	// It outlives the context: Close ends it.
-	engine := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", watch, "sh", binary, "--host", "127.0.0.1", "--port", port) //nolint:gosec // as above
+	engine := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", watch, "sh", binary, "--host", "127.0.0.1", "--port", port)
 	engine.Stdout, engine.Stderr = output, output
 	alive, err := engine.StdinPipe()
 	if err != nil {

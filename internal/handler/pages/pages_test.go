@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/pages"
+	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 )
 
 // codes are those of RFC 6749, section 4.1.2.1.

@@ -8,9 +8,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
-	"github.com/reltio-tokens/reltio-tokens/internal/storetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/storetest"
 )
 
 func TestTable(t *testing.T) {
@@ -20,7 +20,7 @@ func TestTable(t *testing.T) {
 // newTable is an empty table, there until the test ends.
 func newTable(t *testing.T) *dynamo.Table {
 	t.Helper()
-	table := &dynamo.Table{Client: enginetest.DynamoDB(t), Name: enginetest.TableName(t)}
+	table := &dynamo.Table{Client: engines.DynamoDB(t), Name: engines.TableName(t)}
 	if err := table.CreateTable(t.Context()); err != nil {
 		t.Fatalf("CreateTable: %v", err)
 	}

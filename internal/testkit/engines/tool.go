@@ -1,4 +1,4 @@
-package enginetest
+package engines
 
 import (
 	"fmt"
@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
 )
 
 // Each script is asked at most once.
@@ -43,7 +41,7 @@ func Tool(t testing.TB, script, name string) (path string) {
 
 // fetched is what is there of what a script fetches, by the names of variables.
 func fetched(script string) (map[string]string, error) {
-	root, err := engine.Repository()
+	root, err := Repository()
 	if err != nil {
 		return nil, err
 	}

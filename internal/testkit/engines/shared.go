@@ -1,26 +1,37 @@
-// Package enginetest gives tests the engines that stand in AWS's place: one for
-// DynamoDB, and moto's server for Secrets Manager and EventBridge.
+// Package engines runs the engines that stand in AWS's place on one machine: one
+// for DynamoDB, and moto's server for Secrets Manager and EventBridge. It starts
+// them for a program, and gives them to tests.
 //
-//	client := enginetest.DynamoDB(t)
-//	table := &dynamo.Table{Client: client, Name: enginetest.TableName(t)}
+// A program starts its own:
 //
-// Clients are the SDK's own. An engine is started when a test first asks for it,
-// once for all tests of the process, on a free port of the loopback interface,
-// and ends with the process, however that ends. Everything is kept in the
-// engine's memory, so whatever tests share one keep apart by names: of tables,
-// of secrets.
+//	e, err := engines.StartDynamoDB(ctx)
+//	defer e.Close()
+//	client := dynamodb.New(dynamodb.Options{BaseEndpoint: aws.String(e.Endpoint), ...})
+//
+// A test shares one with all tests of the process, started when a test first asks
+// for it:
+//
+//	client := engines.DynamoDB(t)
+//	table := &dynamo.Table{Client: client, Name: engines.TableName(t)}
+//
+// Clients are the SDK's own. An engine runs on a free port of the loopback
+// interface, takes any credentials, keeps everything in its memory, and ends with
+// Close, or with the process, however that ends. What tests share, they keep apart
+// by names: of tables, of secrets. StartDynamoDB and StartMoto return when the
+// engine answers, or with what it wrote if it does not.
 //
 // scripts/engines fetches the engines, and scripts/engines env names them in
 // variables; without the variables they are looked for where that script puts
-// them. A test whose engine is missing is skipped, with the reason, unless
-// RELTIO_TOKENS_ENGINES is "required": then it fails. With -short every test
-// that needs an engine is skipped. The same goes for what else scripts fetch:
+// them. One that is not there is a MissingError. A test whose engine is missing is
+// skipped, with the reason, unless RELTIO_TOKENS_ENGINES is "required": then it
+// fails. With -short every test that needs an engine is skipped. The same goes for
+// what else scripts fetch:
 //
-//	python := enginetest.Tool(t, "clients", "PYTHON")
+//	python := engines.Tool(t, "clients", "PYTHON")
 //
 // DYNAMODB_ENDPOINT names another DynamoDB to use: a URL, or "aws" for the real
 // one. Credentials and region come from the environment then.
-package enginetest
+package engines
 
 import (
 	"cmp"
@@ -36,8 +47,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
 )
 
 // Variables of the environment.
@@ -51,8 +60,8 @@ const region = "us-east-1"
 
 // Each engine is started at most once.
 var (
-	startDynamoDB = sync.OnceValues(func() (*engine.Engine, error) { return engine.DynamoDB(context.Background()) })
-	startMoto     = sync.OnceValues(func() (*engine.Engine, error) { return engine.Moto(context.Background()) })
+	startDynamoDB = sync.OnceValues(func() (*Engine, error) { return StartDynamoDB(context.Background()) })
+	startMoto     = sync.OnceValues(func() (*Engine, error) { return StartMoto(context.Background()) })
 )
 
 // DynamoDB returns a client of a DynamoDB for tests. Others use the same one:
@@ -110,7 +119,7 @@ func credentials(context.Context) (aws.Credentials, error) {
 }
 
 // running returns the engine's endpoint, or ends the test.
-func running(t testing.TB, start func() (*engine.Engine, error)) string {
+func running(t testing.TB, start func() (*Engine, error)) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: this test needs an engine")
@@ -124,7 +133,7 @@ func running(t testing.TB, start func() (*engine.Engine, error)) string {
 // test is skipped, unless engines are required.
 func Need(t testing.TB, err error) {
 	t.Helper()
-	switch missing := (*engine.MissingError)(nil); {
+	switch missing := (*MissingError)(nil); {
 	case err == nil:
 	case errors.As(err, &missing):
 		lacking(t, missing.Error())

@@ -1,4 +1,4 @@
-package enginetest_test
+package engines_test
 
 import (
 	"errors"
@@ -7,12 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 func TestAToolIsThere(t *testing.T) {
-	if _, err := os.Stat(enginetest.Tool(t, "engines", "MOTO_SERVER")); err != nil {
+	if _, err := os.Stat(engines.Tool(t, "engines", "MOTO_SERVER")); err != nil {
 		t.Error(err)
 	}
 }
@@ -46,19 +45,19 @@ func end(t *testing.T, test func(testing.TB)) (how string) {
 }
 
 func TestWhatIsMissingSkipsOrFails(t *testing.T) {
-	missing := fmt.Errorf("start: %w", &engine.MissingError{Looked: "/nowhere"})
+	missing := fmt.Errorf("start: %w", &engines.MissingError{Looked: "/nowhere"})
 	for name, c := range map[string]struct {
 		required string
 		test     func(testing.TB)
 		want     string
 	}{
-		"an engine":            {"", func(t testing.TB) { enginetest.Need(t, missing) }, "skipped: there is no engine at /nowhere"},
-		"an engine, required":  {"required", func(t testing.TB) { enginetest.Need(t, missing) }, "failed: there is no engine at /nowhere"},
-		"another error":        {"", func(t testing.TB) { enginetest.Need(t, errors.New("broken")) }, "failed: broken"},
-		"nothing":              {"required", func(t testing.TB) { enginetest.Need(t, nil) }, ""},
-		"a tool":               {"", func(t testing.TB) { enginetest.Tool(t, "clients", "NONE") }, "skipped: NONE"},
-		"a tool, required":     {"required", func(t testing.TB) { enginetest.Tool(t, "clients", "NONE") }, "failed: NONE is missing: run scripts/clients"},
-		"a script of no tools": {"required", func(t testing.TB) { enginetest.Tool(t, "cover", "NONE") }, "failed: there is no scripts/cover"},
+		"an engine":            {"", func(t testing.TB) { engines.Need(t, missing) }, "skipped: there is no engine at /nowhere"},
+		"an engine, required":  {"required", func(t testing.TB) { engines.Need(t, missing) }, "failed: there is no engine at /nowhere"},
+		"another error":        {"", func(t testing.TB) { engines.Need(t, errors.New("broken")) }, "failed: broken"},
+		"nothing":              {"required", func(t testing.TB) { engines.Need(t, nil) }, ""},
+		"a tool":               {"", func(t testing.TB) { engines.Tool(t, "clients", "NONE") }, "skipped: NONE"},
+		"a tool, required":     {"required", func(t testing.TB) { engines.Tool(t, "clients", "NONE") }, "failed: NONE is missing: run scripts/clients"},
+		"a script of no tools": {"required", func(t testing.TB) { engines.Tool(t, "cover", "NONE") }, "failed: there is no scripts/cover"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if testing.Short() {

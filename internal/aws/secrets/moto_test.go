@@ -13,12 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/secrets"
-	"github.com/reltio-tokens/reltio-tokens/internal/storetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/storetest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -41,13 +41,13 @@ func newManager(endpoint string) secrets.Manager {
 }
 
 func TestSecretsManager(t *testing.T) {
-	endpoint := enginetest.Moto(t)
+	endpoint := engines.Moto(t)
 	storetest.RunSecrets(t, func(testing.TB) storetest.Secrets { return newManager(endpoint) })
 }
 
 // What others read in Secrets Manager is exact, letter by letter.
 func TestStoredForm(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	for name, test := range map[string]struct {
 		token grant.RefreshToken
 		want  string
@@ -95,7 +95,7 @@ func TestStoredForm(t *testing.T) {
 }
 
 func TestConnectionsLieWhereOperatorsWriteThem(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	out, err := m.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
 		Name: aws.String(m.Prefix + "/connections/acme-prod"), SecretString: aws.String(canary),
 	})
@@ -109,7 +109,7 @@ func TestConnectionsLieWhereOperatorsWriteThem(t *testing.T) {
 }
 
 func TestBinarySecretIsText(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	text := `{"grant_type":"client_credentials"}`
 	_, err := m.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
 		Name: aws.String(m.Prefix + "/connections/acme"), SecretBinary: []byte(text),
@@ -124,7 +124,7 @@ func TestBinarySecretIsText(t *testing.T) {
 }
 
 func TestSecretWithoutValueIsMissing(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	for _, id := range []string{"/connections/acme", "/grants/acme"} {
 		_, err := m.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(m.Prefix + id)})
 		if err != nil {
@@ -143,7 +143,7 @@ func TestSecretWithoutValueIsMissing(t *testing.T) {
 }
 
 func TestGrantReading(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	const good = `"logged_in_at":"2026-11-23T16:00:00Z","epoch":7`
 	for name, test := range map[string]struct {
 		text string
@@ -205,7 +205,7 @@ func TestGrantReading(t *testing.T) {
 }
 
 func TestGrantScheduledForDeletionIsNotMissing(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	version, err := m.Put(t.Context(), "acme", grant.RefreshToken{Token: reltioauth.NewSecret(canary)})
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func TestGrantScheduledForDeletionIsNotMissing(t *testing.T) {
 }
 
 func TestGrantScheduledForDeletionCanBeDeletedForGood(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	r := grant.RefreshToken{Token: reltioauth.NewSecret(canary)}
 	if _, err := m.Put(t.Context(), "acme", r); err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ func TestGrantScheduledForDeletionCanBeDeletedForGood(t *testing.T) {
 }
 
 func TestDeletedConnectionCanBeRestored(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	if _, err := m.PutConnection(t.Context(), "acme", reltioauth.NewSecret(canary)); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestDeletedConnectionCanBeRestored(t *testing.T) {
 func TestAGrantHasTheKeyOfItsConnection(t *testing.T) {
 	for name, key := range map[string]string{"the stack's key": "alias/reltio-tokens", "the account's own key": ""} {
 		t.Run(name, func(t *testing.T) {
-			operator := newManager(enginetest.Moto(t))
+			operator := newManager(engines.Moto(t))
 			operator.KMSKeyID = key
 			if _, err := operator.PutConnection(t.Context(), "acme", reltioauth.NewSecret(canary)); err != nil {
 				t.Fatal(err)
@@ -289,7 +289,7 @@ func TestAGrantHasTheKeyOfItsConnection(t *testing.T) {
 
 // What the server gave for a connection that is being deleted is still stored.
 func TestAGrantOfADeletedConnectionIsStored(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	m.KMSKeyID = "alias/reltio-tokens"
 	if _, err := m.PutConnection(t.Context(), "scheduled", reltioauth.NewSecret(canary)); err != nil {
 		t.Fatal(err)
@@ -317,7 +317,7 @@ func keyOf(t *testing.T, m secrets.Manager, id string) string {
 }
 
 func TestListShowsConnectionsAlone(t *testing.T) {
-	m := newManager(enginetest.Moto(t))
+	m := newManager(engines.Moto(t))
 	for _, id := range []string{"/connections/acme", "/connections/Not-A-Name", "/connections/sub/name", "/grants/other", "-2/connections/other"} {
 		putRaw(t, m, id, canary)
 	}

@@ -1,4 +1,4 @@
-package events_test
+package eventbridge_test
 
 import (
 	"context"
@@ -13,20 +13,20 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	awsbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/eventbridge"
 	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/events"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 // canary stands in every link here, so that one that comes out is found.
 const canary = "c4n4ry"
 
-func newBus(endpoint, name string) events.Bus {
-	return events.Bus{Name: name, Client: eventbridge.NewFromConfig(aws.Config{
+func newBus(endpoint, name string) eventbridge.Bus {
+	return eventbridge.Bus{Name: name, Client: awsbridge.NewFromConfig(aws.Config{
 		Region:       "eu-central-1",
 		Credentials:  credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 		BaseEndpoint: aws.String(endpoint),
@@ -40,7 +40,7 @@ type wire struct {
 }
 
 // serve starts one that answers with the status and the text.
-func serve(t *testing.T, status int, answer string) (*wire, events.Bus) {
+func serve(t *testing.T, status int, answer string) (*wire, eventbridge.Bus) {
 	t.Helper()
 	w := &wire{}
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -160,12 +160,12 @@ func TestAnEndedContext(t *testing.T) {
 
 // moto takes the same request, of a bus that exists and of none.
 func TestEventBridge(t *testing.T) {
-	bus := newBus(enginetest.Moto(t), "default")
+	bus := newBus(engines.Moto(t), "default")
 	if err := bus.Publish(t.Context(), needed()); err != nil {
 		t.Error(err)
 	}
 	made := newBus(*bus.Client.Options().BaseEndpoint, "operators")
-	if _, err := made.Client.CreateEventBus(t.Context(), &eventbridge.CreateEventBusInput{Name: aws.String(made.Name)}); err != nil {
+	if _, err := made.Client.CreateEventBus(t.Context(), &awsbridge.CreateEventBusInput{Name: aws.String(made.Name)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := made.Publish(t.Context(), event.Event{Type: event.Recovered, Connection: "acme-prod", Status: "ok"}); err != nil {

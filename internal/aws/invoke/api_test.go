@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/invoke"
 )
 
 // canary is what a function that failed may write and nobody may see.

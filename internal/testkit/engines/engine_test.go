@@ -1,20 +1,19 @@
-package engine_test
+package engines_test
 
 import (
 	"errors"
 	"net/http"
 	"testing"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/engine"
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 func TestAnEngineEndsWithClose(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: this test needs an engine")
 	}
-	e, err := engine.DynamoDB(t.Context())
-	enginetest.Need(t, err)
+	e, err := engines.StartDynamoDB(t.Context())
+	engines.Need(t, err)
 	ask := func() error {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.Endpoint, http.NoBody)
 		if err != nil {
@@ -41,8 +40,8 @@ func TestAnEngineEndsWithClose(t *testing.T) {
 
 func TestAnEngineThatIsNotThere(t *testing.T) {
 	t.Setenv("RELTIO_TOKENS_MOTO_SERVER", "/nowhere/moto_server")
-	_, err := engine.Moto(t.Context())
-	if missing := (*engine.MissingError)(nil); !errors.As(err, &missing) {
+	_, err := engines.StartMoto(t.Context())
+	if missing := (*engines.MissingError)(nil); !errors.As(err, &missing) {
 		t.Errorf("error %v", err)
 	}
 }

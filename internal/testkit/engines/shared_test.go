@@ -1,4 +1,4 @@
-package enginetest_test
+package engines_test
 
 import (
 	"context"
@@ -11,28 +11,28 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/enginetest"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 func TestDynamoDBAnswers(t *testing.T) {
-	if _, err := enginetest.DynamoDB(t).ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil {
+	if _, err := engines.DynamoDB(t).ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestMotoAnswers(t *testing.T) {
-	endpoint := enginetest.Moto(t)
+	endpoint := engines.Moto(t)
 	if !answers(t.Context(), endpoint+"/moto-api/") {
 		t.Errorf("moto does not answer at %s", endpoint)
 	}
-	if again := enginetest.Moto(t); again != endpoint {
+	if again := engines.Moto(t); again != endpoint {
 		t.Errorf("a second moto at %s, want the one at %s", again, endpoint)
 	}
 }
 
 func TestTableNames(t *testing.T) {
 	t.Run("of any / length, ünïcødé "+strings.Repeat("x", 300), func(t *testing.T) {
-		one, other := enginetest.TableName(t), enginetest.TableName(t)
+		one, other := engines.TableName(t), engines.TableName(t)
 		if one == other {
 			t.Error("two tables have one name")
 		}
@@ -51,11 +51,11 @@ const child = "ENGINETEST_CHILD"
 // engine.
 func TestEnginesDieWithTheirTests(t *testing.T) {
 	if os.Getenv(child) != "" {
-		_, _ = os.Stdout.WriteString("endpoint=" + enginetest.Moto(t) + "\n")
+		_, _ = os.Stdout.WriteString("endpoint=" + engines.Moto(t) + "\n")
 		<-t.Context().Done() // until killed
 		return
 	}
-	enginetest.Moto(t) // or skip
+	engines.Moto(t) // or skip
 	command := exec.Command(os.Args[0], "-test.run=^TestEnginesDieWithTheirTests$")
 	command.Env = append(os.Environ(), child+"=1")
 	output, err := command.StdoutPipe()

@@ -1,16 +1,4 @@
-// Package engine runs the engines that stand in AWS's place on one machine:
-// one for DynamoDB, and moto's server for Secrets Manager and EventBridge.
-//
-//	e, err := engine.DynamoDB(ctx)
-//	defer e.Close()
-//	client := dynamodb.New(dynamodb.Options{BaseEndpoint: aws.String(e.Endpoint), ...})
-//
-// An engine runs on a free port of the loopback interface, takes any
-// credentials, keeps everything in its memory, and ends with Close, or with
-// this process, however that ends. DynamoDB and Moto return when it answers, or
-// with what it wrote if it does not. scripts/engines fetches the engines; one
-// that is not there is a MissingError.
-package engine
+package engines
 
 import (
 	"context"
@@ -29,14 +17,14 @@ type Engine struct {
 	ended <-chan error
 }
 
-// DynamoDB starts Dynoxide or, where that is not there, dynalite, which shows
+// StartDynamoDB starts Dynoxide or, where that is not there, dynalite, which shows
 // less.
-func DynamoDB(ctx context.Context) (*Engine, error) {
+func StartDynamoDB(ctx context.Context) (*Engine, error) {
 	return start(ctx, "/", "dynoxide", "dynalite")
 }
 
-// Moto starts moto's server.
-func Moto(ctx context.Context) (*Engine, error) {
+// StartMoto starts moto's server.
+func StartMoto(ctx context.Context) (*Engine, error) {
 	return start(ctx, "/moto-api/", "moto_server")
 }
 

@@ -1,4 +1,4 @@
-// Package events sends what operators are told to Amazon EventBridge.
+// Package eventbridge sends what operators are told to Amazon EventBridge.
 //
 //	bus := events.Bus{Client: client, Name: "default"}
 //	err := bus.Publish(ctx, event.Event{Type: event.Recovered, Connection: "acme-prod", ...})
@@ -14,7 +14,7 @@
 // entry in it is a failure like any other: a fault.Error of type
 // StoreUnavailable, made of fixed words and of AWS's error code. The link holds
 // a secret, so nothing that was sent stands in an error.
-package events
+package eventbridge
 
 import (
 	"context"

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -110,8 +110,8 @@ func (c *addCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) er
 	if err != nil {
 		return err
 	}
-	added, err := o.Add(ctx, operate.AddRequest{Connection: c.Name, Secret: secret, Force: c.Force})
-	if f := fault.Of(err); err != nil && f.Type == fault.InvalidConnection {
+	added, err := o.Add(ctx, operator.AddRequest{Connection: c.Name, Secret: secret, Force: c.Force})
+	if f := apierr.Of(err); err != nil && f.Type == apierr.InvalidConnection {
 		s.notAdded(c.Name, strings.Split(f.Message, "; "))
 		return errSaid
 	}
@@ -133,7 +133,7 @@ func (c *addCommand) free(ctx context.Context, w *wiring) error {
 	switch {
 	case err == nil && !c.Force:
 		return fmt.Errorf("%s exists already; --force replaces its secret", c.Name)
-	case err == nil, fault.Of(err).Type == fault.UnknownConnection:
+	case err == nil, apierr.Of(err).Type == apierr.UnknownConnection:
 		return nil
 	default:
 		return err
@@ -244,7 +244,7 @@ func encoded(object map[string]any) (reltioauth.Secret, error) {
 }
 
 // added prints what was written, and what comes next.
-func (s *screen) added(a operate.Added) {
+func (s *screen) added(a operator.Added) {
 	what := "added"
 	if a.Replaced {
 		what = "its secret was replaced"

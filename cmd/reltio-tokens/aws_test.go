@@ -18,17 +18,17 @@ import (
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -109,7 +109,7 @@ func (a *account) functions(static aws.CredentialsProvider) (endpoint string) {
 	}))
 	endpoint = "http://" + server.Listener.Addr().String()
 	client := awslambda.New(awslambda.Options{Region: "us-east-1", BaseEndpoint: aws.String(endpoint), Credentials: static})
-	functions["issue"] = &handler.Issue{Log: log, Now: time.Now, Vendor: &vend.Vendor{
+	functions["issue"] = &handler.Issue{Log: log, Now: time.Now, Vendor: &issue.Vendor{
 		Grants: a.table, Leases: a.table, Rotate: invoke.Function{Client: client, Name: "rotate"}, Now: time.Now,
 	}}
 	server.Start()
@@ -198,7 +198,7 @@ func TestAddAndDisconnectOnAWS(t *testing.T) {
 	c.expect(0, `^person: added\n`, "", "add", "person", "--auth-url="+a.authURL, "--grant-type=authorization_code", "--client-id=client-1", "--tenant-id=t")
 	got := c.expect(0, `\nlink        https://example.com/base/authorize\?invitation=\S{43}\n`, "", "connect", "person", "--callback-url=https://example.com/base/")
 	_, text, _ := strings.Cut(strings.Fields(got.out)[3], "invitation=")
-	i, err := a.table.Invitation(t.Context(), authorization.HashOf(reltioauth.NewSecret(text)))
+	i, err := a.table.Invitation(t.Context(), authrequest.HashOf(reltioauth.NewSecret(text)))
 	if err != nil || i.Connection != "person" {
 		t.Errorf("the invitation is for %q (%v)", i.Connection, err)
 	}

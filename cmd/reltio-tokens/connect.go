@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
 // browserTime is how long a browser's start is watched for a failure.
@@ -79,7 +79,7 @@ func openBrowser(ctx context.Context, system, link string) error {
 }
 
 // invited prints a link and its deadline.
-func (s *screen) invited(i operate.Invited, now time.Time) {
+func (s *screen) invited(i operator.Invited, now time.Time) {
 	fmt.Fprintf(&s.out, "connection  %s\nlink        %s\nexpires     %s (in %s); it works once\n",
 		i.Connection, i.Link.Reveal(), i.ExpiresAt.Format(time.RFC3339), span(i.ExpiresAt.Sub(now).Round(time.Minute)))
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -35,7 +35,7 @@ func (c *disconnectCommand) Run(ctx context.Context, w *wiring, s *screen, a *as
 	if err != nil {
 		return err
 	}
-	d, err := o.Disconnect(ctx, operate.DisconnectRequest{Connection: c.Name, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
+	d, err := o.Disconnect(ctx, operator.DisconnectRequest{Connection: c.Name, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
 	if err == nil {
 		s.disconnected(d)
 	}
@@ -88,7 +88,7 @@ func (c *disconnectCommand) question(shared bool) string {
 }
 
 // disconnected prints what was taken away, and what was not.
-func (s *screen) disconnected(d operate.Disconnected) {
+func (s *screen) disconnected(d operator.Disconnected) {
 	fmt.Fprintf(&s.out, "%s: disconnected (was %s)\n", d.Connection, d.Before)
 	switch {
 	case d.NotRevoked != nil:

@@ -7,7 +7,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // errNoCredentials says that the environment has no AWS credentials.
@@ -36,7 +36,7 @@ func hintText(err error) string {
 	case errors.As(err, &api):
 		return hintOfAWS(err, api.ErrorCode())
 	default:
-		return hintOfType(fault.Of(err).Type)
+		return hintOfType(apierr.Of(err).Type)
 	}
 }
 
@@ -59,19 +59,19 @@ func hintOfAWS(err error, code string) string {
 }
 
 // hintOfType is for what the service refused.
-func hintOfType(t fault.Type) string {
+func hintOfType(t apierr.Type) string {
 	switch t {
-	case fault.UnknownConnection:
+	case apierr.UnknownConnection:
 		return "reltio-tokens status lists all connections"
-	case fault.InvalidConnection:
+	case apierr.InvalidConnection:
 		return "reltio-tokens check NAME says all that is wrong with its secret"
-	case fault.CredentialsRejected:
+	case apierr.CredentialsRejected:
 		return "reltio-tokens check NAME says why, and what to do"
-	case fault.MFARequired:
+	case apierr.MFARequired:
 		return "use client_credentials or authorization_code, or write the secret of the user's authenticator into its secret: totp_secret"
-	case fault.ReauthorizationRequired:
+	case apierr.ReauthorizationRequired:
 		return "reltio-tokens connect NAME makes a link for the person"
-	case fault.ConnectionPaused:
+	case apierr.ConnectionPaused:
 		return "reltio-tokens unpause NAME takes it back into the service"
 	default:
 		return ""

@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // Each failure that an operator can do something about says what.
@@ -19,7 +19,7 @@ func TestHintsByError(t *testing.T) {
 	answered := func(service, code string) error {
 		api := &smithy.GenericAPIError{Code: code, Message: canary}
 		operation := &smithy.OperationError{ServiceID: service, OperationName: "Call", Err: api}
-		return fault.Wrap(fault.StoreUnavailable, service+": "+code, operation)
+		return apierr.Wrap(apierr.StoreUnavailable, service+": "+code, operation)
 	}
 	for name, test := range map[string]struct {
 		err  error
@@ -31,16 +31,16 @@ func TestHintsByError(t *testing.T) {
 		"old credentials":    {answered("DynamoDB", "ExpiredTokenException"), "log in again"},
 		"wrong credentials":  {answered("Lambda", "UnrecognizedClientException"), "log in again"},
 		"something else":     {answered("DynamoDB", "InternalServerError"), ""},
-		"nobody listens":     {fault.Wrap(fault.StoreUnavailable, "m", syscall.ECONNREFUSED), "nothing listens there"},
-		"no time left":       {fault.Wrap(fault.StoreUnavailable, "m", context.DeadlineExceeded), "--timeout"},
+		"nobody listens":     {apierr.Wrap(apierr.StoreUnavailable, "m", syscall.ECONNREFUSED), "nothing listens there"},
+		"no time left":       {apierr.Wrap(apierr.StoreUnavailable, "m", context.DeadlineExceeded), "--timeout"},
 		"no credentials":     {fmt.Errorf("%w: m", errNoCredentials), "AWS_PROFILE"},
-		"no connection":      {fault.New(fault.UnknownConnection, ""), "lists all connections"},
-		"a malformed secret": {fault.New(fault.InvalidConnection, ""), "reltio-tokens check NAME"},
-		"rejected":           {fault.New(fault.CredentialsRejected, ""), "reltio-tokens check NAME says why"},
-		"a second factor":    {fault.New(fault.MFARequired, ""), "totp_secret"},
-		"a person":           {fault.New(fault.ReauthorizationRequired, ""), "reltio-tokens connect NAME"},
-		"paused":             {fault.New(fault.ConnectionPaused, ""), "reltio-tokens unpause NAME"},
-		"nothing to be done": {fault.New(fault.ReltioUnavailable, ""), ""},
+		"no connection":      {apierr.New(apierr.UnknownConnection, ""), "lists all connections"},
+		"a malformed secret": {apierr.New(apierr.InvalidConnection, ""), "reltio-tokens check NAME"},
+		"rejected":           {apierr.New(apierr.CredentialsRejected, ""), "reltio-tokens check NAME says why"},
+		"a second factor":    {apierr.New(apierr.MFARequired, ""), "totp_secret"},
+		"a person":           {apierr.New(apierr.ReauthorizationRequired, ""), "reltio-tokens connect NAME"},
+		"paused":             {apierr.New(apierr.ConnectionPaused, ""), "reltio-tokens unpause NAME"},
+		"nothing to be done": {apierr.New(apierr.ReltioUnavailable, ""), ""},
 		"a defect":           {errors.New(canary), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

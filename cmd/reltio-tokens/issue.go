@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -22,64 +22,64 @@ type issueFunction struct {
 	name   string
 }
 
-var _ operate.IssueFunction = issueFunction{}
+var _ operator.IssueFunction = issueFunction{}
 
-// Issue implements operate.IssueFunction.
-func (f issueFunction) Issue(ctx context.Context, r operate.IssueRequest) (operate.Issued, error) {
+// Issue implements operator.IssueFunction.
+func (f issueFunction) Issue(ctx context.Context, r operator.IssueRequest) (operator.Issued, error) {
 	payload, err := json.Marshal(struct {
 		Connection    string `json:"connection"`
 		MinTTLSeconds int64  `json:"min_ttl_seconds,omitempty"`
 	}{r.Connection, int64(r.MinTTL / time.Second)})
 	if err != nil {
-		return operate.Issued{}, fault.Wrap(fault.Internal, "", err)
+		return operator.Issued{}, apierr.Wrap(apierr.Internal, "", err)
 	}
 	out, err := f.client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(f.name), Payload: payload},
 		func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} })
 	if err != nil {
-		return operate.Issued{}, refused(ctx, err)
+		return operator.Issued{}, refused(ctx, err)
 	}
 	if out.FunctionError != nil {
-		return operate.Issued{}, functionError(out.Payload)
+		return operator.Issued{}, functionError(out.Payload)
 	}
 	return issued(out.Payload)
 }
 
 // refused is the fault of an invocation that did not take place.
-func refused(ctx context.Context, err error) *fault.Error {
+func refused(ctx context.Context, err error) *apierr.Error {
 	var response *smithyhttp.ResponseError
 	switch {
 	case errors.As(err, &response) && response.HTTPStatusCode() == http.StatusTooManyRequests:
-		return fault.Wrap(fault.RateLimited, "Lambda throttles the issue function", err)
+		return apierr.Wrap(apierr.RateLimited, "Lambda throttles the issue function", err)
 	case ctx.Err() != nil:
-		return fault.Wrap(fault.StoreUnavailable, "issue: no answer in time", err)
+		return apierr.Wrap(apierr.StoreUnavailable, "issue: no answer in time", err)
 	default:
-		return fault.Wrap(fault.StoreUnavailable, "issue: it cannot be invoked", err)
+		return apierr.Wrap(apierr.StoreUnavailable, "issue: it cannot be invoked", err)
 	}
 }
 
 // functionError is the error that the function answered: its type and message
 // are made to be shown. Another program's may not be.
-func functionError(payload []byte) *fault.Error {
+func functionError(payload []byte) *apierr.Error {
 	var e struct {
-		Type    fault.Type `json:"errorType"`
-		Message string     `json:"errorMessage"`
+		Type    apierr.Type `json:"errorType"`
+		Message string      `json:"errorMessage"`
 	}
 	if json.Unmarshal(payload, &e) != nil {
-		return fault.New(fault.StoreUnavailable, "issue: the function failed")
+		return apierr.New(apierr.StoreUnavailable, "issue: the function failed")
 	}
 	switch e.Type {
-	case fault.InvalidRequest, fault.UnknownConnection, fault.AccessDenied, fault.InvalidConnection,
-		fault.CredentialsRejected, fault.MFARequired, fault.ReauthorizationRequired,
-		fault.ConnectionPaused, fault.TokenLimitReached, fault.RateLimited,
-		fault.ReltioUnavailable, fault.StoreUnavailable, fault.Internal:
-		return fault.New(e.Type, e.Message)
+	case apierr.InvalidRequest, apierr.UnknownConnection, apierr.AccessDenied, apierr.InvalidConnection,
+		apierr.CredentialsRejected, apierr.MFARequired, apierr.ReauthorizationRequired,
+		apierr.ConnectionPaused, apierr.TokenLimitReached, apierr.RateLimited,
+		apierr.ReltioUnavailable, apierr.StoreUnavailable, apierr.Internal:
+		return apierr.New(e.Type, e.Message)
 	default:
-		return fault.New(fault.StoreUnavailable, "issue: the function failed")
+		return apierr.New(apierr.StoreUnavailable, "issue: the function failed")
 	}
 }
 
 // issued reads an answer.
-func issued(payload []byte) (operate.Issued, error) {
+func issued(payload []byte) (operator.Issued, error) {
 	var a struct {
 		Connection  string    `json:"connection"`
 		AccessToken string    `json:"access_token"`
@@ -92,9 +92,9 @@ func issued(payload []byte) (operate.Issued, error) {
 		Warnings    []string  `json:"warnings"`
 	}
 	if err := json.Unmarshal(payload, &a); err != nil || a.AccessToken == "" {
-		return operate.Issued{}, fault.New(fault.StoreUnavailable, "issue: the answer is unreadable")
+		return operator.Issued{}, apierr.New(apierr.StoreUnavailable, "issue: the answer is unreadable")
 	}
-	return operate.Issued{
+	return operator.Issued{
 		Connection:  a.Connection,
 		AccessToken: reltioauth.NewSecret(a.AccessToken),
 		Fingerprint: a.Fingerprint,

@@ -7,36 +7,36 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // remote is the operator in the local stack, whose stores are in that
 // process's memory: POST /local/operate.
 type remote struct {
 	url    string
-	issues operate.IssueFunction
+	issues operator.IssueFunction
 }
 
 // call sends one call and waits for its reply.
-func call[T any](ctx context.Context, r remote, c operate.Call) (result T, err error) {
+func call[T any](ctx context.Context, r remote, c operator.Call) (result T, err error) {
 	body, err := json.Marshal(c)
 	if err != nil {
-		return result, fault.Wrap(fault.Internal, "", err)
+		return result, apierr.Wrap(apierr.Internal, "", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/local/operate", bytes.NewReader(body))
 	if err != nil {
-		return result, fault.Wrap(fault.Internal, "", err)
+		return result, apierr.Wrap(apierr.Internal, "", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
 	var client http.Client
 	response, err := client.Do(request)
 	if err != nil {
-		return result, fault.Wrap(fault.StoreUnavailable, "the local stack at "+r.url+" does not answer", err)
+		return result, apierr.Wrap(apierr.StoreUnavailable, "the local stack at "+r.url+" does not answer", err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	var reply operate.Reply[T]
+	var reply operator.Reply[T]
 	if response.StatusCode != http.StatusOK || json.NewDecoder(response.Body).Decode(&reply) != nil {
 		return result, fmt.Errorf("%s is no local stack of this release: it answered %s", r.url, response.Status)
 	}
@@ -44,72 +44,72 @@ func call[T any](ctx context.Context, r remote, c operate.Call) (result T, err e
 }
 
 // About implements operator.
-func (r remote) About(ctx context.Context) (operate.About, error) {
-	return call[operate.About](ctx, r, operate.Call{Verb: operate.VerbAbout})
+func (r remote) About(ctx context.Context) (operator.About, error) {
+	return call[operator.About](ctx, r, operator.Call{Verb: operator.VerbAbout})
 }
 
 // Status implements operator.
-func (r remote) Status(ctx context.Context, names ...string) (operate.Report, error) {
-	return call[operate.Report](ctx, r, operate.Call{Verb: operate.VerbStatus, Connections: names})
+func (r remote) Status(ctx context.Context, names ...string) (operator.Report, error) {
+	return call[operator.Report](ctx, r, operator.Call{Verb: operator.VerbStatus, Connections: names})
 }
 
 // Check implements operator.
-func (r remote) Check(ctx context.Context, name string) (operate.Checked, error) {
-	return call[operate.Checked](ctx, r, operate.Call{Verb: operate.VerbCheck, Connection: name})
+func (r remote) Check(ctx context.Context, name string) (operator.Checked, error) {
+	return call[operator.Checked](ctx, r, operator.Call{Verb: operator.VerbCheck, Connection: name})
 }
 
 // Issue implements operator.
-func (r remote) Issue(ctx context.Context, request operate.IssueRequest) (operate.Issued, error) {
+func (r remote) Issue(ctx context.Context, request operator.IssueRequest) (operator.Issued, error) {
 	return r.issues.Issue(ctx, request)
 }
 
 // Rotate implements operator.
-func (r remote) Rotate(ctx context.Context, name string, force bool) (rotation.Result, error) {
-	return call[rotation.Result](ctx, r, operate.Call{Verb: operate.VerbRotate, Connection: name, Force: force})
+func (r remote) Rotate(ctx context.Context, name string, force bool) (rotateapi.Result, error) {
+	return call[rotateapi.Result](ctx, r, operator.Call{Verb: operator.VerbRotate, Connection: name, Force: force})
 }
 
 // Pause implements operator.
-func (r remote) Pause(ctx context.Context, name string) (operate.Change, error) {
-	return call[operate.Change](ctx, r, operate.Call{Verb: operate.VerbPause, Connection: name})
+func (r remote) Pause(ctx context.Context, name string) (operator.Change, error) {
+	return call[operator.Change](ctx, r, operator.Call{Verb: operator.VerbPause, Connection: name})
 }
 
 // Unpause implements operator.
-func (r remote) Unpause(ctx context.Context, name string) (operate.Change, error) {
-	return call[operate.Change](ctx, r, operate.Call{Verb: operate.VerbUnpause, Connection: name})
+func (r remote) Unpause(ctx context.Context, name string) (operator.Change, error) {
+	return call[operator.Change](ctx, r, operator.Call{Verb: operator.VerbUnpause, Connection: name})
 }
 
 // Resume implements operator.
-func (r remote) Resume(ctx context.Context, name string) (operate.Change, error) {
-	return call[operate.Change](ctx, r, operate.Call{Verb: operate.VerbResume, Connection: name})
+func (r remote) Resume(ctx context.Context, name string) (operator.Change, error) {
+	return call[operator.Change](ctx, r, operator.Call{Verb: operator.VerbResume, Connection: name})
 }
 
 // ResumeAll implements operator.
-func (r remote) ResumeAll(ctx context.Context) ([]operate.Change, error) {
-	return call[[]operate.Change](ctx, r, operate.Call{Verb: operate.VerbResumeAll})
+func (r remote) ResumeAll(ctx context.Context) ([]operator.Change, error) {
+	return call[[]operator.Change](ctx, r, operator.Call{Verb: operator.VerbResumeAll})
 }
 
 // Add implements operator.
-func (r remote) Add(ctx context.Context, request operate.AddRequest) (operate.Added, error) {
-	return call[operate.Added](ctx, r, operate.Call{
-		Verb: operate.VerbAdd, Connection: request.Connection,
-		Secret: operate.ClearText{Secret: request.Secret}, Force: request.Force,
+func (r remote) Add(ctx context.Context, request operator.AddRequest) (operator.Added, error) {
+	return call[operator.Added](ctx, r, operator.Call{
+		Verb: operator.VerbAdd, Connection: request.Connection,
+		Secret: operator.ClearText{Secret: request.Secret}, Force: request.Force,
 	})
 }
 
 // Connect implements operator.
-func (r remote) Connect(ctx context.Context, name string, replaceUser bool) (operate.Invited, error) {
-	return call[operate.Invited](ctx, r, operate.Call{Verb: operate.VerbConnect, Connection: name, ReplaceUser: replaceUser})
+func (r remote) Connect(ctx context.Context, name string, replaceUser bool) (operator.Invited, error) {
+	return call[operator.Invited](ctx, r, operator.Call{Verb: operator.VerbConnect, Connection: name, ReplaceUser: replaceUser})
 }
 
 // Disconnect implements operator.
-func (r remote) Disconnect(ctx context.Context, request operate.DisconnectRequest) (operate.Disconnected, error) {
-	return call[operate.Disconnected](ctx, r, operate.Call{
-		Verb: operate.VerbDisconnect, Connection: request.Connection,
+func (r remote) Disconnect(ctx context.Context, request operator.DisconnectRequest) (operator.Disconnected, error) {
+	return call[operator.Disconnected](ctx, r, operator.Call{
+		Verb: operator.VerbDisconnect, Connection: request.Connection,
 		DeleteSecret: request.DeleteSecret, Revoke: request.Revoke,
 	})
 }
 
 // Sharing implements operator.
 func (r remote) Sharing(ctx context.Context, name string) ([]string, error) {
-	return call[[]string](ctx, r, operate.Call{Verb: operate.VerbSharing, Connection: name})
+	return call[[]string](ctx, r, operator.Call{Verb: operator.VerbSharing, Connection: name})
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // screen is where a command prints: results on out, the rest on err. It is
@@ -39,7 +39,7 @@ func (s *screen) json(value any) error {
 }
 
 // token prints the token alone; what callers are warned of goes beside it.
-func (s *screen) token(a operate.Issued) {
+func (s *screen) token(a operator.Issued) {
 	fmt.Fprintln(&s.out, a.AccessToken.Reveal())
 	for _, warning := range a.Warnings {
 		fmt.Fprintln(&s.err, "warning:", warning)
@@ -47,7 +47,7 @@ func (s *screen) token(a operate.Issued) {
 }
 
 // issued prints what is to be said of a token.
-func (s *screen) issued(a operate.Issued, needed time.Duration) {
+func (s *screen) issued(a operator.Issued, needed time.Duration) {
 	life := fmt.Sprintf("%s left, until %s", a.ExpiresIn, a.ExpiresAt.UTC().Format(time.RFC3339))
 	if needed > 0 && !a.MinTTLMet {
 		life += fmt.Sprintf(" (less than %s)", needed)
@@ -62,8 +62,8 @@ func (s *screen) issued(a operate.Issued, needed time.Duration) {
 
 // rotated prints what became of a renewal. One that gave no token and should
 // have is a failure.
-func (s *screen) rotated(name string, r rotation.Result) error {
-	outcome := rotation.LeftOver
+func (s *screen) rotated(name string, r rotateapi.Result) error {
+	outcome := rotateapi.LeftOver
 	if r.Outcome != nil {
 		outcome = *r.Outcome
 	}
@@ -72,11 +72,11 @@ func (s *screen) rotated(name string, r rotation.Result) error {
 		return errSaid
 	}
 	switch outcome {
-	case rotation.Renewed:
+	case rotateapi.Renewed:
 		fmt.Fprintf(&s.out, "%s: renewed\n", name)
-	case rotation.Unchanged:
+	case rotateapi.Unchanged:
 		fmt.Fprintf(&s.out, "%s: unchanged: it was not due, or Reltio gave the same token again\n", name)
-	case rotation.Contended:
+	case rotateapi.Contended:
 		fmt.Fprintf(&s.err, "%s: contended: it is being renewed at this moment\n", name)
 		return errSaid
 	default:
@@ -87,7 +87,7 @@ func (s *screen) rotated(name string, r rotation.Result) error {
 }
 
 // checked prints what can be said of a secret.
-func (s *screen) checked(c operate.Checked) {
+func (s *screen) checked(c operator.Checked) {
 	if c.OK {
 		fmt.Fprintf(&s.out, "%s: ok\n", c.Connection)
 	} else {
@@ -120,7 +120,7 @@ func (s *screen) checked(c operate.Checked) {
 		c.Account.ID, holder, c.Account.RefusedLogins)
 }
 
-func (s *screen) paused(c operate.Change) {
+func (s *screen) paused(c operator.Change) {
 	if !c.Changed {
 		fmt.Fprintf(&s.out, "%s: is paused already\n", c.Connection)
 		return
@@ -132,7 +132,7 @@ func (s *screen) paused(c operate.Change) {
 	fmt.Fprintf(&s.out, "%s: paused (was %s); %s\n", c.Connection, c.Before, served)
 }
 
-func (s *screen) unpaused(c operate.Change) {
+func (s *screen) unpaused(c operator.Change) {
 	if c.Changed {
 		fmt.Fprintf(&s.out, "%s: in service again, due now\n", c.Connection)
 		return
@@ -140,7 +140,7 @@ func (s *screen) unpaused(c operate.Change) {
 	fmt.Fprintf(&s.out, "%s: is not paused (%s)\n", c.Connection, c.Status)
 }
 
-func (s *screen) resumed(c operate.Change) {
+func (s *screen) resumed(c operator.Change) {
 	switch {
 	case c.Changed:
 		fmt.Fprintf(&s.out, "%s: resumed (%s); the next tick tries it\n", c.Connection, c.Status)
@@ -151,7 +151,7 @@ func (s *screen) resumed(c operate.Change) {
 	}
 }
 
-func (s *screen) resumedAll(changes []operate.Change, err error) {
+func (s *screen) resumedAll(changes []operator.Change, err error) {
 	for _, c := range changes {
 		s.resumed(c)
 	}

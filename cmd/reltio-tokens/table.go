@@ -9,8 +9,8 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // none stands in a cell that has nothing to say.
@@ -21,7 +21,7 @@ const statusColumn = 3
 
 // table prints the health of connections, one line each; wide with the reason
 // of a refusal.
-func (s *screen) table(r operate.Report, wide bool) {
+func (s *screen) table(r operator.Report, wide bool) {
 	rows := [][]string{{
 		"CONNECTION", "GRANT TYPE", "MODES", "STATUS", "TOKEN LEFT", "REFRESH UNTIL", "NEXT DUE", "LAST ERROR",
 	}}
@@ -57,7 +57,7 @@ func (s *screen) table(r operate.Report, wide bool) {
 }
 
 // row is one connection's line.
-func row(s operate.State, now time.Time) []string {
+func row(s operator.State, now time.Time) []string {
 	left, until, due := none, none, none
 	if s.ExpiresIn != nil {
 		left = span(time.Duration(*s.ExpiresIn) * time.Second)
@@ -66,7 +66,7 @@ func row(s operate.State, now time.Time) []string {
 		until = s.RefreshExpiresAt.Format("2006-01-02 15:04Z")
 	}
 	switch {
-	case s.Status == operate.New:
+	case s.Status == operator.New:
 		due = "when asked for"
 	case s.NextDueAt != nil && s.NextDueAt.After(now):
 		due = "in " + span(s.NextDueAt.Sub(now))
@@ -80,7 +80,7 @@ func row(s operate.State, now time.Time) []string {
 }
 
 // refusal is why the server refused, and what it said.
-func refusal(s operate.State) []string {
+func refusal(s operator.State) []string {
 	if s.Refusal == nil {
 		return []string{none, none}
 	}
@@ -89,7 +89,7 @@ func refusal(s operate.State) []string {
 
 // modes are those of refreshes and of logins; a grant type that has no
 // refreshes, or no logins of its own, shows none for them.
-func modes(s operate.State) string {
+func modes(s operator.State) string {
 	refresh, login := string(s.RefreshMode), string(s.LoginMode)
 	switch s.GrantType {
 	case connection.ClientCredentials:
@@ -102,8 +102,8 @@ func modes(s operate.State) string {
 
 // lastError is what stands in the way: the secret as it is now, else the last
 // renewal's error.
-func lastError(s operate.State) string {
-	show := func(prefix string, e *rotation.Error) string {
+func lastError(s operator.State) string {
+	show := func(prefix string, e *rotateapi.Error) string {
 		return strings.TrimSuffix(fmt.Sprintf("%s%s: %s", prefix, e.Type, e.Message), ": ")
 	}
 	switch {
@@ -122,13 +122,13 @@ func lastError(s operate.State) string {
 
 // colourOf is how a status is painted: red if it needs somebody, yellow if it
 // is in trouble, dim if it rests.
-func colourOf(s operate.State) string {
+func colourOf(s operator.State) string {
 	switch {
 	case s.NeedsSomebody:
 		return "\x1b[31m"
 	case s.Status == grant.StatusOK:
 		return "\x1b[32m"
-	case s.Status == grant.StatusPaused || s.Status == operate.New:
+	case s.Status == grant.StatusPaused || s.Status == operator.New:
 		return "\x1b[2m"
 	default:
 		return "\x1b[33m"

@@ -9,21 +9,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // everything is a report with every status, mode and grant type.
-func everything() operate.Report {
+func everything() operator.Report {
 	now := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 	ends := now.Add(20 * 24 * time.Hour)
 	seconds := func(d time.Duration) *int64 { s := int64(d / time.Second); return &s }
 	in := func(d time.Duration) *time.Time { at := now.Add(d); return &at }
-	is := func(t fault.Type, message string) *rotation.Error { return &rotation.Error{Type: t, Message: message} }
-	return operate.Report{At: now, Connections: []operate.State{
+	is := func(t apierr.Type, message string) *rotateapi.Error {
+		return &rotateapi.Error{Type: t, Message: message}
+	}
+	return operator.Report{At: now, Connections: []operator.State{
 		{
 			Connection: "acme-code", GrantType: connection.AuthorizationCode, Status: grant.StatusOK,
 			RefreshMode: grant.Overlap, LoginMode: grant.Unknown, ExpiresIn: seconds(52 * time.Minute),
@@ -36,33 +38,33 @@ func everything() operate.Report {
 		{
 			Connection: "acme-password", GrantType: connection.Password, Status: grant.StatusFailing,
 			RefreshMode: grant.AtEnd, LoginMode: grant.Overlap, ExpiresIn: seconds(3*time.Hour + 5*time.Minute),
-			RefreshExpiresAt: &ends, NextDueAt: in(-time.Minute), LastError: is(fault.ReltioUnavailable, "Reltio answered 503"),
+			RefreshExpiresAt: &ends, NextDueAt: in(-time.Minute), LastError: is(apierr.ReltioUnavailable, "Reltio answered 503"),
 		},
 		{
 			Connection: "acme-parked", GrantType: connection.AuthorizationCode, Status: grant.StatusFailing,
 			RefreshMode: grant.AtEnd, LoginMode: grant.Unknown, ExpiresIn: seconds(52 * time.Minute), ParkedSince: in(-time.Hour),
-			RefreshExpiresAt: &ends, NextDueAt: in(5 * time.Minute), LastError: is(fault.StoreUnavailable, "Secrets Manager: AccessDeniedException"),
+			RefreshExpiresAt: &ends, NextDueAt: in(5 * time.Minute), LastError: is(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException"),
 		},
 		{
 			Connection: "deleted", Status: grant.StatusOK, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
-			NextDueAt: in(0), SecretError: is(fault.UnknownConnection, "its secret is missing"),
+			NextDueAt: in(0), SecretError: is(apierr.UnknownConnection, "its secret is missing"),
 		},
 		{
 			Connection: "invalid", Status: grant.StatusInvalidConnection, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
-			NextDueAt: in(4 * time.Minute), LastError: is(fault.InvalidConnection, "username: is required"),
-			SecretError: is(fault.InvalidConnection, "password: is required"), NeedsSomebody: true,
+			NextDueAt: in(4 * time.Minute), LastError: is(apierr.InvalidConnection, "username: is required"),
+			SecretError: is(apierr.InvalidConnection, "password: is required"), NeedsSomebody: true,
 		},
 		{
 			Connection: "limit", GrantType: connection.ClientCredentials, Status: grant.StatusTokenLimit,
-			RefreshMode: grant.Unknown, LoginMode: grant.Unknown, NextDueAt: in(5 * time.Minute), LastError: is(fault.TokenLimitReached, ""),
+			RefreshMode: grant.Unknown, LoginMode: grant.Unknown, NextDueAt: in(5 * time.Minute), LastError: is(apierr.TokenLimitReached, ""),
 		},
 		{
 			Connection: "mfa", GrantType: connection.Password, Status: grant.StatusMFARequired, NeedsSomebody: true,
-			RefreshMode: grant.Unknown, LoginMode: grant.Unknown, NextDueAt: in(5 * time.Minute), LastError: is(fault.MFARequired, "the user needs a second factor"),
-			Refusal: &operate.Refused{Reason: operate.ReasonSecondFactor},
+			RefreshMode: grant.Unknown, LoginMode: grant.Unknown, NextDueAt: in(5 * time.Minute), LastError: is(apierr.MFARequired, "the user needs a second factor"),
+			Refusal: &operator.Refused{Reason: operator.ReasonSecondFactor},
 		},
 		{
-			Connection: "new", GrantType: connection.Password, Status: operate.New, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
+			Connection: "new", GrantType: connection.Password, Status: operator.New, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
 		},
 		{
 			Connection: "paused", GrantType: connection.Password, Status: grant.StatusPaused,
@@ -71,13 +73,13 @@ func everything() operate.Report {
 		{
 			Connection: "person", GrantType: connection.AuthorizationCode, Status: grant.StatusReauthorize, NeedsSomebody: true,
 			RefreshMode: grant.Unknown, LoginMode: grant.Unknown, NextDueAt: in(2 * time.Minute),
-			LastError: is(fault.ReauthorizationRequired, "a person must log in at Reltio"),
+			LastError: is(apierr.ReauthorizationRequired, "a person must log in at Reltio"),
 		},
 		{
 			Connection: "rejected", GrantType: connection.Password, Status: grant.StatusCredentialsRejected, NeedsSomebody: true,
 			RefreshMode: grant.Unknown, LoginMode: grant.Unknown, NextDueAt: in(time.Minute),
-			LastError: is(fault.CredentialsRejected, "Reltio refused the user; stopped to prevent a lock-out (invalid_grant, HTTP 400)"),
-			Refusal:   &operate.Refused{Code: "invalid_grant", Status: 400, Description: "User account is locked", Reason: operate.ReasonUserLocked},
+			LastError: is(apierr.CredentialsRejected, "Reltio refused the user; stopped to prevent a lock-out (invalid_grant, HTTP 400)"),
+			Refusal:   &operator.Refused{Code: "invalid_grant", Status: 400, Description: "User account is locked", Reason: operator.ReasonUserLocked},
 		},
 		{
 			Connection: "unknown", Status: grant.StatusUnknown, RefreshMode: grant.Unknown, LoginMode: grant.Unknown,
@@ -126,7 +128,7 @@ func TestTheWideTableOfStatus(t *testing.T) {
 
 func TestTheTableOfNothing(t *testing.T) {
 	var s screen
-	s.table(operate.Report{}, false)
+	s.table(operator.Report{}, false)
 	if want := "CONNECTION  GRANT TYPE  MODES  STATUS  TOKEN LEFT  REFRESH UNTIL  NEXT DUE  LAST ERROR\n"; s.out.String() != want {
 		t.Errorf("%q, want the heads alone", s.out.String())
 	}
@@ -168,18 +170,18 @@ func TestColours(t *testing.T) {
 
 func TestRotated(t *testing.T) {
 	for name, test := range map[string]struct {
-		result   rotation.Result
+		result   rotateapi.Result
 		out, err string
 		fails    bool
 	}{
-		"renewed":     {rotation.Single(rotation.Renewed, nil), "acme: renewed\n", "", false},
-		"unchanged":   {rotation.Single(rotation.Unchanged, nil), "acme: unchanged: it was not due, or Reltio gave the same token again\n", "", false},
-		"contended":   {rotation.Single(rotation.Contended, nil), "", "acme: contended: it is being renewed at this moment\n", true},
-		"left over":   {rotation.Single(rotation.LeftOver, nil), "", "acme: left_over: nothing was asked of Reltio; the next tick tries again\n", true},
-		"no outcome":  {rotation.Result{}, "", "acme: left_over: nothing was asked of Reltio; the next tick tries again\n", true},
-		"failed":      {rotation.Single(rotation.Failed, fault.New(fault.ReltioUnavailable, "m")), "", "acme: failed: ReltioUnavailable: m\n", true},
-		"reauthorize": {rotation.Single(rotation.Reauthorize, fault.New(fault.ReauthorizationRequired, "m")), "", "acme: reauthorize: ReauthorizationRequired: m\n  reltio-tokens connect NAME makes a link for the person\n", true},
-		"limited":     {rotation.Single(rotation.LeftOver, fault.New(fault.RateLimited, "m")), "", "acme: left_over: RateLimited: m\n", true},
+		"renewed":     {rotateapi.Single(rotateapi.Renewed, nil), "acme: renewed\n", "", false},
+		"unchanged":   {rotateapi.Single(rotateapi.Unchanged, nil), "acme: unchanged: it was not due, or Reltio gave the same token again\n", "", false},
+		"contended":   {rotateapi.Single(rotateapi.Contended, nil), "", "acme: contended: it is being renewed at this moment\n", true},
+		"left over":   {rotateapi.Single(rotateapi.LeftOver, nil), "", "acme: left_over: nothing was asked of Reltio; the next tick tries again\n", true},
+		"no outcome":  {rotateapi.Result{}, "", "acme: left_over: nothing was asked of Reltio; the next tick tries again\n", true},
+		"failed":      {rotateapi.Single(rotateapi.Failed, apierr.New(apierr.ReltioUnavailable, "m")), "", "acme: failed: ReltioUnavailable: m\n", true},
+		"reauthorize": {rotateapi.Single(rotateapi.Reauthorize, apierr.New(apierr.ReauthorizationRequired, "m")), "", "acme: reauthorize: ReauthorizationRequired: m\n  reltio-tokens connect NAME makes a link for the person\n", true},
+		"limited":     {rotateapi.Single(rotateapi.LeftOver, apierr.New(apierr.RateLimited, "m")), "", "acme: left_over: RateLimited: m\n", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s screen
@@ -194,7 +196,7 @@ func TestRotated(t *testing.T) {
 func TestCheckOfAParkedRefreshToken(t *testing.T) {
 	since := time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)
 	var s screen
-	s.checked(operate.Checked{Connection: "acme", OK: true, GrantType: connection.AuthorizationCode, Host: "auth.reltio.com:443", ParkedSince: &since})
+	s.checked(operator.Checked{Connection: "acme", OK: true, GrantType: connection.AuthorizationCode, Host: "auth.reltio.com:443", ParkedSince: &since})
 	want := "acme: ok\n  grant type  authorization_code\n  host        auth.reltio.com:443\n" +
 		"  parked      since 2026-11-23T15:00:00Z: Secrets Manager does not take its refresh token, doctor says what to do\n"
 	if got := s.out.String(); got != want {

@@ -19,30 +19,30 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// operator is operate.Operator, here or in the local stack.
-type operator interface {
-	About(ctx context.Context) (operate.About, error)
-	Status(ctx context.Context, names ...string) (operate.Report, error)
-	Check(ctx context.Context, name string) (operate.Checked, error)
-	Issue(ctx context.Context, r operate.IssueRequest) (operate.Issued, error)
-	Rotate(ctx context.Context, name string, force bool) (rotation.Result, error)
-	Pause(ctx context.Context, name string) (operate.Change, error)
-	Unpause(ctx context.Context, name string) (operate.Change, error)
-	Resume(ctx context.Context, name string) (operate.Change, error)
-	ResumeAll(ctx context.Context) ([]operate.Change, error)
-	Add(ctx context.Context, r operate.AddRequest) (operate.Added, error)
-	Connect(ctx context.Context, name string, replaceUser bool) (operate.Invited, error)
-	Disconnect(ctx context.Context, r operate.DisconnectRequest) (operate.Disconnected, error)
+// operator is operator.Operator, here or in the local stack.
+type service interface {
+	About(ctx context.Context) (operator.About, error)
+	Status(ctx context.Context, names ...string) (operator.Report, error)
+	Check(ctx context.Context, name string) (operator.Checked, error)
+	Issue(ctx context.Context, r operator.IssueRequest) (operator.Issued, error)
+	Rotate(ctx context.Context, name string, force bool) (rotateapi.Result, error)
+	Pause(ctx context.Context, name string) (operator.Change, error)
+	Unpause(ctx context.Context, name string) (operator.Change, error)
+	Resume(ctx context.Context, name string) (operator.Change, error)
+	ResumeAll(ctx context.Context) ([]operator.Change, error)
+	Add(ctx context.Context, r operator.AddRequest) (operator.Added, error)
+	Connect(ctx context.Context, name string, replaceUser bool) (operator.Invited, error)
+	Disconnect(ctx context.Context, r operator.DisconnectRequest) (operator.Disconnected, error)
 	Sharing(ctx context.Context, name string) ([]string, error)
 }
 
 var (
-	_ operator = (*operate.Operator)(nil)
-	_ operator = remote{}
+	_ service = (*operator.Operator)(nil)
+	_ service = remote{}
 )
 
 // wiring plugs together what a command needs.
@@ -63,7 +63,7 @@ func (w *wiring) bounded(ctx context.Context) (context.Context, context.CancelFu
 
 // functions is an operator for the commands that invoke a function and touch no
 // store.
-func (w *wiring) functions(ctx context.Context) (operator, error) {
+func (w *wiring) functions(ctx context.Context) (service, error) {
 	if w.globals.Local != "" {
 		return w.local(), nil
 	}
@@ -75,7 +75,7 @@ func (w *wiring) functions(ctx context.Context) (operator, error) {
 }
 
 // stores is an operator for the commands that read and write.
-func (w *wiring) stores(ctx context.Context) (operator, error) {
+func (w *wiring) stores(ctx context.Context) (service, error) {
 	if w.globals.Local != "" {
 		return w.local(), nil
 	}
@@ -108,10 +108,10 @@ func (w *wiring) vault(config aws.Config) secrets.Manager {
 	return secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.globals.KMSKeyID, Client: client}
 }
 
-func (w *wiring) invoking(config aws.Config) *operate.Operator {
+func (w *wiring) invoking(config aws.Config) *operator.Operator {
 	endpoint := w.endpoint()
 	client := lambda.NewFromConfig(config, func(o *lambda.Options) { endpoint(&o.BaseEndpoint) })
-	return &operate.Operator{
+	return &operator.Operator{
 		Rotations: invoke.Function{Client: client, Name: w.globals.RotateFunction},
 		Issues:    issueFunction{client: client, name: w.globals.IssueFunction},
 		Now:       w.now,
@@ -120,7 +120,7 @@ func (w *wiring) invoking(config aws.Config) *operate.Operator {
 
 // local is the operator in the local stack; its functions are invoked as on
 // AWS.
-func (w *wiring) local() operator {
+func (w *wiring) local() service {
 	return remote{
 		url:    string(w.globals.Local),
 		issues: issueFunction{client: w.localLambda(), name: w.globals.IssueFunction},

@@ -18,8 +18,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 )
 
 func main() {
@@ -59,7 +59,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	warm(ctx, table)
 	return &handler.Issue{
-		Vendor: &vend.Vendor{
+		Vendor: &issue.Vendor{
 			Grants: table,
 			Leases: table,
 			Rotate: invoke.Function{Client: awslambda.NewFromConfig(aws), Name: c.RotateFunction},

@@ -1,7 +1,7 @@
 // Package authcode takes a person through Reltio's login: the authorization
 // code flow (RFC 6749, section 4.1) as RFC 9700 asks of a client.
 //
-//	invitation, err := flow.Invite(ctx, "acme-prod", authorization.InvitationFromCommand, false)
+//	invitation, err := flow.Invite(ctx, "acme-prod", authrequest.InvitationFromCommand, false)
 //	preview, err := flow.Preview(ctx, invitation.Text)            // GET /authorize
 //	departure, err := flow.Begin(ctx, invitation.Text, base)      // GET /authorize/go
 //	arrival := flow.Complete(ctx, callback)                       // GET /callback
@@ -23,12 +23,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -36,10 +36,10 @@ import (
 // Flow is the browser leg. All fields up to Now are required; it is safe for
 // concurrent use and keeps no state of its own.
 type Flow struct {
-	Authorizations authorization.Store
+	Authorizations authrequest.Store
 	Grants         grant.Store
 	Leases         lease.Store
-	Budgets        budget.Store
+	Budgets        ratelimit.Store
 	Connections    connection.Secrets
 	Vault          grant.Vault
 	Parking        grant.Parking
@@ -48,8 +48,8 @@ type Flow struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Events tells operators; nil: nobody is told.
-	Events event.Publisher
-	// PerSecond is the rate of token requests; 0 means budget.MaxPerSecond.
+	Events grant.Publisher
+	// PerSecond is the rate of token requests; 0 means ratelimit.MaxPerSecond.
 	PerSecond int
 	// Connect opens connections to authorization servers; nil means TCP and
 	// TLS.
@@ -112,7 +112,7 @@ type Invitation struct {
 
 // Invite makes an invitation for a connection that lives for so long.
 func (f *Flow) Invite(ctx context.Context, name string, life time.Duration, replaceUser bool) (Invitation, error) {
-	i, text := authorization.NewInvitation(name, life, replaceUser, f.Now())
+	i, text := authrequest.NewInvitation(name, life, replaceUser, f.Now())
 	err := f.Authorizations.PutInvitation(ctx, i)
 	return Invitation{Text: text, Ends: i.Ends}, err
 }
@@ -175,18 +175,18 @@ func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (Departure, 
 
 // depart stores the request and makes the departure.
 func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation, redirectURI string, second bool) (Departure, Outcome, error) {
-	d := Departure{Connection: c.Name, State: authorization.NewText(), Binding: authorization.NewText()}
-	r := authorization.Request{
-		Hash:        authorization.HashOf(d.State),
+	d := Departure{Connection: c.Name, State: authrequest.NewText(), Binding: authrequest.NewText()}
+	r := authrequest.Request{
+		Hash:        authrequest.HashOf(d.State),
 		Connection:  c.Name,
 		Invitation:  invitation,
-		Binding:     authorization.HashOf(d.Binding),
+		Binding:     authrequest.HashOf(d.Binding),
 		RedirectURI: redirectURI,
 		Second:      second,
-		Ends:        f.Now().Add(authorization.RequestLife).Truncate(time.Second),
+		Ends:        f.Now().Add(authrequest.RequestLife).Truncate(time.Second),
 	}
 	if c.PKCE {
-		r.Verifier = authorization.NewText()
+		r.Verifier = authrequest.NewText()
 	}
 	client := c.Client()
 	var err error
@@ -194,7 +194,7 @@ func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation,
 		TenantID: c.TenantID, RedirectURI: redirectURI, Scope: c.Scope, State: d.State, Verifier: r.Verifier,
 	})
 	if err != nil {
-		return Departure{}, Broken, fault.Wrap(fault.Internal, "", err)
+		return Departure{}, Broken, apierr.Wrap(apierr.Internal, "", err)
 	}
 	if err := f.Authorizations.PutRequest(ctx, r); err != nil {
 		return Departure{}, Broken, err
@@ -203,10 +203,10 @@ func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation,
 }
 
 // invited finds the invitation and its connection: Done if a person can go.
-func (f *Flow) invited(ctx context.Context, text string) (authorization.Invitation, *connection.Connection, Outcome, error) {
-	i, err := f.Authorizations.Invitation(ctx, authorization.HashOf(reltioauth.NewSecret(text)))
+func (f *Flow) invited(ctx context.Context, text string) (authrequest.Invitation, *connection.Connection, Outcome, error) {
+	i, err := f.Authorizations.Invitation(ctx, authrequest.HashOf(reltioauth.NewSecret(text)))
 	switch {
-	case errors.Is(err, authorization.ErrNotFound):
+	case errors.Is(err, authrequest.ErrNotFound):
 		return i, nil, InvitationGone, nil
 	case err != nil:
 		return i, nil, Broken, err
@@ -234,8 +234,8 @@ func (f *Flow) connection(ctx context.Context, name string) (*connection.Connect
 }
 
 func (f *Flow) interval() time.Duration {
-	if f.PerSecond <= 0 || f.PerSecond > budget.MaxPerSecond {
-		return budget.Interval(budget.MaxPerSecond)
+	if f.PerSecond <= 0 || f.PerSecond > ratelimit.MaxPerSecond {
+		return ratelimit.Interval(ratelimit.MaxPerSecond)
 	}
-	return budget.Interval(f.PerSecond)
+	return ratelimit.Interval(f.PerSecond)
 }

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -65,7 +65,7 @@ func TestPreviewChangesNothing(t *testing.T) {
 func TestAnInvitationThatIsNoUse(t *testing.T) {
 	tests := map[string]func(w *world, link string){
 		"used":      func(w *world, link string) { w.expect(w.journey(link, "ann"), authcode.Done) },
-		"ended":     func(*world, string) { time.Sleep(authorization.InvitationFromCommand) },
+		"ended":     func(*world, string) { time.Sleep(authrequest.InvitationFromCommand) },
 		"no secret": func(w *world, _ string) { _ = w.secrets.DeleteConnection(w.t.Context(), "acme") },
 		"other kind": func(w *world, _ string) {
 			w.connect("acme", map[string]any{"grant_type": "client_credentials", "client_id": "c", "client_secret": "s"})
@@ -86,7 +86,7 @@ func TestAnInvitationThatIsNoUse(t *testing.T) {
 	}
 	t.Run("never made", func(t *testing.T) {
 		bubble(t, func(w *world) {
-			if _, outcome, _ := w.flow.Preview(t.Context(), authorization.NewText().Reveal()); outcome != authcode.InvitationGone {
+			if _, outcome, _ := w.flow.Preview(t.Context(), authrequest.NewText().Reveal()); outcome != authcode.InvitationGone {
 				t.Errorf("outcome %s", outcome)
 			}
 		})
@@ -121,9 +121,9 @@ func TestAReloadGetsTheSameAnswer(t *testing.T) {
 			w.expect(w.complete(cb), authcode.Done)
 		}
 		stranger := cb
-		stranger.Binding = authorization.NewText()
+		stranger.Binding = authrequest.NewText()
 		w.expect(w.complete(stranger), authcode.WrongBrowser)
-		time.Sleep(authorization.RequestLife)
+		time.Sleep(authrequest.RequestLife)
 		w.expect(w.complete(cb), authcode.RequestGone)
 		w.wantExchanges(1)
 	})
@@ -158,7 +158,7 @@ func TestAnotherBrowserGetsNothing(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
 		right := cb.Binding
-		for _, binding := range []reltioauth.Secret{{}, authorization.NewText(), w.begin(w.invite()).Binding} {
+		for _, binding := range []reltioauth.Secret{{}, authrequest.NewText(), w.begin(w.invite()).Binding} {
 			cb.Binding = binding
 			w.expect(w.complete(cb), authcode.WrongBrowser)
 		}
@@ -213,9 +213,9 @@ func TestARequestEnds(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.server.Configure(func(c *reltioauthtest.Config) { c.CodeTTL = time.Hour })
 		cb := w.login(w.begin(w.invite()), "ann")
-		time.Sleep(authorization.RequestLife)
+		time.Sleep(authrequest.RequestLife)
 		w.expect(w.complete(cb), authcode.RequestGone)
-		cb.State = authorization.NewText()
+		cb.State = authrequest.NewText()
 		w.expect(w.complete(cb), authcode.RequestGone)
 		w.wantExchanges(0)
 	})
@@ -226,17 +226,17 @@ func TestBusyKeepsTheLogin(t *testing.T) {
 	tests := map[string]func(w *world){
 		"no free instant": func(w *world) {
 			at := time.Now().Add(8 * time.Second)
-			if _, err := w.table.Reserve(w.t.Context(), host, budget.Window{Now: time.Now(), Earliest: at, Latest: at, Interval: time.Second}); err != nil {
+			if _, err := w.table.Reserve(w.t.Context(), host, ratelimit.Window{Now: time.Now(), Earliest: at, Latest: at, Interval: time.Second}); err != nil {
 				w.t.Fatal(err)
 			}
 		},
 		"the host is paused": func(w *world) {
-			_, _ = w.table.Throttled(w.t.Context(), host, budget.Throttle{Client: "c", RetryAfter: 9 * time.Second, Now: time.Now()})
+			_, _ = w.table.Throttled(w.t.Context(), host, ratelimit.Throttle{Client: "c", RetryAfter: 9 * time.Second, Now: time.Now()})
 		},
 		"the host is paused while it waits": func(w *world) {
 			w.out.after = func(op string) error {
 				if op == "ConsumeRequest" {
-					_, _ = w.table.Throttled(w.t.Context(), host, budget.Throttle{Client: "c", RetryAfter: 9 * time.Second, Now: time.Now()})
+					_, _ = w.table.Throttled(w.t.Context(), host, ratelimit.Throttle{Client: "c", RetryAfter: 9 * time.Second, Now: time.Now()})
 				}
 				return nil
 			}
@@ -351,8 +351,8 @@ func TestRecoveredIsAnnounced(t *testing.T) {
 // wantRecovered expects one event, which says so.
 func (w *world) wantRecovered() {
 	w.t.Helper()
-	if len(w.events.events) != 1 || w.events.events[0].Type != event.Recovered || len(w.grant().Unpublished) != 0 {
-		w.t.Errorf("events %v, unpublished %v, want one %s", w.events.events, w.grant().Unpublished, event.Recovered)
+	if len(w.events.events) != 1 || w.events.events[0].Type != grant.Recovered || len(w.grant().Unpublished) != 0 {
+		w.t.Errorf("events %v, unpublished %v, want one %s", w.events.events, w.grant().Unpublished, grant.Recovered)
 	}
 }
 
@@ -366,7 +366,7 @@ func TestTheDepartureHoldsNoSecretButTheState(t *testing.T) {
 				t.Errorf("the URL holds %s", what)
 			}
 		}
-		r, err := w.table.Request(t.Context(), authorization.HashOf(d.State))
+		r, err := w.table.Request(t.Context(), authrequest.HashOf(d.State))
 		if err != nil || r.Verifier.IsZero() || strings.Contains(d.URL, r.Verifier.Reveal()) {
 			t.Errorf("the verifier is missing or in the URL: %v", err)
 		}

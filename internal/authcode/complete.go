@@ -6,11 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -75,7 +75,7 @@ type visit struct {
 	cb Callback
 	// ends is when the visit has to be over.
 	ends    time.Time
-	request authorization.Request
+	request authrequest.Request
 	c       *connection.Connection
 	held    lease.Lease
 	// g is the grant as last read or written, met its status at first.
@@ -85,10 +85,10 @@ type visit struct {
 	// if there is none.
 	known grant.RefreshToken
 	// host is the server's record as last read.
-	host budget.Record
+	host ratelimit.Record
 	// invitation is read for what it allows; usedAt and consumedAt are when
 	// this visit used up the invitation and the request.
-	invitation authorization.Invitation
+	invitation authrequest.Invitation
 	usedAt     time.Time
 	consumedAt time.Time
 	conn       *reltioauth.Conn
@@ -152,7 +152,7 @@ func (v *visit) end(ctx context.Context, a Arrival) Arrival {
 }
 
 func gone(err error) Arrival {
-	if errors.Is(err, authorization.ErrUsed) {
+	if errors.Is(err, authrequest.ErrUsed) {
 		return Arrival{Outcome: RequestGone}
 	}
 	return Arrival{Outcome: Broken, Err: err}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -15,15 +15,15 @@ import (
 // the instant when it returns. If there is no instant, or too little time for
 // what follows it, the request stays, or becomes, usable.
 func (v *visit) consume(ctx context.Context) (Arrival, bool) {
-	if !v.fits(budget.MaxWait) {
+	if !v.fits(ratelimit.MaxWait) {
 		return v.hindered(errNoTime), true
 	}
-	waiting, cancel := context.WithTimeout(ctx, budget.MaxWait+budget.MaxLate)
+	waiting, cancel := context.WithTimeout(ctx, ratelimit.MaxWait+ratelimit.MaxLate)
 	defer cancel()
 	began := v.Now()
-	turn := &budget.Turn{
+	turn := &ratelimit.Turn{
 		Store: v.Budgets, Host: v.c.Host(), Interval: v.interval(),
-		Latest: began.Add(budget.MaxWait), Now: v.Now,
+		Latest: began.Add(ratelimit.MaxWait), Now: v.Now,
 	}
 	at, err := turn.Reserve(waiting, began.Add(ahead))
 	if err != nil {
@@ -77,10 +77,10 @@ func (v *visit) useInvitation(ctx context.Context) (Arrival, bool) {
 	switch {
 	case err == nil:
 		return Arrival{}, false
-	case errors.Is(err, authorization.ErrUsed) && v.request.Second:
+	case errors.Is(err, authrequest.ErrUsed) && v.request.Second:
 		v.usedAt = time.Time{} // by somebody else: not ours to give back
 		return Arrival{}, false
-	case errors.Is(err, authorization.ErrUsed), errors.Is(err, authorization.ErrNotFound):
+	case errors.Is(err, authrequest.ErrUsed), errors.Is(err, authrequest.ErrNotFound):
 		return Arrival{Outcome: InvitationGone}, true
 	default:
 		return v.hindered(err), true
@@ -164,7 +164,7 @@ func (v *visit) blame(ctx context.Context, err error) {
 	v.throttled++
 	ctx, cancel := v.storing(ctx, storeTime, closingTime)
 	defer cancel()
-	_, _ = v.Budgets.Throttled(ctx, v.c.Host(), budget.Throttle{
+	_, _ = v.Budgets.Throttled(ctx, v.c.Host(), ratelimit.Throttle{
 		Client: v.c.ClientKey(), RetryAfter: e.RetryAfter, Now: v.Now(),
 	})
 }

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -31,8 +31,8 @@ const host = "auth.reltio.com:443"
 type world struct {
 	t       testing.TB
 	out     *outside
-	table   *memory.Table
-	secrets *memory.Secrets
+	table   *memstore.Table
+	secrets *memstore.Secrets
 	server  *reltioauthtest.Server
 	flow    *authcode.Flow
 	events  *published
@@ -49,7 +49,7 @@ func bubble(t *testing.T, test func(w *world)) {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
-		t: t, table: &memory.Table{}, secrets: &memory.Secrets{}, events: &published{},
+		t: t, table: &memstore.Table{}, secrets: &memstore.Secrets{}, events: &published{},
 		server: reltioauthtest.New(reltioauthtest.Config{
 			Now:     time.Now,
 			Clients: []reltioauthtest.Client{{ID: "client-1", Secret: reltioauth.NewSecret("client-secret-1")}},
@@ -123,7 +123,7 @@ func (w *world) invite() string { return w.inviteTo("acme", false) }
 
 func (w *world) inviteTo(name string, replaceUser bool) string {
 	w.t.Helper()
-	i, err := w.flow.Invite(w.t.Context(), name, authorization.InvitationFromCommand, replaceUser)
+	i, err := w.flow.Invite(w.t.Context(), name, authrequest.InvitationFromCommand, replaceUser)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -222,13 +222,13 @@ func (w *world) wantAlive(access, refresh int) {
 
 // published keeps events; unless it hangs.
 type published struct {
-	events []event.Event
+	events []grant.Event
 	err    error
 	hangs  bool
 }
 
-// Publish implements event.Publisher.
-func (p *published) Publish(ctx context.Context, e event.Event) error {
+// Publish implements grant.Publisher.
+func (p *published) Publish(ctx context.Context, e grant.Event) error {
 	if p.hangs {
 		<-ctx.Done()
 		return ctx.Err()

@@ -8,7 +8,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -18,7 +18,7 @@ func (w *world) rotate() renewal.Report {
 		Grants: w.table, Leases: w.table, Accounts: w.table, Budgets: w.table, Connections: w.secrets, Vault: w.secrets, Parking: w.table,
 		Hosts: w.flow.Hosts, Now: time.Now, Connect: w.server.Connector(),
 	}
-	return r.Renew(w.t.Context(), rotation.Request{Connection: "acme", Force: true})
+	return r.Renew(w.t.Context(), rotateapi.Request{Connection: "acme", Force: true})
 }
 
 // killed ends all calls from the nth one of an operation on, as when the process
@@ -101,7 +101,7 @@ func TestACrashBetweenVaultAndGrant(t *testing.T) {
 				if !w.server.Alive(w.vault().Token) {
 					t.Fatal("the refresh token is dead")
 				}
-				if report := w.rotate(); report.Outcome != rotation.Renewed {
+				if report := w.rotate(); report.Outcome != rotateapi.Renewed {
 					t.Errorf("the next renewal: %s, %v", report.Outcome, report.Err)
 				}
 			})
@@ -120,7 +120,7 @@ func TestASecretSetBackAfterACrash(t *testing.T) {
 		w.connect("acme", secret())
 		time.Sleep(lease.Term)
 		sent := w.exchanges()
-		if report := w.rotate(); report.Outcome != rotation.Reauthorize {
+		if report := w.rotate(); report.Outcome != rotateapi.Reauthorize {
 			t.Errorf("the next renewal: %s, %v", report.Outcome, report.Err)
 		}
 		w.wantExchanges(sent) // no refresh token was sent
@@ -146,7 +146,7 @@ func TestAnOvertakenVisitBuriesNothing(t *testing.T) {
 				}
 				w.expect(w.complete(late), authcode.Busy)
 				w.behave(func(b *reltioauthtest.Behaviour) { b.Refresh = reltioauthtest.NewToken })
-				if report := w.rotate(); report.Outcome != rotation.Renewed {
+				if report := w.rotate(); report.Outcome != rotateapi.Renewed {
 					t.Errorf("the next renewal: %s, %v", report.Outcome, report.Err)
 				}
 			})

@@ -4,27 +4,27 @@ import (
 	"context"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 // outside is the stores across a network that can fail: before a call, so that
 // nothing was done, or after it, so that its answer is lost.
 type outside struct {
-	*memory.Table
-	*memory.Secrets
+	*memstore.Table
+	*memstore.Secrets
 	before, after func(op string) error
 	// hangs: a call does nothing until its context ends.
 	hangs func(op string) bool
 }
 
 // errDown is how a store fails.
-func errDown() error { return fault.New(fault.StoreUnavailable, "the store is down") }
+func errDown() error { return apierr.New(apierr.StoreUnavailable, "the store is down") }
 
 // failing fails the calls of one operation.
 func failing(op string) func(string) error {
@@ -86,12 +86,12 @@ func run(ctx context.Context, o *outside, op string, f func() error) error {
 	return err
 }
 
-func (o *outside) PutInvitation(ctx context.Context, i authorization.Invitation) error {
+func (o *outside) PutInvitation(ctx context.Context, i authrequest.Invitation) error {
 	return run(ctx, o, "PutInvitation", func() error { return o.Table.PutInvitation(ctx, i) })
 }
 
-func (o *outside) Invitation(ctx context.Context, hash string) (authorization.Invitation, error) {
-	return call(ctx, o, "Invitation", func() (authorization.Invitation, error) { return o.Table.Invitation(ctx, hash) })
+func (o *outside) Invitation(ctx context.Context, hash string) (authrequest.Invitation, error) {
+	return call(ctx, o, "Invitation", func() (authrequest.Invitation, error) { return o.Table.Invitation(ctx, hash) })
 }
 
 func (o *outside) UseInvitation(ctx context.Context, hash string, now time.Time) error {
@@ -102,12 +102,12 @@ func (o *outside) ReturnInvitation(ctx context.Context, hash string, usedAt time
 	return run(ctx, o, "ReturnInvitation", func() error { return o.Table.ReturnInvitation(ctx, hash, usedAt) })
 }
 
-func (o *outside) PutRequest(ctx context.Context, r authorization.Request) error {
+func (o *outside) PutRequest(ctx context.Context, r authrequest.Request) error {
 	return run(ctx, o, "PutRequest", func() error { return o.Table.PutRequest(ctx, r) })
 }
 
-func (o *outside) Request(ctx context.Context, hash string) (authorization.Request, error) {
-	return call(ctx, o, "Request", func() (authorization.Request, error) { return o.Table.Request(ctx, hash) })
+func (o *outside) Request(ctx context.Context, hash string) (authrequest.Request, error) {
+	return call(ctx, o, "Request", func() (authrequest.Request, error) { return o.Table.Request(ctx, hash) })
 }
 
 func (o *outside) ConsumeRequest(ctx context.Context, hash string, now time.Time) error {
@@ -142,11 +142,11 @@ func (o *outside) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	return run(ctx, o, "ReleaseLease", func() error { return o.Table.ReleaseLease(ctx, held) })
 }
 
-func (o *outside) Budget(ctx context.Context, host string) (budget.Record, error) {
-	return call(ctx, o, "Budget", func() (budget.Record, error) { return o.Table.Budget(ctx, host) })
+func (o *outside) Budget(ctx context.Context, host string) (ratelimit.Record, error) {
+	return call(ctx, o, "Budget", func() (ratelimit.Record, error) { return o.Table.Budget(ctx, host) })
 }
 
-func (o *outside) Reserve(ctx context.Context, host string, w budget.Window) (time.Time, error) {
+func (o *outside) Reserve(ctx context.Context, host string, w ratelimit.Window) (time.Time, error) {
 	return call(ctx, o, "Reserve", func() (time.Time, error) { return o.Table.Reserve(ctx, host, w) })
 }
 
@@ -154,8 +154,8 @@ func (o *outside) Succeeded(ctx context.Context, host, client string) error {
 	return run(ctx, o, "Succeeded", func() error { return o.Table.Succeeded(ctx, host, client) })
 }
 
-func (o *outside) Throttled(ctx context.Context, host string, t budget.Throttle) (budget.Record, error) {
-	return call(ctx, o, "Throttled", func() (budget.Record, error) { return o.Table.Throttled(ctx, host, t) })
+func (o *outside) Throttled(ctx context.Context, host string, t ratelimit.Throttle) (ratelimit.Record, error) {
+	return call(ctx, o, "Throttled", func() (ratelimit.Record, error) { return o.Table.Throttled(ctx, host, t) })
 }
 
 func (o *outside) Connection(ctx context.Context, name string) (connection.Source, error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -47,7 +47,7 @@ func TestAVaultThatRefusesParks(t *testing.T) {
 
 					// The vault takes it again: the next renewal uses it, and nothing stays.
 					w.heal()
-					if r := w.rotate(); r.Outcome != rotation.Renewed && r.Outcome != rotation.Unchanged {
+					if r := w.rotate(); r.Outcome != rotateapi.Renewed && r.Outcome != rotateapi.Unchanged {
 						t.Errorf("outcome %s (%v)", r.Outcome, r.Err)
 					}
 					if _, err := w.table.Parked(t.Context(), "acme"); !errors.Is(err, grant.ErrNotFound) {
@@ -247,4 +247,4 @@ func (w *world) seize() lease.Lease {
 }
 
 // loseTable empties the table.
-func (w *world) loseTable() { *w.table = memory.Table{} }
+func (w *world) loseTable() { *w.table = memstore.Table{} }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -22,7 +22,7 @@ func TestNothingIsDialledInAPause(t *testing.T) {
 	}{
 		"the connection": {func(w *world) { w.pause(grant.StatusPaused) }, authcode.Paused},
 		"the host": {func(w *world) {
-			_, _ = w.table.Throttled(w.t.Context(), host, budget.Throttle{Client: "c", RetryAfter: time.Minute, Now: time.Now()})
+			_, _ = w.table.Throttled(w.t.Context(), host, ratelimit.Throttle{Client: "c", RetryAfter: time.Minute, Now: time.Now()})
 		}, authcode.Busy},
 	} {
 		t.Run(name, func(t *testing.T) {

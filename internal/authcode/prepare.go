@@ -6,26 +6,26 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 // recognise finds the request and its browser. A request that has its outcome
 // gives the same answer again.
 func (v *visit) recognise(ctx context.Context) (Arrival, bool) {
-	r, err := v.Authorizations.Request(ctx, authorization.HashOf(v.cb.State))
+	r, err := v.Authorizations.Request(ctx, authrequest.HashOf(v.cb.State))
 	switch {
-	case errors.Is(err, authorization.ErrNotFound):
+	case errors.Is(err, authrequest.ErrNotFound):
 		return Arrival{Outcome: RequestGone}, true
 	case err != nil:
 		return v.hindered(err), true
 	}
 	v.request = r
-	if subtle.ConstantTimeCompare([]byte(authorization.HashOf(v.cb.Binding)), []byte(r.Binding)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(authrequest.HashOf(v.cb.Binding)), []byte(r.Binding)) != 1 {
 		return Arrival{Outcome: WrongBrowser}, true
 	}
 	if r.Outcome != "" && v.Now().Before(r.Ends) {
@@ -71,7 +71,7 @@ func (v *visit) ready(ctx context.Context) (Arrival, bool) {
 	}
 	v.look(ctx)
 	if until, paused := v.host.Paused(v.Now()); paused {
-		return v.hindered(&budget.BusyError{Until: until, Paused: true}), true
+		return v.hindered(&ratelimit.BusyError{Until: until, Paused: true}), true
 	}
 	if err := v.readVault(ctx); err != nil {
 		return v.hindered(err), true
@@ -147,12 +147,12 @@ const storesRetry = 10 * time.Second
 // (StoreFailing). Any other error lasts until somebody mends it (Broken).
 func (v *visit) hindered(err error) Arrival {
 	a := Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
-	var b *budget.BusyError
+	var b *ratelimit.BusyError
 	switch {
 	case errors.Is(err, errNoTime), errors.Is(err, lease.ErrLost), errors.Is(err, grant.ErrFenced):
 	case errors.As(err, &b):
 		a.RetryAfter = max(a.RetryAfter, b.Until.Sub(v.Now()))
-	case fault.Of(err).Type == fault.StoreUnavailable:
+	case apierr.Of(err).Type == apierr.StoreUnavailable:
 		a.Outcome, a.RetryAfter = StoreFailing, storesRetry
 	default:
 		a.Outcome, a.RetryAfter = Broken, 0

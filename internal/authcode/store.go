@@ -5,8 +5,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -79,7 +79,7 @@ func (v *visit) keep(ctx context.Context, kept grant.RefreshToken) (string, erro
 		if left > 0 {
 			pause = min(pause, left)
 		}
-		if budget.Sleep(ctx, pause) != nil {
+		if ratelimit.Sleep(ctx, pause) != nil {
 			return "", err
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -175,7 +175,7 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 				if len(w.events.events) != 0 {
 					t.Errorf("events %v, though nobody was needed", w.events.events)
 				}
-				if report := w.rotate(); report.Outcome != rotation.Renewed || !w.grant().Living(time.Now()) {
+				if report := w.rotate(); report.Outcome != rotateapi.Renewed || !w.grant().Living(time.Now()) {
 					t.Errorf("the next renewal: %s, %v", report.Outcome, report.Err)
 				}
 			})
@@ -191,7 +191,7 @@ func TestRecoveredWithoutAUsableAccessToken(t *testing.T) {
 		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
 		w.wantRecovered()
 		w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON = "" })
-		if report := w.rotate(); report.Outcome != rotation.Renewed {
+		if report := w.rotate(); report.Outcome != rotateapi.Renewed {
 			t.Errorf("the next renewal: %s, %v", report.Outcome, report.Err)
 		}
 		w.wantRecovered()

@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -167,10 +167,10 @@ func TestWhatHindersAVisit(t *testing.T) {
 	}{
 		"the lease was taken":     {lease.ErrLost, authcode.Busy},
 		"a higher epoch":          {grant.ErrFenced, authcode.Busy},
-		"no instant":              {&budget.BusyError{Until: later}, authcode.Busy},
+		"no instant":              {&ratelimit.BusyError{Until: later}, authcode.Busy},
 		"a store":                 {errDown(), authcode.StoreFailing},
 		"a store, wrapped":        {fmt.Errorf("reading: %w", errDown()), authcode.StoreFailing},
-		"the secret is malformed": {fault.New(fault.InvalidConnection, "pkce: must be true or false"), authcode.Broken},
+		"the secret is malformed": {apierr.New(apierr.InvalidConnection, "pkce: must be true or false"), authcode.Broken},
 		"a defect":                {errors.New("unforeseen"), authcode.Broken},
 	} {
 		for _, op := range []string{"Connection", "Current", "SeizeLease"} {
@@ -215,7 +215,7 @@ func TestTheSecretChangesMeanwhile(t *testing.T) {
 func TestAnInvitationMadeByHand(t *testing.T) {
 	bubble(t, func(w *world) {
 		text := reltioauth.NewSecret("made-by-hand-with-the-command-line-of-AWS-00")
-		i := authorization.Invitation{Hash: authorization.HashOf(text), Connection: "acme", Ends: time.Now().Add(time.Hour)}
+		i := authrequest.Invitation{Hash: authrequest.HashOf(text), Connection: "acme", Ends: time.Now().Add(time.Hour)}
 		if err := w.table.PutInvitation(t.Context(), i); err != nil {
 			t.Fatal(err)
 		}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -42,7 +42,7 @@ const (
 )
 
 // errNoTime says that lease or invocation end before the work would.
-var errNoTime error = fault.New(fault.StoreUnavailable, "too slow: not enough time is left to begin")
+var errNoTime error = apierr.New(apierr.StoreUnavailable, "too slow: not enough time is left to begin")
 
 // end is when the visit has to be over: its function's, or the caller's, less
 // what the answer takes.
@@ -76,7 +76,7 @@ func (v *visit) storing(ctx context.Context, d, kept time.Duration) (context.Con
 // instant. A pause that outlasts the context is an error.
 func (v *visit) unpaused(ctx context.Context) error {
 	v.look(ctx)
-	return budget.AwaitUnpaused(ctx, v.host, v.Now)
+	return ratelimit.AwaitUnpaused(ctx, v.host, v.Now)
 }
 
 // look reads the host's record; without an answer it stays what it was.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -141,7 +141,7 @@ func TestEverythingIsSlow(t *testing.T) {
 					case "Request":
 						time.Sleep(3500 * time.Millisecond)
 						at := time.Now().Add(4800 * time.Millisecond)
-						_, _ = w.table.Reserve(t.Context(), host, budget.Window{Now: time.Now(), Earliest: at, Latest: at, Interval: 125 * time.Millisecond})
+						_, _ = w.table.Reserve(t.Context(), host, ratelimit.Window{Now: time.Now(), Earliest: at, Latest: at, Interval: 125 * time.Millisecond})
 					case "Current":
 						asked = w.exchanges() > 0
 					}
@@ -215,12 +215,12 @@ func TestAPauseDuringTheWait(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.server.Configure(func(c *reltioauthtest.Config) { c.CodeTTL = time.Hour })
 		at := time.Now().Add(3 * time.Second)
-		if _, err := w.table.Reserve(t.Context(), host, budget.Window{Now: time.Now(), Earliest: at, Latest: at, Interval: time.Second}); err != nil {
+		if _, err := w.table.Reserve(t.Context(), host, ratelimit.Window{Now: time.Now(), Earliest: at, Latest: at, Interval: time.Second}); err != nil {
 			t.Fatal(err)
 		}
 		cb := w.login(w.begin(w.invite()), "ann")
 		time.AfterFunc(time.Second, func() {
-			_, _ = w.table.Throttled(t.Context(), host, budget.Throttle{Client: "c", RetryAfter: time.Minute, Now: time.Now()})
+			_, _ = w.table.Throttled(t.Context(), host, ratelimit.Throttle{Client: "c", RetryAfter: time.Minute, Now: time.Now()})
 		})
 		a := w.complete(cb)
 		w.expect(a, authcode.Busy)
@@ -237,7 +237,7 @@ func TestAPauseDuringTheWait(t *testing.T) {
 func (w *world) pausing(d time.Duration) {
 	w.out.after = waiting(func() {
 		if w.exchanges() == 0 {
-			_, _ = w.table.Throttled(w.t.Context(), host, budget.Throttle{Client: "c", RetryAfter: d, Now: time.Now()})
+			_, _ = w.table.Throttled(w.t.Context(), host, ratelimit.Throttle{Client: "c", RetryAfter: d, Now: time.Now()})
 		}
 	})
 }

@@ -5,14 +5,14 @@ import (
 	"context"
 	"strings"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // Why nobody is known to have logged in though Reltio's checkToken was
 // answered. Other reasons are errors of package reltioauth.
 var (
-	errInactive error = fault.New(fault.ReltioUnavailable, "checkToken: the new token is not active")
-	errNameless error = fault.New(fault.ReltioUnavailable, "checkToken: the response names no user")
+	errInactive error = apierr.New(apierr.ReltioUnavailable, "checkToken: the new token is not active")
+	errNameless error = apierr.New(apierr.ReltioUnavailable, "checkToken: the response names no user")
 )
 
 // verdict is what is known of the user who has logged in.

@@ -22,9 +22,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -100,8 +100,8 @@ func Rotate(getenv func(string) string) (ForRotate, error) {
 		TableName:              r.required(TableName),
 		SecretPrefix:           r.required(SecretPrefix),
 		AuthHosts:              r.hosts(),
-		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, budget.MaxPerSecond, budget.MaxPerSecond),
-		LoginAttempts:          r.number(LoginAttempts, account.MaxAttempts, account.MaxAttempts),
+		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, ratelimit.MaxPerSecond, ratelimit.MaxPerSecond),
+		LoginAttempts:          r.number(LoginAttempts, lockout.MaxAttempts, lockout.MaxAttempts),
 		RotateConcurrency:      r.number(RotateConcurrency, defaultConcurrency, maxConcurrency),
 		CallbackBaseURL:        r.baseURL(),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
@@ -117,7 +117,7 @@ func Callback(getenv func(string) string) (ForCallback, error) {
 		TableName:              r.required(TableName),
 		SecretPrefix:           r.required(SecretPrefix),
 		AuthHosts:              r.hosts(),
-		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, budget.MaxPerSecond, budget.MaxPerSecond),
+		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, ratelimit.MaxPerSecond, ratelimit.MaxPerSecond),
 		CallbackBaseURL:        r.baseURL(),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
 		LogLevel:               r.level(),

@@ -7,7 +7,7 @@
 // nothing that it does not.
 //
 //	source, err := secrets.Connection(ctx, name)   // ErrNotFound: no such connection
-//	c, err := connection.Parse(name, source, hosts) // fault.InvalidConnection
+//	c, err := connection.Parse(name, source, hosts) // apierr.InvalidConnection
 //	client := c.Client()
 //
 // Parsing is pure; only Secrets blocks.
@@ -178,7 +178,7 @@ type Source struct {
 
 // Secrets reads connections. All methods are safe for concurrent use. A
 // missing secret, and one scheduled for deletion, is ErrNotFound; any other
-// failure is a fault.Error of type StoreUnavailable.
+// failure is a apierr.Error of type StoreUnavailable.
 type Secrets interface {
 	// Connection returns the current secret.
 	Connection(ctx context.Context, name string) (Source, error)

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -77,8 +77,8 @@ func wantProblems(t *testing.T, err error, problems ...string) {
 	if got, want := err.Error(), "InvalidConnection: "+strings.Join(problems, "; "); got != want {
 		t.Errorf("error %s\nwant  %s", got, want)
 	}
-	if got := fault.Of(err).Type; got != fault.InvalidConnection {
-		t.Errorf("type %s, want %s", got, fault.InvalidConnection)
+	if got := apierr.Of(err).Type; got != apierr.InvalidConnection {
+		t.Errorf("type %s, want %s", got, apierr.InvalidConnection)
 	}
 	if strings.Contains(fmt.Sprintf("%+v %#v", err, err), canary) {
 		t.Error("the error holds a value")

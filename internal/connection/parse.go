@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -34,12 +34,12 @@ var fieldsOf = map[GrantType]struct{ required, optional []string }{ //nolint:goc
 var specific = []string{"username", "password", "totp_secret", "refresh_token_days", "pkce", "expected_user"} //nolint:gochecknoglobals // a constant table
 
 // Parse reads the secret of the connection. All that is wrong with it is said
-// in one fault.Error of type InvalidConnection, which holds field names and
+// in one apierr.Error of type InvalidConnection, which holds field names and
 // never a value.
 func Parse(name string, source Source, hosts Hosts) (*Connection, error) {
 	o, err := object(source.Value.Reveal())
 	if err != nil {
-		return nil, fault.New(fault.InvalidConnection, "secret: "+err.Error())
+		return nil, apierr.New(apierr.InvalidConnection, "secret: "+err.Error())
 	}
 	p := parser{o}
 	c := &Connection{Name: name, Version: source.Version, GrantType: p.grantType()}
@@ -55,7 +55,7 @@ func Parse(name string, source Source, hosts Hosts) (*Connection, error) {
 	c.TokenInQuery = o.Bool("token_in_query")
 	p.specific(c)
 	if problems := o.Problems(); len(problems) > 0 {
-		return nil, fault.Fields(fault.InvalidConnection, problems)
+		return nil, apierr.Fields(apierr.InvalidConnection, problems)
 	}
 	return c, nil
 }

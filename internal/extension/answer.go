@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -43,8 +43,8 @@ type issued struct {
 
 // failed is an error on the wire, the same two keys as issue's.
 type failed struct {
-	Type    fault.Type `json:"errorType"`
-	Message string     `json:"errorMessage"`
+	Type    apierr.Type `json:"errorType"`
+	Message string      `json:"errorMessage"`
 }
 
 // wire takes the token out of its Secret: this is where it leaves.
@@ -70,22 +70,22 @@ func (a Answer) wire() issued {
 
 // status is the HTTP status of an errorType. Those that a general HTTP client
 // tries again by itself (429, 502, 503) are those that can succeed so.
-func status(t fault.Type) int {
+func status(t apierr.Type) int {
 	switch t {
-	case fault.InvalidRequest:
+	case apierr.InvalidRequest:
 		return http.StatusBadRequest
-	case fault.AccessDenied:
+	case apierr.AccessDenied:
 		return http.StatusForbidden
-	case fault.UnknownConnection:
+	case apierr.UnknownConnection:
 		return http.StatusNotFound
-	case fault.InvalidConnection, fault.CredentialsRejected, fault.MFARequired,
-		fault.ReauthorizationRequired, fault.ConnectionPaused:
+	case apierr.InvalidConnection, apierr.CredentialsRejected, apierr.MFARequired,
+		apierr.ReauthorizationRequired, apierr.ConnectionPaused:
 		return http.StatusConflict
-	case fault.TokenLimitReached, fault.RateLimited:
+	case apierr.TokenLimitReached, apierr.RateLimited:
 		return http.StatusTooManyRequests
-	case fault.ReltioUnavailable:
+	case apierr.ReltioUnavailable:
 		return http.StatusBadGateway
-	case fault.StoreUnavailable:
+	case apierr.StoreUnavailable:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusInternalServerError
@@ -96,7 +96,7 @@ func status(t fault.Type) int {
 // does not.
 type refusal struct {
 	status int
-	fault  *fault.Error
+	fault  *apierr.Error
 	allow  string // the methods that would do, with 405
 }
 
@@ -106,14 +106,14 @@ func (r refusal) Error() string { return r.fault.Error() }
 // Unwrap returns what is said to the caller.
 func (r refusal) Unwrap() error { return r.fault }
 
-func refuse(status int, t fault.Type, message string) refusal {
-	return refusal{status: status, fault: fault.New(t, message)}
+func refuse(status int, t apierr.Type, message string) refusal {
+	return refusal{status: status, fault: apierr.New(t, message)}
 }
 
 // retryAfter is how long issue asks to be left alone; zero if it does not say.
-func retryAfter(e *fault.Error) int {
+func retryAfter(e *apierr.Error) int {
 	var seconds int
-	if _, err := fmt.Sscanf(e.Message, "retry after %d s", &seconds); e.Type != fault.RateLimited || err != nil {
+	if _, err := fmt.Sscanf(e.Message, "retry after %d s", &seconds); e.Type != apierr.RateLimited || err != nil {
 		return 0
 	}
 	return max(0, seconds)
@@ -123,7 +123,7 @@ func retryAfter(e *fault.Error) int {
 func write(w http.ResponseWriter, status int, body any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
-		return fault.Wrap(fault.Internal, "", err)
+		return apierr.Wrap(apierr.Internal, "", err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

@@ -12,8 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
 )
 
@@ -52,7 +52,7 @@ type request struct {
 func tokenRequest(r *http.Request) (request, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return request{}, fault.New(fault.InvalidRequest, "query: cannot be read")
+		return request{}, apierr.New(apierr.InvalidRequest, "query: cannot be read")
 	}
 	var problems []string
 	problem := func(name, what string) { problems = append(problems, name+": "+what) }
@@ -94,19 +94,19 @@ func tokenRequest(r *http.Request) (request, error) {
 // it.
 func rejectedRequest(w http.ResponseWriter, r *http.Request) (request, error) {
 	if r.URL.RawQuery != "" {
-		return request{}, fault.New(fault.InvalidRequest, "query: is not read here")
+		return request{}, apierr.New(apierr.InvalidRequest, "query: is not read here")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return request{}, refuse(http.StatusRequestEntityTooLarge, fault.InvalidRequest, fmt.Sprintf("body: must be at most %d bytes", maxBody))
+		return request{}, refuse(http.StatusRequestEntityTooLarge, apierr.InvalidRequest, fmt.Sprintf("body: must be at most %d bytes", maxBody))
 	case err != nil:
-		return request{}, fault.New(fault.InvalidRequest, "body: cannot be read")
+		return request{}, apierr.New(apierr.InvalidRequest, "body: cannot be read")
 	}
 	o, err := strictjson.Parse(body)
 	if err != nil {
-		return request{}, fault.New(fault.InvalidRequest, "body: "+err.Error())
+		return request{}, apierr.New(apierr.InvalidRequest, "body: "+err.Error())
 	}
 	out := request{connection: o.String("connection"), rejected: o.String("fingerprint")}
 	switch {
@@ -129,5 +129,5 @@ func asFault(problems []string) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return fault.Fields(fault.InvalidRequest, slices.Compact(slices.Sorted(slices.Values(problems))))
+	return apierr.Fields(apierr.InvalidRequest, slices.Compact(slices.Sorted(slices.Values(problems))))
 }

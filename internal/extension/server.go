@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -32,7 +32,7 @@ const (
 const patience = 28 * time.Second
 
 // Vendor hands out tokens. It keeps what it has and invokes issue only when it
-// must. Its errors hold a fault.Error; one that holds none is a defect. It is
+// must. Its errors hold a apierr.Error; one that holds none is a defect. It is
 // safe for concurrent use.
 type Vendor interface {
 	// Token returns a living token of the connection, with at least minTTL
@@ -81,18 +81,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // process, may the caller ask at all, does it make sense.
 func (s *Server) read(w http.ResponseWriter, r *http.Request) (request, error) {
 	if !local(r.Host) {
-		return request{}, refuse(http.StatusMisdirectedRequest, fault.InvalidRequest, "host: must be localhost or 127.0.0.1")
+		return request{}, refuse(http.StatusMisdirectedRequest, apierr.InvalidRequest, "host: must be localhost or 127.0.0.1")
 	}
 	proof := r.Header.Values(SessionHeader)
 	if len(proof) != 1 || !s.Session.Equal(reltioauth.NewSecret(proof[0])) {
-		return request{}, refuse(http.StatusForbidden, fault.AccessDenied, SessionHeader+": must be the function's AWS_SESSION_TOKEN")
+		return request{}, refuse(http.StatusForbidden, apierr.AccessDenied, SessionHeader+": must be the function's AWS_SESSION_TOKEN")
 	}
 	method, known := map[string]string{tokenPath: http.MethodGet, rejectedPath: http.MethodPost}[r.URL.Path]
 	switch {
 	case !known:
-		return request{}, refuse(http.StatusNotFound, fault.InvalidRequest, "path: there are GET /token and POST /rejected")
+		return request{}, refuse(http.StatusNotFound, apierr.InvalidRequest, "path: there are GET /token and POST /rejected")
 	case r.Method != method:
-		refused := refuse(http.StatusMethodNotAllowed, fault.InvalidRequest, "method: must be "+method)
+		refused := refuse(http.StatusMethodNotAllowed, apierr.InvalidRequest, "method: must be "+method)
 		refused.allow = method
 		return request{}, refused
 	case r.URL.Path == rejectedPath:
@@ -120,7 +120,7 @@ func (s *Server) vend(ctx context.Context, in request) (Answer, error) {
 
 // fail answers an error. Of a defect the caller learns nothing.
 func (s *Server) fail(w http.ResponseWriter, err error) {
-	f := fault.Of(err)
+	f := apierr.Of(err)
 	code := status(f.Type)
 	var refused refusal
 	if errors.As(err, &refused) {
@@ -140,10 +140,10 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 func (s *Server) guard(ctx context.Context, f func() error) error {
 	id := "request " + strings.ToLower(rand.Text())
 	err := s.Log.Guard(ctx, id, f)
-	if err == nil || errors.As(err, new(*fault.Error)) {
+	if err == nil || errors.As(err, new(*apierr.Error)) {
 		return err
 	}
-	return fault.Wrap(fault.Internal, id, err)
+	return apierr.Wrap(apierr.Internal, id, err)
 }
 
 // log writes a line for what went wrong, and, on demand, for what did not: a

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 )
 
 func TestATokenHasElevenKeys(t *testing.T) {
@@ -175,17 +175,17 @@ func TestBothNamesOfThisMachineWillDo(t *testing.T) {
 }
 
 func TestEachErrorTypeHasItsStatus(t *testing.T) {
-	want := map[fault.Type]int{
-		fault.InvalidRequest: 400, fault.AccessDenied: 403, fault.UnknownConnection: 404,
-		fault.InvalidConnection: 409, fault.CredentialsRejected: 409, fault.MFARequired: 409,
-		fault.ReauthorizationRequired: 409, fault.ConnectionPaused: 409,
-		fault.TokenLimitReached: 429, fault.RateLimited: 429,
-		fault.ReltioUnavailable: 502, fault.StoreUnavailable: 503, fault.Internal: 500,
+	want := map[apierr.Type]int{
+		apierr.InvalidRequest: 400, apierr.AccessDenied: 403, apierr.UnknownConnection: 404,
+		apierr.InvalidConnection: 409, apierr.CredentialsRejected: 409, apierr.MFARequired: 409,
+		apierr.ReauthorizationRequired: 409, apierr.ConnectionPaused: 409,
+		apierr.TokenLimitReached: 429, apierr.RateLimited: 429,
+		apierr.ReltioUnavailable: 502, apierr.StoreUnavailable: 503, apierr.Internal: 500,
 	}
 	for kind, status := range want {
 		w := newWorld()
 		w.vendor.answer = func(context.Context, asked) (extension.Answer, error) {
-			return extension.Answer{}, fault.New(kind, "a message")
+			return extension.Answer{}, apierr.New(kind, "a message")
 		}
 		got := w.ask("GET", "/token?connection=acme-prod", "")
 		gotKind, message := problem(t, got.Body)
@@ -201,7 +201,7 @@ func TestEachErrorTypeHasItsStatus(t *testing.T) {
 func TestALimitSaysForHowLong(t *testing.T) {
 	w := newWorld()
 	w.vendor.answer = func(context.Context, asked) (extension.Answer, error) {
-		return extension.Answer{}, fault.Limited(7 * time.Second)
+		return extension.Answer{}, apierr.Limited(7 * time.Second)
 	}
 	if got := w.ask("GET", "/token?connection=acme-prod", "").Header().Get("Retry-After"); got != "7" {
 		t.Errorf("Retry-After %q, want 7", got)

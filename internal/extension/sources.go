@@ -12,9 +12,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/vended"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueclient"
 )
 
 // longestPause is what a caller waits before issue is asked again: enough for
@@ -32,11 +32,11 @@ const (
 	renewed = "renewed"
 )
 
-// Sources is a Vendor that keeps one vended.Source for each connection that was
+// Sources is a Vendor that keeps one issueclient.Source for each connection that was
 // asked for. The exported fields are required.
 type Sources struct {
 	// Lambda invokes issue. It should keep no connection open.
-	Lambda vended.Invoker
+	Lambda issueclient.Invoker
 	// Function is issue's name or ARN.
 	Function string
 	Log      *telemetry.Log
@@ -50,21 +50,21 @@ var _ Vendor = (*Sources)(nil)
 
 // source is the source of one connection, and how many renewals it has seen.
 type source struct {
-	tokens   vended.Source
+	tokens   issueclient.Source
 	renewals atomic.Int64
 }
 
 // Token implements Vendor.
 func (s *Sources) Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error) {
-	return s.get(ctx, connection, vended.Need{MinLife: max(minTTL, shortest)}, minTTL)
+	return s.get(ctx, connection, issueclient.Need{MinLife: max(minTTL, shortest)}, minTTL)
 }
 
 // Rejected implements Vendor.
 func (s *Sources) Rejected(ctx context.Context, connection, fingerprint string) (Answer, error) {
-	return s.get(ctx, connection, vended.Need{MinLife: shortest, Rejected: fingerprint}, 0)
+	return s.get(ctx, connection, issueclient.Need{MinLife: shortest, Rejected: fingerprint}, 0)
 }
 
-func (s *Sources) get(ctx context.Context, connection string, need vended.Need, minTTL time.Duration) (Answer, error) {
+func (s *Sources) get(ctx context.Context, connection string, need issueclient.Need, minTTL time.Duration) (Answer, error) {
 	from := s.source(connection)
 	before := from.renewals.Load()
 	token, err := from.tokens.Get(ctx, need)
@@ -73,7 +73,7 @@ func (s *Sources) get(ctx context.Context, connection string, need vended.Need, 
 	}
 	left := token.ExpiresAt.Sub(s.Now().Round(0))
 	if left < shortest {
-		return Answer{}, fault.New(fault.ReltioUnavailable, "the token has ended")
+		return Answer{}, apierr.New(apierr.ReltioUnavailable, "the token has ended")
 	}
 	outcome := cached
 	if from.renewals.Load() > before {
@@ -120,7 +120,7 @@ type observer struct {
 	renewals   *atomic.Int64
 }
 
-// Invoke implements vended.Invoker.
+// Invoke implements issueclient.Invoker.
 func (o *observer) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...func(*lambda.Options)) (out *lambda.InvokeOutput, err error) {
 	start := o.to.Now()
 	said := ""
@@ -135,8 +135,8 @@ func (o *observer) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...f
 		return out, err
 	}
 	var answer struct {
-		Outcome   string     `json:"outcome"`
-		ErrorType fault.Type `json:"errorType"`
+		Outcome   string      `json:"outcome"`
+		ErrorType apierr.Type `json:"errorType"`
 	}
 	if json.Unmarshal(out.Payload, &answer) != nil {
 		return out, nil // the source says what is wrong with it
@@ -165,30 +165,30 @@ func (o *observer) log(ctx context.Context, outcome string, err error, took time
 
 // asFaultOf says a source's error in the words of issue.
 func asFaultOf(err error) error {
-	var e *vended.Error
+	var e *issueclient.Error
 	if !errors.As(err, &e) {
-		return fault.Wrap(fault.StoreUnavailable, "issue: no answer in time", err)
+		return apierr.Wrap(apierr.StoreUnavailable, "issue: no answer in time", err)
 	}
-	switch t := known(fault.Type(e.Type)); {
-	case e.Type == vended.ErrRateLimited && (e.Err != nil || e.RetryAfter > 0):
-		return fault.Limited(max(e.RetryAfter, time.Second))
+	switch t := known(apierr.Type(e.Type)); {
+	case e.Type == issueclient.ErrRateLimited && (e.Err != nil || e.RetryAfter > 0):
+		return apierr.Limited(max(e.RetryAfter, time.Second))
 	case t == "" && e.Temporary():
-		return fault.Wrap(fault.StoreUnavailable, "issue: it failed", err)
+		return apierr.Wrap(apierr.StoreUnavailable, "issue: it failed", err)
 	case t == "":
-		return fault.Wrap(fault.Internal, "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run", err)
+		return apierr.Wrap(apierr.Internal, "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run", err)
 	case e.Err == nil:
-		return fault.Wrap(t, e.Message, err)
-	case t == fault.AccessDenied:
-		return fault.Wrap(t, "the function's role may not invoke RELTIO_TOKENS_FUNCTION", err)
-	case t == fault.InvalidRequest:
-		return fault.Wrap(fault.Internal, "RELTIO_TOKENS_FUNCTION: Lambda finds no such function", err)
+		return apierr.Wrap(t, e.Message, err)
+	case t == apierr.AccessDenied:
+		return apierr.Wrap(t, "the function's role may not invoke RELTIO_TOKENS_FUNCTION", err)
+	case t == apierr.InvalidRequest:
+		return apierr.Wrap(apierr.Internal, "RELTIO_TOKENS_FUNCTION: Lambda finds no such function", err)
 	default:
-		return fault.Wrap(t, "issue: it cannot be invoked", err)
+		return apierr.Wrap(t, "issue: it cannot be invoked", err)
 	}
 }
 
 // known is t if it is one of the types that callers are promised, else empty.
-func known(t fault.Type) fault.Type {
+func known(t apierr.Type) apierr.Type {
 	if t.Known() {
 		return t
 	}

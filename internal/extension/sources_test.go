@@ -20,8 +20,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 )
@@ -34,7 +34,7 @@ type issue struct {
 	calls  atomic.Int32
 }
 
-// Invoke implements vended.Invoker.
+// Invoke implements issueclient.Invoker.
 func (i *issue) Invoke(ctx context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
 	i.calls.Add(1)
 	var request map[string]any
@@ -185,19 +185,19 @@ func TestErrorsAreSaidInTheWordsOfIssue(t *testing.T) {
 	tests := map[string]struct {
 		out  *lambda.InvokeOutput
 		err  error
-		want *fault.Error
+		want *apierr.Error
 	}{
-		"of issue":               {failure("ReauthorizationRequired", "a person must log in"), nil, fault.New("ReauthorizationRequired", "a person must log in")},
-		"of issue, a defect":     {failure("Internal", "request 1"), nil, fault.New("Internal", "request 1")},
-		"of issue, for a while":  {failure("RateLimited", "retry after 7 s"), nil, fault.New("RateLimited", "retry after 7 s")},
-		"Lambda throttles":       {nil, &types.TooManyRequestsException{RetryAfterSeconds: aws.String("9")}, fault.New("RateLimited", "retry after 9 s")},
-		"no permission":          {nil, lambdaStatus(403), fault.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
-		"no such function":       {nil, lambdaStatus(404), fault.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda finds no such function")},
-		"Lambda fails":           {nil, lambdaStatus(500), fault.New("StoreUnavailable", "issue: it cannot be invoked")},
-		"the network fails":      {nil, errors.New("kanari"), fault.New("StoreUnavailable", "issue: it cannot be invoked")},
-		"the runtime fails":      {failure("Runtime.ExitError", "kanari"), nil, fault.New("StoreUnavailable", "issue: it failed")},
-		"another function":       {failure("KeyError", "kanari"), nil, fault.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
-		"an answer of another's": {&lambda.InvokeOutput{Payload: []byte(`"kanari"`)}, nil, fault.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
+		"of issue":               {failure("ReauthorizationRequired", "a person must log in"), nil, apierr.New("ReauthorizationRequired", "a person must log in")},
+		"of issue, a defect":     {failure("Internal", "request 1"), nil, apierr.New("Internal", "request 1")},
+		"of issue, for a while":  {failure("RateLimited", "retry after 7 s"), nil, apierr.New("RateLimited", "retry after 7 s")},
+		"Lambda throttles":       {nil, &types.TooManyRequestsException{RetryAfterSeconds: aws.String("9")}, apierr.New("RateLimited", "retry after 9 s")},
+		"no permission":          {nil, lambdaStatus(403), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
+		"no such function":       {nil, lambdaStatus(404), apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda finds no such function")},
+		"Lambda fails":           {nil, lambdaStatus(500), apierr.New("StoreUnavailable", "issue: it cannot be invoked")},
+		"the network fails":      {nil, errors.New("kanari"), apierr.New("StoreUnavailable", "issue: it cannot be invoked")},
+		"the runtime fails":      {failure("Runtime.ExitError", "kanari"), nil, apierr.New("StoreUnavailable", "issue: it failed")},
+		"another function":       {failure("KeyError", "kanari"), nil, apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
+		"an answer of another's": {&lambda.InvokeOutput{Payload: []byte(`"kanari"`)}, nil, apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestErrorsAreSaidInTheWordsOfIssue(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				_, err := s.Token(ctx, "acme-prod", 0)
-				got := fault.Of(err)
+				got := apierr.Of(err)
 				if got.Type != test.want.Type || got.Message != test.want.Message {
 					t.Errorf("%s: %q, want %s: %q", got.Type, got.Message, test.want.Type, test.want.Message)
 				}
@@ -247,7 +247,7 @@ func TestAPanicIsAnError(t *testing.T) {
 		i := &issue{}
 		i.answer = func(context.Context, map[string]any) (*lambda.InvokeOutput, error) { panic("kanari") }
 		s, log := sources(i)
-		if _, err := s.Token(t.Context(), "acme-prod", 0); fault.Of(err).Type != fault.StoreUnavailable {
+		if _, err := s.Token(t.Context(), "acme-prod", 0); apierr.Of(err).Type != apierr.StoreUnavailable {
 			t.Errorf("error %v, want StoreUnavailable", err)
 		}
 		if strings.Contains(log.String(), "kanari") {
@@ -263,7 +263,7 @@ func TestATokenThatHasEndedIsNoToken(t *testing.T) {
 			return said(print1, 1, 2, "cached"), nil
 		}}
 		s, _ := sources(i)
-		if a, err := s.Token(t.Context(), "acme-prod", 0); fault.Of(err).Type != fault.ReltioUnavailable {
+		if a, err := s.Token(t.Context(), "acme-prod", 0); apierr.Of(err).Type != apierr.ReltioUnavailable {
 			t.Errorf("answer %+v, error %v, want none", a, err)
 		}
 	})

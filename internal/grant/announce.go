@@ -4,8 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // announceEvery is how often it is said again that a connection needs somebody.
@@ -23,7 +22,7 @@ func (g Grant) NeedsSomebody() bool {
 	case StatusReauthorize, StatusCredentialsRejected, StatusMFARequired:
 		return true
 	case StatusFailing:
-		return g.Relogin != "" && (g.LastError == fault.CredentialsRejected || g.LastError == fault.MFARequired)
+		return g.Relogin != "" && (g.LastError == apierr.CredentialsRejected || g.LastError == apierr.MFARequired)
 	default:
 		return false
 	}
@@ -44,20 +43,20 @@ func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 	case before.NeedsSomebody() && g.Status == StatusOK &&
 		(g.HasToken() || person && g.HasRefreshToken() || g.Relogin == ReloginRevoke):
 		g.WarnedAt = time.Time{}
-		return g.WithEvent(event.Recovered)
+		return g.WithEvent(Recovered)
 	case person && g.soonAgain(now):
 		g.WarnedAt = now
-		return g.WithEvent(event.ReauthorizationSoon)
+		return g.WithEvent(ReauthorizationSoon)
 	}
 	return g
 }
 
 // needed is the event for a grant that needs somebody.
-func (g Grant) needed() event.Type {
+func (g Grant) needed() EventType {
 	if g.Status == StatusReauthorize {
-		return event.ReauthorizationRequired
+		return ReauthorizationRequired
 	}
-	return event.CredentialsRejected
+	return CredentialsRejected
 }
 
 // soonAgain reports whether the refresh token has come so near its end that a
@@ -95,8 +94,8 @@ func (g Grant) endsNext(now time.Time) time.Time {
 // WithEvent remembers an event until it was sent. Of those not yet sent only
 // what is still true is kept: that somebody is needed ends that nobody is, and
 // the other way round.
-func (g Grant) WithEvent(t event.Type) Grant {
-	kept := slices.DeleteFunc(slices.Clone(g.Unpublished), func(u string) bool { return ends(t, event.Type(u)) })
+func (g Grant) WithEvent(t EventType) Grant {
+	kept := slices.DeleteFunc(slices.Clone(g.Unpublished), func(u string) bool { return ends(t, EventType(u)) })
 	if !slices.Contains(kept, string(t)) {
 		kept = append(kept, string(t))
 		g.PublishAt, g.PublishTries = time.Time{}, 0
@@ -106,14 +105,14 @@ func (g Grant) WithEvent(t event.Type) Grant {
 }
 
 // ends reports whether an event makes another, which was not sent, untrue.
-func ends(t, other event.Type) bool {
+func ends(t, other EventType) bool {
 	switch t {
-	case event.Recovered:
-		return other != event.Recovered && other != event.ServerRefusing
-	case event.ReauthorizationRequired, event.CredentialsRejected:
-		return other != t && other != event.ServerRefusing
-	case event.ReauthorizationSoon:
-		return other == event.Recovered
+	case Recovered:
+		return other != Recovered && other != ServerRefusing
+	case ReauthorizationRequired, CredentialsRejected:
+		return other != t && other != ServerRefusing
+	case ReauthorizationSoon:
+		return other == Recovered
 	default:
 		return false
 	}
@@ -123,21 +122,21 @@ func ends(t, other event.Type) bool {
 // say is no longer so. A state that is entered again is announced again.
 func (g Grant) StillTrue(now time.Time) Grant {
 	g.Unpublished = slices.DeleteFunc(slices.Clone(g.Unpublished), func(t string) bool {
-		return !g.stillTrue(event.Type(t), now)
+		return !g.stillTrue(EventType(t), now)
 	})
 	return g
 }
 
-func (g Grant) stillTrue(t event.Type, now time.Time) bool {
+func (g Grant) stillTrue(t EventType, now time.Time) bool {
 	switch t {
-	case event.ReauthorizationRequired:
+	case ReauthorizationRequired:
 		return g.Status == StatusReauthorize
-	case event.CredentialsRejected:
+	case CredentialsRejected:
 		// A login that is to replace the refresh token stays refused during an outage.
 		return g.NeedsSomebody() && g.needed() == t || g.Status == StatusFailing && g.Relogin != ""
-	case event.Recovered:
+	case Recovered:
 		return !g.NeedsSomebody()
-	case event.ReauthorizationSoon:
+	case ReauthorizationSoon:
 		g.WarnedAt = time.Time{}
 		return g.soonAgain(now)
 	default:
@@ -146,11 +145,11 @@ func (g Grant) stillTrue(t event.Type, now time.Time) bool {
 }
 
 // Events are those that were not sent yet.
-func (g Grant) Events() []event.Event {
-	events := make([]event.Event, 0, len(g.Unpublished))
+func (g Grant) Events() []Event {
+	events := make([]Event, 0, len(g.Unpublished))
 	for _, t := range g.Unpublished {
-		events = append(events, event.Event{
-			Type:             event.Type(t),
+		events = append(events, Event{
+			Type:             EventType(t),
 			Connection:       g.Connection,
 			Status:           string(g.Status),
 			Error:            g.LastError,

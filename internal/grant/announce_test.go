@@ -7,8 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -19,16 +18,16 @@ func TestAnnounceThatSomebodyIsNeeded(t *testing.T) {
 	now := issued()
 	for name, test := range map[string]struct {
 		before, after grant.Grant
-		want          event.Type // empty: none
+		want          grant.EventType // empty: none
 	}{
-		"a person, it begins":             {fresh(), fresh(status(grant.StatusReauthorize)), event.ReauthorizationRequired},
-		"credentials, it begins":          {fresh(), fresh(status(grant.StatusCredentialsRejected)), event.CredentialsRejected},
-		"a second factor, it begins":      {fresh(), fresh(status(grant.StatusMFARequired)), event.CredentialsRejected},
-		"a person, warned before":         {fresh(), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-time.Hour))), event.ReauthorizationRequired},
-		"a person instead of credentials": {fresh(status(grant.StatusCredentialsRejected)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-time.Hour))), event.ReauthorizationRequired},
+		"a person, it begins":             {fresh(), fresh(status(grant.StatusReauthorize)), grant.ReauthorizationRequired},
+		"credentials, it begins":          {fresh(), fresh(status(grant.StatusCredentialsRejected)), grant.CredentialsRejected},
+		"a second factor, it begins":      {fresh(), fresh(status(grant.StatusMFARequired)), grant.CredentialsRejected},
+		"a person, warned before":         {fresh(), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-time.Hour))), grant.ReauthorizationRequired},
+		"a person instead of credentials": {fresh(status(grant.StatusCredentialsRejected)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-time.Hour))), grant.ReauthorizationRequired},
 		"still, not quite a day later":    {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-day+ms))), ""},
-		"still, a day later":              {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-day))), event.ReauthorizationRequired},
-		"still, said by a broken clock":   {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(2*day))), event.ReauthorizationRequired},
+		"still, a day later":              {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(-day))), grant.ReauthorizationRequired},
+		"still, said by a broken clock":   {fresh(status(grant.StatusReauthorize)), fresh(status(grant.StatusReauthorize), warnedAt(now.Add(2*day))), grant.ReauthorizationRequired},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := test.after
@@ -50,7 +49,7 @@ func TestAnnounceThatNobodyIsNeededAnyMore(t *testing.T) {
 		before := fresh(status(s), warnedAt(now.Add(-time.Hour)))
 		after := before.Healthy()
 		want := after
-		want.WarnedAt, want.Unpublished = time.Time{}, []string{string(event.Recovered)}
+		want.WarnedAt, want.Unpublished = time.Time{}, []string{string(grant.Recovered)}
 		if d := diff(want, after.Announced(before, now, true)); d != "" {
 			t.Errorf("after %s (-want +got):\n%s", s, d)
 		}
@@ -124,7 +123,7 @@ func TestAnnounceThatSomebodyIsNeededSoon(t *testing.T) {
 			g := fresh(refreshable, warnedAt(test.warned))
 			want := g
 			if test.want {
-				want.WarnedAt, want.Unpublished = test.now, []string{string(event.ReauthorizationSoon)}
+				want.WarnedAt, want.Unpublished = test.now, []string{string(grant.ReauthorizationSoon)}
 			}
 			if d := diff(want, g.Announced(fresh(refreshable), test.now, true)); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
@@ -143,14 +142,14 @@ func TestAnnounceThatSomebodyIsNeededSoon(t *testing.T) {
 // comes after each other.
 func TestOnlyEventsThatAreStillTrueAreKept(t *testing.T) {
 	const (
-		soon      = event.ReauthorizationSoon
-		required  = event.ReauthorizationRequired
-		rejected  = event.CredentialsRejected
-		refusing  = event.ServerRefusing
-		recovered = event.Recovered
+		soon      = grant.ReauthorizationSoon
+		required  = grant.ReauthorizationRequired
+		rejected  = grant.CredentialsRejected
+		refusing  = grant.ServerRefusing
+		recovered = grant.Recovered
 	)
-	all := []event.Type{soon, required, rejected, refusing, recovered}
-	ended := map[event.Type][]event.Type{ // by the one that comes
+	all := []grant.EventType{soon, required, rejected, refusing, recovered}
+	ended := map[grant.EventType][]grant.EventType{ // by the one that comes
 		soon:      {recovered},
 		required:  {soon, rejected, recovered},
 		rejected:  {soon, required, recovered},
@@ -174,40 +173,40 @@ func TestOnlyEventsThatAreStillTrueAreKept(t *testing.T) {
 // What was not sent in time, by the state that the grant is in then.
 func TestEventsThatAreStillTrue(t *testing.T) {
 	const (
-		soon      = event.ReauthorizationSoon
-		required  = event.ReauthorizationRequired
-		rejected  = event.CredentialsRejected
-		refusing  = event.ServerRefusing
-		recovered = event.Recovered
+		soon      = grant.ReauthorizationSoon
+		required  = grant.ReauthorizationRequired
+		rejected  = grant.CredentialsRejected
+		refusing  = grant.ServerRefusing
+		recovered = grant.Recovered
 	)
-	failing := func(e fault.Type) func(*grant.Grant) {
+	failing := func(e apierr.Type) func(*grant.Grant) {
 		return func(g *grant.Grant) { g.Status, g.LastError = grant.StatusFailing, e }
 	}
 	last := issued().Add(28 * day * 9 / 10)
 	for name, test := range map[string]struct {
 		g    grant.Grant
 		now  time.Time
-		want []event.Type // in this order
+		want []grant.EventType // in this order
 	}{
-		"well":                        {fresh(), issued(), []event.Type{refusing, recovered}},
-		"well, a fresh refresh token": {fresh(refreshable), issued(), []event.Type{refusing, recovered}},
-		"well, near its end":          {fresh(refreshable), last, []event.Type{soon, refusing, recovered}},
-		"near its end, and warned":    {fresh(refreshable, warnedAt(last)), last, []event.Type{soon, refusing, recovered}},
-		"past its end":                {fresh(refreshable), issued().Add(28 * day), []event.Type{refusing, recovered}},
-		"a person":                    {fresh(status(grant.StatusReauthorize)), issued(), []event.Type{required, refusing}},
-		"credentials":                 {fresh(status(grant.StatusCredentialsRejected)), issued(), []event.Type{rejected, refusing}},
-		"a second factor":             {fresh(status(grant.StatusMFARequired)), issued(), []event.Type{rejected, refusing}},
-		"a malformed secret":          {fresh(status(grant.StatusInvalidConnection)), issued(), []event.Type{refusing, recovered}},
-		"paused":                      {fresh(status(grant.StatusPaused)), issued(), []event.Type{refusing, recovered}},
-		"an outage":                   {fresh(failing(fault.ReltioUnavailable)), issued(), []event.Type{refusing, recovered}},
-		"a login that was refused":    {fresh(failing(fault.CredentialsRejected), relogin(grant.ReloginDue)), issued(), []event.Type{rejected, refusing}},
-		"the same, and an outage":     {fresh(failing(fault.StoreUnavailable), relogin(grant.ReloginDue)), issued(), []event.Type{rejected, refusing, recovered}},
+		"well":                        {fresh(), issued(), []grant.EventType{refusing, recovered}},
+		"well, a fresh refresh token": {fresh(refreshable), issued(), []grant.EventType{refusing, recovered}},
+		"well, near its end":          {fresh(refreshable), last, []grant.EventType{soon, refusing, recovered}},
+		"near its end, and warned":    {fresh(refreshable, warnedAt(last)), last, []grant.EventType{soon, refusing, recovered}},
+		"past its end":                {fresh(refreshable), issued().Add(28 * day), []grant.EventType{refusing, recovered}},
+		"a person":                    {fresh(status(grant.StatusReauthorize)), issued(), []grant.EventType{required, refusing}},
+		"credentials":                 {fresh(status(grant.StatusCredentialsRejected)), issued(), []grant.EventType{rejected, refusing}},
+		"a second factor":             {fresh(status(grant.StatusMFARequired)), issued(), []grant.EventType{rejected, refusing}},
+		"a malformed secret":          {fresh(status(grant.StatusInvalidConnection)), issued(), []grant.EventType{refusing, recovered}},
+		"paused":                      {fresh(status(grant.StatusPaused)), issued(), []grant.EventType{refusing, recovered}},
+		"an outage":                   {fresh(failing(apierr.ReltioUnavailable)), issued(), []grant.EventType{refusing, recovered}},
+		"a login that was refused":    {fresh(failing(apierr.CredentialsRejected), relogin(grant.ReloginDue)), issued(), []grant.EventType{rejected, refusing}},
+		"the same, and an outage":     {fresh(failing(apierr.StoreUnavailable), relogin(grant.ReloginDue)), issued(), []grant.EventType{rejected, refusing, recovered}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.g.Unpublished = []string{string(soon), string(required), string(rejected), string(refusing), string(recovered)}
-			var got []event.Type
+			var got []grant.EventType
 			for _, u := range test.g.StillTrue(test.now).Unpublished {
-				got = append(got, event.Type(u))
+				got = append(got, grant.EventType(u))
 			}
 			if d := cmp.Diff(test.want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
@@ -223,7 +222,7 @@ func TestEventsAreRememberedOnce(t *testing.T) {
 	before := fresh(func(g *grant.Grant) {
 		g.Unpublished = append(make([]string, 0, 8), "ServerRefusing", "Recovered")
 	})
-	after := before.WithEvent(event.CredentialsRejected).WithEvent(event.CredentialsRejected)
+	after := before.WithEvent(grant.CredentialsRejected).WithEvent(grant.CredentialsRejected)
 	if d := cmp.Diff([]string{"ServerRefusing", "CredentialsRejected"}, after.Unpublished); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -237,28 +236,28 @@ func TestANewEventIsSentAtOnce(t *testing.T) {
 	waiting := fresh(func(g *grant.Grant) {
 		g.Unpublished, g.PublishTries, g.PublishAt = []string{"CredentialsRejected"}, 4, issued().Add(15*time.Minute)
 	})
-	same := waiting.WithEvent(event.CredentialsRejected)
+	same := waiting.WithEvent(grant.CredentialsRejected)
 	if d := diff(waiting, same); d != "" {
 		t.Errorf("the same event (-want +got):\n%s", d)
 	}
 	want := waiting
 	want.Unpublished, want.PublishTries, want.PublishAt = []string{"Recovered"}, 0, time.Time{}
-	if d := diff(want, waiting.WithEvent(event.Recovered)); d != "" {
+	if d := diff(want, waiting.WithEvent(grant.Recovered)); d != "" {
 		t.Errorf("another event (-want +got):\n%s", d)
 	}
 }
 
 func TestEvents(t *testing.T) {
 	g := fresh(refreshable, status(grant.StatusReauthorize), func(g *grant.Grant) {
-		g.LastError, g.LastErrorMessage = fault.ReauthorizationRequired, "m"
+		g.LastError, g.LastErrorMessage = apierr.ReauthorizationRequired, "m"
 		g.Unpublished = []string{"Recovered", "ReauthorizationRequired"}
 	})
-	same := event.Event{
-		Connection: "acme", Status: "reauthorize", Error: fault.ReauthorizationRequired, RefreshExpiresAt: issued().Add(28 * day),
+	same := grant.Event{
+		Connection: "acme", Status: "reauthorize", Error: apierr.ReauthorizationRequired, RefreshExpiresAt: issued().Add(28 * day),
 	}
 	recovered, required := same, same
-	recovered.Type, required.Type = event.Recovered, event.ReauthorizationRequired
-	if d := cmp.Diff([]event.Event{recovered, required}, g.Events()); d != "" {
+	recovered.Type, required.Type = grant.Recovered, grant.ReauthorizationRequired
+	if d := cmp.Diff([]grant.Event{recovered, required}, g.Events()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	if got := fresh().Events(); len(got) != 0 {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -119,7 +119,7 @@ func checkedBefore(now time.Time) map[string]grant.Grant {
 // Of another token it says nothing, but when it was and that it was unclear.
 func TestWhatACheckSaidStands(t *testing.T) {
 	now := issued().Add(10 * time.Minute)
-	e := fault.New(fault.ReltioUnavailable, "no answer")
+	e := apierr.New(apierr.ReltioUnavailable, "no answer")
 	changes := map[string]func(grant.Grant) grant.Grant{
 		"nothing": func(g grant.Grant) grant.Grant { return g },
 		"a failure": func(g grant.Grant) grant.Grant {
@@ -131,7 +131,7 @@ func TestWhatACheckSaidStands(t *testing.T) {
 		"a person is needed": func(g grant.Grant) grant.Grant { return g.Failed(grant.StatusReauthorize, e, now, 0, 0) },
 		"a look":             func(g grant.Grant) grant.Grant { return g.Looked(now) },
 		"a postponement": func(g grant.Grant) grant.Grant {
-			return g.Postponed(fault.Limited(time.Second), now.Add(time.Second))
+			return g.Postponed(apierr.Limited(time.Second), now.Add(time.Second))
 		},
 		"a success": grant.Grant.Healthy,
 		"the same token": func(g grant.Grant) grant.Grant {

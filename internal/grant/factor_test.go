@@ -3,7 +3,7 @@ package grant_test
 import (
 	"testing"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -12,8 +12,8 @@ import (
 // last error.
 func TestSecondFactorVersion(t *testing.T) {
 	asked := fresh(func(g *grant.Grant) { g.ConnectionVersion, g.SecondFactorVersion = "v1", "v1" })
-	down := fault.New(fault.ReltioUnavailable, "down")
-	before := fresh(func(g *grant.Grant) { g.ConnectionVersion, g.LastError = "v1", fault.MFARequired })
+	down := apierr.New(apierr.ReltioUnavailable, "down")
+	before := fresh(func(g *grant.Grant) { g.ConnectionVersion, g.LastError = "v1", apierr.MFARequired })
 	for name, c := range map[string]struct {
 		g    grant.Grant
 		want string
@@ -26,8 +26,8 @@ func TestSecondFactorVersion(t *testing.T) {
 		"of the release before":     {before.Upgraded(), "v1"},
 		"healthy, of before":        {fresh().Upgraded(), ""},
 		"failing, of before":        {before.Failed(grant.StatusFailing, down, issued(), 0, 0).Upgraded(), ""},
-		"mfa_required, of before":   {fresh(status(grant.StatusMFARequired), func(g *grant.Grant) { g.ConnectionVersion, g.LastError = "v1", fault.MFARequired }).Upgraded(), "v1"},
-		"without a secret's name":   {fresh(func(g *grant.Grant) { g.LastError = fault.MFARequired }).Upgraded(), ""},
+		"mfa_required, of before":   {fresh(status(grant.StatusMFARequired), func(g *grant.Grant) { g.ConnectionVersion, g.LastError = "v1", apierr.MFARequired }).Upgraded(), "v1"},
+		"without a secret's name":   {fresh(func(g *grant.Grant) { g.LastError = apierr.MFARequired }).Upgraded(), ""},
 		"what is left of one ended": {asked.Gone(issued()), ""},
 	} {
 		if got := c.g.SecondFactorVersion; got != c.want {

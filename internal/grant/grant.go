@@ -22,7 +22,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -146,7 +146,7 @@ type Grant struct {
 	RetryAt time.Time
 	// LastError is what callers get (Error). LastErrorMessage is what the last
 	// failure said; between failures LastError may also be a postponement.
-	LastError        fault.Type
+	LastError        apierr.Type
 	LastErrorMessage string
 
 	// CheckedAt is when a reported token was last checked, this one or one
@@ -240,7 +240,7 @@ type Due struct {
 
 // Store keeps one item per connection. All methods are atomic and safe for
 // concurrent use by any number of processes. A network failure is a
-// fault.Error of type StoreUnavailable; after one of PutGrant the item is
+// apierr.Error of type StoreUnavailable; after one of PutGrant the item is
 // either the old or the new one.
 type Store interface {
 	// Grant returns the item, or ErrNotFound. What is past its deadline is
@@ -285,7 +285,7 @@ func (r RefreshToken) Fingerprint() string {
 }
 
 // Vault keeps refresh tokens, each change as a new version. All methods are
-// safe for concurrent use. A failure is a fault.Error of type
+// safe for concurrent use. A failure is a apierr.Error of type
 // StoreUnavailable; one that matches ErrUnreadable too is about what is stored.
 type Vault interface {
 	// Current returns the newest version, or ErrNotFound if there is none.
@@ -302,7 +302,7 @@ const ParkAfter = 2 * time.Second
 
 // Parking keeps a refresh token that the vault did not take, one for a
 // connection, until the vault does. All methods are safe for concurrent use. A
-// failure is a fault.Error of type StoreUnavailable.
+// failure is a apierr.Error of type StoreUnavailable.
 type Parking interface {
 	// Park keeps r, unless one of a higher epoch is kept: then ErrFenced.
 	Park(ctx context.Context, name string, r RefreshToken) error

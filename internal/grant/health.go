@@ -3,7 +3,7 @@ package grant
 import (
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // The back-off after failures.
@@ -76,7 +76,7 @@ func (g Grant) Healthy() Grant {
 // Failed is the grant after a failure. wait is the least time until the next
 // try; 0: the back-off's. A waiting grant is looked at every LookEvery instead,
 // or sooner if it may be tried sooner.
-func (g Grant) Failed(s Status, e *fault.Error, now time.Time, wait time.Duration, chance float64) Grant {
+func (g Grant) Failed(s Status, e *apierr.Error, now time.Time, wait time.Duration, chance float64) Grant {
 	g.Status = s
 	g.Failures++
 	g.LastError, g.LastErrorMessage = e.Type, e.Message
@@ -90,7 +90,7 @@ func (g Grant) Failed(s Status, e *fault.Error, now time.Time, wait time.Duratio
 
 // Postponed is the grant when nothing was sent: no failure, only a later
 // moment. In a row of failures the message stays that of the last one.
-func (g Grant) Postponed(e *fault.Error, until time.Time) Grant {
+func (g Grant) Postponed(e *apierr.Error, until time.Time) Grant {
 	g.LastError = e.Type
 	if g.Failures == 0 {
 		g.LastErrorMessage = e.Message
@@ -130,7 +130,7 @@ func (g Grant) SecretFound() Grant {
 		return g
 	}
 	g.SecretMissingAt, g.RetryAt = time.Time{}, time.Time{}
-	if g.LastError == fault.UnknownConnection {
+	if g.LastError == apierr.UnknownConnection {
 		g.LastError, g.LastErrorMessage = "", ""
 		if g.Status == StatusFailing && g.Failures == 0 {
 			g.Status = StatusOK
@@ -139,8 +139,8 @@ func (g Grant) SecretFound() Grant {
 	return g
 }
 
-func unknownConnection() *fault.Error {
-	return fault.New(fault.UnknownConnection, "no connection has this name")
+func unknownConnection() *apierr.Error {
+	return apierr.New(apierr.UnknownConnection, "no connection has this name")
 }
 
 // Gone is what is left of a connection whose secret is missing: enough to
@@ -182,10 +182,10 @@ func (g Grant) Indexed(now time.Time) Grant {
 }
 
 // Error is the stored error as a caller gets it at now; nil if there is none.
-func (g Grant) Error(now time.Time) *fault.Error {
+func (g Grant) Error(now time.Time) *apierr.Error {
 	switch g.Status {
 	case StatusPaused:
-		return fault.New(fault.ConnectionPaused, "an operator paused this connection")
+		return apierr.New(apierr.ConnectionPaused, "an operator paused this connection")
 	case StatusUnknown:
 		return unknownConnection()
 	default:
@@ -195,14 +195,14 @@ func (g Grant) Error(now time.Time) *fault.Error {
 
 // Last is what the last renewal ended with, whatever the status; nil if that
 // was well.
-func (g Grant) Last(now time.Time) *fault.Error {
+func (g Grant) Last(now time.Time) *apierr.Error {
 	switch g.LastError {
 	case "":
 		return nil
-	case fault.RateLimited:
-		return fault.Limited(g.RetryAt.Sub(now))
+	case apierr.RateLimited:
+		return apierr.Limited(g.RetryAt.Sub(now))
 	default:
-		return fault.New(g.LastError, g.LastErrorMessage)
+		return apierr.New(g.LastError, g.LastErrorMessage)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -161,7 +161,7 @@ func TestRefused(t *testing.T) {
 
 func TestHealthy(t *testing.T) {
 	before := fresh(refreshable, retryAt(expires()), status(grant.StatusFailing), func(g *grant.Grant) {
-		g.Failures, g.TriedAt, g.LastError, g.LastErrorMessage = 3, issued(), fault.ReltioUnavailable, "m"
+		g.Failures, g.TriedAt, g.LastError, g.LastErrorMessage = 3, issued(), apierr.ReltioUnavailable, "m"
 		g.Refusals, g.Throttles = 2, 1
 		g.Refusal = grant.Refusal{Code: "invalid_client", Status: 401, Description: "Bad client credentials"}
 	})
@@ -177,7 +177,7 @@ func TestHealthy(t *testing.T) {
 
 func TestFailed(t *testing.T) {
 	now := issued().Add(time.Minute)
-	e := fault.New(fault.ReltioUnavailable, "no answer")
+	e := apierr.New(apierr.ReltioUnavailable, "no answer")
 	for name, test := range map[string]struct {
 		before grant.Grant
 		status grant.Status
@@ -207,7 +207,7 @@ func TestFailed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := test.before
 			want.Status, want.Failures, want.TriedAt = test.status, test.before.Failures+1, now
-			want.LastError, want.LastErrorMessage = fault.ReltioUnavailable, "no answer"
+			want.LastError, want.LastErrorMessage = apierr.ReltioUnavailable, "no answer"
 			want.RetryAt = now.Add(test.retry)
 			if d := diff(want, test.before.Failed(test.status, e, now, test.wait, test.chance)); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
@@ -219,11 +219,11 @@ func TestFailed(t *testing.T) {
 func TestPostponedIsNoFailure(t *testing.T) {
 	until := issued().Add(time.Minute)
 	before := fresh(status(grant.StatusFailing), func(g *grant.Grant) {
-		g.Failures, g.LastError, g.LastErrorMessage = 2, fault.ReltioUnavailable, "no answer"
+		g.Failures, g.LastError, g.LastErrorMessage = 2, apierr.ReltioUnavailable, "no answer"
 	})
 	want := before
-	want.LastError, want.RetryAt = fault.RateLimited, until // the message is the last failure's
-	if d := diff(want, before.Postponed(fault.Limited(7*time.Second), until)); d != "" {
+	want.LastError, want.RetryAt = apierr.RateLimited, until // the message is the last failure's
+	if d := diff(want, before.Postponed(apierr.Limited(7*time.Second), until)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
@@ -296,7 +296,7 @@ func TestIndexed(t *testing.T) {
 
 func TestError(t *testing.T) {
 	now := issued()
-	last := func(e fault.Type, message string) func(*grant.Grant) {
+	last := func(e apierr.Type, message string) func(*grant.Grant) {
 		return func(g *grant.Grant) { g.LastError, g.LastErrorMessage = e, message }
 	}
 	for name, test := range map[string]struct {
@@ -304,17 +304,17 @@ func TestError(t *testing.T) {
 		want  string
 	}{
 		"none":                       {fresh(), ""},
-		"failing":                    {fresh(status(grant.StatusFailing), last(fault.ReltioUnavailable, "no answer")), "ReltioUnavailable: no answer"},
-		"rejected":                   {fresh(status(grant.StatusCredentialsRejected), last(fault.CredentialsRejected, "stopped")), "CredentialsRejected: stopped"},
-		"a person must log in":       {fresh(status(grant.StatusReauthorize), last(fault.ReauthorizationRequired, "m")), "ReauthorizationRequired: m"},
-		"limited":                    {fresh(last(fault.RateLimited, "retry after 99 s"), retryAt(now.Add(7*time.Second))), "RateLimited: retry after 7 s"},
-		"limited, just a moment":     {fresh(last(fault.RateLimited, ""), retryAt(now.Add(ms))), "RateLimited: retry after 1 s"},
-		"limited, until now":         {fresh(last(fault.RateLimited, ""), retryAt(now)), "RateLimited: retry after 1 s"},
-		"limited, until before":      {fresh(last(fault.RateLimited, ""), retryAt(now.Add(-time.Hour))), "RateLimited: retry after 1 s"},
+		"failing":                    {fresh(status(grant.StatusFailing), last(apierr.ReltioUnavailable, "no answer")), "ReltioUnavailable: no answer"},
+		"rejected":                   {fresh(status(grant.StatusCredentialsRejected), last(apierr.CredentialsRejected, "stopped")), "CredentialsRejected: stopped"},
+		"a person must log in":       {fresh(status(grant.StatusReauthorize), last(apierr.ReauthorizationRequired, "m")), "ReauthorizationRequired: m"},
+		"limited":                    {fresh(last(apierr.RateLimited, "retry after 99 s"), retryAt(now.Add(7*time.Second))), "RateLimited: retry after 7 s"},
+		"limited, just a moment":     {fresh(last(apierr.RateLimited, ""), retryAt(now.Add(ms))), "RateLimited: retry after 1 s"},
+		"limited, until now":         {fresh(last(apierr.RateLimited, ""), retryAt(now)), "RateLimited: retry after 1 s"},
+		"limited, until before":      {fresh(last(apierr.RateLimited, ""), retryAt(now.Add(-time.Hour))), "RateLimited: retry after 1 s"},
 		"paused":                     {fresh(status(grant.StatusPaused)), "ConnectionPaused: an operator paused this connection"},
-		"paused, after an error":     {fresh(status(grant.StatusPaused), last(fault.ReltioUnavailable, "m")), "ConnectionPaused: an operator paused this connection"},
+		"paused, after an error":     {fresh(status(grant.StatusPaused), last(apierr.ReltioUnavailable, "m")), "ConnectionPaused: an operator paused this connection"},
 		"unknown":                    {fresh().Gone(now), "UnknownConnection: no connection has this name"},
-		"an error without a message": {fresh(last(fault.StoreUnavailable, "")), "StoreUnavailable"},
+		"an error without a message": {fresh(last(apierr.StoreUnavailable, "")), "StoreUnavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -12,14 +12,14 @@ import (
 func missed(at time.Time) func(*grant.Grant) {
 	return func(g *grant.Grant) {
 		g.SecretMissingAt, g.RetryAt = at, at.Add(time.Minute)
-		g.Status, g.LastError, g.LastErrorMessage = grant.StatusFailing, fault.UnknownConnection, "no connection has this name"
+		g.Status, g.LastError, g.LastErrorMessage = grant.StatusFailing, apierr.UnknownConnection, "no connection has this name"
 	}
 }
 
 func TestSecretMissing(t *testing.T) {
 	now := issued()
 	rejected := func(g *grant.Grant) {
-		g.Status, g.LastError, g.LastErrorMessage = grant.StatusCredentialsRejected, fault.CredentialsRejected, "stopped"
+		g.Status, g.LastError, g.LastErrorMessage = grant.StatusCredentialsRejected, apierr.CredentialsRejected, "stopped"
 	}
 	for name, test := range map[string]struct {
 		before grant.Grant
@@ -77,10 +77,10 @@ func TestSecretFound(t *testing.T) {
 	}
 	failures := func(g *grant.Grant) { g.Failures = 2 }
 	failing := func(g *grant.Grant) {
-		g.Status, g.LastError, g.LastErrorMessage = grant.StatusFailing, fault.ReltioUnavailable, "HTTP 503"
+		g.Status, g.LastError, g.LastErrorMessage = grant.StatusFailing, apierr.ReltioUnavailable, "HTTP 503"
 	}
 	waiting := func(g *grant.Grant) {
-		g.Status, g.LastError, g.LastErrorMessage = grant.StatusReauthorize, fault.ReauthorizationRequired, "m"
+		g.Status, g.LastError, g.LastErrorMessage = grant.StatusReauthorize, apierr.ReauthorizationRequired, "m"
 	}
 	for name, test := range map[string]struct {
 		before grant.Grant

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // Upgraded is a grant that the release before this one wrote, in which four
@@ -41,7 +41,7 @@ func (g Grant) Upgraded() Grant {
 	if g.Status == StatusTokenLimit {
 		g.Throttles = 3
 	}
-	if g.LastError == fault.MFARequired {
+	if g.LastError == apierr.MFARequired {
 		g.SecondFactorVersion = g.ConnectionVersion
 	}
 	return g

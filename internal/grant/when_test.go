@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -271,7 +271,7 @@ func TestTryDue(t *testing.T) {
 		"a client of short lives, not so long:": {tries{grant.StatusCredentialsRejected, 360, 40 * s}, 10 * s},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := fault.New(fault.CredentialsRejected, "no")
+			e := apierr.New(apierr.CredentialsRejected, "no")
 			g := test.tries.grant()
 			for tried, want := range map[time.Time]bool{
 				{}:                            true,
@@ -308,7 +308,7 @@ func TestASecondFactorIsNotTriedByItself(t *testing.T) {
 		if !g.TryDue(issued()) {
 			t.Error("never tried: it may not be tried")
 		}
-		g = g.Failed(grant.StatusMFARequired, fault.New(fault.MFARequired, "m"), issued(), 0, 0)
+		g = g.Failed(grant.StatusMFARequired, apierr.New(apierr.MFARequired, "m"), issued(), 0, 0)
 		for _, later := range []time.Duration{0, time.Minute, time.Hour, day, 1000 * day, -1000 * day} {
 			if g.TryDue(issued().Add(later)) || g.Looked(issued()).TryDue(issued().Add(later)) {
 				t.Errorf("tried again %v later", later)

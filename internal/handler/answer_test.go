@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
@@ -146,11 +146,11 @@ func TestFail(t *testing.T) {
 		err           error
 		name, message string
 	}{
-		"a fault":              {fault.New(fault.RateLimited, "retry after 3 s"), "RateLimited", "retry after 3 s"},
-		"a fault with a cause": {fault.Wrap(fault.StoreUnavailable, "the table", secret), "StoreUnavailable", "the table"},
-		"a wrapped fault":      {errors.Join(secret, fault.New(fault.MFARequired, "a second factor")), "MFARequired", "a second factor"},
+		"a fault":              {apierr.New(apierr.RateLimited, "retry after 3 s"), "RateLimited", "retry after 3 s"},
+		"a fault with a cause": {apierr.Wrap(apierr.StoreUnavailable, "the table", secret), "StoreUnavailable", "the table"},
+		"a wrapped fault":      {errors.Join(secret, apierr.New(apierr.MFARequired, "a second factor")), "MFARequired", "a second factor"},
 		"an unknown error":     {secret, "Internal", "request request-1"},
-		"a defect":             {fault.Wrap(fault.Internal, "what happened", secret), "Internal", "request request-1"},
+		"a defect":             {apierr.Wrap(apierr.Internal, "what happened", secret), "Internal", "request request-1"},
 		"a context's end":      {context.DeadlineExceeded, "Internal", "request request-1"},
 	}
 	for state, test := range tests {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
@@ -184,7 +184,7 @@ func (v *visit) base() (string, error) {
 		return v.BaseURL, nil
 	}
 	if v.at.domain == "" {
-		return "", fault.New(fault.Internal, "")
+		return "", apierr.New(apierr.Internal, "")
 	}
 	return "https://" + v.at.domain + v.at.stagePath(), nil
 }

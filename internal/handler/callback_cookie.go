@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -25,7 +25,7 @@ var cookieName = regexp.MustCompile(`^` + cookiePrefix + `[0-9a-f]{16}$`)
 
 // nameOf is the cookie of an authorization request.
 func nameOf(state reltioauth.Secret) string {
-	return cookiePrefix + authorization.HashOf(state)[:cookieHash]
+	return cookiePrefix + authrequest.HashOf(state)[:cookieHash]
 }
 
 // departureCookies are the cookie of a departure, and the end of those that are
@@ -37,7 +37,7 @@ func departureCookies(r *http.Request, d authcode.Departure) []*http.Cookie {
 			held = append(held, c.Name)
 		}
 	}
-	cookies := []*http.Cookie{cookie(nameOf(d.State), d.Binding.Reveal(), int(authorization.RequestLife/time.Second))}
+	cookies := []*http.Cookie{cookie(nameOf(d.State), d.Binding.Reveal(), int(authrequest.RequestLife/time.Second))}
 	for len(held) >= maxCookies {
 		cookies = append(cookies, cookie(held[0], "", -1)) // written as Max-Age=0
 		held = held[1:]
@@ -56,7 +56,7 @@ func cookie(name, value string, maxAge int) *http.Cookie {
 // be ours.
 func bindingOf(r *http.Request, state reltioauth.Secret) reltioauth.Secret {
 	c, err := r.Cookie(nameOf(state))
-	if err != nil || !authorization.ValidText(c.Value) {
+	if err != nil || !authrequest.ValidText(c.Value) {
 		return reltioauth.Secret{}
 	}
 	return reltioauth.NewSecret(c.Value)

@@ -15,15 +15,15 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -39,9 +39,9 @@ const byCode = `{"grant_type":"authorization_code","client_id":"client-1","clien
 // sandbox.
 type front struct {
 	t        testing.TB
-	table    *memory.Table
+	table    *memstore.Table
 	stores   *flaky
-	secrets  *memory.Secrets
+	secrets  *memstore.Secrets
 	server   *reltioauthtest.Server
 	callback *handler.Callback
 	gateway  handler.Gateway
@@ -62,7 +62,7 @@ func lobby(t *testing.T, test func(f *front)) {
 func newFront(t testing.TB) *front {
 	t.Helper()
 	f := &front{
-		t: t, table: &memory.Table{}, secrets: &memory.Secrets{}, log: &lines{}, stage: "$default",
+		t: t, table: &memstore.Table{}, secrets: &memstore.Secrets{}, log: &lines{}, stage: "$default",
 		server: reltioauthtest.New(reltioauthtest.Config{
 			Now:     time.Now,
 			Clients: []reltioauthtest.Client{{ID: "client-1", Secret: reltioauth.NewSecret(clientSecret), RequirePKCE: true}},
@@ -95,7 +95,7 @@ func (f *front) connect(name, text string) {
 // link is what a person is sent.
 func (f *front) link() string {
 	f.t.Helper()
-	i, err := f.callback.Flow.Invite(f.t.Context(), "acme", authorization.InvitationFromCommand, false)
+	i, err := f.callback.Flow.Invite(f.t.Context(), "acme", authrequest.InvitationFromCommand, false)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func stateOf(t testing.TB, address string) string {
 
 // flaky fails some calls: before they were done, or after.
 type flaky struct {
-	*memory.Table
+	*memstore.Table
 	before, after, panics string
 }
 
@@ -252,16 +252,16 @@ func (s *flaky) run(op string, f func() error) error {
 		panic("kanari-panic")
 	}
 	if s.before == op {
-		return fault.Wrap(fault.StoreUnavailable, "the table: no usable answer", errLeaky)
+		return apierr.Wrap(apierr.StoreUnavailable, "the table: no usable answer", errLeaky)
 	}
 	err := f()
 	if s.after == op {
-		return fault.Wrap(fault.StoreUnavailable, "the table: no usable answer", errLeaky)
+		return apierr.Wrap(apierr.StoreUnavailable, "the table: no usable answer", errLeaky)
 	}
 	return err
 }
 
-func (s *flaky) Request(ctx context.Context, hash string) (r authorization.Request, err error) {
+func (s *flaky) Request(ctx context.Context, hash string) (r authrequest.Request, err error) {
 	err = s.run("Request", func() (err error) {
 		r, err = s.Table.Request(ctx, hash)
 		return err

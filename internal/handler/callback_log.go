@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -60,11 +60,11 @@ func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
 // page: anybody can put words into an answer.
 func attrsOfVisit(err error) []slog.Attr {
 	var refused *reltioauth.Error
-	var busy *budget.BusyError
+	var busy *ratelimit.BusyError
 	switch {
 	case errors.As(err, &refused):
 		attrs := []slog.Attr{
-			slog.String("error", string(fault.ReltioUnavailable)),
+			slog.String("error", string(apierr.ReltioUnavailable)),
 			slog.String("reltio_operation", refused.Op),
 			slog.String("reltio_error", string(refused.Code)),
 			slog.Int("reltio_status", refused.StatusCode),
@@ -80,7 +80,7 @@ func attrsOfVisit(err error) []slog.Attr {
 		}
 		return attrs
 	case errors.As(err, &busy):
-		return telemetry.Fault(fault.New(fault.RateLimited, busy.Error()))
+		return telemetry.Fault(apierr.New(apierr.RateLimited, busy.Error()))
 	default:
 		return telemetry.Fault(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -97,7 +97,7 @@ func printable(s string, most int) bool {
 // invitationOf reads the invitation of a link.
 func invitationOf(raw string) (string, bool) {
 	q, ok := readQuery(raw, paramInvitation)
-	return q[paramInvitation], ok && authorization.ValidText(q[paramInvitation])
+	return q[paramInvitation], ok && authrequest.ValidText(q[paramInvitation])
 }
 
 // callbackOf reads what the authorization server sends with the browser: a
@@ -106,7 +106,7 @@ func callbackOf(raw string) (authcode.Callback, bool) {
 	q, ok := readQuery(raw, paramCode, paramState, paramError, paramIssuer)
 	state, code, failed, issuer := q[paramState], q[paramCode], q[paramError], q[paramIssuer]
 	switch {
-	case !ok, !authorization.ValidText(state):
+	case !ok, !authrequest.ValidText(state):
 		return authcode.Callback{}, false
 	case q.has(paramCode) == q.has(paramError):
 		return authcode.Callback{}, false

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -58,7 +58,7 @@ func TestTheCookie(t *testing.T) {
 		link := f.link()
 		a := b.get(strings.Replace(link, "/authorize?", "/authorize/go?", 1)).want(http.StatusFound)
 		state := stateOf(t, a.location())
-		name := "__Host-reltio-" + authorization.HashOf(reltioauth.NewSecret(state))[:16]
+		name := "__Host-reltio-" + authrequest.HashOf(reltioauth.NewSecret(state))[:16]
 		want := regexp.MustCompile(`^` + name + `=[A-Za-z0-9_-]{43}; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax$`)
 		if len(a.Cookies) != 1 || !want.MatchString(a.Cookies[0]) {
 			t.Errorf("cookies %q, want one like %s", a.Cookies, want)
@@ -247,7 +247,7 @@ func hostile() map[string]row {
 		}), 303, "done", 1},
 		"more than was asked": {returning(replace(`$`, "&session_state=1&utm_source=mail")), 303, "done", 1},
 
-		"the request has ended": {hindered(func(*front) { time.Sleep(authorization.RequestLife) }), 400, "request_gone", 0},
+		"the request has ended": {hindered(func(*front) { time.Sleep(authrequest.RequestLife) }), 400, "request_gone", 0},
 		"another server":        {returning(replace(`$`, "&iss=https%3A%2F%2Fevil.example")), 400, "wrong_server", 0},
 		"the right server":      {returning(replace(`$`, "&iss=https%3A%2F%2Fauth.reltio.com")), 303, "done", 1},
 		"a server with a space": {returning(replace(`$`, "&iss=https%3A%2F%2Fauth.reltio.com%20")), 400, "malformed", 0},
@@ -464,13 +464,13 @@ func (f *front) nothingSecret() {
 func (f *front) book(ahead time.Duration) {
 	f.t.Helper()
 	at := time.Now().Add(ahead)
-	if _, err := f.table.Reserve(f.t.Context(), "auth.reltio.com:443", budget.Window{Now: time.Now(), Earliest: at, Latest: at, Interval: time.Second}); err != nil {
+	if _, err := f.table.Reserve(f.t.Context(), "auth.reltio.com:443", ratelimit.Window{Now: time.Now(), Earliest: at, Latest: at, Interval: time.Second}); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
 func (f *front) throttle() {
-	_, _ = f.table.Throttled(f.t.Context(), "auth.reltio.com:443", budget.Throttle{Client: "c", RetryAfter: time.Minute, Now: time.Now()})
+	_, _ = f.table.Throttled(f.t.Context(), "auth.reltio.com:443", ratelimit.Throttle{Client: "c", RetryAfter: time.Minute, Now: time.Now()})
 }
 
 func (f *front) renewal() {

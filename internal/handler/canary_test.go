@@ -11,11 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -227,24 +227,24 @@ func TestNothingSecretComesOut(t *testing.T) {
 var errLeaky = errors.New("a driver's text with kanari-password in it")
 
 // leaky fails with a text that must not be shown.
-type leaky struct{ *memory.Table }
+type leaky struct{ *memstore.Table }
 
 // Grant implements grant.Store.
 func (leaky) Grant(_ context.Context, name string, _ grant.Consistency) (grant.Grant, error) {
 	if name == "other" {
 		return grant.Grant{}, errLeaky
 	}
-	return grant.Grant{}, fault.Wrap(fault.StoreUnavailable, "the table: out of order", errLeaky)
+	return grant.Grant{}, apierr.Wrap(apierr.StoreUnavailable, "the table: out of order", errLeaky)
 }
 
 // unwritable takes no grant.
-type unwritable struct{ *memory.Table }
+type unwritable struct{ *memstore.Table }
 
 // PutGrant implements grant.Store.
 func (unwritable) PutGrant(context.Context, lease.Lease, grant.Grant) error { return errLeaky }
 
 // panicsAtWrite panics with the grant.
-type panicsAtWrite struct{ *memory.Table }
+type panicsAtWrite struct{ *memstore.Table }
 
 // PutGrant implements grant.Store.
 func (panicsAtWrite) PutGrant(_ context.Context, _ lease.Lease, g grant.Grant) error {
@@ -252,7 +252,7 @@ func (panicsAtWrite) PutGrant(_ context.Context, _ lease.Lease, g grant.Grant) e
 }
 
 // leakySecrets fail with a text that must not be shown.
-type leakySecrets struct{ memory.Secrets }
+type leakySecrets struct{ memstore.Secrets }
 
 // Connection implements connection.Secrets.
 func (*leakySecrets) Connection(context.Context, string) (connection.Source, error) {

@@ -10,15 +10,15 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -34,8 +34,8 @@ const (
 // invoked through its handler, as bytes.
 type world struct {
 	t       testing.TB
-	table   *memory.Table
-	secrets *memory.Secrets
+	table   *memstore.Table
+	secrets *memstore.Secrets
 	server  *reltioauthtest.Server
 	issue   *handler.Issue
 	rotate  *handler.Rotate
@@ -45,7 +45,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
-		t: t, table: &memory.Table{}, secrets: &memory.Secrets{}, log: &lines{},
+		t: t, table: &memstore.Table{}, secrets: &memstore.Secrets{}, log: &lines{},
 		server: reltioauthtest.New(reltioauthtest.Config{
 			Now:     time.Now,
 			Clients: []reltioauthtest.Client{{ID: "client-1", Secret: reltioauth.NewSecret(clientSecret)}},
@@ -62,31 +62,31 @@ func newWorld(t testing.TB) *world {
 		Log: log, Now: time.Now,
 	}
 	w.issue = &handler.Issue{
-		Vendor: &vend.Vendor{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now},
+		Vendor: &issue.Vendor{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now},
 		Log:    log, Now: time.Now,
 	}
 	return w
 }
 
-// Rotate implements rotation.Function through the handler.
-func (w *world) Rotate(ctx context.Context, r rotation.Request) (rotation.Result, error) {
+// Rotate implements rotateapi.Function through the handler.
+func (w *world) Rotate(ctx context.Context, r rotateapi.Request) (rotateapi.Result, error) {
 	payload, err := json.Marshal(r)
 	if err != nil {
-		return rotation.Result{}, err
+		return rotateapi.Result{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 90*time.Second)
 	defer cancel()
 	data, err := w.rotate.Invoke(ctx, payload)
 	if err != nil {
-		return rotation.Result{}, fault.Wrap(fault.StoreUnavailable, "rotate: the function failed", err)
+		return rotateapi.Result{}, apierr.Wrap(apierr.StoreUnavailable, "rotate: the function failed", err)
 	}
-	var result rotation.Result
+	var result rotateapi.Result
 	err = json.Unmarshal(data, &result)
 	return result, err
 }
 
-// RotateLater implements rotation.Function; events are lost.
-func (w *world) RotateLater(context.Context, rotation.Request) error { return nil }
+// RotateLater implements rotateapi.Function; events are lost.
+func (w *world) RotateLater(context.Context, rotateapi.Request) error { return nil }
 
 // connect writes a connection's secret; fields is JSON.
 func (w *world) connect(name, fields string) {
@@ -104,7 +104,7 @@ const (
 
 // fresh gives issue an instance with nothing cached.
 func (w *world) fresh() {
-	w.issue.Vendor = &vend.Vendor{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
+	w.issue.Vendor = &issue.Vendor{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
 }
 
 // invocation is the context of one, under the given ARN.

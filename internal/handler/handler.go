@@ -15,16 +15,16 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // Fail is the one place where an error becomes a function error: type and
 // message as callers know them. Of a defect they learn the request's id and
 // nothing more; the log has the rest.
 func Fail(ctx context.Context, err error) error {
-	f := fault.Of(err)
+	f := apierr.Of(err)
 	message := f.Message
-	if f.Type == fault.Internal {
+	if f.Type == apierr.Internal {
 		message = "request " + requestID(ctx)
 	}
 	return messages.InvokeResponse_Error{Type: string(f.Type), Message: message}
@@ -41,7 +41,7 @@ func requestID(ctx context.Context) string {
 func encode(answer any) ([]byte, error) {
 	data, err := json.Marshal(answer)
 	if err != nil {
-		return nil, fault.Wrap(fault.Internal, "", err)
+		return nil, apierr.Wrap(apierr.Internal, "", err)
 	}
 	return data, nil
 }
@@ -51,7 +51,7 @@ func levelOf(err error) slog.Level {
 	switch {
 	case err == nil:
 		return slog.LevelInfo
-	case fault.Of(err).Type == fault.Internal:
+	case apierr.Of(err).Type == apierr.Internal:
 		return slog.LevelError
 	default:
 		return slog.LevelWarn

@@ -11,11 +11,11 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 )
 
 // maxMinTTL is the longest life that a caller may ask for, in seconds.
@@ -24,7 +24,7 @@ const maxMinTTL = 86400
 // Issue answers integrations. All fields are required. It implements
 // lambda.Handler.
 type Issue struct {
-	Vendor *vend.Vendor
+	Vendor *issue.Vendor
 	Log    *telemetry.Log
 	Now    func() time.Time
 }
@@ -32,8 +32,8 @@ type Issue struct {
 // Invoke answers one invocation.
 func (h *Issue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	start := h.Now()
-	var request vend.Request
-	var answer vend.Answer
+	var request issue.Request
+	var answer issue.Answer
 	var data []byte
 	err := h.Log.Guard(ctx, "", func() (err error) {
 		if request, err = issueRequest(payload); err != nil {
@@ -53,14 +53,14 @@ func (h *Issue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return data, nil
 }
 
-func (h *Issue) log(ctx context.Context, r vend.Request, a vend.Answer, err error, start time.Time) {
+func (h *Issue) log(ctx context.Context, r issue.Request, a issue.Answer, err error, start time.Time) {
 	outcome := string(a.Outcome)
 	attrs := make([]slog.Attr, 0, 8)
 	attrs = append(attrs, slog.String("connection", r.Connection),
 		slog.Int64("version", a.Version), slog.String("fingerprint", a.Fingerprint))
 	switch {
 	case err != nil:
-		outcome = string(fault.Of(err).Type)
+		outcome = string(apierr.Of(err).Type)
 		attrs = append(attrs, telemetry.Fault(err)...)
 	case len(a.Warnings) > 0:
 		attrs = append(attrs, slog.Any("warnings", a.Warnings))
@@ -74,21 +74,21 @@ func (h *Issue) log(ctx context.Context, r vend.Request, a vend.Answer, err erro
 var fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
 
 // issueRequest decodes a request, and says everything that is wrong with it.
-func issueRequest(payload []byte) (vend.Request, error) {
+func issueRequest(payload []byte) (issue.Request, error) {
 	if r, ok := plainRequest(payload); ok {
 		return r, nil
 	}
 	o, err := strictjson.Parse(payload)
 	if err != nil {
-		return vend.Request{}, fault.New(fault.InvalidRequest, "payload: "+err.Error())
+		return issue.Request{}, apierr.New(apierr.InvalidRequest, "payload: "+err.Error())
 	}
-	r := vend.Request{
+	r := issue.Request{
 		Connection:          connectionName(o),
 		MinTTL:              minTTL(o),
 		RejectedFingerprint: rejected(o),
 	}
 	if problems := o.Problems(); len(problems) > 0 {
-		return vend.Request{}, fault.Fields(fault.InvalidRequest, problems)
+		return issue.Request{}, apierr.Fields(apierr.InvalidRequest, problems)
 	}
 	return r, nil
 }
@@ -97,12 +97,12 @@ func issueRequest(payload []byte) (vend.Request, error) {
 // nothing else, without a decoder, which would be the larger half of a vend
 // from memory. A valid name between these bytes leaves nothing to be wrong;
 // anything else is the decoder's to judge.
-func plainRequest(payload []byte) (vend.Request, bool) {
+func plainRequest(payload []byte) (issue.Request, bool) {
 	rest, opened := bytes.CutPrefix(payload, []byte(`{"connection":`))
 	rest, quoted := bytes.CutPrefix(bytes.TrimPrefix(rest, []byte(" ")), []byte(`"`))
 	rest, closed := bytes.CutSuffix(rest, []byte(`"}`))
 	name := string(rest)
-	return vend.Request{Connection: name}, opened && quoted && closed && connection.ValidName(name)
+	return issue.Request{Connection: name}, opened && quoted && closed && connection.ValidName(name)
 }
 
 func connectionName(o *strictjson.Object) string {
@@ -149,21 +149,21 @@ func alias(ctx context.Context) string {
 
 // issued is an answer on the wire: always these eleven keys.
 type issued struct {
-	Connection  string         `json:"connection"`
-	AccessToken string         `json:"access_token"`
-	TokenType   string         `json:"token_type"`
-	Scope       string         `json:"scope"`
-	ExpiresIn   int64          `json:"expires_in"`
-	ExpiresAt   string         `json:"expires_at"`
-	Fingerprint string         `json:"fingerprint"`
-	Version     int64          `json:"version"`
-	Outcome     vend.Outcome   `json:"outcome"`
-	MinTTLMet   bool           `json:"min_ttl_met"`
-	Warnings    []vend.Warning `json:"warnings"`
+	Connection  string          `json:"connection"`
+	AccessToken string          `json:"access_token"`
+	TokenType   string          `json:"token_type"`
+	Scope       string          `json:"scope"`
+	ExpiresIn   int64           `json:"expires_in"`
+	ExpiresAt   string          `json:"expires_at"`
+	Fingerprint string          `json:"fingerprint"`
+	Version     int64           `json:"version"`
+	Outcome     issue.Outcome   `json:"outcome"`
+	MinTTLMet   bool            `json:"min_ttl_met"`
+	Warnings    []issue.Warning `json:"warnings"`
 }
 
 // issueAnswer takes the token out of its Secret: this is where it leaves.
-func issueAnswer(a vend.Answer) issued {
+func issueAnswer(a issue.Answer) issued {
 	return issued{
 		Connection:  a.Connection,
 		AccessToken: a.AccessToken.Reveal(),

@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -99,20 +99,20 @@ func TestARenewalThatCannotBeStoredIsAFunctionErrorOfOneLine(t *testing.T) {
 }
 
 // failing reads and writes no grants.
-type failing struct{ *memory.Table }
+type failing struct{ *memstore.Table }
 
 // Grant implements grant.Store.
 func (failing) Grant(context.Context, string, grant.Consistency) (grant.Grant, error) {
-	return grant.Grant{}, fault.New(fault.StoreUnavailable, "the table: out of order")
+	return grant.Grant{}, apierr.New(apierr.StoreUnavailable, "the table: out of order")
 }
 
 // DueGrants implements grant.Store.
 func (failing) DueGrants(context.Context, grant.Shard, time.Time, *grant.Due, int) ([]grant.Due, error) {
-	return nil, fault.New(fault.StoreUnavailable, "the table: out of order")
+	return nil, apierr.New(apierr.StoreUnavailable, "the table: out of order")
 }
 
 // panics panics with what it is.
-type panics struct{ *memory.Table }
+type panics struct{ *memstore.Table }
 
 // Grant implements grant.Store.
 func (panics) Grant(context.Context, string, grant.Consistency) (grant.Grant, error) {

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
@@ -56,19 +56,19 @@ func (h *Rotate) Invoke(ctx context.Context, payload []byte) (data []byte, _ err
 	return nil, Fail(ctx, err)
 }
 
-func (h *Rotate) rotate(ctx context.Context, request *rotation.Request, start time.Time) (rotation.Result, error) {
+func (h *Rotate) rotate(ctx context.Context, request *rotateapi.Request, start time.Time) (rotateapi.Result, error) {
 	if request == nil {
 		return h.sweep(ctx, start)
 	}
 	report := h.Renewer.Renew(ctx, *request)
 	h.logOne(ctx, report, start)
 	if report.Unstored {
-		return rotation.Result{}, report.Err
+		return rotateapi.Result{}, report.Err
 	}
-	return rotation.Single(report.Outcome, report.Err), nil
+	return rotateapi.Single(report.Outcome, report.Err), nil
 }
 
-func (h *Rotate) sweep(ctx context.Context, start time.Time) (rotation.Result, error) {
+func (h *Rotate) sweep(ctx context.Context, start time.Time) (rotateapi.Result, error) {
 	swept, err := h.Renewer.Sweep(ctx)
 	if err != nil {
 		return swept.Result, err
@@ -79,10 +79,10 @@ func (h *Rotate) sweep(ctx context.Context, start time.Time) (rotation.Result, e
 
 // rotateRequest decodes a request: nil for a sweep. Fields that it does not
 // know are ignored.
-func rotateRequest(payload []byte) (*rotation.Request, error) {
+func rotateRequest(payload []byte) (*rotateapi.Request, error) {
 	o, err := strictjson.Parse(payload)
 	if err != nil {
-		return nil, fault.New(fault.InvalidRequest, "payload: "+err.Error())
+		return nil, apierr.New(apierr.InvalidRequest, "payload: "+err.Error())
 	}
 	single := false
 	for _, field := range []string{"connection", "lease", "force", "min_ttl_seconds", "rejected_fingerprint"} {
@@ -91,7 +91,7 @@ func rotateRequest(payload []byte) (*rotation.Request, error) {
 	if !single {
 		return nil, nil //nolint:nilnil // nil is a sweep
 	}
-	r := &rotation.Request{
+	r := &rotateapi.Request{
 		Connection:          connectionName(o),
 		MinTTLSeconds:       int64(minTTL(o) / time.Second),
 		RejectedFingerprint: rejected(o),
@@ -100,18 +100,18 @@ func rotateRequest(payload []byte) (*rotation.Request, error) {
 	}
 	o.KnowAll()
 	if problems := o.Problems(); len(problems) > 0 {
-		return nil, fault.Fields(fault.InvalidRequest, problems)
+		return nil, apierr.Fields(apierr.InvalidRequest, problems)
 	}
 	return r, nil
 }
 
 // handedOver reads the lease of a request; nil if there is none.
-func handedOver(o *strictjson.Object) *rotation.Lease {
+func handedOver(o *strictjson.Object) *rotateapi.Lease {
 	l := o.Object("lease")
 	if l == nil {
 		return nil
 	}
-	given := &rotation.Lease{Owner: l.String("owner"), Epoch: l.Integer("epoch")}
+	given := &rotateapi.Lease{Owner: l.String("owner"), Epoch: l.Integer("epoch")}
 	l.KnowAll()
 	if len(l.Problems()) > 0 || given.Owner == "" || given.Epoch <= 0 {
 		o.Problem("lease", "must have an owner and an epoch")
@@ -130,7 +130,7 @@ func (h *Rotate) logOne(ctx context.Context, r renewal.Report, start time.Time) 
 
 // logFailed writes the line of an invocation that failed as a whole.
 func (h *Rotate) logFailed(ctx context.Context, name string, err error, start time.Time) {
-	r := renewal.Report{Connection: name, Err: fault.Of(err)}
+	r := renewal.Report{Connection: name, Err: apierr.Of(err)}
 	h.Log.Invocation(ctx, telemetry.Line{
 		Level: levelOf(err), Message: "rotate", Attrs: append(reportAttrs(r), telemetry.Took(h.Now().Sub(start))),
 		Outcome: string(r.Err.Type),
@@ -167,7 +167,7 @@ func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.T
 
 // remarkable reports whether somebody may want to look at a renewal of a sweep.
 func remarkable(r renewal.Report) bool {
-	return r.Unkept != nil || r.EventErr != nil || r.Err != nil && r.Outcome != rotation.LeftOver
+	return r.Unkept != nil || r.EventErr != nil || r.Err != nil && r.Outcome != rotateapi.LeftOver
 }
 
 // loudestFirst orders reports by their levels, so that no number of warnings takes
@@ -209,7 +209,7 @@ func reportAttrs(r renewal.Report) []slog.Attr {
 // refresh token.
 func unkeptAttrs(why error, parked, lost bool) []slog.Attr {
 	return []slog.Attr{
-		slog.String("vault_error", fault.Of(why).Message), slog.Bool("parked", parked), slog.Bool("lost", lost),
+		slog.String("vault_error", apierr.Of(why).Message), slog.Bool("parked", parked), slog.Bool("lost", lost),
 	}
 }
 
@@ -240,7 +240,7 @@ func reportLevel(r renewal.Report) slog.Level {
 	if r.EventErr != nil {
 		level = slog.LevelWarn
 	}
-	if r.Err == nil || r.Outcome == rotation.LeftOver {
+	if r.Err == nil || r.Outcome == rotateapi.LeftOver {
 		return level
 	}
 	return max(level, levelOf(r.Err))

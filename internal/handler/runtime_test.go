@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
@@ -84,7 +84,7 @@ func runtimeAPI(t *testing.T, invocations []*invoked) (address string, done <-ch
 }
 
 // panicsFor panics for the connection "panic".
-type panicsFor struct{ *memory.Table }
+type panicsFor struct{ *memstore.Table }
 
 // Grant implements grant.Store.
 func (p panicsFor) Grant(ctx context.Context, name string, c grant.Consistency) (grant.Grant, error) {

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -25,24 +25,24 @@ const (
 
 // readOnly is a vault that takes no refresh token while it is closed.
 type readOnly struct {
-	*memory.Secrets
+	*memstore.Secrets
 	closed bool
 }
 
 // Put implements grant.Vault.
 func (v *readOnly) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	if v.closed {
-		return "", fault.Wrap(fault.StoreUnavailable, vaultWords, errLeaky)
+		return "", apierr.Wrap(apierr.StoreUnavailable, vaultWords, errLeaky)
 	}
 	return v.Secrets.Put(ctx, name, r)
 }
 
 // noParking takes no refresh token.
-type noParking struct{ *memory.Table }
+type noParking struct{ *memstore.Table }
 
 // Park implements grant.Parking.
 func (noParking) Park(context.Context, string, grant.RefreshToken) error {
-	return fault.New(fault.StoreUnavailable, tableWords)
+	return apierr.New(apierr.StoreUnavailable, tableWords)
 }
 
 // unstored are the attributes of a line that tell of a refresh token that the vault

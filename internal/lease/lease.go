@@ -115,7 +115,7 @@ func (r Request) Stale(now time.Time) bool { return now.Sub(r.Now) > Skew }
 
 // Store keeps one record per connection. All methods are atomic and safe for
 // concurrent use by any number of processes. A network failure is a
-// fault.Error of type StoreUnavailable: the caller holds nothing then.
+// apierr.Error of type StoreUnavailable: the caller holds nothing then.
 type Store interface {
 	// TakeLease takes the lease if it has ended, with the next epoch. Else it
 	// returns ErrHeld together with the holder's lease, so that the caller

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -39,7 +39,7 @@ func (s *Stack) listenForBrowsers(ctx context.Context) (net.Listener, error) {
 // newCallback is the callback function over the embedded store. Browsers reach
 // it over plain HTTP: they take its cookies all the same, since what is on
 // loopback is as good as encrypted to them (Chromium and Firefox; not Safari).
-func (s *Stack) newCallback(table *memory.Table, log *telemetry.Log) *handler.Callback {
+func (s *Stack) newCallback(table *memstore.Table, log *telemetry.Log) *handler.Callback {
 	return &handler.Callback{
 		Flow: &authcode.Flow{
 			Authorizations: table,
@@ -77,11 +77,11 @@ func (s *Stack) browserServer(ctx context.Context) *http.Server {
 // Invite makes the link with which a person authorizes a connection. It holds
 // a secret, and works once, for a day.
 func (s *Stack) Invite(ctx context.Context, connection string, replaceUser bool) (string, error) {
-	i, err := s.callback.Flow.Invite(ctx, connection, authorization.InvitationFromCommand, replaceUser)
+	i, err := s.callback.Flow.Invite(ctx, connection, authrequest.InvitationFromCommand, replaceUser)
 	if err != nil {
 		return "", fmt.Errorf("inviting to %s: %w", connection, err)
 	}
-	return authorization.Link(s.CallbackURL, i.Text), nil
+	return authrequest.Link(s.CallbackURL, i.Text), nil
 }
 
 // Sandbox is the authorization server, for tests that change how it behaves.

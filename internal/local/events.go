@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
@@ -20,13 +20,13 @@ type eventLog struct {
 	log *telemetry.Log
 	// mu guards last.
 	mu   sync.Mutex
-	last []event.Event
+	last []grant.Event
 }
 
-var _ event.Publisher = (*eventLog)(nil)
+var _ grant.Publisher = (*eventLog)(nil)
 
-// Publish implements event.Publisher. It never fails.
-func (l *eventLog) Publish(ctx context.Context, e event.Event) error {
+// Publish implements grant.Publisher. It never fails.
+func (l *eventLog) Publish(ctx context.Context, e grant.Event) error {
 	attrs := []slog.Attr{
 		slog.String("detail_type", string(e.Type)),
 		slog.String("connection", e.Connection),
@@ -47,7 +47,7 @@ func (l *eventLog) Publish(ctx context.Context, e event.Event) error {
 
 // Events are the last events, up to a hundred, the newest last. A link in them
 // is whole.
-func (s *Stack) Events() []event.Event {
+func (s *Stack) Events() []grant.Event {
 	s.events.mu.Lock()
 	defer s.events.mu.Unlock()
 	return slices.Clone(s.events.last)

@@ -16,8 +16,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // maxPayload is what Lambda takes synchronously.
@@ -109,7 +109,7 @@ func (a *lambdaAPI) invoke(ctx context.Context, name, qualifier string, payload 
 	}
 	var known messages.InvokeResponse_Error
 	if !errors.As(err, &known) {
-		known = messages.InvokeResponse_Error{Type: string(fault.Internal)}
+		known = messages.InvokeResponse_Error{Type: string(apierr.Internal)}
 	}
 	data, _ = json.Marshal(known) // two strings always encode
 	return data, true
@@ -144,11 +144,11 @@ func requestID() string { return strings.ToLower(rand.Text()) }
 // the network.
 type rotator struct{ stack *Stack }
 
-// Rotate implements rotation.Function.
-func (r rotator) Rotate(ctx context.Context, request rotation.Request) (rotation.Result, error) {
+// Rotate implements rotateapi.Function.
+func (r rotator) Rotate(ctx context.Context, request rotateapi.Request) (rotateapi.Result, error) {
 	payload, err := json.Marshal(request)
 	if err != nil {
-		return rotation.Result{}, fault.Wrap(fault.Internal, "", err)
+		return rotateapi.Result{}, apierr.Wrap(apierr.Internal, "", err)
 	}
 	a := r.stack.lambda
 	answers := make(chan []byte, 1)
@@ -159,23 +159,23 @@ func (r rotator) Rotate(ctx context.Context, request rotation.Request) (rotation
 		}
 		answers <- data
 	})
-	var result rotation.Result
+	var result rotateapi.Result
 	select {
 	case data := <-answers:
 		if json.Unmarshal(data, &result) == nil && result.Outcome != nil {
 			return result, nil
 		}
-		return rotation.Result{}, fault.New(fault.StoreUnavailable, "rotate failed")
+		return rotateapi.Result{}, apierr.New(apierr.StoreUnavailable, "rotate failed")
 	case <-ctx.Done():
-		return rotation.Result{}, fault.Wrap(fault.StoreUnavailable, "rotate did not answer in time", ctx.Err())
+		return rotateapi.Result{}, apierr.Wrap(apierr.StoreUnavailable, "rotate did not answer in time", ctx.Err())
 	}
 }
 
-// RotateLater implements rotation.Function.
-func (r rotator) RotateLater(ctx context.Context, request rotation.Request) error {
+// RotateLater implements rotateapi.Function.
+func (r rotator) RotateLater(ctx context.Context, request rotateapi.Request) error {
 	payload, err := json.Marshal(request)
 	if err != nil {
-		return fault.Wrap(fault.Internal, "", err)
+		return apierr.Wrap(apierr.Internal, "", err)
 	}
 	a := r.stack.lambda
 	a.events.Go(func() { a.invoke(context.WithoutCancel(ctx), "rotate", "", payload) })

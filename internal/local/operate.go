@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
 // maxCall bounds a call of an operator, in bytes.
@@ -17,8 +17,8 @@ const maxCall = 1 << 20
 
 // operator is what operators do, over the stack's own stores. The stores are
 // this process's memory, so the command reaches them through operatorAPI.
-func (s *Stack) operator(table *memory.Table) *operate.Operator {
-	return &operate.Operator{
+func (s *Stack) operator(table *memstore.Table) *operator.Operator {
+	return &operator.Operator{
 		Grants:      table,
 		Leases:      table,
 		Accounts:    table,
@@ -36,12 +36,12 @@ func (s *Stack) operator(table *memory.Table) *operate.Operator {
 	}
 }
 
-// operatorAPI answers POST /local/operate: one operate.Call in, its Reply out.
+// operatorAPI answers POST /local/operate: one operator.Call in, its Reply out.
 // A call may hold a connection's secret, a reply a link: neither is logged.
 // It is for programs on this machine and for no page in a browser, so it takes
 // only what a page cannot send: JSON, to a loopback address by that name,
 // without an Origin.
-type operatorAPI struct{ operator *operate.Operator }
+type operatorAPI struct{ operator *operator.Operator }
 
 // ServeHTTP implements http.Handler.
 func (a operatorAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,7 @@ func (a operatorAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnsupportedMediaType, "UnsupportedMediaTypeException", "the call must be application/json")
 		return
 	}
-	var call operate.Call
+	var call operator.Call
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&call); err != nil {

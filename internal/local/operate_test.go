@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
 )
 
@@ -127,8 +127,8 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 120 {
-		if err := local.Publish(t.Context(), stack, event.Event{
-			Type: event.ReauthorizationRequired, Connection: fmt.Sprint("c-", i), Link: "https://example.com/?invitation=c4n4ry",
+		if err := local.Publish(t.Context(), stack, grant.Event{
+			Type: grant.ReauthorizationRequired, Connection: fmt.Sprint("c-", i), Link: "https://example.com/?invitation=c4n4ry",
 		}); err != nil {
 			t.Fatal(err)
 		}

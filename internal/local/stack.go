@@ -16,10 +16,10 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -49,7 +49,7 @@ type Stack struct {
 
 	config  Config
 	reltio  *reltioauthtest.Server
-	secrets *memory.Secrets
+	secrets *memstore.Secrets
 	events  *eventLog
 	lambda  *lambdaAPI
 	server  *http.Server
@@ -64,7 +64,7 @@ type Stack struct {
 // Start starts everything and returns when it listens. A port that is taken is
 // an error that says which.
 func Start(ctx context.Context, c Config) (*Stack, error) {
-	s := &Stack{config: c, reltio: reltioauthtest.New(Sandbox(c.TokenLife)), secrets: &memory.Secrets{}}
+	s := &Stack{config: c, reltio: reltioauthtest.New(Sandbox(c.TokenLife)), secrets: &memstore.Secrets{}}
 	var err error
 	if s.ReltioURL, err = s.reltio.Start(Address(c.ReltioPort, DefaultReltioPort)); err != nil { //nolint:contextcheck // Close ends it
 		return nil, taken("the sandbox", "-reltio-port", Address(c.ReltioPort, DefaultReltioPort), err)
@@ -96,7 +96,7 @@ func taken(what, flag, address string, err error) error {
 // serve plugs the functions together and starts what runs by itself.
 func (s *Stack) serve(ctx context.Context, listener, browsers net.Listener) {
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	table := &memory.Table{}
+	table := &memstore.Table{}
 	s.lambda = newLambdaAPI(s.functions(table), operatorAPI{s.operator(table)})
 	s.server = &http.Server{
 		Handler:           s.lambda,
@@ -110,7 +110,7 @@ func (s *Stack) serve(ctx context.Context, listener, browsers net.Listener) {
 }
 
 // functions are the same handlers that Lambda runs, over the embedded store.
-func (s *Stack) functions(table *memory.Table) map[string]function {
+func (s *Stack) functions(table *memstore.Table) map[string]function {
 	log := telemetry.New(cmp.Or[io.Writer](s.config.Log, io.Discard), slog.LevelInfo, time.Now)
 	s.events = &eventLog{log: log}
 	rotate := &handler.Rotate{
@@ -135,7 +135,7 @@ func (s *Stack) functions(table *memory.Table) map[string]function {
 	functions := map[string]function{"rotate": {handler: rotate, timeout: 90 * time.Second}}
 	functions["issue"] = function{
 		handler: &handler.Issue{
-			Vendor: &vend.Vendor{Grants: table, Leases: table, Rotate: rotator{s}, Now: time.Now},
+			Vendor: &issue.Vendor{Grants: table, Leases: table, Rotate: rotator{s}, Now: time.Now},
 			Log:    log,
 			Now:    time.Now,
 		},

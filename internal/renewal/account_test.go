@@ -4,10 +4,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // refused counts the user's refused logins, ever.
@@ -21,7 +21,7 @@ func (w *world) wantRefused(want int) {
 }
 
 // record is what the account's record holds.
-func (w *world) record() account.Record {
+func (w *world) record() lockout.Record {
 	w.t.Helper()
 	r, err := w.table.Account(w.t.Context(), w.parsed("acme").Account())
 	if err != nil {
@@ -52,13 +52,13 @@ func wrongPassword() map[string]any { return with(password(), "password", "wrong
 func TestWrongPasswordIsTriedTwiceWhateverIsForced(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", wrongPassword())
-		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+		w.expect(w.acme(), rotateapi.Failed, apierr.CredentialsRejected)
 		g := w.status(grant.StatusFailing)
 		if want := time.Now().Add(30 * time.Second); !near(g.RetryAt, want) || g.Shard != grant.ShardDue {
 			t.Errorf("retry at %v in %q, want %v in due", g.RetryAt, g.Shard, want)
 		}
 		report := w.force()
-		w.expect(report, rotation.Failed, fault.CredentialsRejected)
+		w.expect(report, rotateapi.Failed, apierr.CredentialsRejected)
 		if want := "Reltio refused the user; stopped to prevent a lock-out (invalid_grant, HTTP 400)"; report.Err.Message != want {
 			t.Errorf("message %q, want %q", report.Err.Message, want)
 		}
@@ -68,7 +68,7 @@ func TestWrongPasswordIsTriedTwiceWhateverIsForced(t *testing.T) {
 		}
 		for i := range 20 {
 			time.Sleep(time.Duration(i) * 20 * time.Minute)
-			w.expect(w.force(), rotation.Failed, fault.CredentialsRejected)
+			w.expect(w.force(), rotateapi.Failed, apierr.CredentialsRejected)
 		}
 		w.wantRefused(2)
 		if w.server.Locked("ann") {
@@ -95,7 +95,7 @@ func TestOneLoginAttemptIfSo(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.renewer.LoginAttempts = 1
 		w.connect("acme", wrongPassword())
-		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+		w.expect(w.acme(), rotateapi.Failed, apierr.CredentialsRejected)
 		w.status(grant.StatusCredentialsRejected)
 		w.force()
 		w.wantRefused(1)
@@ -109,8 +109,8 @@ func TestNewCredentialsAreTriedAgain(t *testing.T) {
 		w.force()
 		w.status(grant.StatusCredentialsRejected)
 		w.connect("acme", password())
-		w.expect(w.acme(), rotation.Unchanged, fault.CredentialsRejected) // not looked at yet
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Unchanged, apierr.CredentialsRejected) // not looked at yet
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 		w.status(grant.StatusOK)
 		w.wantAttempts(0)
 		w.wantRefused(2)
@@ -152,7 +152,7 @@ func TestLoginCannotBeCountedSoNothingIsSent(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", password())
 		w.out.fail(always, countLogin)
-		w.expect(w.acme(), rotation.Failed, fault.StoreUnavailable)
+		w.expect(w.acme(), rotateapi.Failed, apierr.StoreUnavailable)
 		w.status(grant.StatusFailing)
 		w.wantRequests(0)
 	})
@@ -163,8 +163,8 @@ func TestAccountBelongsToOneConnection(t *testing.T) {
 		w.started(password())
 		for _, name := range []string{"second", "third"} {
 			w.connect(name, with(password(), "username", "ANN"))
-			report := w.renew(rotation.Request{Connection: name})
-			w.expect(report, rotation.Failed, fault.InvalidConnection)
+			report := w.renew(rotateapi.Request{Connection: name})
+			w.expect(report, rotateapi.Failed, apierr.InvalidConnection)
 			if want := "username: its account belongs to connection acme"; report.Err.Message != want {
 				t.Errorf("message %q, want %q", report.Err.Message, want)
 			}
@@ -179,22 +179,22 @@ func TestAccountBelongsToOneConnection(t *testing.T) {
 func TestAccountMovesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(w *world)
-		want   rotation.Outcome
+		want   rotateapi.Outcome
 	}{
-		"the owner's secret is gone":             {func(w *world) { w.disconnect("acme") }, rotation.Renewed},
-		"the owner's secret names another user":  {func(w *world) { w.connect("acme", with(password(), "username", "ben")) }, rotation.Renewed},
-		"the owner's secret names another host":  {func(w *world) { w.connect("acme", with(password(), "auth_url", otherURL)) }, rotation.Renewed},
-		"the owner has another grant type":       {func(w *world) { w.connect("acme", clientCredentials()) }, rotation.Renewed},
-		"the owner's secret cannot be read":      {func(w *world) { w.connectText("acme", "{") }, rotation.Failed},
-		"the owner still names it":               {func(*world) {}, rotation.Failed},
-		"the store is out of order at that time": {func(w *world) { w.out.before = failSecond(readSecret) }, rotation.Failed},
+		"the owner's secret is gone":             {func(w *world) { w.disconnect("acme") }, rotateapi.Renewed},
+		"the owner's secret names another user":  {func(w *world) { w.connect("acme", with(password(), "username", "ben")) }, rotateapi.Renewed},
+		"the owner's secret names another host":  {func(w *world) { w.connect("acme", with(password(), "auth_url", otherURL)) }, rotateapi.Renewed},
+		"the owner has another grant type":       {func(w *world) { w.connect("acme", clientCredentials()) }, rotateapi.Renewed},
+		"the owner's secret cannot be read":      {func(w *world) { w.connectText("acme", "{") }, rotateapi.Failed},
+		"the owner still names it":               {func(*world) {}, rotateapi.Failed},
+		"the store is out of order at that time": {func(w *world) { w.out.before = failSecond(readSecret) }, rotateapi.Failed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.started(password())
 				c.change(w)
 				w.connect("second", password())
-				report := w.renew(rotation.Request{Connection: "second"})
+				report := w.renew(rotateapi.Request{Connection: "second"})
 				if report.Outcome != c.want {
 					t.Errorf("outcome %s (%v), want %s", report.Outcome, report.Err, c.want)
 				}
@@ -230,8 +230,8 @@ func TestAccountMovesOnToAnother(t *testing.T) {
 			}
 			return nil
 		}
-		report := w.renew(rotation.Request{Connection: "second"})
-		w.expect(report, rotation.Failed, fault.InvalidConnection)
+		report := w.renew(rotateapi.Request{Connection: "second"})
+		w.expect(report, rotateapi.Failed, apierr.InvalidConnection)
 	})
 }
 
@@ -243,7 +243,7 @@ func TestAccountMovesOnWithItsCount(t *testing.T) {
 		w.force()
 		w.disconnect("acme")
 		w.connect("second", wrongPassword())
-		w.expect(w.renew(rotation.Request{Connection: "second"}), rotation.Failed, fault.CredentialsRejected)
+		w.expect(w.renew(rotateapi.Request{Connection: "second"}), rotateapi.Failed, apierr.CredentialsRejected)
 		w.wantRefused(2)
 	})
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -95,7 +95,7 @@ func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
 	for p.Accounts.SettleLogin(ctx, p.try(), outcome) != nil {
 		// A count that could not be lowered stays: one attempt fewer is safe. Only
 		// an acceptance may be said twice without lowering it twice.
-		if outcome != account.Accepted || budget.Sleep(ctx, jittered(firstRetry, p.chance())) != nil {
+		if outcome != lockout.Accepted || ratelimit.Sleep(ctx, jittered(firstRetry, p.chance())) != nil {
 			return
 		}
 	}
@@ -109,7 +109,7 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 		if keepErr == nil {
 			p.g = p.g.WithRefreshToken(kept, p.c.RefreshTokenLife)
 		}
-		return false, p.ended(grant.StatusFailing, fault.New(fault.ReltioUnavailable, text))
+		return false, p.ended(grant.StatusFailing, apierr.New(apierr.ReltioUnavailable, text))
 	}
 	next = next.Healthy()
 	if s.kind == refresh { // it says nothing of logins
@@ -170,9 +170,9 @@ func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, er
 	if err := p.persist(ctx, next); err != nil {
 		return false, err
 	}
-	p.report.Outcome, p.report.Err = rotation.Renewed, p.unkept
+	p.report.Outcome, p.report.Err = rotateapi.Renewed, p.unkept
 	if same {
-		p.report.Outcome = rotation.Unchanged
+		p.report.Outcome = rotateapi.Unchanged
 	}
 	switch {
 	case insists && !p.revoked:
@@ -203,7 +203,7 @@ func (p *path) checked(ctx context.Context, err error) (bool, error) {
 		if g.Status == grant.StatusOK {
 			g.LastError, g.LastErrorMessage = "", ""
 		}
-		return false, &done{outcome: rotation.Unchanged, write: &g}
+		return false, &done{outcome: rotateapi.Unchanged, write: &g}
 	case errors.Is(err, errDead):
 		p.dead = true
 		return true, p.write(ctx, p.g.CheckedAs(grant.Dead, now))
@@ -221,7 +221,7 @@ func (p *path) checked(ctx context.Context, err error) (bool, error) {
 	if g.RetryAt = now.Add(grant.CheckEvery); g.Status == grant.StatusOK {
 		g.LastError, g.LastErrorMessage = f.Type, f.Message
 	}
-	return false, &done{outcome: rotation.Failed, err: f, write: &g}
+	return false, &done{outcome: rotateapi.Failed, err: f, write: &g}
 }
 
 // revokedAccess goes on after the revocation of a dead token that came again.
@@ -233,7 +233,7 @@ func (p *path) revokedAccess(ctx context.Context, err error) (bool, error) {
 		return true, p.write(ctx, g)
 	}
 	g = g.AskedAs(grant.Dead, p.Now())
-	return false, &done{outcome: rotation.Unchanged, write: &g}
+	return false, &done{outcome: rotateapi.Unchanged, write: &g}
 }
 
 // revokedRefresh goes on after the revocation of a refresh token that a login
@@ -253,7 +253,7 @@ func (p *path) revokedRefresh(ctx context.Context, err error) (bool, error) {
 // refresh token is replaced at its end. A grant that is no longer that
 // identity's, because the secret is gone or another's, gets no token.
 func (p *path) withSpare(d *done) {
-	if !p.spare.Living(p.Now()) || p.stored.Relogin != grant.ReloginRevoke || d.outcome == rotation.Contended {
+	if !p.spare.Living(p.Now()) || p.stored.Relogin != grant.ReloginRevoke || d.outcome == rotateapi.Contended {
 		return
 	}
 	after := p.stored
@@ -297,5 +297,5 @@ func retryAfter(err error) time.Duration {
 	if !errors.As(err, &e) {
 		return 0
 	}
-	return budget.BelievedRetryAfter(e.RetryAfter)
+	return ratelimit.BelievedRetryAfter(e.RetryAfter)
 }

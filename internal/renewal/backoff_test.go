@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -27,7 +27,7 @@ func TestBackOff(t *testing.T) {
 				w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}})
 				time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
 				for i, want := range c.want {
-					w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+					w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 					g := w.grant("acme")
 					got := time.Until(g.RetryAt)
 					if int(got.Seconds()) != want || g.Failures != i+1 {

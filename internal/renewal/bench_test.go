@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -24,12 +24,12 @@ func BenchmarkRenew(b *testing.B) {
 			w.renewer.Now = func() time.Time { return now }
 			w.connect("acme", fields)
 			ctx := b.Context()
-			request := rotation.Request{Connection: "acme"}
+			request := rotateapi.Request{Connection: "acme"}
 			b.ReportAllocs()
 			for b.Loop() {
 				w.out.forget()
 				now = now.Add(2 * time.Hour)
-				if r := w.renewer.Renew(ctx, request); r.Outcome != rotation.Renewed {
+				if r := w.renewer.Renew(ctx, request); r.Outcome != rotateapi.Renewed {
 					b.Fatal(r.Outcome, r.Err)
 				}
 			}

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -37,7 +37,7 @@ func (w *world) together(names []string) []renewal.Report {
 	reports := make([]renewal.Report, len(names))
 	var all sync.WaitGroup
 	for i, name := range names {
-		all.Go(func() { reports[i] = w.renew(rotation.Request{Connection: name}) })
+		all.Go(func() { reports[i] = w.renew(rotateapi.Request{Connection: name}) })
 	}
 	all.Wait()
 	return reports
@@ -49,8 +49,8 @@ func TestParallelRenewalsStayApart(t *testing.T) {
 			w.renewer.PerSecond = rate
 			for i, r := range w.together(w.fleet(16)) {
 				switch {
-				case r.Outcome == rotation.Renewed && r.BudgetWait <= budget.MaxWait:
-				case rate != 0 && rate < 4 && r.Outcome == rotation.LeftOver && r.Err.Type == fault.RateLimited:
+				case r.Outcome == rotateapi.Renewed && r.BudgetWait <= ratelimit.MaxWait:
+				case rate != 0 && rate < 4 && r.Outcome == rotateapi.LeftOver && r.Err.Type == apierr.RateLimited:
 				default:
 					t.Errorf("rate %d: renewal %d: %s (%v) after %v", rate, i, r.Outcome, r.Err, r.BudgetWait)
 				}
@@ -72,7 +72,7 @@ func TestBusyBudget(t *testing.T) {
 		w.busy(next)
 		w.out.fail(always, sendToken)
 		report := w.acme()
-		w.expect(report, rotation.LeftOver, fault.RateLimited)
+		w.expect(report, rotateapi.LeftOver, apierr.RateLimited)
 		if want := "retry after 8 s"; report.Err.Message != want {
 			t.Errorf("message %q, want %q", report.Err.Message, want)
 		}
@@ -80,11 +80,11 @@ func TestBusyBudget(t *testing.T) {
 		if got := time.Until(next) - time.Until(g.RetryAt); got.Abs() > 2*time.Millisecond || !g.DueAt.Equal(g.RetryAt) {
 			t.Errorf("retry at %v, due at %v, want %v", g.RetryAt, g.DueAt, next)
 		}
-		if g.Status != before.Status || g.Failures != 0 || g.LastError != fault.RateLimited {
+		if g.Status != before.Status || g.Failures != 0 || g.LastError != apierr.RateLimited {
 			t.Errorf("status %s, %d failures, last error %s", g.Status, g.Failures, g.LastError)
 		}
 		w.heal()
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 	})
 }
 
@@ -95,9 +95,9 @@ func TestPausedHostIsNotDialled(t *testing.T) {
 		w.pause(20 * time.Second)
 		end := time.Now().Add(20 * time.Second)
 		dialled := w.out.count(connect)
-		w.expect(w.renew(rotation.Request{Connection: "acme", Force: true}), rotation.LeftOver, fault.RateLimited)
-		report := rotation.Request{Connection: "acme", RejectedFingerprint: g.Fingerprint}
-		w.expect(w.renew(report), rotation.Unchanged, "")
+		w.expect(w.renew(rotateapi.Request{Connection: "acme", Force: true}), rotateapi.LeftOver, apierr.RateLimited)
+		report := rotateapi.Request{Connection: "acme", RejectedFingerprint: g.Fingerprint}
+		w.expect(w.renew(report), rotateapi.Unchanged, "")
 		if got := w.out.count(connect); got != dialled {
 			t.Errorf("%d connections dialled", got-dialled)
 		}
@@ -110,7 +110,7 @@ func TestPausedHostIsNotDialled(t *testing.T) {
 // pause is a 429 that somebody else got.
 func (w *world) pause(d time.Duration) {
 	w.t.Helper()
-	if _, err := w.table.Throttled(w.t.Context(), host, budget.Throttle{Client: "other", RetryAfter: d, Now: time.Now()}); err != nil {
+	if _, err := w.table.Throttled(w.t.Context(), host, ratelimit.Throttle{Client: "other", RetryAfter: d, Now: time.Now()}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -119,10 +119,10 @@ func (w *world) pause(d time.Duration) {
 func TestPauseDuringTheWait(t *testing.T) {
 	for name, c := range map[string]struct {
 		wait time.Duration
-		want rotation.Outcome
+		want rotateapi.Outcome
 	}{
-		"a short wait is not looked at again": {80 * time.Millisecond, rotation.Renewed},
-		"a long wait is":                      {2 * time.Second, rotation.LeftOver},
+		"a short wait is not looked at again": {80 * time.Millisecond, rotateapi.Renewed},
+		"a long wait is":                      {2 * time.Second, rotateapi.LeftOver},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -155,7 +155,7 @@ func TestPauseUnknownAfterTheWait(t *testing.T) {
 		w.connect("acme", password())
 		w.busy(time.Now().Add(2 * time.Second))
 		w.out.before = failSecond(readBudget)
-		w.expect(w.acme(), rotation.Failed, fault.StoreUnavailable)
+		w.expect(w.acme(), rotateapi.Failed, apierr.StoreUnavailable)
 		w.wantRequests(0)
 		w.wantAttempts(0)
 	})
@@ -168,12 +168,12 @@ func TestMissedInstant(t *testing.T) {
 		late     time.Duration
 		missed   int
 		reserves int
-		want     rotation.Outcome
+		want     rotateapi.Outcome
 	}{
-		"by 50 ms":    {50 * time.Millisecond, 1, 1, rotation.Renewed},
-		"by 60 ms":    {60 * time.Millisecond, 1, 2, rotation.Renewed},
-		"three times": {200 * time.Millisecond, 3, 4, rotation.Renewed},
-		"for ever":    {200 * time.Millisecond, 99, 7, rotation.LeftOver},
+		"by 50 ms":    {50 * time.Millisecond, 1, 1, rotateapi.Renewed},
+		"by 60 ms":    {60 * time.Millisecond, 1, 2, rotateapi.Renewed},
+		"three times": {200 * time.Millisecond, 3, 4, rotateapi.Renewed},
+		"for ever":    {200 * time.Millisecond, 99, 7, rotateapi.LeftOver},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -217,11 +217,11 @@ func TestSlowBudget(t *testing.T) {
 						}
 						return nil
 					}
-					w.expect(w.acme(), rotation.Renewed, "")
+					w.expect(w.acme(), rotateapi.Renewed, "")
 					if got := w.out.count(reserve); got > 2 {
 						t.Errorf("%d instants taken for one request", got)
 					}
-					if got := time.Since(asked); got > budget.PauseSeenAgain {
+					if got := time.Since(asked); got > ratelimit.PauseSeenAgain {
 						t.Errorf("the pause was last seen %v before the request", got)
 					}
 				})
@@ -241,7 +241,7 @@ func TestCallerGoneDuringTheWait(t *testing.T) {
 			}
 			return nil
 		}
-		w.within(18500*time.Millisecond, rotation.Request{Connection: "acme"})
+		w.within(18500*time.Millisecond, rotateapi.Request{Connection: "acme"})
 		w.heal()
 		w.wantRequests(0)
 		w.wantAttempts(0)
@@ -272,7 +272,7 @@ func TestThrottled(t *testing.T) {
 				}
 				w.answer(f, reltioauthtest.OpToken)
 				report := w.acme()
-				w.expect(report, rotation.Failed, fault.RateLimited)
+				w.expect(report, rotateapi.Failed, apierr.RateLimited)
 				if report.Throttled != 1 {
 					t.Errorf("%d throttled, want 1", report.Throttled)
 				}
@@ -304,7 +304,7 @@ func TestPauseGrowsWithDifferentClients(t *testing.T) {
 				names := w.fleet(c.clients)
 				w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultRateLimit}, reltioauthtest.OpToken)
 				for i, want := range c.want {
-					w.renew(rotation.Request{Connection: names[i%len(names)], Force: true})
+					w.renew(rotateapi.Request{Connection: names[i%len(names)], Force: true})
 					r, err := w.table.Budget(w.t.Context(), host)
 					if err != nil || r.Pause != time.Duration(want)*time.Second {
 						t.Fatalf("429 number %d: paused for %v (%v), want %d s", i+1, r.Pause, err, want)
@@ -312,7 +312,7 @@ func TestPauseGrowsWithDifferentClients(t *testing.T) {
 					time.Sleep(time.Until(r.PausedUntil))
 				}
 				w.heal()
-				w.expect(w.renew(rotation.Request{Connection: names[0], Force: true}), rotation.Renewed, "")
+				w.expect(w.renew(rotateapi.Request{Connection: names[0], Force: true}), rotateapi.Renewed, "")
 				if r, _ := w.table.Budget(w.t.Context(), host); r.Pause != 0 || len(r.Throttled) != 0 {
 					t.Errorf("after a success: %v", r)
 				}
@@ -326,7 +326,7 @@ func TestThrottledCannotBeRecorded(t *testing.T) {
 		w.connect("acme", password())
 		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultRateLimit}, reltioauthtest.OpToken)
 		w.out.fail(always, throttled)
-		w.expect(w.acme(), rotation.Failed, fault.StoreUnavailable)
+		w.expect(w.acme(), rotateapi.Failed, apierr.StoreUnavailable)
 		if g := w.status(grant.StatusFailing); !g.RetryAt.After(time.Now()) {
 			t.Errorf("retry at %v", g.RetryAt)
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -155,7 +155,7 @@ func TestCausesDoNotComeOut(t *testing.T) {
 				}
 				return nil
 			}
-			report := w.renew(rotation.Request{Connection: "acme"})
+			report := w.renew(rotateapi.Request{Connection: "acme"})
 			silent(t, fmt.Sprint("operation ", n), canary, fmt.Sprint(report), report.Err)
 		})
 	}

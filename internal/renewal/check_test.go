@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -71,7 +71,7 @@ func TestReportedTokenIsDead(t *testing.T) {
 				w.answer(f, reltioauthtest.OpCheckToken)
 				time.Sleep(time.Minute)
 				began := time.Now()
-				w.expect(w.reject(), rotation.Renewed, "")
+				w.expect(w.reject(), rotateapi.Renewed, "")
 				w.wantAsked(began, "checkToken", "refresh_token")
 				next := w.status(grant.StatusOK)
 				if next.Version != g.Version+1 || !w.server.Alive(next.AccessToken) || next.CheckVerdict != grant.Unchecked {
@@ -96,7 +96,7 @@ func TestCheckWithoutAVerdict(t *testing.T) {
 				time.Sleep(time.Minute)
 				began := time.Now()
 				for time.Since(began) < 14*time.Minute {
-					w.expect(w.reject(), rotation.Unchanged, "")
+					w.expect(w.reject(), rotateapi.Unchanged, "")
 					if next := w.status(grant.StatusOK); !next.FoundAlive(time.Now()) || next.Version != 1 {
 						t.Fatalf("verdict %q, version %d", next.CheckVerdict, next.Version)
 					}
@@ -118,7 +118,7 @@ func TestCheckWithoutAVerdict(t *testing.T) {
 				w.answer(f, reltioauthtest.OpCheckToken)
 				time.Sleep(time.Minute)
 				began := time.Now()
-				w.expect(w.reject(), rotation.Renewed, "")
+				w.expect(w.reject(), rotateapi.Renewed, "")
 				if got := once(w.asked(began)); !slices.Equal(got, []string{"checkToken", "refresh_token"}) {
 					t.Errorf("asked %v", got)
 				}
@@ -130,7 +130,7 @@ func TestCheckWithoutAVerdict(t *testing.T) {
 				began = time.Now().Add(time.Nanosecond)
 				for range 9 {
 					time.Sleep(30 * time.Second)
-					w.expect(w.reject(), rotation.Unchanged, "")
+					w.expect(w.reject(), rotateapi.Unchanged, "")
 				}
 				w.wantAsked(began)
 			})
@@ -148,7 +148,7 @@ func TestDeadTokenGivenAgainWithoutAVerdict(t *testing.T) {
 		time.Sleep(time.Minute)
 		began := time.Now()
 		for range 10 {
-			w.expect(w.reject(), rotation.Unchanged, "")
+			w.expect(w.reject(), rotateapi.Unchanged, "")
 			time.Sleep(20 * time.Second)
 		}
 		w.wantAsked(began, "checkToken", "client_credentials")
@@ -169,7 +169,7 @@ func TestCheckWithoutAVerdictAndTheRenewalFails(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Minute)
-		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.reject(), rotateapi.Failed, apierr.ReltioUnavailable)
 		if g := w.status(grant.StatusFailing); !g.Living(time.Now()) || g.CheckVerdict != grant.Unclear {
 			t.Errorf("living %t, verdict %q", g.Living(time.Now()), g.CheckVerdict)
 		}
@@ -190,17 +190,17 @@ func TestCheckThatIsNotHeard(t *testing.T) {
 				w.answer(f, reltioauthtest.OpCheckToken)
 				time.Sleep(time.Minute)
 				began := time.Now()
-				w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
+				w.expect(w.reject(), rotateapi.Failed, apierr.ReltioUnavailable)
 				for range 5 {
 					time.Sleep(5 * time.Second)
-					w.expect(w.reject(), rotation.Unchanged, "")
+					w.expect(w.reject(), rotateapi.Unchanged, "")
 				}
 				w.wantAsked(began, "checkToken")
 				next := w.status(grant.StatusOK) // no renewal has failed
 				if next.Fingerprint != g.Fingerprint || !next.Living(time.Now()) {
 					t.Error("the token is gone")
 				}
-				if next.Failures != 0 || next.LastError != fault.ReltioUnavailable || !near(next.RetryAt, next.CheckedAt.Add(30*time.Second)) {
+				if next.Failures != 0 || next.LastError != apierr.ReltioUnavailable || !near(next.RetryAt, next.CheckedAt.Add(30*time.Second)) {
 					t.Errorf("%d failures, last error %s, retry at %v", next.Failures, next.LastError, next.RetryAt)
 				}
 				if !strings.HasPrefix(next.LastErrorMessage, "checkToken: Reltio") {
@@ -208,7 +208,7 @@ func TestCheckThatIsNotHeard(t *testing.T) {
 				}
 				w.heal()
 				time.Sleep(10 * time.Second)
-				w.expect(w.reject(), rotation.Renewed, "")
+				w.expect(w.reject(), rotateapi.Renewed, "")
 			})
 		})
 	}
@@ -221,19 +221,19 @@ func TestCheckWithoutADefiniteAnswerAndTheRenewals(t *testing.T) {
 		w.started(clientCredentials())
 		unheard := reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}
 		w.answer(unheard, reltioauthtest.OpCheckToken)
-		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.reject(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.heal()
 		time.Sleep(31 * time.Second)
-		w.expect(w.reject(), rotation.Unchanged, "")
+		w.expect(w.reject(), rotateapi.Unchanged, "")
 		if g := w.status(grant.StatusOK); g.LastError != "" || g.LastErrorMessage != "" {
 			t.Errorf("last error %s (%s) of a token that was found alive", g.LastError, g.LastErrorMessage)
 		}
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
-		w.expect(w.atDue(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.atDue(), rotateapi.Failed, apierr.ReltioUnavailable)
 		failed := w.status(grant.StatusFailing)
 		w.answer(unheard, reltioauthtest.OpCheckToken)
 		time.Sleep(time.Until(failed.RetryAt))
-		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.reject(), rotateapi.Failed, apierr.ReltioUnavailable)
 		g := w.status(grant.StatusFailing)
 		if g.Failures != 1 || g.LastErrorMessage != failed.LastErrorMessage {
 			t.Errorf("%d failures, %q, want those of the renewal", g.Failures, g.LastErrorMessage)

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -21,12 +21,12 @@ func TestRefusedClientIsTriedOn(t *testing.T) {
 				w.renewer.LoginAttempts = attempts
 				w.connect("acme", clientCredentials())
 				w.answer(says(401, "invalid_client"), reltioauthtest.OpToken)
-				w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+				w.expect(w.acme(), rotateapi.Failed, apierr.CredentialsRejected)
 				g := w.status(grant.StatusFailing)
 				if got := time.Until(g.RetryAt); got != 30*time.Second || g.Refusals != 1 {
 					t.Errorf("%d refusals, retry in %v", g.Refusals, got)
 				}
-				w.expect(w.atDue(), rotation.Failed, fault.CredentialsRejected)
+				w.expect(w.atDue(), rotateapi.Failed, apierr.CredentialsRejected)
 				if g := w.status(grant.StatusCredentialsRejected); g.Shard != grant.ShardWaiting || g.Refusals != 2 {
 					t.Errorf("%d refusals in shard %q", g.Refusals, g.Shard)
 				}
@@ -47,7 +47,7 @@ func TestRefusedClientIsTriedOn(t *testing.T) {
 				}
 				refusals, before := w.grant("acme").Refusals, w.requests()
 				for range 3 {
-					w.expect(w.force(), rotation.Failed, fault.CredentialsRejected)
+					w.expect(w.force(), rotateapi.Failed, apierr.CredentialsRejected)
 				}
 				w.wantRequests(before + 3)
 				if got := w.grant("acme").Refusals; got > refusals+1 {
@@ -112,20 +112,20 @@ func TestUnclearRefreshOfAUser(t *testing.T) {
 				w.due()
 				began := time.Now()
 				w.answer(f, reltioauthtest.OpToken, "refresh_token")
-				w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+				w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 				w.busy(time.Now().Add(8 * time.Second))
-				w.expect(w.force(), rotation.LeftOver, fault.RateLimited)
+				w.expect(w.force(), rotateapi.LeftOver, apierr.RateLimited)
 				time.Sleep(10 * time.Second)
 				w.out.fail(always, vaultCurrent)
-				w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+				w.expect(w.force(), rotateapi.Failed, apierr.StoreUnavailable)
 				w.out.before = nil
-				w.expect(w.force(), rotation.Failed, fault.ReltioUnavailable)
-				w.expect(w.force(), rotation.Failed, fault.ReltioUnavailable)
+				w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
+				w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 				w.wantAsked(began, "refresh_token", "refresh_token", "refresh_token")
 				if g := w.status(grant.StatusFailing); g.Refusals != 1 || g.Refusal.Status != f.Status {
 					t.Errorf("%d refusals, refusal %+v", g.Refusals, g.Refusal)
 				}
-				w.expect(w.atDue(), rotation.Renewed, "")
+				w.expect(w.atDue(), rotateapi.Renewed, "")
 				w.wantAsked(began, "refresh_token", "refresh_token", "refresh_token", "refresh_token", "password")
 				if g := w.status(grant.StatusOK); g.Refusals != 0 {
 					t.Errorf("%d refusals, want none", g.Refusals)
@@ -242,7 +242,7 @@ func TestUnclearAfterRefusals(t *testing.T) {
 		w.atDue()
 		before := w.status(grant.StatusCredentialsRejected)
 		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 403}, reltioauthtest.OpToken)
-		w.expect(w.atDue(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.atDue(), rotateapi.Failed, apierr.ReltioUnavailable)
 		g := w.status(grant.StatusCredentialsRejected)
 		if g.Refusals != 3 || g.Refusal.Status != 403 || !near(g.TriedAt, time.Now()) || g.LastErrorMessage != before.LastErrorMessage {
 			t.Errorf("%d refusals, the last %+v, tried at %v, message %q", g.Refusals, g.Refusal, g.TriedAt, g.LastErrorMessage)
@@ -258,14 +258,14 @@ func TestUnclearRefreshWhileTheLoginWaits(t *testing.T) {
 		for unclear := 1; unclear <= 3; unclear++ {
 			w.due()
 			w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
-			w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
-			w.expect(w.atDue(), rotation.Failed, fault.ReltioUnavailable)
+			w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
+			w.expect(w.atDue(), rotateapi.Failed, apierr.ReltioUnavailable)
 			w.wantCounts(counts{0, unclear})
 			if wait := time.Until(w.status(grant.StatusFailing).RetryAt); wait > 5*time.Minute {
 				t.Errorf("after %d unclear logins the refresh waits %v, as long as the login", unclear, wait)
 			}
 			w.answer(says(401, "unauthorized"), reltioauthtest.OpToken, "password")
-			w.expect(w.atDue(), rotation.Renewed, "")
+			w.expect(w.atDue(), rotateapi.Renewed, "")
 			w.status(grant.StatusOK)
 			w.wantCounts(counts{0, unclear})
 		}
@@ -278,15 +278,15 @@ func TestUnclearRefreshAtTheDaysLimitOfLogins(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())
 		c := w.parsed("acme")
-		try := account.Try{
+		try := lockout.Try{
 			Account: c.Account(), Credentials: c.Credentials(), Connection: c.Name,
-			Limit: account.MaxAttempts, Now: time.Now(), Forced: true,
+			Limit: lockout.MaxAttempts, Now: time.Now(), Forced: true,
 		}
 		for range 4 {
 			if _, err := w.table.CountLogin(t.Context(), try); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.table.SettleLogin(t.Context(), try, account.Unclear); err != nil {
+			if err := w.table.SettleLogin(t.Context(), try, lockout.Unclear); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -294,7 +294,7 @@ func TestUnclearRefreshAtTheDaysLimitOfLogins(t *testing.T) {
 		began := time.Now()
 		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
 		for time.Since(began) < 50*time.Minute {
-			w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+			w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 			if wait := time.Until(w.status(grant.StatusFailing).RetryAt); wait > 5*time.Minute {
 				t.Fatalf("the refresh waits %v", wait)
 			}
@@ -302,7 +302,7 @@ func TestUnclearRefreshAtTheDaysLimitOfLogins(t *testing.T) {
 		}
 		w.wantCounts(counts{0, 4})
 		w.heal()
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 		w.status(grant.StatusOK)
 	})
 }
@@ -314,23 +314,23 @@ func TestUnclearRefreshAtTheLimitOfRefusedLogins(t *testing.T) {
 		w.started(halfDay())
 		w.toRelogin()
 		c := w.parsed("acme")
-		try := account.Try{
+		try := lockout.Try{
 			Account: c.Account(), Credentials: c.Credentials(), Connection: c.Name,
-			Limit: account.MaxAttempts, Now: time.Now(), Forced: true,
+			Limit: lockout.MaxAttempts, Now: time.Now(), Forced: true,
 		}
-		for range account.MaxAttempts {
+		for range lockout.MaxAttempts {
 			if _, err := w.table.CountLogin(t.Context(), try); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.table.SettleLogin(t.Context(), try, account.Refused); err != nil {
+			if err := w.table.SettleLogin(t.Context(), try, lockout.Refused); err != nil {
 				t.Fatal(err)
 			}
 		}
 		w.due()
 		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
-		w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 		time.Sleep(time.Until(w.status(grant.StatusFailing).RetryAt))
-		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+		w.expect(w.acme(), rotateapi.Failed, apierr.CredentialsRejected)
 		w.status(grant.StatusCredentialsRejected)
 		w.wantCounts(counts{2, 0})
 	})

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -79,7 +79,7 @@ func TestRefusalCutOffStaysCounted(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", wrongPassword())
 		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultTruncate}, reltioauthtest.OpToken)
-		w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.wantCounts(counts{1, 1})
 		for range 5 {
 			w.force()
@@ -115,19 +115,19 @@ func refusals(status int) map[string]reltioauthtest.Fault {
 func TestRefusedLoginsInAnyWords(t *testing.T) {
 	for _, c := range []struct {
 		status, logins int
-		first          fault.Type
+		first          apierr.Type
 	}{
-		{http.StatusBadRequest, 2, fault.CredentialsRejected},
-		{http.StatusUnauthorized, 8, fault.ReltioUnavailable},
-		{http.StatusForbidden, 8, fault.ReltioUnavailable},
-		{http.StatusNotFound, 8, fault.ReltioUnavailable},
+		{http.StatusBadRequest, 2, apierr.CredentialsRejected},
+		{http.StatusUnauthorized, 8, apierr.ReltioUnavailable},
+		{http.StatusForbidden, 8, apierr.ReltioUnavailable},
+		{http.StatusNotFound, 8, apierr.ReltioUnavailable},
 	} {
 		for name, f := range refusals(c.status) {
 			t.Run(name+" "+http.StatusText(c.status), func(t *testing.T) {
 				bubble(t, func(w *world) {
 					w.connect("acme", password())
 					w.answer(f, reltioauthtest.OpToken)
-					w.expect(w.acme(), rotation.Failed, c.first)
+					w.expect(w.acme(), rotateapi.Failed, c.first)
 					for range 2 * 24 * 60 {
 						time.Sleep(time.Minute)
 						w.sweep()
@@ -136,7 +136,7 @@ func TestRefusedLoginsInAnyWords(t *testing.T) {
 						t.Errorf("%d logins in two days, want %d", got, c.logins)
 					}
 					g := w.status(grant.StatusCredentialsRejected)
-					if g.LastError != fault.CredentialsRejected || g.Refusal.Status != c.status {
+					if g.LastError != apierr.CredentialsRejected || g.Refusal.Status != c.status {
 						t.Errorf("last error %s, refusal %+v", g.LastError, g.Refusal)
 					}
 				})
@@ -153,7 +153,7 @@ func TestPausesAfterUnclearLogins(t *testing.T) {
 		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
 		began := time.Now()
 		for n, want := range []time.Duration{2 * time.Minute, 10 * time.Minute, time.Hour} {
-			w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+			w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 			g := w.status(grant.StatusFailing)
 			if got := time.Until(g.RetryAt).Round(time.Second); got != want {
 				t.Errorf("after %d unclear logins: %v, want %v", n+1, got, want)
@@ -166,19 +166,19 @@ func TestPausesAfterUnclearLogins(t *testing.T) {
 			}
 		}
 		report := w.force()
-		w.expect(report, rotation.Failed, fault.CredentialsRejected)
+		w.expect(report, rotateapi.Failed, apierr.CredentialsRejected)
 		want := "Reltio neither accepted nor clearly refused the login; stopped to prevent a lock-out (unauthorized, HTTP 401)"
 		if report.Err.Message != want {
 			t.Errorf("message %q, want %q", report.Err.Message, want)
 		}
 		w.status(grant.StatusCredentialsRejected)
 		for range 30 {
-			w.expect(w.force(), rotation.Failed, fault.CredentialsRejected)
+			w.expect(w.force(), rotateapi.Failed, apierr.CredentialsRejected)
 			time.Sleep(30 * time.Minute)
 		}
 		w.wantRequests(4)
 		w.heal()
-		time.Sleep(time.Until(w.record().TriedAt.Add(account.UnclearFor)) + 6*time.Minute)
+		time.Sleep(time.Until(w.record().TriedAt.Add(lockout.UnclearFor)) + 6*time.Minute)
 		w.sweep()
 		w.status(grant.StatusOK)
 		w.wantCounts(counts{})
@@ -227,7 +227,7 @@ func TestUserStoreDown(t *testing.T) {
 						}
 						w.heal()
 						if forced {
-							w.expect(w.force(), rotation.Renewed, "")
+							w.expect(w.force(), rotateapi.Renewed, "")
 							return
 						}
 						for range 3 {
@@ -255,7 +255,7 @@ func TestCountThatCannotBeLoweredAtOnce(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.connect("acme", password())
 				w.out.fail(c.fails, acceptLogin)
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				w.heal()
 				w.status(grant.StatusOK)
 				w.wantCounts(c.want)

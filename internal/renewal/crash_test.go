@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -160,7 +160,7 @@ func crash(w *world, c crashCase, n int, acted bool) (over bool) {
 	time.Sleep(6 * time.Minute) // lease and back-off are over
 	report := w.acme()
 	for range 3 {
-		if report.Outcome == rotation.Renewed || w.living() {
+		if report.Outcome == rotateapi.Renewed || w.living() {
 			break
 		}
 		time.Sleep(6 * time.Minute)
@@ -180,7 +180,7 @@ func (w *world) living() bool {
 }
 
 // consistent compares grant, vault, account and server with each other.
-func (w *world) consistent(when string, outcome rotation.Outcome) {
+func (w *world) consistent(when string, outcome rotateapi.Outcome) {
 	w.t.Helper()
 	if !w.living() {
 		w.t.Fatalf("%s: outcome %s, no living token", when, outcome)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -111,7 +111,7 @@ func TestNoRefreshEndsALivingToken(t *testing.T) {
 				for range 9 * 24 * 20 {
 					time.Sleep(3 * time.Minute)
 					w.sweep()
-					w.renew(rotation.Request{Connection: "acme", MinTTLSeconds: 1800})
+					w.renew(rotateapi.Request{Connection: "acme", MinTTLSeconds: 1800})
 					w.status(grant.StatusOK)
 					if t.Failed() {
 						return

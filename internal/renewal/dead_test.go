@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -28,7 +28,7 @@ func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
 			}
 			return nil
 		}
-		w.expect(w.reject(), rotation.Renewed, "")
+		w.expect(w.reject(), rotateapi.Renewed, "")
 		w.wantAsked(began, "checkToken", "refresh_token", "password")
 	})
 }
@@ -43,8 +43,8 @@ func TestReportedTokenIsDeadAndReltioDown(t *testing.T) {
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
 		time.Sleep(time.Minute)
 		began := time.Now()
-		w.expect(w.reject(), rotation.Failed, fault.ReltioUnavailable)
-		w.expect(w.reject(), rotation.Unchanged, fault.ReltioUnavailable) // it counts as ended
+		w.expect(w.reject(), rotateapi.Failed, apierr.ReltioUnavailable)
+		w.expect(w.reject(), rotateapi.Unchanged, apierr.ReltioUnavailable) // it counts as ended
 		w.wantAsked(began, "checkToken", "refresh_token")
 		w.heal()
 		next := w.grant("acme")
@@ -52,7 +52,7 @@ func TestReportedTokenIsDeadAndReltioDown(t *testing.T) {
 			t.Fatalf("retry at %v", next.RetryAt)
 		}
 		time.Sleep(time.Until(next.RetryAt))
-		w.expect(w.reject(), rotation.Renewed, "")
+		w.expect(w.reject(), rotateapi.Renewed, "")
 		w.wantAsked(began, "checkToken", "refresh_token", "refresh_token")
 	})
 }
@@ -64,17 +64,17 @@ func TestDeadTokenThatCannotBeReplaced(t *testing.T) {
 	for name, c := range map[string]struct {
 		fields  map[string]any
 		fault   reltioauthtest.Fault
-		outcome rotation.Outcome
-		err     fault.Type
+		outcome rotateapi.Outcome
+		err     apierr.Type
 		status  grant.Status
 	}{
-		"a person is needed":    {authorizationCode(), says(400, "invalid_grant"), rotation.Reauthorize, fault.ReauthorizationRequired, grant.StatusReauthorize},
-		"told as invalid_token": {authorizationCode(), says(401, "invalid_token"), rotation.Reauthorize, fault.ReauthorizationRequired, grant.StatusReauthorize},
-		"the user is refused":   {password(), says(400, "invalid_grant"), rotation.Failed, fault.CredentialsRejected, grant.StatusFailing},
-		"a second factor":       {password(), factor, rotation.Failed, fault.MFARequired, grant.StatusMFARequired},
-		"the client is refused": {clientCredentials(), says(401, "invalid_client"), rotation.Failed, fault.CredentialsRejected, grant.StatusFailing},
-		"the scope is refused":  {clientCredentials(), says(400, "invalid_scope"), rotation.Failed, fault.InvalidConnection, grant.StatusInvalidConnection},
-		"the host is down":      {password(), says(503, "server_error"), rotation.Failed, fault.ReltioUnavailable, grant.StatusFailing},
+		"a person is needed":    {authorizationCode(), says(400, "invalid_grant"), rotateapi.Reauthorize, apierr.ReauthorizationRequired, grant.StatusReauthorize},
+		"told as invalid_token": {authorizationCode(), says(401, "invalid_token"), rotateapi.Reauthorize, apierr.ReauthorizationRequired, grant.StatusReauthorize},
+		"the user is refused":   {password(), says(400, "invalid_grant"), rotateapi.Failed, apierr.CredentialsRejected, grant.StatusFailing},
+		"a second factor":       {password(), factor, rotateapi.Failed, apierr.MFARequired, grant.StatusMFARequired},
+		"the client is refused": {clientCredentials(), says(401, "invalid_client"), rotateapi.Failed, apierr.CredentialsRejected, grant.StatusFailing},
+		"the scope is refused":  {clientCredentials(), says(400, "invalid_scope"), rotateapi.Failed, apierr.InvalidConnection, grant.StatusInvalidConnection},
+		"the host is down":      {password(), says(503, "server_error"), rotateapi.Failed, apierr.ReltioUnavailable, grant.StatusFailing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -91,8 +91,8 @@ func TestDeadTokenThatCannotBeReplaced(t *testing.T) {
 					if e := next.Error(time.Now()); e == nil || e.Type != c.err {
 						t.Errorf("callers get %v, want %s", e, c.err)
 					}
-					w.expect(w.reject(), rotation.Unchanged, c.err)
-					w.expect(w.acme(), rotation.Unchanged, c.err)
+					w.expect(w.reject(), rotateapi.Unchanged, c.err)
+					w.expect(w.acme(), rotateapi.Unchanged, c.err)
 					time.Sleep(9 * time.Second)
 				}
 				w.heal()
@@ -101,7 +101,7 @@ func TestDeadTokenThatCannotBeReplaced(t *testing.T) {
 				}
 				time.Sleep(61 * time.Minute)
 				w.renewer = w.fresh()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				if next := w.status(grant.StatusOK); !w.server.Alive(next.AccessToken) || next.CheckVerdict != grant.Unchecked {
 					t.Errorf("verdict %q", next.CheckVerdict)
 				}

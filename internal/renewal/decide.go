@@ -5,11 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -38,7 +38,7 @@ func (p *path) due(ctx context.Context) error {
 		}
 		return p.unchanged(now)
 	}
-	if err := budget.Sleep(ctx, ahead); err != nil {
+	if err := ratelimit.Sleep(ctx, ahead); err != nil {
 		return errNoTime
 	}
 	return p.look(ctx)
@@ -76,7 +76,7 @@ func (p *path) dueReported(ctx context.Context, now time.Time) error {
 // the lease of a living token's grant stays until it ends: callers in its early
 // window would only ask again.
 func (p *path) unchanged(now time.Time) *done {
-	d := &done{outcome: rotation.Unchanged}
+	d := &done{outcome: rotateapi.Unchanged}
 	living := p.g.Living(now)
 	d.idle = p.request.Lease != nil && living
 	if !living {
@@ -106,7 +106,7 @@ func (p *path) look(ctx context.Context) error {
 		return nil
 	}
 	g := p.g.SecretFound().Looked(now)
-	return &done{outcome: rotation.Unchanged, err: g.Error(now), write: &g}
+	return &done{outcome: rotateapi.Unchanged, err: g.Error(now), write: &g}
 }
 
 // decide chooses the one request that this pass sends.
@@ -154,16 +154,16 @@ func (p *path) notYet(t grant.RefreshToken) error {
 		if g.Status == grant.StatusInvalidConnection && g.Refusal.Status == 0 {
 			g = p.g.Healthy()
 		}
-		return &done{outcome: rotation.Unchanged, err: g.Error(now), write: &g}
+		return &done{outcome: rotateapi.Unchanged, err: g.Error(now), write: &g}
 	}
 	if p.g.HasRefreshToken() {
 		return nil
 	}
 	g := p.g.WithRefreshToken(t, p.c.RefreshTokenLife)
-	if g.LastError == fault.StoreUnavailable {
+	if g.LastError == apierr.StoreUnavailable {
 		g = g.Healthy()
 	}
-	return &done{outcome: rotation.Unchanged, write: &g}
+	return &done{outcome: rotateapi.Unchanged, write: &g}
 }
 
 // choose is the choice among token requests: the refresh token, then the other
@@ -224,16 +224,16 @@ func (p *path) stillAwaitsFactor() *done {
 	} else {
 		g = g.Failed(grant.StatusMFARequired, secondFactorNeeded(), p.Now(), 0, p.chance())
 	}
-	return &done{outcome: rotation.Failed, err: secondFactorNeeded(), write: &g}
+	return &done{outcome: rotateapi.Failed, err: secondFactorNeeded(), write: &g}
 }
 
 // open refuses to revoke while the login that has to follow would have to wait
 // for its instant.
 func (p *path) open() error {
 	now := p.Now()
-	believed, _ := budget.Bounds(now)
-	if next := p.host.Next; next.After(now.Add(budget.MaxWait)) && !next.After(believed) {
-		return &budget.BusyError{Until: next}
+	believed, _ := ratelimit.Bounds(now)
+	if next := p.host.Next; next.After(now.Add(ratelimit.MaxWait)) && !next.After(believed) {
+		return &ratelimit.BusyError{Until: next}
 	}
 	return nil
 }
@@ -270,9 +270,9 @@ func (p *path) noLaterThanRefresh(d *done) *done {
 
 // reauthorize is the end of a renewal that needs a person.
 func (p *path) reauthorize() *done {
-	e := fault.New(fault.ReauthorizationRequired, "a person must log in at Reltio")
+	e := apierr.New(apierr.ReauthorizationRequired, "a person must log in at Reltio")
 	g := p.g.Failed(grant.StatusReauthorize, e, p.Now(), 0, p.chance())
-	return &done{outcome: rotation.Reauthorize, err: e, write: &g}
+	return &done{outcome: rotateapi.Reauthorize, err: e, write: &g}
 }
 
 // readHost looks at the authorization server's state: nothing is dialled while
@@ -286,7 +286,7 @@ func (p *path) readHost(ctx context.Context) (err error) {
 		return err
 	}
 	if until, paused := p.host.Paused(now); paused {
-		return &budget.BusyError{Until: until, Paused: true}
+		return &ratelimit.BusyError{Until: until, Paused: true}
 	}
 	return nil
 }

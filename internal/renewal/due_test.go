@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -14,12 +14,12 @@ import (
 func TestDueMoment(t *testing.T) {
 	for name, c := range map[string]struct {
 		ahead time.Duration
-		want  rotation.Outcome
+		want  rotateapi.Outcome
 	}{
-		"past":               {-time.Second, rotation.Renewed},
-		"now":                {0, rotation.Renewed},
-		"5 s ahead":          {5 * time.Second, rotation.Renewed},
-		"more than 5 s away": {5100 * time.Millisecond, rotation.Unchanged},
+		"past":               {-time.Second, rotateapi.Renewed},
+		"now":                {0, rotateapi.Renewed},
+		"5 s ahead":          {5 * time.Second, rotateapi.Renewed},
+		"more than 5 s away": {5100 * time.Millisecond, rotateapi.Unchanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -37,7 +37,7 @@ func TestDueMoment(t *testing.T) {
 					return nil
 				}
 				w.expect(w.acme(), c.want, "")
-				if dialled != (c.want == rotation.Renewed) {
+				if dialled != (c.want == rotateapi.Renewed) {
 					t.Errorf("dialled %t", dialled)
 				}
 			})
@@ -83,7 +83,7 @@ func TestDueMomentIsNotReached(t *testing.T) {
 		w.behave(newTokens)
 		due := w.started(clientCredentials()).Due()
 		time.Sleep(time.Until(due.Add(-4 * time.Second)))
-		w.expect(w.within(time.Second, rotation.Request{Connection: "acme"}), rotation.LeftOver, "")
+		w.expect(w.within(time.Second, rotateapi.Request{Connection: "acme"}), rotateapi.LeftOver, "")
 		w.wantRequests(1)
 	})
 }
@@ -96,15 +96,15 @@ func TestMinTTL(t *testing.T) {
 		at   time.Duration // of the token's hour
 		need int64
 		fail bool
-		want rotation.Outcome
+		want rotateapi.Outcome
 	}{
-		"overlap, old enough":     {grant.Overlap, 35 * time.Minute, 1800, false, rotation.Renewed},
-		"overlap, enough left":    {grant.Overlap, 35 * time.Minute, 1200, false, rotation.Unchanged},
-		"overlap, young":          {grant.Overlap, 25 * time.Minute, 3600, false, rotation.Unchanged},
-		"overlap, failing":        {grant.Overlap, 35 * time.Minute, 1800, true, rotation.Unchanged},
-		"at end":                  {grant.AtEnd, 50 * time.Minute, 3600, false, rotation.Unchanged},
-		"unknown":                 {grant.Unknown, 50 * time.Minute, 3600, false, rotation.Unchanged},
-		"overlap, nothing needed": {grant.Overlap, 35 * time.Minute, 0, false, rotation.Unchanged},
+		"overlap, old enough":     {grant.Overlap, 35 * time.Minute, 1800, false, rotateapi.Renewed},
+		"overlap, enough left":    {grant.Overlap, 35 * time.Minute, 1200, false, rotateapi.Unchanged},
+		"overlap, young":          {grant.Overlap, 25 * time.Minute, 3600, false, rotateapi.Unchanged},
+		"overlap, failing":        {grant.Overlap, 35 * time.Minute, 1800, true, rotateapi.Unchanged},
+		"at end":                  {grant.AtEnd, 50 * time.Minute, 3600, false, rotateapi.Unchanged},
+		"unknown":                 {grant.Unknown, 50 * time.Minute, 3600, false, rotateapi.Unchanged},
+		"overlap, nothing needed": {grant.Overlap, 35 * time.Minute, 0, false, rotateapi.Unchanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -112,14 +112,14 @@ func TestMinTTL(t *testing.T) {
 				g := w.started(clientCredentials())
 				g.LoginMode, g.EarlyAskedAt = c.mode, time.Now()
 				if c.fail {
-					g = g.Failed(grant.StatusFailing, fault.New(fault.ReltioUnavailable, ""), g.IssuedAt.Add(c.at), 0, 0)
+					g = g.Failed(grant.StatusFailing, apierr.New(apierr.ReltioUnavailable, ""), g.IssuedAt.Add(c.at), 0, 0)
 				}
 				held := w.seize()
 				if err := w.table.PutGrant(w.t.Context(), held, g.Indexed(time.Now())); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(c.at)
-				got := w.renew(rotation.Request{Connection: "acme", MinTTLSeconds: c.need})
+				got := w.renew(rotateapi.Request{Connection: "acme", MinTTLSeconds: c.need})
 				if got.Outcome != c.want {
 					t.Errorf("outcome %s (%v), want %s", got.Outcome, got.Err, c.want)
 				}
@@ -148,7 +148,7 @@ func TestWaitingGrant(t *testing.T) {
 		}
 		w.wantRefused(2)
 		g := w.status(grant.StatusCredentialsRejected)
-		if g.LastError != fault.CredentialsRejected {
+		if g.LastError != apierr.CredentialsRejected {
 			t.Errorf("last error %s", g.LastError)
 		}
 	})
@@ -159,7 +159,7 @@ func TestWaitingGrantCannotBeLookedAt(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(authorizationCode())
 		w.server.Kill(w.grant("acme").RefreshFingerprint)
-		w.expect(w.atDue(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.atDue(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		before := w.requests()
 		w.out.fail(always, readVersion)
 		for range 30 {
@@ -171,7 +171,7 @@ func TestWaitingGrantCannotBeLookedAt(t *testing.T) {
 			time.Sleep(time.Minute)
 			w.sweep()
 		}
-		if g := w.status(grant.StatusReauthorize); g.LastError != fault.ReauthorizationRequired || g.Shard != grant.ShardWaiting {
+		if g := w.status(grant.StatusReauthorize); g.LastError != apierr.ReauthorizationRequired || g.Shard != grant.ShardWaiting {
 			t.Errorf("last error %s in %q", g.LastError, g.Shard)
 		}
 		w.wantRequests(before)
@@ -183,9 +183,9 @@ func TestWaitingGrantWhoseSecretIsGone(t *testing.T) {
 		w.connect("acme", authorizationCode())
 		w.acme()
 		w.disconnect("acme")
-		w.expect(w.atDue(), rotation.Failed, fault.ReauthorizationRequired) // not believed yet
+		w.expect(w.atDue(), rotateapi.Failed, apierr.ReauthorizationRequired) // not believed yet
 		w.status(grant.StatusReauthorize)
-		w.expect(w.atDue(), rotation.Failed, fault.UnknownConnection)
+		w.expect(w.atDue(), rotateapi.Failed, apierr.UnknownConnection)
 		w.status(grant.StatusUnknown)
 	})
 }
@@ -195,10 +195,10 @@ func TestWaitingGrantAndAnOutage(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(authorizationCode())
 		w.answer(says(400, "invalid_grant"), reltioauthtest.OpToken)
-		w.expect(w.atDue(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.atDue(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
 		time.Sleep(61 * time.Minute)
-		w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.status(grant.StatusReauthorize)
 	})
 }
@@ -208,12 +208,12 @@ func TestForce(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(newTokens)
 		w.started(clientCredentials())
-		w.expect(w.force(), rotation.Renewed, "")
+		w.expect(w.force(), rotateapi.Renewed, "")
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
-		w.expect(w.force(), rotation.Failed, fault.ReltioUnavailable)
-		w.expect(w.force(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
+		w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.heal()
-		w.expect(w.force(), rotation.Renewed, "")
+		w.expect(w.force(), rotateapi.Renewed, "")
 		w.wantRequests(5)
 	})
 }

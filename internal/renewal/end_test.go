@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -17,17 +17,17 @@ func TestSameTokenWithNothingLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		until time.Duration // the server's end after ours
 		asked int
-		want  rotation.Outcome
+		want  rotateapi.Outcome
 	}{
-		"ends in a moment": {1500 * time.Millisecond, 2, rotation.Renewed},
-		"never ends":       {time.Hour, 2, rotation.Failed},
+		"ends in a moment": {1500 * time.Millisecond, 2, rotateapi.Renewed},
+		"never ends":       {time.Hour, 2, rotateapi.Failed},
 	} {
 		for _, force := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(w *world) {
 					w.started(clientCredentials())
 					w.atDue() // the same token: at its end from now on
-					w.expect(w.atDue(), rotation.Renewed, "")
+					w.expect(w.atDue(), rotateapi.Renewed, "")
 					g := w.grant("acme")
 					end := g.ExpiresAt.Add(c.until)
 					w.server.Configure(func(cfg *reltioauthtest.Config) {
@@ -43,7 +43,7 @@ func TestSameTokenWithNothingLeft(t *testing.T) {
 					})
 					time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
 					began := time.Now()
-					report := w.renew(rotation.Request{Connection: "acme", Force: force})
+					report := w.renew(rotateapi.Request{Connection: "acme", Force: force})
 					if report.Outcome != c.want {
 						t.Errorf("outcome %s (%v), want %s", report.Outcome, report.Err, c.want)
 					}
@@ -53,8 +53,8 @@ func TestSameTokenWithNothingLeft(t *testing.T) {
 					if took := time.Since(began); took < 2*time.Second || took > 4*time.Second {
 						t.Errorf("it took %v, want a pause of 2 s", took)
 					}
-					if c.want == rotation.Failed {
-						w.expect(report, rotation.Failed, fault.ReltioUnavailable)
+					if c.want == rotateapi.Failed {
+						w.expect(report, rotateapi.Failed, apierr.ReltioUnavailable)
 						next := w.status(grant.StatusFailing)
 						if !next.RetryAt.After(time.Now().Add(20 * time.Second)) {
 							t.Errorf("retry at %v", next.RetryAt)
@@ -76,7 +76,7 @@ func TestNewTokensThatHaveEndedAlready(t *testing.T) {
 		})
 		w.answer(reltioauthtest.Fault{Delay: 100 * time.Millisecond}, reltioauthtest.OpToken)
 		w.connect("acme", password())
-		w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.wantRequests(2)
 		g := w.status(grant.StatusFailing)
 		if g.Version != 1 || g.RefreshFingerprint != w.vault().Fingerprint() || !near(g.RetryAt, time.Now().Add(time.Second)) {
@@ -85,11 +85,11 @@ func TestNewTokensThatHaveEndedAlready(t *testing.T) {
 		w.wantAttempts(0) // the login was accepted
 
 		w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON = "" })
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 		w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON = "1" })
 		before := w.status(grant.StatusOK)
 		time.Sleep(time.Minute)
-		w.expect(w.force(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 		g = w.status(grant.StatusFailing)
 		if g.Fingerprint != before.Fingerprint || !g.Living(time.Now()) {
 			t.Error("the token in hand is gone")
@@ -121,7 +121,7 @@ func TestSameTokenWithAnotherDeadline(t *testing.T) {
 				time.Sleep(time.Until(g.Due()))
 				body := `{"access_token":"` + g.AccessToken.Reveal() + `","expires_in":` + strconv.Itoa(c.left) + `}`
 				w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200, Body: body}, reltioauthtest.OpToken)
-				w.expect(w.acme(), rotation.Unchanged, "")
+				w.expect(w.acme(), rotateapi.Unchanged, "")
 				next := w.grant("acme")
 				if got := next.ExpiresAt.Sub(g.ExpiresAt); (got - c.want).Abs() > time.Second {
 					t.Errorf("deadline moved by %v, want %v", got, c.want)

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // ending is a sweep's visit to a grant that is not due: the index also names the
@@ -49,5 +49,5 @@ func (p *path) ending(ctx context.Context, now time.Time) error {
 
 // unseen is the end of a visit that could not see what it came for.
 func unseen(err error) *done {
-	return &done{outcome: rotation.LeftOver, err: fault.Of(err)}
+	return &done{outcome: rotateapi.LeftOver, err: apierr.Of(err)}
 }

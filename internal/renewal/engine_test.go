@@ -12,9 +12,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -27,7 +27,7 @@ func onEngine(t *testing.T) (*dynamo.Table, *reltioauthtest.Server, *renewal.Ren
 	if err := table.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	secrets := &memory.Secrets{}
+	secrets := &memstore.Secrets{}
 	text := reltioauth.NewSecret(`{"grant_type":"client_credentials","client_id":"client-1","client_secret":"client-secret-1"}`)
 	if _, err := secrets.PutConnection(t.Context(), "acme", text); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func onEngine(t *testing.T) (*dynamo.Table, *reltioauthtest.Server, *renewal.Ren
 }
 
 // take takes the lease as a caller does that hands it over in an event.
-func take(t *testing.T, table *dynamo.Table) *rotation.Lease {
+func take(t *testing.T, table *dynamo.Table) *rotateapi.Lease {
 	t.Helper()
 	now := time.Now()
 	l, err := table.TakeLease(t.Context(), lease.Request{
@@ -52,13 +52,13 @@ func take(t *testing.T, table *dynamo.Table) *rotation.Lease {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rotation.Lease{Owner: l.Owner, Epoch: l.Epoch}
+	return &rotateapi.Lease{Owner: l.Owner, Epoch: l.Epoch}
 }
 
 func TestTheSameEventTwiceSendsOneRequestOnAnEngine(t *testing.T) {
 	table, server, r := onEngine(t)
-	event := rotation.Request{Connection: "acme", Lease: take(t, table)}
-	outcomes := map[rotation.Outcome]int{}
+	event := rotateapi.Request{Connection: "acme", Lease: take(t, table)}
+	outcomes := map[rotateapi.Outcome]int{}
 	var mu sync.Mutex // guards outcomes
 	var deliveries sync.WaitGroup
 	for range 2 {
@@ -71,7 +71,7 @@ func TestTheSameEventTwiceSendsOneRequestOnAnEngine(t *testing.T) {
 	}
 	deliveries.Wait()
 	outcomes[r.Renew(t.Context(), event).Outcome]++ // and once more, late
-	want := map[rotation.Outcome]int{rotation.Renewed: 1, rotation.Contended: 2}
+	want := map[rotateapi.Outcome]int{rotateapi.Renewed: 1, rotateapi.Contended: 2}
 	if diff := cmp.Diff(want, outcomes); diff != "" {
 		t.Error(diff)
 	}
@@ -97,16 +97,16 @@ func TestAStalledWriterChangesNothingOnAnEngine(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if report := r.Renew(t.Context(), rotation.Request{
-			Connection: "acme", Force: true, Lease: &rotation.Lease{Owner: l.Owner, Epoch: l.Epoch},
-		}); report.Outcome != rotation.Renewed {
+		if report := r.Renew(t.Context(), rotateapi.Request{
+			Connection: "acme", Force: true, Lease: &rotateapi.Lease{Owner: l.Owner, Epoch: l.Epoch},
+		}); report.Outcome != rotateapi.Renewed {
 			t.Errorf("the other one: %s (%v)", report.Outcome, report.Err)
 		}
 		if after, err = table.Grant(ctx, "acme", grant.Strong); err != nil {
 			t.Error(err)
 		}
 	}}
-	if report := stalled.Renew(t.Context(), rotation.Request{Connection: "acme"}); report.Outcome != rotation.Contended {
+	if report := stalled.Renew(t.Context(), rotateapi.Request{Connection: "acme"}); report.Outcome != rotateapi.Contended {
 		t.Errorf("the stalled one: %s (%v), want contended", report.Outcome, report.Err)
 	}
 	got, err := table.Grant(t.Context(), "acme", grant.Strong)

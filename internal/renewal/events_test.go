@@ -9,11 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -22,12 +22,12 @@ import (
 // hangs does not answer.
 type told struct {
 	mu          sync.Mutex // guards events and calls
-	events      []event.Event
+	events      []grant.Event
 	calls       int
 	down, hangs bool
 }
 
-func (p *told) Publish(ctx context.Context, e event.Event) error {
+func (p *told) Publish(ctx context.Context, e grant.Event) error {
 	p.mu.Lock()
 	p.calls++
 	p.mu.Unlock()
@@ -51,9 +51,9 @@ func (w *world) listen() *told {
 	return p
 }
 
-func (p *told) want(w *world, types ...event.Type) {
+func (p *told) want(w *world, types ...grant.EventType) {
 	w.t.Helper()
-	var got []event.Type
+	var got []grant.EventType
 	for _, e := range p.events {
 		got = append(got, e.Type)
 	}
@@ -71,15 +71,15 @@ func TestEventsCarryALink(t *testing.T) {
 		w.connect("bad", wrongPassword())
 		w.acme()
 		for range 2 {
-			w.renew(rotation.Request{Connection: "bad", Force: true})
+			w.renew(rotateapi.Request{Connection: "bad", Force: true})
 		}
-		p.want(w, event.ReauthorizationRequired, event.CredentialsRejected)
+		p.want(w, grant.ReauthorizationRequired, grant.CredentialsRejected)
 		text, ok := strings.CutPrefix(p.events[0].Link, "https://callback.example/authorize?invitation=")
-		if !ok || !authorization.ValidText(text) {
+		if !ok || !authrequest.ValidText(text) {
 			t.Fatalf("the link does not lead to the callback")
 		}
-		i, err := w.table.Invitation(t.Context(), authorization.HashOf(reltioauth.NewSecret(text)))
-		if err != nil || i.Connection != "acme" || i.ReplaceUser || (time.Until(i.Ends)-authorization.InvitationFromEvent).Abs() > time.Minute {
+		i, err := w.table.Invitation(t.Context(), authrequest.HashOf(reltioauth.NewSecret(text)))
+		if err != nil || i.Connection != "acme" || i.ReplaceUser || (time.Until(i.Ends)-authrequest.InvitationFromEvent).Abs() > time.Minute {
 			t.Errorf("invitation %+v (%v), want one for acme that lives for a week", i, err)
 		}
 		if p.events[1].Link != "" {
@@ -93,9 +93,9 @@ func TestEventsOfAPersonNeeded(t *testing.T) {
 	bubble(t, func(w *world) {
 		p := w.listen()
 		w.connect("acme", authorizationCode())
-		w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
-		p.want(w, event.ReauthorizationRequired)
-		if e := p.events[0]; e.Connection != "acme" || e.Status != "reauthorize" || e.Error != fault.ReauthorizationRequired {
+		w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
+		p.want(w, grant.ReauthorizationRequired)
+		if e := p.events[0]; e.Connection != "acme" || e.Status != "reauthorize" || e.Error != apierr.ReauthorizationRequired {
 			t.Errorf("event %+v", e)
 		}
 		g := w.grant("acme")
@@ -106,7 +106,7 @@ func TestEventsOfAPersonNeeded(t *testing.T) {
 			time.Sleep(time.Minute)
 			w.sweep()
 		}
-		p.want(w, event.ReauthorizationRequired, event.ReauthorizationRequired, event.ReauthorizationRequired)
+		p.want(w, grant.ReauthorizationRequired, grant.ReauthorizationRequired, grant.ReauthorizationRequired)
 	})
 }
 
@@ -117,10 +117,10 @@ func TestEventsOfCredentials(t *testing.T) {
 		w.force()
 		p.want(w)
 		w.force()
-		p.want(w, event.CredentialsRejected)
+		p.want(w, grant.CredentialsRejected)
 		w.connect("acme", password())
-		w.expect(w.atDue(), rotation.Renewed, "")
-		p.want(w, event.CredentialsRejected, event.Recovered)
+		w.expect(w.atDue(), rotateapi.Renewed, "")
+		p.want(w, grant.CredentialsRejected, grant.Recovered)
 	})
 }
 
@@ -132,10 +132,10 @@ func TestEventsOfARefreshTokenThatEndsFirst(t *testing.T) {
 		p := w.listen()
 		g := w.started(with(authorizationCode(), "refresh_token_days", 1.0/48))
 		w.connect("alone", with(password(), "refresh_token_days", 1.0/48)) // nobody is told of its moments
-		w.expect(w.renew(rotation.Request{Connection: "alone"}), rotation.Renewed, "")
+		w.expect(w.renew(rotateapi.Request{Connection: "alone"}), rotateapi.Renewed, "")
 		requests := w.requests()
-		want := map[int]event.Type{23: event.ReauthorizationSoon, 27: event.ReauthorizationSoon, 29: event.ReauthorizationSoon, 30: event.ReauthorizationRequired}
-		var all []event.Type
+		want := map[int]grant.EventType{23: grant.ReauthorizationSoon, 27: grant.ReauthorizationSoon, 29: grant.ReauthorizationSoon, 30: grant.ReauthorizationRequired}
+		var all []grant.EventType
 		w.out.forget()
 		for minute := range 50 {
 			w.sweep()
@@ -172,7 +172,7 @@ func TestEventsOfARefreshTokenThatWasReplaced(t *testing.T) {
 		}
 		w.status(grant.StatusOK)
 		for _, e := range p.events {
-			if e.Type == event.ReauthorizationRequired {
+			if e.Type == grant.ReauthorizationRequired {
 				t.Error("a person was called")
 			}
 		}
@@ -206,8 +206,8 @@ func TestEventsOfAReloginThatWasRefused(t *testing.T) {
 				w.started(password())
 				w.toRelogin()
 				w.server.SetPassword("ann", reltioauth.NewSecret("changed"))
-				w.expect(w.renewAtEnd(), rotation.Renewed, "")
-				p.want(w, event.CredentialsRejected)
+				w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
+				p.want(w, grant.CredentialsRejected)
 				w.server.SetPassword("ann", reltioauth.NewSecret("password-1"))
 				hinder(w, p)
 				w.renewAtEnd()
@@ -216,7 +216,7 @@ func TestEventsOfAReloginThatWasRefused(t *testing.T) {
 				time.Sleep(time.Minute)
 				w.renewAtEnd()
 				w.status(grant.StatusOK)
-				p.want(w, event.CredentialsRejected, event.Recovered)
+				p.want(w, grant.CredentialsRejected, grant.Recovered)
 			})
 		})
 	}
@@ -229,17 +229,17 @@ func TestEventsThatCannotBeSent(t *testing.T) {
 		p := w.listen()
 		p.down = true
 		w.connect("acme", authorizationCode())
-		w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		if g := w.grant("acme"); len(g.Unpublished) != 1 || !near(g.DueAt, time.Now().Add(time.Minute)) {
 			t.Errorf("unpublished %v, due at %v", g.Unpublished, g.DueAt)
 		}
 		p.down = false
 		time.Sleep(time.Minute)
 		w.sweep()
-		p.want(w, event.ReauthorizationRequired)
+		p.want(w, grant.ReauthorizationRequired)
 		time.Sleep(time.Minute)
 		w.sweep()
-		p.want(w, event.ReauthorizationRequired)
+		p.want(w, grant.ReauthorizationRequired)
 		w.wantRequests(0)
 	})
 }
@@ -276,9 +276,9 @@ func TestEventsOfARefusingServer(t *testing.T) {
 		w.due()
 		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
 		for _, name := range names[:2] {
-			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.ReltioUnavailable)
+			w.expect(w.renew(rotateapi.Request{Connection: name}), rotateapi.Failed, apierr.ReltioUnavailable)
 		}
-		w.expect(w.renew(rotation.Request{Connection: "third"}), rotation.LeftOver, fault.RateLimited)
+		w.expect(w.renew(rotateapi.Request{Connection: "third"}), rotateapi.LeftOver, apierr.RateLimited)
 		for range 2 * 60 {
 			time.Sleep(time.Minute)
 			w.sweep()
@@ -289,7 +289,7 @@ func TestEventsOfARefusingServer(t *testing.T) {
 				t.Errorf("%s: status %s, retry at %v, %v not sent", name, g.Status, g.RetryAt, g.Unpublished)
 			}
 		}
-		if len(p.events) != 1 || p.events[0].Type != event.ServerRefusing {
+		if len(p.events) != 1 || p.events[0].Type != grant.ServerRefusing {
 			t.Errorf("events %v, want one ServerRefusing", p.events)
 		}
 		w.heal()
@@ -317,12 +317,12 @@ func TestRefusingServerAndABusyConnection(t *testing.T) {
 		w.due()
 		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
 		for _, name := range names[:3] {
-			w.renew(rotation.Request{Connection: name})
+			w.renew(rotateapi.Request{Connection: name})
 		}
 		w.heal()
 		before := w.grant("acme")
 		w.seize()
-		w.expect(w.renew(rotation.Request{Connection: "fourth"}), rotation.Renewed, "")
+		w.expect(w.renew(rotateapi.Request{Connection: "fourth"}), rotateapi.Renewed, "")
 		w.wantGrant(before)
 		for _, name := range names[1:3] {
 			if g := w.grant(name); g.Retrying(time.Now()) {

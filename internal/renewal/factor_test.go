@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -72,13 +72,13 @@ func TestSecondFactor(t *testing.T) {
 				began := time.Now()
 				w.answer(body(200, text), reltioauthtest.OpToken)
 				w.connect("acme", password())
-				w.expect(w.acme(), rotation.Failed, fault.MFARequired)
+				w.expect(w.acme(), rotateapi.Failed, apierr.MFARequired)
 				if g := w.status(grant.StatusMFARequired); g.Shard != grant.ShardWaiting || !near(g.RetryAt, time.Now().Add(5*time.Minute)) {
 					t.Errorf("retry at %v in %q", g.RetryAt, g.Shard)
 				}
 				w.wantCounts(counts{})
 				for hour := range 30 {
-					w.expect(w.force(), rotation.Failed, fault.MFARequired)
+					w.expect(w.force(), rotateapi.Failed, apierr.MFARequired)
 					w.sweep()
 					w.renewer = w.fresh()
 					time.Sleep(time.Duration(hour) * time.Hour)
@@ -86,7 +86,7 @@ func TestSecondFactor(t *testing.T) {
 				}
 				w.wantLogins(began, 1)
 				w.connect("acme", with(password(), "scope", "s"))
-				w.expect(w.force(), rotation.Failed, fault.MFARequired)
+				w.expect(w.force(), rotateapi.Failed, apierr.MFARequired)
 				w.force()
 				w.wantLogins(began, 2)
 				w.resume()
@@ -97,7 +97,7 @@ func TestSecondFactor(t *testing.T) {
 				w.wantLogins(began, 3)
 				w.heal()
 				w.resume()
-				w.expect(w.force(), rotation.Renewed, "")
+				w.expect(w.force(), rotateapi.Renewed, "")
 				w.status(grant.StatusOK)
 			})
 		})
@@ -136,20 +136,20 @@ func TestSecondFactorAtARelogin(t *testing.T) {
 					w.toRelogin()
 					w.wantFactor("123456")
 					began := time.Now()
-					w.expect(w.renewAtEnd(), rotation.Renewed, "")
+					w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
 					w.wantLogins(began, 1)
-					if g := w.status(grant.StatusFailing); g.LastError != fault.MFARequired || !g.Living(time.Now()) {
+					if g := w.status(grant.StatusFailing); g.LastError != apierr.MFARequired || !g.Living(time.Now()) {
 						t.Errorf("last error %s, want a living token and MFARequired", g.LastError)
 					}
 					w.due()
 					hinder(w)
 					for range 3 {
-						w.renew(rotation.Request{Connection: "acme", Force: forced})
+						w.renew(rotateapi.Request{Connection: "acme", Force: forced})
 						time.Sleep(31 * time.Second)
 					}
 					w.heal()
 					for range 26 { // its refresh token ends meanwhile
-						w.renew(rotation.Request{Connection: "acme", Force: forced})
+						w.renew(rotateapi.Request{Connection: "acme", Force: forced})
 						w.sweep()
 						time.Sleep(time.Hour)
 					}
@@ -157,7 +157,7 @@ func TestSecondFactorAtARelogin(t *testing.T) {
 					w.status(grant.StatusMFARequired)
 					w.wantFactor("")
 					w.resume()
-					w.expect(w.acme(), rotation.Renewed, "")
+					w.expect(w.acme(), rotateapi.Renewed, "")
 					w.status(grant.StatusOK)
 					w.wantLogins(began, 2)
 				})
@@ -174,7 +174,7 @@ func TestSecondFactorInsteadOfADeadRefreshToken(t *testing.T) {
 		w.wantFactor("123456")
 		w.due()
 		began := time.Now()
-		w.expect(w.acme(), rotation.Failed, fault.MFARequired)
+		w.expect(w.acme(), rotateapi.Failed, apierr.MFARequired)
 		w.wantAsked(began, "refresh_token", "password")
 		for range 30 {
 			w.sweep()
@@ -195,7 +195,7 @@ func TestSecondFactorAtARefresh(t *testing.T) {
 				w.due()
 				w.answer(body(200, `{"state_token":{"token":"t"}}`), reltioauthtest.OpToken)
 				began := time.Now()
-				w.expect(w.acme(), rotation.Failed, fault.MFARequired)
+				w.expect(w.acme(), rotateapi.Failed, apierr.MFARequired)
 				for range 24 * 12 {
 					time.Sleep(5 * time.Minute)
 					w.sweep()
@@ -204,7 +204,7 @@ func TestSecondFactorAtARefresh(t *testing.T) {
 				w.status(grant.StatusMFARequired)
 				w.heal()
 				w.resume()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				w.status(grant.StatusOK)
 			})
 		})

@@ -10,14 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -27,8 +27,8 @@ import (
 type world struct {
 	t       testing.TB
 	out     *outside
-	table   *memory.Table
-	secrets *memory.Secrets
+	table   *memstore.Table
+	secrets *memstore.Secrets
 	// server is the usual one, other the one at otherURL.
 	server, other *reltioauthtest.Server
 	renewer       *renewal.Renewer
@@ -67,8 +67,8 @@ func newWorld(t testing.TB, change func(*reltioauthtest.Config)) *world {
 	}
 	w := &world{
 		t:       t,
-		table:   &memory.Table{},
-		secrets: &memory.Secrets{},
+		table:   &memstore.Table{},
+		secrets: &memstore.Secrets{},
 		server:  reltioauthtest.New(cfg),
 		other:   reltioauthtest.New(cfg),
 	}
@@ -215,13 +215,13 @@ func (w *world) parsed(name string) *connection.Connection {
 }
 
 // renew renews one connection by name, as an invocation of 90 s would.
-func (w *world) renew(request rotation.Request) renewal.Report {
+func (w *world) renew(request rotateapi.Request) renewal.Report {
 	w.t.Helper()
 	return w.within(90*time.Second, request)
 }
 
 // within is renew with less time.
-func (w *world) within(d time.Duration, request rotation.Request) renewal.Report {
+func (w *world) within(d time.Duration, request rotateapi.Request) renewal.Report {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), d)
 	defer cancel()
@@ -229,11 +229,11 @@ func (w *world) within(d time.Duration, request rotation.Request) renewal.Report
 }
 
 // acme renews the connection that most tests are about.
-func (w *world) acme() renewal.Report { return w.renew(rotation.Request{Connection: "acme"}) }
+func (w *world) acme() renewal.Report { return w.renew(rotateapi.Request{Connection: "acme"}) }
 
 // force renews it whatever the clock says.
 func (w *world) force() renewal.Report {
-	return w.renew(rotation.Request{Connection: "acme", Force: true})
+	return w.renew(rotateapi.Request{Connection: "acme", Force: true})
 }
 
 // started is a world whose connection has its first token.
@@ -243,7 +243,7 @@ func (w *world) started(fields map[string]any) grant.Grant {
 	if fields["grant_type"] == "authorization_code" {
 		w.authorize("acme")
 	} else {
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 	}
 	return w.grant("acme")
 }
@@ -256,9 +256,9 @@ func (w *world) atDue() renewal.Report {
 }
 
 // expect compares a report's outcome and error type.
-func (w *world) expect(got renewal.Report, outcome rotation.Outcome, e fault.Type) {
+func (w *world) expect(got renewal.Report, outcome rotateapi.Outcome, e apierr.Type) {
 	w.t.Helper()
-	var gotErr fault.Type
+	var gotErr apierr.Type
 	if got.Err != nil {
 		gotErr = got.Err.Type
 	}
@@ -319,7 +319,7 @@ type grantReport struct {
 }
 
 // sweep is one tick.
-func (w *world) sweep() rotation.Result {
+func (w *world) sweep() rotateapi.Result {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 90*time.Second)
 	defer cancel()
@@ -333,7 +333,7 @@ func (w *world) sweep() rotation.Result {
 // busy books the budget up to a moment.
 func (w *world) busy(next time.Time) {
 	w.t.Helper()
-	_, err := w.table.Reserve(w.t.Context(), host, budget.Window{
+	_, err := w.table.Reserve(w.t.Context(), host, ratelimit.Window{
 		Now: time.Now(), Earliest: next, Latest: next, Interval: time.Millisecond,
 	})
 	if err != nil {

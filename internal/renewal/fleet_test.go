@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -38,7 +38,7 @@ func (w *world) served(fleets ...[]string) {
 	w.t.Helper()
 	for _, names := range fleets {
 		for _, r := range w.together(names) {
-			w.expect(r, rotation.Renewed, "")
+			w.expect(r, rotateapi.Renewed, "")
 		}
 	}
 	time.Sleep(time.Hour)

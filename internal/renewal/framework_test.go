@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -17,8 +17,8 @@ import (
 type frameworkCase struct {
 	fields  map[string]any
 	wrong   func(w *world)
-	outcome rotation.Outcome
-	err     fault.Type
+	outcome rotateapi.Outcome
+	err     apierr.Type
 	status  grant.Status
 	said    grant.Refusal // code and status
 	counts  counts
@@ -37,21 +37,21 @@ func down(kind reltioauthtest.FaultKind) func(w *world) {
 func loginCases() map[string]frameworkCase {
 	user := func(wrong func(w *world)) frameworkCase {
 		return frameworkCase{
-			password(), wrong, rotation.Failed, fault.CredentialsRejected, grant.StatusFailing,
+			password(), wrong, rotateapi.Failed, apierr.CredentialsRejected, grant.StatusFailing,
 			grant.Refusal{Code: "invalid_grant", Status: 400},
 			counts{1, 0},
 		}
 	}
 	unclear := func(code string, fields map[string]any, wrong func(w *world)) frameworkCase {
 		return frameworkCase{
-			fields, wrong, rotation.Failed, fault.ReltioUnavailable, grant.StatusFailing,
+			fields, wrong, rotateapi.Failed, apierr.ReltioUnavailable, grant.StatusFailing,
 			grant.Refusal{Code: code, Status: 401},
 			counts{0, 1},
 		}
 	}
 	client := func(code string, fields map[string]any, wrong func(w *world)) frameworkCase {
 		return frameworkCase{
-			fields, wrong, rotation.Failed, fault.CredentialsRejected, grant.StatusFailing,
+			fields, wrong, rotateapi.Failed, apierr.CredentialsRejected, grant.StatusFailing,
 			grant.Refusal{Code: code, Status: 401},
 			counts{},
 		}
@@ -88,14 +88,14 @@ func loginCases() map[string]frameworkCase {
 		"without the grant type":       client("invalid_client", clientCredentials(), noGrantType),
 		"without the grant type, user": unclear("invalid_client", password(), noGrantType),
 		"a code is mailed": {
-			password(), func(w *world) { w.wantFactor("123456") }, rotation.Failed, fault.MFARequired,
+			password(), func(w *world) { w.wantFactor("123456") }, rotateapi.Failed, apierr.MFARequired,
 			grant.StatusMFARequired,
 			grant.Refusal{Code: "mfa_required", Status: 200},
 			counts{},
 		},
 		"a scope not allowed": {with(clientCredentials(), "scope", "nobody_has_it"), func(w *world) {
 			w.server.Configure(func(c *reltioauthtest.Config) { c.Clients[0].Scopes = []string{"entities_api"} })
-		}, rotation.Failed, fault.InvalidConnection, grant.StatusInvalidConnection, grant.Refusal{Code: "invalid_scope", Status: 400}, counts{}},
+		}, rotateapi.Failed, apierr.InvalidConnection, grant.StatusInvalidConnection, grant.Refusal{Code: "invalid_scope", Status: 400}, counts{}},
 	}
 }
 
@@ -132,14 +132,14 @@ func TestLoginAtTheFramework(t *testing.T) {
 func TestRefreshAtTheFramework(t *testing.T) {
 	unclear := func(code string, status int, fields map[string]any, wrong func(w *world)) frameworkCase {
 		return frameworkCase{
-			fields, wrong, rotation.Failed, fault.ReltioUnavailable, grant.StatusFailing,
+			fields, wrong, rotateapi.Failed, apierr.ReltioUnavailable, grant.StatusFailing,
 			grant.Refusal{Code: code, Status: status},
 			counts{},
 		}
 	}
 	dead := func(code string, status int, wrong func(w *world)) frameworkCase {
 		return frameworkCase{
-			authorizationCode(), wrong, rotation.Reauthorize, fault.ReauthorizationRequired, grant.StatusReauthorize,
+			authorizationCode(), wrong, rotateapi.Reauthorize, apierr.ReauthorizationRequired, grant.StatusReauthorize,
 			grant.Refusal{Code: code, Status: status},
 			counts{},
 		}
@@ -195,10 +195,10 @@ func TestFrameworkRestarts(t *testing.T) {
 					time.Sleep(time.Minute)
 					w.server.Restart()
 					if reported {
-						w.expect(w.reject(), rotation.Renewed, "")
+						w.expect(w.reject(), rotateapi.Renewed, "")
 					} else {
 						w.due()
-						w.expect(w.acme(), rotation.Renewed, "")
+						w.expect(w.acme(), rotateapi.Renewed, "")
 					}
 					if g := w.status(grant.StatusOK); !w.server.Alive(g.AccessToken) {
 						t.Error("no valid token")
@@ -264,7 +264,7 @@ func TestReportedTokenOfAClientInTheForm(t *testing.T) {
 					})
 					w.server.Kill(w.started(with(clientCredentials(), "client_auth", "post")).Fingerprint)
 					time.Sleep(time.Minute)
-					w.expect(w.reject(), rotation.Renewed, "")
+					w.expect(w.reject(), rotateapi.Renewed, "")
 					if g := w.status(grant.StatusOK); !w.server.Alive(g.AccessToken) {
 						t.Error("the dead token was not replaced")
 					}

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -17,7 +17,7 @@ func (w *world) refusedLiving() grant.Grant {
 	w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON = "86400" })
 	w.started(authorizationCode())
 	w.answer(says(400, "invalid_grant"), reltioauthtest.OpToken)
-	w.expect(w.force(), rotation.Reauthorize, fault.ReauthorizationRequired)
+	w.expect(w.force(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 	g := w.status(grant.StatusReauthorize)
 	w.heal()
 	w.server.Kill(g.Fingerprint)
@@ -29,14 +29,14 @@ func (w *world) refusedLiving() grant.Grant {
 func TestReportedTokenWhenTheHourlyTryIsDue(t *testing.T) {
 	for name, c := range map[string]struct {
 		hinder func(w *world)
-		want   rotation.Outcome
-		err    fault.Type
+		want   rotateapi.Outcome
+		err    apierr.Type
 	}{
-		"as it should": {func(*world) {}, rotation.Renewed, ""},
+		"as it should": {func(*world) {}, rotateapi.Renewed, ""},
 		"Reltio is down": {func(w *world) {
 			w.answer(says(503, "server_error"), reltioauthtest.OpToken)
-		}, rotation.Failed, fault.ReltioUnavailable},
-		"no instant": {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotation.LeftOver, fault.RateLimited},
+		}, rotateapi.Failed, apierr.ReltioUnavailable},
+		"no instant": {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.LeftOver, apierr.RateLimited},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -45,7 +45,7 @@ func TestReportedTokenWhenTheHourlyTryIsDue(t *testing.T) {
 				c.hinder(w)
 				w.expect(w.reject(), c.want, c.err)
 				w.heal()
-				if c.want == rotation.Renewed {
+				if c.want == rotateapi.Renewed {
 					w.status(grant.StatusOK)
 					return
 				}
@@ -65,7 +65,7 @@ func TestReportedTokenBeforeTheHourlyTry(t *testing.T) {
 		began := time.Now().Add(time.Nanosecond)
 		for time.Since(g.TriedAt) < 59*time.Minute {
 			time.Sleep(20 * time.Second)
-			if got := w.reject(); got.Outcome != rotation.Unchanged {
+			if got := w.reject(); got.Outcome != rotateapi.Unchanged {
 				t.Errorf("outcome %s, want unchanged", got.Outcome)
 			}
 		}
@@ -74,7 +74,7 @@ func TestReportedTokenBeforeTheHourlyTry(t *testing.T) {
 			t.Errorf("retry at %v, tried at %v, want a try within five minutes after the hour", next.RetryAt, next.TriedAt)
 		}
 		time.Sleep(6 * time.Minute)
-		w.expect(w.reject(), rotation.Renewed, "")
+		w.expect(w.reject(), rotateapi.Renewed, "")
 	})
 }
 
@@ -85,11 +85,11 @@ func TestRefreshRefusedAfterASuccess(t *testing.T) {
 		w.started(password())
 		w.toRelogin()
 		w.answer(says(401, "invalid_client"), reltioauthtest.OpToken, "password")
-		w.expect(w.renewAtEnd(), rotation.Renewed, "")
+		w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
 		w.answer(says(401, "invalid_client"), reltioauthtest.OpToken)
 		time.Sleep(time.Until(w.grant("acme").ExpiresAt))
 		for want := 1; want <= 2; want++ {
-			w.expect(w.atDue(), rotation.Failed, fault.ReltioUnavailable)
+			w.expect(w.atDue(), rotateapi.Failed, apierr.ReltioUnavailable)
 			if g := w.status(grant.StatusFailing); g.Refusals != want {
 				t.Errorf("%d refusals in a row, want %d", g.Refusals, want)
 			}
@@ -120,7 +120,7 @@ func TestRefreshOfAWaitingGrantSparesItsToken(t *testing.T) {
 				w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON = "86400" })
 				w.started(authorizationCode())
 				w.answer(says(400, "invalid_grant"), reltioauthtest.OpToken)
-				w.expect(w.force(), rotation.Reauthorize, fault.ReauthorizationRequired)
+				w.expect(w.force(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 				w.heal()
 				began := time.Now().Add(time.Nanosecond)
 				time.Sleep(time.Minute)
@@ -152,7 +152,7 @@ func TestSecretThatCanBeReadAgain(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(authorizationCode())
 		w.connectText("acme", "{")
-		w.expect(w.force(), rotation.Failed, fault.InvalidConnection)
+		w.expect(w.force(), rotateapi.Failed, apierr.InvalidConnection)
 		w.status(grant.StatusInvalidConnection)
 		w.connect("acme", authorizationCode())
 		began := time.Now().Add(time.Nanosecond)

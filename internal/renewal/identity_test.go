@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -35,7 +35,7 @@ func TestAnotherIdentity(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.behave(func(b *reltioauthtest.Behaviour) { newTokens(b); rotating(b) })
 				w.started(password())
-				w.expect(w.force(), rotation.Renewed, "")
+				w.expect(w.force(), rotateapi.Renewed, "")
 				before := w.grant("acme")
 				if before.RefreshMode != grant.Overlap {
 					t.Fatalf("mode %s, want overlap", before.RefreshMode)
@@ -56,7 +56,7 @@ func TestAnotherIdentity(t *testing.T) {
 					}
 					return nil
 				}
-				w.expect(w.force(), rotation.Renewed, "")
+				w.expect(w.force(), rotateapi.Renewed, "")
 				if len(removed) != 1 {
 					t.Errorf("removed in %d writes, want 1", len(removed))
 				}
@@ -80,7 +80,7 @@ func TestAnotherIdentityIsSeenWhenDue(t *testing.T) {
 	bubble(t, func(w *world) {
 		before := w.started(password())
 		w.connect("acme", elsewhere())
-		w.expect(w.acme(), rotation.Unchanged, "")
+		w.expect(w.acme(), rotateapi.Unchanged, "")
 		w.wantGrant(before)
 		time.Sleep(time.Until(before.Due()))
 		if got := w.sweep(); got.Renewed != 1 {
@@ -97,9 +97,9 @@ func TestIdentityThereAndBack(t *testing.T) {
 	bubble(t, func(w *world) {
 		first := w.started(authorizationCode())
 		w.connect("acme", with(authorizationCode(), "tenant_id", "tenant-2"))
-		w.expect(w.force(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.force(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		w.connect("acme", authorizationCode())
-		w.expect(w.force(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.force(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		if presented(w.server, first.RefreshFingerprint) {
 			t.Error("the refresh token of before was sent")
 		}
@@ -132,9 +132,9 @@ func TestRefreshTokenAddedBehindTheTombstone(t *testing.T) {
 					}
 					return nil
 				}
-				w.expect(w.force(), rotation.Renewed, "")
+				w.expect(w.force(), rotateapi.Renewed, "")
 				w.due()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				if presented(w.other, before.RefreshFingerprint) {
 					t.Error("the old refresh token was sent to the new server")
 				}
@@ -156,10 +156,10 @@ func TestStalledRenewalBuriesNothing(t *testing.T) {
 			}
 			stalled = true
 			time.Sleep(2 * lease.Term)
-			w.expect(w.force(), rotation.Renewed, "")
+			w.expect(w.force(), rotateapi.Renewed, "")
 			return nil
 		}
-		w.expect(w.force(), rotation.Contended, "")
+		w.expect(w.force(), rotateapi.Contended, "")
 		if g := w.status(grant.StatusOK); w.vault().Fingerprint() != g.RefreshFingerprint {
 			t.Error("the next holder's refresh token is buried")
 		}
@@ -175,7 +175,7 @@ func TestAnotherIdentityWhileTheVaultIsDown(t *testing.T) {
 				before := w.started(password())
 				w.connect("acme", elsewhere())
 				w.out.fail(always, op)
-				w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+				w.expect(w.force(), rotateapi.Failed, apierr.StoreUnavailable)
 				g := w.status(grant.StatusFailing)
 				if g.HasToken() {
 					t.Error("the old access token is handed out still")
@@ -185,7 +185,7 @@ func TestAnotherIdentityWhileTheVaultIsDown(t *testing.T) {
 				}
 				w.heal()
 				time.Sleep(time.Minute)
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				if presented(w.other, before.RefreshFingerprint) {
 					t.Error("the old refresh token was sent")
 				}
@@ -213,7 +213,7 @@ func TestAnotherIdentityAfterACrash(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		w.connect("acme", elsewhere())
-		w.expect(w.force(), rotation.Renewed, "")
+		w.expect(w.force(), rotateapi.Renewed, "")
 		if presented(w.other, left) {
 			t.Error("the old refresh token was sent to the new server")
 		}
@@ -222,7 +222,7 @@ func TestAnotherIdentityAfterACrash(t *testing.T) {
 
 func TestSecretNeverThere(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
+		w.expect(w.acme(), rotateapi.Failed, apierr.UnknownConnection)
 		if g := w.grant("acme"); g.Shard != "" || g.TTL.IsZero() {
 			t.Errorf("shard %q, ttl %v", g.Shard, g.TTL)
 		}
@@ -244,7 +244,7 @@ func TestSecretMalformed(t *testing.T) {
 				w.connectText("acme", c.text)
 				dialled := w.out.count(connect)
 				report := w.force()
-				w.expect(report, rotation.Failed, fault.InvalidConnection)
+				w.expect(report, rotateapi.Failed, apierr.InvalidConnection)
 				if got := report.Err.Message; len(got) < len(c.want) || got[:len(c.want)] != c.want {
 					t.Errorf("message %q, want %q", got, c.want)
 				}
@@ -270,7 +270,7 @@ func TestHostTakenOffTheList(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())
 		w.renewer.Hosts = connection.Hosts{otherHost}
-		w.expect(w.force(), rotation.Failed, fault.InvalidConnection)
+		w.expect(w.force(), rotateapi.Failed, apierr.InvalidConnection)
 		w.wantRequests(1)
 	})
 }

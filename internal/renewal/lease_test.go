@@ -7,14 +7,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // handed takes a lease as issue does and hands it over.
-func (w *world) handed(term time.Duration) rotation.Request {
+func (w *world) handed(term time.Duration) rotateapi.Request {
 	w.t.Helper()
 	l, err := w.table.TakeLease(w.t.Context(), lease.Request{
 		Connection: "acme", Owner: lease.NewOwner(), Now: time.Now(), Until: time.Now().Add(term),
@@ -22,7 +22,7 @@ func (w *world) handed(term time.Duration) rotation.Request {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return rotation.Request{Connection: "acme", Lease: &rotation.Lease{Owner: l.Owner, Epoch: l.Epoch}}
+	return rotateapi.Request{Connection: "acme", Lease: &rotateapi.Lease{Owner: l.Owner, Epoch: l.Epoch}}
 }
 
 // seize is what an operator or callback does: the lease over anyone's head.
@@ -57,7 +57,7 @@ func TestLeaseAdopted(t *testing.T) {
 		w.connect("acme", password())
 		request := w.handed(lease.SyncTerm)
 		time.Sleep(lease.SyncTerm + time.Second) // adoption needs only owner and epoch
-		w.expect(w.renew(request), rotation.Renewed, "")
+		w.expect(w.renew(request), rotateapi.Renewed, "")
 		if got := w.grant("acme").Epoch; got != request.Lease.Epoch+1 {
 			t.Errorf("epoch %d, want %d", got, request.Lease.Epoch+1)
 		}
@@ -66,9 +66,9 @@ func TestLeaseAdopted(t *testing.T) {
 		}
 		// The event comes again, at once and much later.
 		before := w.grant("acme")
-		w.expect(w.renew(request), rotation.Contended, "")
+		w.expect(w.renew(request), rotateapi.Contended, "")
 		time.Sleep(2 * time.Hour)
-		w.expect(w.renew(request), rotation.Contended, "")
+		w.expect(w.renew(request), rotateapi.Contended, "")
 		w.wantRequests(1)
 		w.wantGrant(before)
 	})
@@ -78,11 +78,11 @@ func TestLeaseHeldByAnother(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", password())
 		w.handed(lease.AsyncTerm)
-		w.expect(w.acme(), rotation.Contended, "")
-		w.expect(w.force(), rotation.Contended, "")
+		w.expect(w.acme(), rotateapi.Contended, "")
+		w.expect(w.force(), rotateapi.Contended, "")
 		w.wantRequests(0)
 		time.Sleep(lease.AsyncTerm)
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 	})
 }
 
@@ -94,11 +94,11 @@ func TestLeaseGoneWithAGrantOfHighEpoch(t *testing.T) {
 		if err := w.table.PutGrant(w.t.Context(), held, g); err != nil {
 			t.Fatal(err)
 		}
-		w.expect(w.force(), rotation.Renewed, "")
+		w.expect(w.force(), rotateapi.Renewed, "")
 		if got := w.grant("acme").Epoch; got != 42 {
 			t.Errorf("epoch %d, want 42", got)
 		}
-		w.expect(w.force(), rotation.Renewed, "")
+		w.expect(w.force(), rotateapi.Renewed, "")
 		if got := w.grant("acme").Epoch; got != 43 {
 			t.Errorf("epoch %d, want 43", got)
 		}
@@ -110,17 +110,17 @@ func TestLeaseGoneWithAGrantOfHighEpoch(t *testing.T) {
 func TestLeaseKeptOnlyWhereThereWasNothingToDo(t *testing.T) {
 	for name, c := range map[string]struct {
 		arrange func(w *world)
-		request rotation.Request
+		request rotateapi.Request
 		adopt   bool
-		want    rotation.Outcome
+		want    rotateapi.Outcome
 		free    bool
 	}{
-		"adopted, a living token":         {nil, rotation.Request{}, true, rotation.Unchanged, false},
-		"taken, a living token":           {nil, rotation.Request{}, false, rotation.Unchanged, true},
-		"adopted, renewed":                {nil, rotation.Request{Force: true}, true, rotation.Renewed, true},
-		"adopted, failed":                 {func(w *world) { w.out.fail(always, connect) }, rotation.Request{Force: true}, true, rotation.Failed, true},
-		"adopted, left over":              {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotation.Request{Force: true}, true, rotation.LeftOver, true},
-		"adopted, no living token, error": {func(w *world) { w.noToken() }, rotation.Request{}, true, rotation.Unchanged, true},
+		"adopted, a living token":         {nil, rotateapi.Request{}, true, rotateapi.Unchanged, false},
+		"taken, a living token":           {nil, rotateapi.Request{}, false, rotateapi.Unchanged, true},
+		"adopted, renewed":                {nil, rotateapi.Request{Force: true}, true, rotateapi.Renewed, true},
+		"adopted, failed":                 {func(w *world) { w.out.fail(always, connect) }, rotateapi.Request{Force: true}, true, rotateapi.Failed, true},
+		"adopted, left over":              {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.Request{Force: true}, true, rotateapi.LeftOver, true},
+		"adopted, no living token, error": {func(w *world) { w.noToken() }, rotateapi.Request{}, true, rotateapi.Unchanged, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -150,7 +150,7 @@ func (w *world) noToken() {
 	w.t.Helper()
 	w.answer(says(503, "server_error"), "token")
 	time.Sleep(time.Until(w.grant("acme").ExpiresAt))
-	w.expect(w.force(), rotation.Failed, fault.ReltioUnavailable)
+	w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 }
 
 // Somebody takes the lease over before anything is sent.
@@ -167,7 +167,7 @@ func TestLeaseLostBeforeSending(t *testing.T) {
 					}
 					return nil
 				}
-				w.expect(w.force(), rotation.Contended, "")
+				w.expect(w.force(), rotateapi.Contended, "")
 				w.wantRequests(requests)
 				w.wantGrant(before)
 			})
@@ -204,7 +204,7 @@ func TestStalledWriterChangesNothing(t *testing.T) {
 					return nil
 				}
 				requests := w.requests()
-				w.expect(w.force(), rotation.Contended, "")
+				w.expect(w.force(), rotateapi.Contended, "")
 				w.wantGrant(before)
 				w.wantRequests(requests + 1)
 				if w.free() {
@@ -235,7 +235,7 @@ func TestStalledWriterDoesNotRaiseItself(t *testing.T) {
 			}
 			return nil
 		}
-		w.expect(w.force(), rotation.Contended, "")
+		w.expect(w.force(), rotateapi.Contended, "")
 		w.wantGrant(before)
 		w.wantRequests(2)
 	})
@@ -245,19 +245,19 @@ func TestStalledWriterDoesNotRaiseItself(t *testing.T) {
 func TestNothingIsSentWithoutTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		time time.Duration
-		want rotation.Outcome
+		want rotateapi.Outcome
 	}{
-		"enough":                {18100 * time.Millisecond, rotation.Renewed},
-		"not for wait and work": {17900 * time.Millisecond, rotation.LeftOver},
-		"a second":              {time.Second, rotation.LeftOver},
+		"enough":                {18100 * time.Millisecond, rotateapi.Renewed},
+		"not for wait and work": {17900 * time.Millisecond, rotateapi.LeftOver},
+		"a second":              {time.Second, rotateapi.LeftOver},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.connect("acme", password())
-				report := w.within(c.time, rotation.Request{Connection: "acme"})
+				report := w.within(c.time, rotateapi.Request{Connection: "acme"})
 				w.expect(report, c.want, "")
 				w.wantAttempts(0)
-				if c.want == rotation.LeftOver {
+				if c.want == rotateapi.LeftOver {
 					w.wantRequests(0)
 				}
 				if !w.free() {
@@ -279,7 +279,7 @@ func TestNothingIsSentUnderALeaseThatEnds(t *testing.T) {
 			}
 			return nil
 		}
-		w.expect(w.acme(), rotation.LeftOver, "")
+		w.expect(w.acme(), rotateapi.LeftOver, "")
 		w.heal()
 		w.wantRequests(0)
 		w.wantAttempts(0)
@@ -297,7 +297,7 @@ func TestAnswerIsStoredThoughTheCallerIsGone(t *testing.T) {
 			}
 			return nil
 		}
-		w.renewer.Renew(ctx, rotation.Request{Connection: "acme"})
+		w.renewer.Renew(ctx, rotateapi.Request{Connection: "acme"})
 		w.heal()
 		g := w.status(grant.StatusOK)
 		if !g.Living(time.Now()) || w.vault().Fingerprint() != g.RefreshFingerprint {
@@ -315,7 +315,7 @@ func TestFrozenWhileTakingTheLease(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", clientCredentials())
 		w.renewer.Leases = frozenLeases{w.renewer.Leases}
-		w.expect(w.acme(), rotation.Contended, "")
+		w.expect(w.acme(), rotateapi.Contended, "")
 		w.wantRequests(0)
 	})
 }

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -23,23 +23,23 @@ func TestTokenLimit(t *testing.T) {
 		w.connect("acme", clientCredentials())
 		w.connect("other", with(with(clientCredentials(), "client_id", "client-2"), "client_secret", "client-secret-2"))
 		for range 2 {
-			w.expect(w.acme(), rotation.Failed, fault.RateLimited)
+			w.expect(w.acme(), rotateapi.Failed, apierr.RateLimited)
 			w.status(grant.StatusFailing)
 			time.Sleep(2 * time.Second)
-			if r := w.renew(rotation.Request{Connection: "other", Force: true}); r.Err != nil {
+			if r := w.renew(rotateapi.Request{Connection: "other", Force: true}); r.Err != nil {
 				t.Fatal(r.Err)
 			}
 			time.Sleep(time.Until(w.grant("acme").RetryAt))
 		}
-		w.expect(w.acme(), rotation.Failed, fault.TokenLimitReached)
+		w.expect(w.acme(), rotateapi.Failed, apierr.TokenLimitReached)
 		g := w.status(grant.StatusTokenLimit)
 		if g.Shard != grant.ShardDue {
 			t.Errorf("shard %q, want due", g.Shard)
 		}
 		time.Sleep(time.Until(g.RetryAt))
-		w.expect(w.acme(), rotation.Failed, fault.TokenLimitReached)
+		w.expect(w.acme(), rotateapi.Failed, apierr.TokenLimitReached)
 		time.Sleep(time.Hour)
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 		w.status(grant.StatusOK)
 	})
 }
@@ -49,11 +49,11 @@ func TestTokenLimit(t *testing.T) {
 // only if a request of another client was answered with a token meanwhile.
 func TestTokenLimitIsARowOf429(t *testing.T) {
 	const throttled, down, busy, other, own = 429, 503, 0, 1, 2
-	limited, reached := fault.RateLimited, fault.TokenLimitReached
+	limited, reached := apierr.RateLimited, apierr.TokenLimitReached
 	for name, c := range map[string]struct {
 		fields  map[string]any // nil: client credentials
 		answers []int
-		want    fault.Type
+		want    apierr.Type
 	}{
 		"two":                             {nil, []int{throttled, other, throttled}, limited},
 		"three":                           {nil, []int{throttled, other, throttled, throttled}, reached},
@@ -87,11 +87,11 @@ func TestTokenLimitIsARowOf429(t *testing.T) {
 					switch status {
 					case busy:
 						w.busy(time.Now().Add(8 * time.Second))
-						w.expect(w.force(), rotation.LeftOver, fault.RateLimited)
+						w.expect(w.force(), rotateapi.LeftOver, apierr.RateLimited)
 					case other, own:
 						w.heal()
 						name := map[int]string{other: "other", own: "own"}[status]
-						if r := w.renew(rotation.Request{Connection: name, Force: true}); r.Err != nil {
+						if r := w.renew(rotateapi.Request{Connection: name, Force: true}); r.Err != nil {
 							t.Fatal(r.Err)
 						}
 					default:
@@ -99,7 +99,7 @@ func TestTokenLimitIsARowOf429(t *testing.T) {
 						last = w.force()
 					}
 				}
-				w.expect(last, rotation.Failed, c.want)
+				w.expect(last, rotateapi.Failed, c.want)
 			})
 		})
 	}
@@ -119,7 +119,7 @@ func TestThrottledAgainAndAgain(t *testing.T) {
 					Kind: reltioauthtest.FaultStatus, Status: 429, Header: http.Header{"Retry-After": {"280"}},
 				}, reltioauthtest.OpToken)
 				for range 5 {
-					w.expect(w.atDue(), rotation.Failed, fault.RateLimited)
+					w.expect(w.atDue(), rotateapi.Failed, apierr.RateLimited)
 					g, now := w.status(grant.StatusFailing), time.Now()
 					r, err := w.table.Budget(w.t.Context(), host)
 					if wait := g.RetryAt.Sub(now); wait < 279*time.Second || err != nil || r.PausedUntil.Sub(now) < 279*time.Second {
@@ -127,7 +127,7 @@ func TestThrottledAgainAndAgain(t *testing.T) {
 					}
 				}
 				w.heal()
-				w.expect(w.atDue(), rotation.Renewed, "")
+				w.expect(w.atDue(), rotateapi.Renewed, "")
 				if g := w.status(grant.StatusOK); g.Throttles != 0 {
 					t.Errorf("%d throttles, want none", g.Throttles)
 				}

@@ -8,10 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // kinds are connections of every grant type.
@@ -40,7 +40,7 @@ func TestSecretThatComesBack(t *testing.T) {
 					before := w.started(fields)
 					requests := w.requests()
 					w.disconnect("acme")
-					w.expect(w.force(), rotation.Failed, fault.UnknownConnection)
+					w.expect(w.force(), rotateapi.Failed, apierr.UnknownConnection)
 					w.sweeps(away)
 					believed := away >= time.Minute
 					if g := w.grant("acme"); g.Living(time.Now()) == believed || (g.Status == grant.StatusUnknown) != believed {
@@ -114,13 +114,13 @@ func TestSecretMissing(t *testing.T) {
 				w.disconnect("acme")
 				for _, wait := range []time.Duration{0, time.Second, 58 * time.Second} { // the last one is 59 s later
 					time.Sleep(wait)
-					w.expect(w.force(), rotation.Failed, fault.UnknownConnection)
+					w.expect(w.force(), rotateapi.Failed, apierr.UnknownConnection)
 					if g := w.status(grant.StatusFailing); g.Fingerprint != before.Fingerprint || !g.Living(time.Now()) {
 						t.Fatal("it is believed too early")
 					}
 				}
 				time.Sleep(time.Second)
-				w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
+				w.expect(w.acme(), rotateapi.Failed, apierr.UnknownConnection)
 				g := w.grant("acme")
 				want := grant.Grant{
 					Connection: "acme", Epoch: g.Epoch, Owner: g.Owner, Version: before.Version, Status: grant.StatusUnknown,
@@ -133,7 +133,7 @@ func TestSecretMissing(t *testing.T) {
 					t.Errorf("the refresh token is buried, in %d writes", n)
 				}
 				reads := w.out.count(readSecret) // within a minute nothing is read
-				w.expect(w.acme(), rotation.Unchanged, fault.UnknownConnection)
+				w.expect(w.acme(), rotateapi.Unchanged, apierr.UnknownConnection)
 				if got := w.out.count(readSecret); got != reads {
 					t.Errorf("%d reads of the secret within the minute", got-reads)
 				}
@@ -156,7 +156,7 @@ func TestSecretThatComesBackAsAnothers(t *testing.T) {
 					requests := w.requests()
 					time.Sleep(time.Minute)
 					report := w.force()
-					if want := map[bool]rotation.Outcome{true: rotation.Reauthorize, false: rotation.Renewed}[name == "authorization_code"]; report.Outcome != want {
+					if want := map[bool]rotateapi.Outcome{true: rotateapi.Reauthorize, false: rotateapi.Renewed}[name == "authorization_code"]; report.Outcome != want {
 						t.Errorf("outcome %s (%v), want %s", report.Outcome, report.Err, want)
 					}
 					if g := w.grant("acme"); g.Fingerprint == before.Fingerprint || before.HasRefreshToken() && presented(w.other, before.RefreshFingerprint) {
@@ -177,7 +177,7 @@ func TestSecretMissingWhileTheVaultIsDown(t *testing.T) {
 		w.out.fail(always, vaultPut, vaultCurrent, vaultVersion)
 		w.force()
 		time.Sleep(time.Minute)
-		w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
+		w.expect(w.acme(), rotateapi.Failed, apierr.UnknownConnection)
 		w.status(grant.StatusUnknown)
 	})
 }
@@ -195,12 +195,12 @@ func TestSecretMissingInARelogin(t *testing.T) {
 			}
 			return nil
 		}
-		w.expect(w.renewAtEnd(), rotation.Failed, fault.UnknownConnection)
+		w.expect(w.renewAtEnd(), rotateapi.Failed, apierr.UnknownConnection)
 		if !w.grant("acme").Living(time.Now()) {
 			t.Error("callers have no token")
 		}
 		time.Sleep(time.Minute)
-		w.expect(w.acme(), rotation.Failed, fault.UnknownConnection)
+		w.expect(w.acme(), rotateapi.Failed, apierr.UnknownConnection)
 		if w.status(grant.StatusUnknown).HasToken() {
 			t.Error("the token of a connection that is gone is handed out")
 		}
@@ -224,7 +224,7 @@ func TestUnlabelledRefreshTokenOfASecretThatComesBack(t *testing.T) {
 		}
 		time.Sleep(time.Minute) // the lease's
 		w.disconnect("acme")
-		w.expect(w.force(), rotation.Failed, fault.UnknownConnection)
+		w.expect(w.force(), rotateapi.Failed, apierr.UnknownConnection)
 		w.sweeps(3 * time.Minute)
 		w.status(grant.StatusUnknown)
 		w.connect("acme", authorizationCode())

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -29,22 +29,22 @@ func TestMistakesMakeNoHostRefusing(t *testing.T) {
 		fields func(i int) map[string]any
 		// before is what was accepted; nil: the connection is new.
 		before func(i int) map[string]any
-		err    fault.Type
+		err    apierr.Type
 		most   int // requests of each in five minutes
 	}{
-		"new, wrong client secrets":     {func(i int) map[string]any { return wrong(client(i), "client_secret") }, nil, fault.CredentialsRejected, 5},
-		"new, wrong passwords":          {func(i int) map[string]any { return wrong(user(i), "password") }, nil, fault.CredentialsRejected, 2},
-		"new, wrong clients of users":   {func(i int) map[string]any { return wrong(user(i), "client_secret") }, nil, fault.ReltioUnavailable, 2},
-		"changed to wrong secrets":      {func(i int) map[string]any { return wrong(client(i), "client_secret") }, client, fault.CredentialsRejected, 5},
-		"changed to wrong passwords":    {func(i int) map[string]any { return wrong(user(i), "password") }, user, fault.CredentialsRejected, 2},
-		"changed to scopes not allowed": {func(i int) map[string]any { return with(client(i), "scope", "nobody_has_it") }, client, fault.InvalidConnection, 1},
+		"new, wrong client secrets":     {func(i int) map[string]any { return wrong(client(i), "client_secret") }, nil, apierr.CredentialsRejected, 5},
+		"new, wrong passwords":          {func(i int) map[string]any { return wrong(user(i), "password") }, nil, apierr.CredentialsRejected, 2},
+		"new, wrong clients of users":   {func(i int) map[string]any { return wrong(user(i), "client_secret") }, nil, apierr.ReltioUnavailable, 2},
+		"changed to wrong secrets":      {func(i int) map[string]any { return wrong(client(i), "client_secret") }, client, apierr.CredentialsRejected, 5},
+		"changed to wrong passwords":    {func(i int) map[string]any { return wrong(user(i), "password") }, user, apierr.CredentialsRejected, 2},
+		"changed to scopes not allowed": {func(i int) map[string]any { return with(client(i), "scope", "nobody_has_it") }, client, apierr.InvalidConnection, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.server.Configure(func(cfg *reltioauthtest.Config) {
 					cfg.Behaviour.OmitRefreshToken = true
 					cfg.Fault = func(r reltioauthtest.Request) reltioauthtest.Fault {
-						if c.err == fault.InvalidConnection && r.ClientID != "client-1" && !r.At.Before(time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)) {
+						if c.err == apierr.InvalidConnection && r.ClientID != "client-1" && !r.At.Before(time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)) {
 							return says(400, "invalid_scope")
 						}
 						return reltioauthtest.Fault{}
@@ -70,7 +70,7 @@ func TestMistakesMakeNoHostRefusing(t *testing.T) {
 				time.Sleep(time.Second)
 				began := time.Now()
 				for _, name := range names {
-					w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.Failed, c.err)
+					w.expect(w.renew(rotateapi.Request{Connection: name, Force: true}), rotateapi.Failed, c.err)
 				}
 				for range 5 {
 					w.sweep()
@@ -117,7 +117,7 @@ func TestDeadRefreshTokensMakeNoHostRefusing(t *testing.T) {
 			}
 			w.answer(says(status, code), reltioauthtest.OpToken, "refresh_token")
 			for _, name := range []string{"acme", "second", "third", "fourth"} {
-				w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.Reauthorize, fault.ReauthorizationRequired)
+				w.expect(w.renew(rotateapi.Request{Connection: name, Force: true}), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 			}
 			if r, err := w.table.Budget(t.Context(), host); err != nil || r.Refusing() {
 				t.Errorf("%v (%v), want a host that refuses nobody", r, err)
@@ -137,13 +137,13 @@ func TestAcceptedBeforeAnOutage(t *testing.T) {
 		w.served(names)
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
 		for _, name := range names {
-			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.ReltioUnavailable)
+			w.expect(w.renew(rotateapi.Request{Connection: name}), rotateapi.Failed, apierr.ReltioUnavailable)
 		}
 		w.renewer = w.fresh()
 		w.refuseAll()
 		time.Sleep(time.Minute)
 		for _, name := range names {
-			w.renew(rotation.Request{Connection: name})
+			w.renew(rotateapi.Request{Connection: name})
 		}
 		if r, err := w.table.Budget(t.Context(), host); err != nil || !r.Refusing() {
 			t.Errorf("%v (%v), want a refusing host", r, err)

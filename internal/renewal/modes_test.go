@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -142,7 +142,7 @@ func (c unprovenCase) renew(w *world) {
 		within = c.within
 	}
 	time.Sleep(time.Until(w.grant("acme").ExpiresAt.Add(-before)))
-	w.expect(w.within(within, rotation.Request{Connection: "acme", Force: true}), rotation.Renewed, "")
+	w.expect(w.within(within, rotateapi.Request{Connection: "acme", Force: true}), rotateapi.Renewed, "")
 }
 
 // While the host is paused nothing is asked, and so nothing learned.
@@ -154,14 +154,14 @@ func TestModeNotLearnedWhileTheHostIsPaused(t *testing.T) {
 			if op != sendToken {
 				return nil
 			}
-			_, err := w.table.Throttled(t.Context(), host, budget.Throttle{Client: "another", Now: time.Now(), RetryAfter: time.Minute})
+			_, err := w.table.Throttled(t.Context(), host, ratelimit.Throttle{Client: "another", Now: time.Now(), RetryAfter: time.Minute})
 			return err
 		}
 		began := time.Now().Add(time.Nanosecond)
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 		w.heal()
 		w.wantAsked(began, "client_credentials")
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 		if g := w.status(grant.StatusOK); g.Mode() != grant.Overlap {
 			t.Errorf("mode %s, want overlap, learned another time", g.Mode())
 		}
@@ -182,12 +182,12 @@ func TestModeCannotBeStored(t *testing.T) {
 			}
 			return nil
 		}
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 		w.heal()
 		if g := w.status(grant.StatusOK); g.Mode() != grant.Unknown || g.Version != 2 {
 			t.Errorf("version %d, mode %s", g.Version, g.Mode())
 		}
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 		if g := w.grant("acme"); g.Mode() != grant.Overlap {
 			t.Errorf("mode %s, want overlap", g.Mode())
 		}

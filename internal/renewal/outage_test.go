@@ -7,22 +7,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
 // invitations counts the links that are made.
 type invitations struct {
-	authorization.Store
+	authrequest.Store
 	made atomic.Int32
 }
 
-func (i *invitations) PutInvitation(ctx context.Context, v authorization.Invitation) error {
+func (i *invitations) PutInvitation(ctx context.Context, v authrequest.Invitation) error {
 	i.made.Add(1)
 	return i.Store.PutInvitation(ctx, v)
 }
@@ -56,7 +56,7 @@ func TestEventsAfterAnOutageOfTheBus(t *testing.T) {
 	}
 	ended := func(w *world) {
 		w.server.Kill(w.grant("acme").RefreshFingerprint)
-		w.expect(w.force(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.force(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 	}
 	malformed := func(w *world) { w.connectText("acme", "{"); w.force(); w.status(grant.StatusInvalidConnection) }
 	authorized := func(w *world) {
@@ -68,15 +68,15 @@ func TestEventsAfterAnOutageOfTheBus(t *testing.T) {
 	for name, c := range map[string]struct {
 		fields map[string]any
 		steps  []step
-		want   []event.Type
+		want   []grant.EventType
 	}{
-		"rejected":                         {password(), []step{reject}, []event.Type{event.CredentialsRejected}},
-		"rejected and accepted":            {password(), []step{reject, accept}, []event.Type{event.Recovered}},
-		"rejected, accepted, rejected":     {password(), []step{reject, accept, reject}, []event.Type{event.CredentialsRejected}},
+		"rejected":                         {password(), []step{reject}, []grant.EventType{grant.CredentialsRejected}},
+		"rejected and accepted":            {password(), []step{reject, accept}, []grant.EventType{grant.Recovered}},
+		"rejected, accepted, rejected":     {password(), []step{reject, accept, reject}, []grant.EventType{grant.CredentialsRejected}},
 		"rejected and malformed":           {password(), []step{reject, malformed}, nil},
 		"rejected, malformed, accepted":    {password(), []step{reject, malformed, accept}, nil},
 		"rejected and gone":                {password(), []step{reject, func(w *world) { w.disconnect("acme"); w.sweeps(10 * time.Minute) }}, nil},
-		"ended":                            {authorizationCode(), []step{ended}, []event.Type{event.ReauthorizationRequired}},
+		"ended":                            {authorizationCode(), []step{ended}, []grant.EventType{grant.ReauthorizationRequired}},
 		"ended and malformed":              {authorizationCode(), []step{ended, malformed}, nil},
 		"ended, malformed, and authorized": {authorizationCode(), []step{ended, malformed, authorized}, nil},
 	} {
@@ -151,7 +151,7 @@ func TestPausesOfUnsentEvents(t *testing.T) {
 		names := []string{"acme", "second", "third"}
 		for _, name := range names {
 			w.connect(name, authorizationCode())
-			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Reauthorize, fault.ReauthorizationRequired)
+			w.expect(w.renew(rotateapi.Request{Connection: name}), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		}
 		for range 30 {
 			time.Sleep(time.Minute)
@@ -165,7 +165,7 @@ func TestPausesOfUnsentEvents(t *testing.T) {
 		}
 		p.down = false
 		w.sweeps(16 * time.Minute)
-		p.want(w, event.ReauthorizationRequired, event.ReauthorizationRequired, event.ReauthorizationRequired)
+		p.want(w, grant.ReauthorizationRequired, grant.ReauthorizationRequired, grant.ReauthorizationRequired)
 		told := map[string]bool{}
 		for _, e := range p.events {
 			told[e.Link] = true
@@ -203,7 +203,7 @@ func TestPauseOfAnUnsentEvent(t *testing.T) {
 		w.change(g)
 		p.down = false
 		w.sweeps(5 * time.Minute)
-		p.want(w, event.ReauthorizationRequired)
+		p.want(w, grant.ReauthorizationRequired)
 	})
 }
 
@@ -221,7 +221,7 @@ func TestBusThatHangs(t *testing.T) {
 				for _, name := range []string{"acme", "second", "third"} {
 					w.connect(name, authorizationCode())
 					began := time.Now()
-					w.expect(w.renew(rotation.Request{Connection: name}), rotation.Reauthorize, fault.ReauthorizationRequired)
+					w.expect(w.renew(rotateapi.Request{Connection: name}), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 					if took := time.Since(began); took > time.Second {
 						t.Errorf("a caller waited %v", took)
 					}
@@ -245,7 +245,7 @@ func TestBusThatIsDownInASweep(t *testing.T) {
 		w.renewer.Concurrency = 1
 		for _, name := range []string{"acme", "second", "third"} {
 			w.connect(name, authorizationCode())
-			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Reauthorize, fault.ReauthorizationRequired)
+			w.expect(w.renew(rotateapi.Request{Connection: name}), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		}
 		time.Sleep(2 * time.Minute)
 		calls := p.calls

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // silentOnce does not answer the first attempt to park.
@@ -36,7 +36,7 @@ func TestAnAttemptToParkThatHangs(t *testing.T) {
 				w.out.fail(always, vaultPut)
 				report := w.acme()
 				kept, err := w.table.Parked(t.Context(), "acme")
-				if report.Outcome != rotation.Renewed || err != nil || table.asked != 2 || kept.Fingerprint() == before.RefreshFingerprint {
+				if report.Outcome != rotateapi.Renewed || err != nil || table.asked != 2 || kept.Fingerprint() == before.RefreshFingerprint {
 					t.Errorf("outcome %s, parked after %d attempts: %v", report.Outcome, table.asked, err)
 				}
 			})

@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -90,7 +90,7 @@ func TestVaultTrouble(t *testing.T) {
 					}
 					began := time.Now()
 					report := w.acme()
-					w.expect(report, rotation.Renewed, map[bool]fault.Type{true: fault.StoreUnavailable}[c.parks])
+					w.expect(report, rotateapi.Renewed, map[bool]apierr.Type{true: apierr.StoreUnavailable}[c.parks])
 					if took := time.Since(began); took > 4*time.Second || report.Parked != c.parks || report.Lost || report.Unstored {
 						t.Errorf("parked %t, lost %t, unstored %t after %v", report.Parked, report.Lost, report.Unstored, took)
 					}
@@ -99,7 +99,7 @@ func TestVaultTrouble(t *testing.T) {
 					if !g.Living(time.Now()) || g.RefreshFingerprint == before.RefreshFingerprint || ok != c.parks {
 						t.Errorf("status %s, parked %t", g.Status, ok)
 					}
-					if c.parks && (kept.Fingerprint() != g.RefreshFingerprint || kept.Identity != g.Identity || g.Status != grant.StatusFailing || g.LastError != fault.StoreUnavailable) {
+					if c.parks && (kept.Fingerprint() != g.RefreshFingerprint || kept.Identity != g.Identity || g.Status != grant.StatusFailing || g.LastError != apierr.StoreUnavailable) {
 						t.Errorf("status %s with %s, parked %s of %.8s", g.Status, g.LastError, kept.Fingerprint(), kept.Identity)
 					}
 					for end := time.Now().Add(c.lasts); time.Now().Before(end); time.Sleep(5 * time.Minute) {
@@ -111,7 +111,7 @@ func TestVaultTrouble(t *testing.T) {
 					w.heal()
 					w.sweeps(10 * time.Minute)
 					w.due()
-					w.expect(w.acme(), rotation.Renewed, "")
+					w.expect(w.acme(), rotateapi.Renewed, "")
 					w.whole()
 				})
 			})
@@ -128,14 +128,14 @@ func TestParkedBeforeTheAccessToken(t *testing.T) {
 		w.due()
 		w.out.fail(always, vaultPut)
 		w.out.forget()
-		w.expect(w.acme(), rotation.Renewed, fault.StoreUnavailable)
+		w.expect(w.acme(), rotateapi.Renewed, apierr.StoreUnavailable)
 		if diff := cmp.Diff([]string{sendToken, vaultPut, park, putGrant}, slices.Compact(w.out.only(sendToken, vaultPut, park, putGrant))); diff != "" {
 			t.Errorf("order (-want +got):\n%s", diff)
 		}
 		w.due()
 		w.heal()
 		w.out.forget()
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 		if diff := cmp.Diff([]string{vaultPut, unpark, sendToken, vaultPut, putGrant}, w.out.only(sendToken, vaultPut, park, unpark, putGrant)); diff != "" {
 			t.Errorf("order afterwards (-want +got):\n%s", diff)
 		}
@@ -149,12 +149,12 @@ func TestParkedTokenIsUsed(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", password())
 		w.out.fail(always, vaultPut)
-		w.expect(w.acme(), rotation.Renewed, fault.StoreUnavailable)
+		w.expect(w.acme(), rotateapi.Renewed, apierr.StoreUnavailable)
 		for range 5 {
 			w.due()
 			began := time.Now()
 			report := w.acme()
-			w.expect(report, rotation.Renewed, fault.StoreUnavailable)
+			w.expect(report, rotateapi.Renewed, apierr.StoreUnavailable)
 			w.wantAsked(began, "refresh_token")
 			if !report.Parked || !w.grant("acme").Living(time.Now()) {
 				t.Error("it is not said that the refresh token is parked")
@@ -162,7 +162,7 @@ func TestParkedTokenIsUsed(t *testing.T) {
 		}
 		w.heal()
 		w.due()
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 		w.whole()
 	})
 }
@@ -181,13 +181,13 @@ func TestNoRotationWhileTheVaultRefuses(t *testing.T) {
 				w.started(authorizationCode())
 				w.due()
 				w.out.fail(always, vaultPut)
-				w.expect(w.acme(), rotation.Renewed, fault.StoreUnavailable)
+				w.expect(w.acme(), rotateapi.Renewed, apierr.StoreUnavailable)
 				next(w)
 				requests := w.requests()
 				for range 12 {
 					w.due()
 					report := w.force()
-					w.expect(report, rotation.Failed, fault.StoreUnavailable)
+					w.expect(report, rotateapi.Failed, apierr.StoreUnavailable)
 					if !report.Parked {
 						t.Error("it is not said that the refresh token is parked")
 					}
@@ -196,7 +196,7 @@ func TestNoRotationWhileTheVaultRefuses(t *testing.T) {
 				w.wantRequests(requests)
 				w.status(grant.StatusFailing)
 				w.heal()
-				w.expect(w.force(), rotation.Renewed, "")
+				w.expect(w.force(), rotateapi.Renewed, "")
 				w.whole()
 			})
 		})
@@ -240,7 +240,7 @@ func TestNeitherStoreTakesTheRefreshToken(t *testing.T) {
 		w.due()
 		w.out.fail(always, vaultPut, park)
 		report := w.acme()
-		w.expect(report, rotation.Renewed, fault.StoreUnavailable)
+		w.expect(report, rotateapi.Renewed, apierr.StoreUnavailable)
 		if !report.Lost || report.Parked || !w.status(grant.StatusFailing).Living(time.Now()) {
 			t.Errorf("lost %t, parked %t", report.Lost, report.Parked)
 		}
@@ -275,7 +275,7 @@ func TestCrashAfterParking(t *testing.T) {
 				time.Sleep(6 * time.Minute)
 				w.acme()
 				w.due()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				w.whole()
 			})
 		})
@@ -295,7 +295,7 @@ func TestParkedTokenThatWasOvertaken(t *testing.T) {
 				}
 				w.out.forget()
 				w.due()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				if n := w.out.count(vaultPut); n != 0 || presented(w.server, old.Fingerprint()) {
 					t.Errorf("%d writes into the vault, sent: %t", n, presented(w.server, old.Fingerprint()))
 				}
@@ -312,19 +312,19 @@ func TestParkedTokenOfAnotherIdentity(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.connect("acme", password())
 				w.out.fail(always, vaultPut)
-				w.expect(w.acme(), rotation.Renewed, fault.StoreUnavailable)
+				w.expect(w.acme(), rotateapi.Renewed, apierr.StoreUnavailable)
 				old, _ := w.parked()
 				w.connect("acme", elsewhere())
 				if refuses {
-					w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+					w.expect(w.force(), rotateapi.Failed, apierr.StoreUnavailable)
 					if w.grant("acme").HasToken() {
 						t.Error("the access token of the other identity is handed out")
 					}
 				}
 				w.heal()
-				w.expect(w.force(), rotation.Renewed, "")
+				w.expect(w.force(), rotateapi.Renewed, "")
 				w.due()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				if presented(w.other, old.Fingerprint()) {
 					t.Error("it was sent")
 				}

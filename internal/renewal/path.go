@@ -5,19 +5,19 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // path is one renewal on its way.
 type path struct {
 	*Renewer
-	request rotation.Request
+	request rotateapi.Request
 	// single: asked for by name, not found by a sweep.
 	single bool
 	// bus is the sweep's memory of the event bus; nil: no sweep.
@@ -39,7 +39,7 @@ type path struct {
 	c      *connection.Connection
 	// knownVersion is the connection's secret that the grant knew at first.
 	knownVersion string
-	host         budget.Record
+	host         ratelimit.Record
 	// tokens are the refresh tokens to try, the most promising first.
 	tokens []grant.RefreshToken
 	// highest is the highest epoch seen in the vault, newest what has it.
@@ -51,12 +51,12 @@ type path struct {
 	tokenMissing bool
 	// unkept says why the vault does not have the refresh token; nil: it has it.
 	// parked: the table has it instead.
-	unkept *fault.Error
+	unkept *apierr.Error
 	parked bool
 	// lost: neither store has the refresh token of a response. vaultErr is why the
 	// vault's last write failed; nil: it did not.
 	lost     bool
-	vaultErr *fault.Error
+	vaultErr *apierr.Error
 	// spent are the fingerprints of refresh tokens refused on this way.
 	spent []string
 	// dead: the token was found dead; unsettled: a check of the reported token
@@ -75,7 +75,7 @@ type path struct {
 	// loginRefused: a login was refused, or may not be sent, while the refresh
 	// token lives, which is used instead; loginEnd is the end if that is of no
 	// use.
-	loginRefused *fault.Error
+	loginRefused *apierr.Error
 	loginEnd     *done
 	// refreshUnclear: a refresh was refused in unclear words; refusedNow: this
 	// renewal was refused something.
@@ -91,7 +91,7 @@ type path struct {
 	// counted: a login is counted, and its response is open. account is the
 	// record as it was counted.
 	counted bool
-	account account.Record
+	account lockout.Record
 
 	report Report
 }
@@ -223,9 +223,9 @@ func (p *path) persist(ctx context.Context, g grant.Grant) error {
 		if err == nil || errors.Is(err, grant.ErrFenced) {
 			return err
 		}
-		if budget.Sleep(ctx, jittered(wait, p.chance())) != nil {
+		if ratelimit.Sleep(ctx, jittered(wait, p.chance())) != nil {
 			p.report.Unstored = true
-			return &done{outcome: rotation.Failed, err: fault.Of(err)}
+			return &done{outcome: rotateapi.Failed, err: apierr.Of(err)}
 		}
 	}
 }
@@ -233,8 +233,8 @@ func (p *path) persist(ctx context.Context, g grant.Grant) error {
 // done is the end of a renewal that was decided: with what, and whether the
 // grant has to be written first.
 type done struct {
-	outcome rotation.Outcome
-	err     *fault.Error
+	outcome rotateapi.Outcome
+	err     *apierr.Error
 	// write is the grant to store; nil if nothing changed.
 	write *grant.Grant
 	// idle: nothing was done.
@@ -248,17 +248,17 @@ func (d *done) Error() string { return "renewal: " + string(d.outcome) }
 // have to know.
 func (p *path) settle(ctx context.Context, err error) Report {
 	var d *done
-	var busy *budget.BusyError
+	var busy *ratelimit.BusyError
 	switch {
 	case errors.As(err, &d):
 	case errors.Is(err, lease.ErrHeld), errors.Is(err, lease.ErrLost), errors.Is(err, grant.ErrFenced):
-		d = &done{outcome: rotation.Contended, idle: true}
+		d = &done{outcome: rotateapi.Contended, idle: true}
 	case errors.Is(err, errNoTime):
-		d = &done{outcome: rotation.LeftOver}
+		d = &done{outcome: rotateapi.LeftOver}
 	case errors.As(err, &busy):
 		d = p.postponed(busy.Until)
 	default:
-		d = p.failed(fault.Of(err))
+		d = p.failed(apierr.Of(err))
 	}
 	p.stillWaiting(d)
 	p.withSpare(d)
@@ -280,9 +280,9 @@ func (p *path) settle(ctx context.Context, err error) Report {
 // than that.
 func unwritten(err error) *done {
 	if errors.Is(err, grant.ErrFenced) {
-		return &done{outcome: rotation.Contended}
+		return &done{outcome: rotateapi.Contended}
 	}
-	return &done{outcome: rotation.Failed, err: fault.Of(err)}
+	return &done{outcome: rotateapi.Failed, err: apierr.Of(err)}
 }
 
 // stillWaiting keeps the news of a grant that waits for somebody: that it could
@@ -292,7 +292,7 @@ func (p *path) stillWaiting(d *done) {
 		return
 	}
 	switch d.err.Type {
-	case fault.RateLimited, fault.ReltioUnavailable, fault.StoreUnavailable:
+	case apierr.RateLimited, apierr.ReltioUnavailable, apierr.StoreUnavailable:
 		g := p.stored.Looked(p.Now())
 		g.ConnectionVersion = p.knownVersion // a new one was not tried yet
 		g.Refusal = d.write.Refusal
@@ -300,7 +300,7 @@ func (p *path) stillWaiting(d *done) {
 		if p.refusedNow {
 			g.Refusals, g.TriedAt = d.write.Refusals, d.write.TriedAt
 		}
-		if d.outcome == rotation.LeftOver {
+		if d.outcome == rotateapi.LeftOver {
 			g.RetryAt = d.write.RetryAt
 		}
 		g.Unpublished = d.write.Unpublished
@@ -310,18 +310,18 @@ func (p *path) stillWaiting(d *done) {
 
 // postponed is the end of a renewal that sent nothing: it comes again at until.
 func (p *path) postponed(until time.Time) *done {
-	e := fault.Limited(until.Sub(p.Now()))
+	e := apierr.Limited(until.Sub(p.Now()))
 	g := p.g.Postponed(e, until)
-	return &done{outcome: rotation.LeftOver, err: e, write: &g}
+	return &done{outcome: rotateapi.LeftOver, err: e, write: &g}
 }
 
 // failed is the end of a renewal by a failure outside Reltio: the table, the
 // vault, or a defect.
-func (p *path) failed(e *fault.Error) *done {
-	d := &done{outcome: rotation.Failed, err: e}
-	p.report.Unstored = p.g.Connection == "" && e.Type == fault.StoreUnavailable
+func (p *path) failed(e *apierr.Error) *done {
+	d := &done{outcome: rotateapi.Failed, err: e}
+	p.report.Unstored = p.g.Connection == "" && e.Type == apierr.StoreUnavailable
 	onlyReported := p.g.Connection != "" && p.reported() && !p.dead // no renewal has failed
-	if p.g.Connection != "" && e.Type == fault.StoreUnavailable && !onlyReported {
+	if p.g.Connection != "" && e.Type == apierr.StoreUnavailable && !onlyReported {
 		g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
 		d.write = &g
 	}

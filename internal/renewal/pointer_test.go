@@ -4,10 +4,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -33,16 +33,16 @@ func TestVersionNotFound(t *testing.T) {
 		epoch   int64 // of the newest version; -1: there is none
 		atOnce  bool
 		asks    []string
-		outcome rotation.Outcome
-		err     fault.Type
+		outcome rotateapi.Outcome
+		err     apierr.Type
 	}{
-		"password, a newer one":           {password(), 9, true, []string{"refresh_token"}, rotation.Renewed, ""},
-		"password, one as old":            {password(), 1, true, []string{"refresh_token"}, rotation.Renewed, ""},
-		"password, an older one":          {password(), 0, false, []string{"refresh_token"}, rotation.Renewed, ""},
-		"password, none":                  {password(), -1, false, []string{"password"}, rotation.Renewed, ""},
-		"authorization_code, a newer one": {authorizationCode(), 9, true, []string{"refresh_token"}, rotation.Renewed, ""},
-		"authorization_code, an older":    {authorizationCode(), 0, false, []string{"refresh_token"}, rotation.Renewed, ""},
-		"authorization_code, none":        {authorizationCode(), -1, false, nil, rotation.Reauthorize, fault.ReauthorizationRequired},
+		"password, a newer one":           {password(), 9, true, []string{"refresh_token"}, rotateapi.Renewed, ""},
+		"password, one as old":            {password(), 1, true, []string{"refresh_token"}, rotateapi.Renewed, ""},
+		"password, an older one":          {password(), 0, false, []string{"refresh_token"}, rotateapi.Renewed, ""},
+		"password, none":                  {password(), -1, false, []string{"password"}, rotateapi.Renewed, ""},
+		"authorization_code, a newer one": {authorizationCode(), 9, true, []string{"refresh_token"}, rotateapi.Renewed, ""},
+		"authorization_code, an older":    {authorizationCode(), 0, false, []string{"refresh_token"}, rotateapi.Renewed, ""},
+		"authorization_code, none":        {authorizationCode(), -1, false, nil, rotateapi.Reauthorize, apierr.ReauthorizationRequired},
 	} {
 		for how, ask := range map[string]func(w *world) renewal.Report{
 			"forced": (*world).force,
@@ -55,21 +55,21 @@ func TestVersionNotFound(t *testing.T) {
 					w.purge(c.epoch)
 					began := time.Now()
 					if !c.atOnce {
-						w.expect(w.acme(), rotation.Failed, fault.StoreUnavailable)
+						w.expect(w.acme(), rotateapi.Failed, apierr.StoreUnavailable)
 						w.wantAsked(began)
 						time.Sleep(59 * time.Second)
-						w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+						w.expect(w.force(), rotateapi.Failed, apierr.StoreUnavailable)
 						w.status(grant.StatusFailing)
 						w.wantAsked(began)
 						time.Sleep(time.Second)
 					}
 					w.expect(ask(w), c.outcome, c.err)
 					w.wantAsked(began, c.asks...)
-					if c.outcome != rotation.Renewed {
+					if c.outcome != rotateapi.Renewed {
 						return
 					}
 					w.due()
-					w.expect(w.acme(), rotation.Renewed, "")
+					w.expect(w.acme(), rotateapi.Renewed, "")
 					if g := w.status(grant.StatusOK); !g.TokenMissingAt.IsZero() {
 						t.Errorf("missing since %v", g.TokenMissingAt)
 					}
@@ -90,10 +90,10 @@ func TestVersionNotFoundOnce(t *testing.T) {
 				w.out.before = func(op string) error {
 					return map[bool]error{true: grant.ErrNotFound}[op == vaultVersion]
 				}
-				w.expect(w.acme(), rotation.Failed, fault.StoreUnavailable)
+				w.expect(w.acme(), rotateapi.Failed, apierr.StoreUnavailable)
 				w.heal()
 				time.Sleep(30 * time.Second)
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				if g := w.status(grant.StatusOK); g.RefreshFingerprint != before.RefreshFingerprint || !g.TokenMissingAt.IsZero() {
 					t.Errorf("refresh token %s, missing since %v", g.RefreshFingerprint, g.TokenMissingAt)
 				}
@@ -119,7 +119,7 @@ func TestVersionNotFoundOfAWaitingGrant(t *testing.T) {
 		if w.status(grant.StatusCredentialsRejected).TokenMissingAt.IsZero() {
 			t.Fatal("the first look is not remembered")
 		}
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 		w.status(grant.StatusOK)
 	})
 }

@@ -6,10 +6,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 const (
@@ -32,7 +32,7 @@ func (p *path) publish(ctx context.Context) {
 	now := p.Now()
 	g := p.stored.StillTrue(now)
 	waits := g.PublishAt.After(now) && !g.PublishAt.After(now.Add(longestPublishPause))
-	if p.Events == nil || len(p.stored.Unpublished) == 0 || waits || p.report.Outcome == rotation.Contended ||
+	if p.Events == nil || len(p.stored.Unpublished) == 0 || waits || p.report.Outcome == rotateapi.Contended ||
 		p.bus != nil && p.bus.down.Load() {
 		return
 	}
@@ -46,7 +46,7 @@ func (p *path) publish(ctx context.Context) {
 	defer cancel()
 	for _, e := range g.Events() {
 		if err := p.sendEvent(sending, e); err != nil {
-			p.report.EventErr = fault.Of(err)
+			p.report.EventErr = apierr.Of(err)
 			if p.bus != nil {
 				p.bus.down.Store(true)
 			}
@@ -64,10 +64,10 @@ func (p *path) publish(ctx context.Context) {
 
 // sendEvent sends one event, with a link if a person is to follow it: the same
 // one for as long as the event is not sent.
-func (p *path) sendEvent(ctx context.Context, e event.Event) error {
+func (p *path) sendEvent(ctx context.Context, e grant.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
-	person := e.Type == event.ReauthorizationSoon || e.Type == event.ReauthorizationRequired
+	person := e.Type == grant.ReauthorizationSoon || e.Type == grant.ReauthorizationRequired
 	if person && p.CallbackURL != "" {
 		var err error
 		if e.Link, err = p.link(ctx, e.Connection); err != nil {
@@ -87,11 +87,11 @@ func (p *path) link(ctx context.Context, connection string) (string, error) {
 	if link, ok := p.links.get(connection, now); ok {
 		return link, nil
 	}
-	i, text := authorization.NewInvitation(connection, authorization.InvitationFromEvent, false, now)
+	i, text := authrequest.NewInvitation(connection, authrequest.InvitationFromEvent, false, now)
 	if err := p.Authorizations.PutInvitation(ctx, i); err != nil {
 		return "", err
 	}
-	link := authorization.Link(p.CallbackURL, text)
+	link := authrequest.Link(p.CallbackURL, text)
 	p.links.put(connection, unsentLink{link: link, made: now})
 	return link, nil
 }
@@ -116,7 +116,7 @@ func (l *links) get(connection string, now time.Time) (string, bool) {
 	defer l.mu.Unlock()
 	u, ok := l.unsent[connection]
 	age := now.Sub(u.made)
-	return u.link, ok && age >= 0 && age < authorization.InvitationFromEvent/2
+	return u.link, ok && age >= 0 && age < authrequest.InvitationFromEvent/2
 }
 
 func (l *links) put(connection string, u unsentLink) {

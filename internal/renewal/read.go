@@ -5,11 +5,11 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // read reads everything again that the decision rests on, cheapest first: the
@@ -48,7 +48,7 @@ func (p *path) readGrant(ctx context.Context) error {
 		}
 	}
 	if g.Status == grant.StatusPaused {
-		return &done{outcome: rotation.Unchanged, err: g.Error(p.Now())}
+		return &done{outcome: rotateapi.Unchanged, err: g.Error(p.Now())}
 	}
 	return nil
 }
@@ -67,8 +67,8 @@ func (p *path) readConnection(ctx context.Context) error {
 	c, err := connection.Parse(p.request.Connection, source, p.Hosts)
 	if err != nil {
 		p.g.ConnectionVersion, p.g.Refusal = source.Version, grant.Refusal{} // no server has refused it
-		g := p.g.Failed(grant.StatusInvalidConnection, fault.Of(err), p.Now(), 0, p.chance())
-		return &done{outcome: rotation.Failed, err: fault.Of(err), write: &g}
+		g := p.g.Failed(grant.StatusInvalidConnection, apierr.Of(err), p.Now(), 0, p.chance())
+		return &done{outcome: rotateapi.Failed, err: apierr.Of(err), write: &g}
 	}
 	p.c = c
 	p.report.host = c.Host()
@@ -91,7 +91,7 @@ func (p *path) found() error {
 		return nil
 	}
 	g := p.g
-	return &done{outcome: rotation.Unchanged, write: &g}
+	return &done{outcome: rotateapi.Unchanged, write: &g}
 }
 
 // gone is the end of a renewal whose connection's secret is missing. Of one that
@@ -102,11 +102,11 @@ func (p *path) gone(ctx context.Context) error {
 	now := p.Now()
 	if p.g.Identity != "" && !p.g.MissedSince(now, secondLook) {
 		g := p.g.SecretMissing(now, secondLook)
-		return &done{outcome: rotation.Failed, err: g.Error(now), write: &g}
+		return &done{outcome: rotateapi.Failed, err: g.Error(now), write: &g}
 	}
 	p.label(ctx)
 	g := p.g.Gone(now)
-	return &done{outcome: rotation.Failed, err: g.Error(now), write: &g}
+	return &done{outcome: rotateapi.Failed, err: g.Error(now), write: &g}
 }
 
 // label writes into the vault whose the newest refresh token is, before the grant
@@ -148,9 +148,9 @@ func (p *path) unburied(before grant.Grant, err error) error {
 	if errors.Is(err, lease.ErrLost) {
 		return err
 	}
-	e := fault.Of(err)
+	e := apierr.Of(err)
 	g := before.WithoutToken().Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
-	return &done{outcome: rotation.Failed, err: e, write: &g}
+	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
 // bury puts a tombstone on the refresh tokens of another identity, so that none

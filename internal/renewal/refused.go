@@ -5,12 +5,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 const (
@@ -57,18 +57,18 @@ func (p *path) refused(ctx context.Context, s step, v verdict, err error) (bool,
 	}
 }
 
-func secondFactorNeeded() *fault.Error {
-	return fault.New(fault.MFARequired,
+func secondFactorNeeded() *apierr.Error {
+	return apierr.New(apierr.MFARequired,
 		"the user needs a second factor; use client credentials or the authorization code flow")
 }
 
 // ended is the end of a renewal that Reltio did not grant.
-func (p *path) ended(s grant.Status, e *fault.Error) *done { return p.endedFor(s, e, 0) }
+func (p *path) ended(s grant.Status, e *apierr.Error) *done { return p.endedFor(s, e, 0) }
 
 // endedFor is ended with the least time until the next try.
-func (p *path) endedFor(s grant.Status, e *fault.Error, wait time.Duration) *done {
+func (p *path) endedFor(s grant.Status, e *apierr.Error, wait time.Duration) *done {
 	g := p.g.Failed(s, e, p.Now(), wait, p.chance())
-	return &done{outcome: rotation.Failed, err: e, write: &g}
+	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
 // refusedUser: the first refusal may be a mistake of the server, the one at the
@@ -80,14 +80,14 @@ func (p *path) refusedUser(ctx context.Context) error {
 	if p.account.Exhausted(p.loginAttempts()) {
 		return p.rejected(refusedText(true, p.g.Refusal, true), 0)
 	}
-	return p.ended(grant.StatusFailing, fault.New(fault.CredentialsRejected, refusedText(true, p.g.Refusal, false)))
+	return p.ended(grant.StatusFailing, apierr.New(apierr.CredentialsRejected, refusedText(true, p.g.Refusal, false)))
 }
 
 // rejected is the end of a renewal whose user may not log in: the account
 // decides when he may, not the row of refusals, which begins anew. The row is
 // kept for a refresh on the same way: it is the refresh token's.
 func (p *path) rejected(text string, wait time.Duration) *done {
-	d := p.endedFor(grant.StatusCredentialsRejected, fault.New(fault.CredentialsRejected, text), wait)
+	d := p.endedFor(grant.StatusCredentialsRejected, apierr.New(apierr.CredentialsRejected, text), wait)
 	d.write.Refusals = 0
 	return d
 }
@@ -97,13 +97,13 @@ func (p *path) unclearUser(ctx context.Context) error {
 	if err := p.hostRefuses(ctx); err != nil {
 		return err
 	}
-	after := account.Settle(p.account, p.try(), account.Unclear)
-	wait := account.PauseAfter(after.Unclear)
-	var pause *account.PauseError
-	if _, err := account.Count(after, p.try()); err != nil && !errors.As(err, &pause) {
+	after := lockout.Settle(p.account, p.try(), lockout.Unclear)
+	wait := lockout.PauseAfter(after.Unclear)
+	var pause *lockout.PauseError
+	if _, err := lockout.Count(after, p.try()); err != nil && !errors.As(err, &pause) {
 		return p.stopped(wait)
 	}
-	e := fault.New(fault.ReltioUnavailable, unclearText("login", p.g.Refusal))
+	e := apierr.New(apierr.ReltioUnavailable, unclearText("login", p.g.Refusal))
 	return p.endedFor(grant.StatusFailing, e, wait)
 }
 
@@ -111,7 +111,7 @@ func (p *path) unclearUser(ctx context.Context) error {
 // as it may have in a day.
 func (p *path) stopped(wait time.Duration) *done {
 	if p.refreshesOn() {
-		e := fault.New(fault.ReltioUnavailable, unclearText("login", p.g.Refusal))
+		e := apierr.New(apierr.ReltioUnavailable, unclearText("login", p.g.Refusal))
 		return p.endedFor(grant.StatusFailing, e, p.refusalPause())
 	}
 	return p.rejected(unclearText("login; stopped to prevent a lock-out", p.g.Refusal), wait)
@@ -135,7 +135,7 @@ func (p *path) refusedClient(ctx context.Context) error {
 	if p.g.Refusals >= rejectedAfter {
 		status = grant.StatusCredentialsRejected
 	}
-	e := fault.New(fault.CredentialsRejected, refusedText(false, p.g.Refusal, false))
+	e := apierr.New(apierr.CredentialsRejected, refusedText(false, p.g.Refusal, false))
 	return p.endedFor(status, e, p.refusalPause())
 }
 
@@ -170,7 +170,7 @@ func (p *path) unclear(ctx context.Context, s step) (bool, error) {
 			return false, p.reauthorize()
 		}
 	}
-	e := fault.New(fault.ReltioUnavailable, unclearText(what, p.g.Refusal))
+	e := apierr.New(apierr.ReltioUnavailable, unclearText(what, p.g.Refusal))
 	return false, p.endedFor(grant.StatusFailing, e, p.refusalPause())
 }
 
@@ -200,7 +200,7 @@ func (p *path) throttled(ctx context.Context, err error) error {
 	first := p.g.Throttles == 0
 	p.g.Throttles++
 	atCap := p.c.GrantType == connection.ClientCredentials && p.g.Throttles >= capAfter && p.host.OthersServed(client)
-	t := budget.Throttle{Client: client, Now: p.Now(), RetryAfter: wait, First: first}
+	t := ratelimit.Throttle{Client: client, Now: p.Now(), RetryAfter: wait, First: first}
 	if atCap {
 		t.RetryAfter = 0 // the client's own cap is no reason for others to wait
 	}
@@ -208,10 +208,10 @@ func (p *path) throttled(ctx context.Context, err error) error {
 		return err
 	}
 	if atCap {
-		e := fault.New(fault.TokenLimitReached, "the client holds as many tokens as Reltio allows it")
+		e := apierr.New(apierr.TokenLimitReached, "the client holds as many tokens as Reltio allows it")
 		return p.endedFor(grant.StatusTokenLimit, e, wait)
 	}
-	d := p.endedFor(grant.StatusFailing, fault.New(fault.RateLimited, "Reltio throttled the client"), wait)
+	d := p.endedFor(grant.StatusFailing, apierr.New(apierr.RateLimited, "Reltio throttled the client"), wait)
 	d.err = d.write.Error(p.Now())
 	return d
 }

@@ -6,11 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
 
@@ -79,7 +79,7 @@ func (p *path) probe(ctx context.Context, s step) error {
 // everybodyRefused is the end of a renewal at a refusing host: it comes again
 // with the next probe.
 func (p *path) everybodyRefused() error {
-	return &budget.BusyError{Until: p.host.NextProbe(p.Now()), Paused: true}
+	return &ratelimit.BusyError{Until: p.host.NextProbe(p.Now()), Paused: true}
 }
 
 // hostRefuses counts a refusal of credentials that were accepted before at the
@@ -101,7 +101,7 @@ func (p *path) hostRefuses(ctx context.Context) error {
 		return nil
 	}
 	if !refusing && p.Events != nil {
-		p.g = p.g.WithEvent(event.ServerRefusing)
+		p.g = p.g.WithEvent(grant.ServerRefusing)
 	}
 	return p.everybodyRefused()
 }
@@ -124,7 +124,7 @@ func (p *path) acceptedBefore(ctx context.Context) bool {
 		return false
 	}
 	// If this fails the next refusal is not counted at the host.
-	_ = p.Accounts.SettleLogin(ctx, p.try(), account.Accepted)
+	_ = p.Accounts.SettleLogin(ctx, p.try(), lockout.Accepted)
 	return true
 }
 
@@ -143,7 +143,7 @@ func (p *path) acceptCredentials(ctx context.Context) {
 		return
 	}
 	// If this fails a refusal is not counted at the host, until the next success.
-	_ = p.Accounts.SettleLogin(ctx, p.try(), account.Accepted)
+	_ = p.Accounts.SettleLogin(ctx, p.try(), lockout.Accepted)
 }
 
 // hostAccepts forgets, once a token is stored, what was held against its host,
@@ -194,7 +194,7 @@ func (p *path) forgive(ctx context.Context, name string) {
 		t.Spare = 1 // only a user's login shows that the store of users works
 	}
 	// If this fails the pause lasts for its time.
-	_ = p.Accounts.SettleLogin(ctx, t, account.Forgiven)
+	_ = p.Accounts.SettleLogin(ctx, t, lockout.Forgiven)
 }
 
 // free makes a grant that a refusing host refused due at once. What is said of

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -21,27 +21,27 @@ func TestRefusingHost(t *testing.T) {
 		w.served(names, users)
 		w.refuseAll()
 		for _, name := range names[:2] {
-			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.CredentialsRejected)
+			w.expect(w.renew(rotateapi.Request{Connection: name}), rotateapi.Failed, apierr.CredentialsRejected)
 		}
-		w.expect(w.renew(rotation.Request{Connection: names[2]}), rotation.LeftOver, fault.RateLimited)
+		w.expect(w.renew(rotateapi.Request{Connection: names[2]}), rotateapi.LeftOver, apierr.RateLimited)
 		if g := w.grant(names[2]); g.Status != grant.StatusOK || g.Failures != 0 {
 			t.Errorf("status %s, %d failures: the refusal that told is no news of its connection", g.Status, g.Failures)
 		}
 		// One that it has not refused goes on as ever.
 		before := w.requests()
-		w.expect(w.renew(rotation.Request{Connection: names[3]}), rotation.LeftOver, fault.RateLimited)
+		w.expect(w.renew(rotateapi.Request{Connection: names[3]}), rotateapi.LeftOver, apierr.RateLimited)
 		w.wantRequests(before + 1)
 		if g := w.grant(names[3]); g.Status != grant.StatusOK || g.Failures != 0 {
 			t.Errorf("status %s, %d failures at a refusing host", g.Status, g.Failures)
 		}
 		// One probe of those held back, forced or not, and the next only in the
 		// next minute.
-		w.expect(w.renew(rotation.Request{Connection: names[2], Force: true}), rotation.LeftOver, fault.RateLimited)
+		w.expect(w.renew(rotateapi.Request{Connection: names[2], Force: true}), rotateapi.LeftOver, apierr.RateLimited)
 		w.wantRequests(before + 2)
 		dialled := w.out.count(connect)
-		w.expect(w.renew(rotation.Request{Connection: users[0]}), rotation.LeftOver, fault.RateLimited)
+		w.expect(w.renew(rotateapi.Request{Connection: users[0]}), rotateapi.LeftOver, apierr.RateLimited)
 		for _, name := range append(users, names[:4]...) {
-			w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.LeftOver, fault.RateLimited)
+			w.expect(w.renew(rotateapi.Request{Connection: name, Force: true}), rotateapi.LeftOver, apierr.RateLimited)
 		}
 		if g := w.grant(users[0]); g.Status != grant.StatusOK || g.Failures != 0 || !g.RetryAt.After(time.Now()) {
 			t.Errorf("status %s, %d failures, retry at %v of a login that waits", g.Status, g.Failures, g.RetryAt)
@@ -78,7 +78,7 @@ func TestRefusingHostRecovers(t *testing.T) {
 				began := time.Now()
 				w.answer(c.fault, reltioauthtest.OpToken)
 				for _, name := range names {
-					w.renew(rotation.Request{Connection: name})
+					w.renew(rotateapi.Request{Connection: name})
 				}
 				before := w.requests()
 				for range c.bad {
@@ -115,7 +115,7 @@ func TestRefusingHostIsProbedByThoseWhoRiskNothing(t *testing.T) {
 		w.served(clients, users)
 		w.refuseAll()
 		for _, name := range append(clients, users...) {
-			w.renew(rotation.Request{Connection: name})
+			w.renew(rotateapi.Request{Connection: name})
 		}
 		time.Sleep(time.Minute)
 		began := time.Now()
@@ -137,12 +137,12 @@ func TestRefusalsWithASuccessBetweenThem(t *testing.T) {
 		w.served(names)
 		refuse := func(name string) {
 			w.refuseAll()
-			w.expect(w.renew(rotation.Request{Connection: name}), rotation.Failed, fault.CredentialsRejected)
+			w.expect(w.renew(rotateapi.Request{Connection: name}), rotateapi.Failed, apierr.CredentialsRejected)
 			w.heal()
 		}
 		refuse(names[0])
 		refuse(names[1])
-		w.expect(w.renew(rotation.Request{Connection: names[2]}), rotation.Renewed, "")
+		w.expect(w.renew(rotateapi.Request{Connection: names[2]}), rotateapi.Renewed, "")
 		refuse(names[3])
 		refuse(names[4])
 	})
@@ -175,9 +175,9 @@ func TestRefusalsOfOneConnection(t *testing.T) {
 		w.server.SetPassword(users[0], reltioauth.NewSecret("changed"))
 		w.server.SetClientSecret(names[0], reltioauth.NewSecret("changed"))
 		for _, name := range []string{users[0], users[0], names[0], names[0], names[0]} {
-			w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.Failed, fault.CredentialsRejected)
+			w.expect(w.renew(rotateapi.Request{Connection: name, Force: true}), rotateapi.Failed, apierr.CredentialsRejected)
 		}
-		w.expect(w.renew(rotation.Request{Connection: names[1]}), rotation.Renewed, "")
+		w.expect(w.renew(rotateapi.Request{Connection: names[1]}), rotateapi.Renewed, "")
 	})
 }
 
@@ -188,7 +188,7 @@ func TestRefusalCannotBeRecorded(t *testing.T) {
 		w.due()
 		w.server.SetPassword("ann", reltioauth.NewSecret("changed"))
 		w.out.fail(always, refusedHost)
-		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+		w.expect(w.acme(), rotateapi.Failed, apierr.CredentialsRejected)
 		w.status(grant.StatusFailing)
 		if n := w.out.count(refusedHost); n != 1 {
 			t.Errorf("%d refusals recorded at the host, want one", n)
@@ -205,12 +205,12 @@ func TestRefusingHostIsNotProbedWithTheOnlyAttempt(t *testing.T) {
 		w.served(clients, users)
 		w.refuseAll()
 		for _, name := range clients {
-			w.renew(rotation.Request{Connection: name})
+			w.renew(rotateapi.Request{Connection: name})
 		}
 		before := w.requests()
 		for _, name := range users {
 			time.Sleep(time.Minute)
-			w.expect(w.renew(rotation.Request{Connection: name, Force: true}), rotation.LeftOver, fault.RateLimited)
+			w.expect(w.renew(rotateapi.Request{Connection: name, Force: true}), rotateapi.LeftOver, apierr.RateLimited)
 		}
 		w.wantRequests(before)
 	})
@@ -232,7 +232,7 @@ func TestProbeWithADeadRefreshToken(t *testing.T) {
 				w.served(users, clients)
 				w.refuseAll()
 				for _, name := range append(users, clients...) {
-					w.renew(rotation.Request{Connection: name})
+					w.renew(rotateapi.Request{Connection: name})
 				}
 				w.heal()
 				w.server.Kill(w.grant(users[0]).RefreshFingerprint)
@@ -245,7 +245,7 @@ func TestProbeWithADeadRefreshToken(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				began := time.Now()
-				w.renew(rotation.Request{Connection: users[0]})
+				w.renew(rotateapi.Request{Connection: users[0]})
 				w.wantAsked(began, c.want...)
 				if g := w.grant(users[0]); g.Status == grant.StatusReauthorize {
 					t.Error("a user waits for a person")
@@ -271,11 +271,11 @@ func TestReloginAtARefusingHost(t *testing.T) {
 		w.due()
 		names := w.fleet(3)
 		for _, r := range w.together(names) {
-			w.expect(r, rotation.Renewed, "")
+			w.expect(r, rotateapi.Renewed, "")
 		}
 		w.refuseAll()
 		for _, name := range names {
-			w.renew(rotation.Request{Connection: name, Force: true})
+			w.renew(rotateapi.Request{Connection: name, Force: true})
 		}
 		if r, err := w.table.Budget(t.Context(), host); err != nil || !r.Refusing() {
 			t.Fatalf("%v (%v), want a refusing host", r, err)
@@ -283,7 +283,7 @@ func TestReloginAtARefusingHost(t *testing.T) {
 		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}, reltioauthtest.OpToken, "password")
 		time.Sleep(time.Second)
 		began := time.Now()
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 		w.wantAsked(began, "refresh_token")
 		if g := w.status(grant.StatusOK); g.Relogin != grant.ReloginDue {
 			t.Errorf("re-login %q, want due still", g.Relogin)
@@ -299,14 +299,14 @@ func TestRefusedAmongEverybodyIsWellAtOnce(t *testing.T) {
 		w.served(users, clients)
 		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
 		for _, name := range append(users, clients...) {
-			w.renew(rotation.Request{Connection: name})
+			w.renew(rotateapi.Request{Connection: name})
 		}
 		w.heal()
 		time.Sleep(time.Minute)
-		w.expect(w.renew(rotation.Request{Connection: clients[0]}), rotation.Renewed, "")
+		w.expect(w.renew(rotateapi.Request{Connection: clients[0]}), rotateapi.Renewed, "")
 		if g := w.grant(users[0]); g.Retrying(time.Now()) {
 			t.Errorf("the user waits until %v, want no more", g.RetryAt)
 		}
-		w.expect(w.renew(rotation.Request{Connection: users[0]}), rotation.Renewed, "")
+		w.expect(w.renew(rotateapi.Request{Connection: users[0]}), rotateapi.Renewed, "")
 	})
 }

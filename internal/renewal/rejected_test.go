@@ -6,14 +6,14 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
 // reject reports the present token as refused.
 func (w *world) reject() renewal.Report {
 	w.t.Helper()
-	return w.renew(rotation.Request{Connection: "acme", RejectedFingerprint: w.grant("acme").Fingerprint})
+	return w.renew(rotateapi.Request{Connection: "acme", RejectedFingerprint: w.grant("acme").Fingerprint})
 }
 
 func TestReportedTokenIsAlive(t *testing.T) {
@@ -21,7 +21,7 @@ func TestReportedTokenIsAlive(t *testing.T) {
 		before := w.started(password())
 		time.Sleep(time.Minute)
 		began := time.Now()
-		w.expect(w.reject(), rotation.Unchanged, "")
+		w.expect(w.reject(), rotateapi.Unchanged, "")
 		w.wantAsked(began, "checkToken")
 		g := w.status(grant.StatusOK)
 		if g.Fingerprint != before.Fingerprint || !near(g.CheckedAt, time.Now()) || !g.FoundAlive(time.Now()) {
@@ -30,11 +30,11 @@ func TestReportedTokenIsAlive(t *testing.T) {
 		// At most one check in 30 s, whoever reports.
 		time.Sleep(29 * time.Second)
 		for range 5 {
-			w.expect(w.reject(), rotation.Unchanged, "")
+			w.expect(w.reject(), rotateapi.Unchanged, "")
 		}
 		w.wantAsked(began, "checkToken")
 		time.Sleep(2 * time.Second)
-		w.expect(w.reject(), rotation.Unchanged, "")
+		w.expect(w.reject(), rotateapi.Unchanged, "")
 		w.wantAsked(began, "checkToken", "checkToken")
 	})
 }
@@ -43,9 +43,9 @@ func TestReportedTokenOfBefore(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(newTokens)
 		old := w.started(password()).Fingerprint
-		w.expect(w.force(), rotation.Renewed, "")
+		w.expect(w.force(), rotateapi.Renewed, "")
 		began := time.Now().Add(time.Nanosecond)
-		w.expect(w.renew(rotation.Request{Connection: "acme", RejectedFingerprint: old}), rotation.Unchanged, "")
+		w.expect(w.renew(rotateapi.Request{Connection: "acme", RejectedFingerprint: old}), rotateapi.Unchanged, "")
 		w.wantAsked(began)
 	})
 }
@@ -54,10 +54,10 @@ func TestReportedTokenOfBefore(t *testing.T) {
 func TestReportedTokenIsReissued(t *testing.T) {
 	for name, c := range map[string]struct {
 		killed reltioauthtest.KilledTokens
-		want   rotation.Outcome
+		want   rotateapi.Outcome
 	}{
-		"until it is revoked": {reltioauthtest.KilledUntilRevoked, rotation.Renewed},
-		"until its end":       {reltioauthtest.KilledUntilEnd, rotation.Unchanged},
+		"until it is revoked": {reltioauthtest.KilledUntilRevoked, rotateapi.Renewed},
+		"until its end":       {reltioauthtest.KilledUntilEnd, rotateapi.Unchanged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -79,17 +79,17 @@ func TestReportedTokenIsReissued(t *testing.T) {
 				w.heal()
 				w.wantAsked(began, "checkToken", "client_credentials", "revoke", "client_credentials")
 				next, now := w.grant("acme"), time.Now()
-				if reissued := c.want == rotation.Unchanged; next.Reissued(now) != reissued {
+				if reissued := c.want == rotateapi.Unchanged; next.Reissued(now) != reissued {
 					t.Errorf("reissued %t, want %t", next.Reissued(now), reissued)
 				}
-				if c.want == rotation.Renewed {
+				if c.want == rotateapi.Renewed {
 					return
 				}
 				// Not checked again for five minutes.
 				began = time.Now().Add(time.Nanosecond)
 				for range 4 {
 					time.Sleep(time.Minute)
-					w.expect(w.reject(), rotation.Unchanged, "")
+					w.expect(w.reject(), rotateapi.Unchanged, "")
 				}
 				w.wantAsked(began)
 				time.Sleep(61 * time.Second)
@@ -109,7 +109,7 @@ func TestReissuedTokenCannotBeRevoked(t *testing.T) {
 		w.answer(says(503, "server_error"), reltioauthtest.OpRevoke)
 		time.Sleep(time.Minute)
 		began := time.Now()
-		w.expect(w.reject(), rotation.Unchanged, "")
+		w.expect(w.reject(), rotateapi.Unchanged, "")
 		w.wantAsked(began, "checkToken", "client_credentials", "revoke")
 		if next := w.grant("acme"); !next.Reissued(time.Now()) {
 			t.Error("not said that it came back")
@@ -125,7 +125,7 @@ func TestReportedTokenIsAliveAndARenewalFails(t *testing.T) {
 		g := w.started(clientCredentials())
 		time.Sleep(time.Until(g.Due().Add(-time.Second)))
 		began := time.Now()
-		w.expect(w.reject(), rotation.Unchanged, "")
+		w.expect(w.reject(), rotateapi.Unchanged, "")
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
 		time.Sleep(time.Second)
 		w.sweep()
@@ -135,7 +135,7 @@ func TestReportedTokenIsAliveAndARenewalFails(t *testing.T) {
 			t.Fatalf("retry at %v", failed.RetryAt)
 		}
 		time.Sleep(time.Until(failed.RetryAt))
-		w.expect(w.reject(), rotation.Unchanged, "")
+		w.expect(w.reject(), rotateapi.Unchanged, "")
 		w.wantAsked(began, "checkToken", "client_credentials")
 		if next := w.grant("acme"); !next.FoundAlive(time.Now()) || !w.server.Alive(g.AccessToken) {
 			t.Errorf("found alive: %t, alive: %t", next.FoundAlive(time.Now()), w.server.Alive(g.AccessToken))
@@ -150,15 +150,15 @@ func TestTokenOfAMomentAgoIsReported(t *testing.T) {
 		w.server.Kill(g.Fingerprint)
 		began := time.Now().Add(time.Nanosecond)
 		time.Sleep(time.Minute)
-		w.expect(w.reject(), rotation.Renewed, "")
+		w.expect(w.reject(), rotateapi.Renewed, "")
 		w.server.Kill(w.grant("acme").Fingerprint)
 		for range 29 {
 			time.Sleep(time.Second)
-			w.expect(w.reject(), rotation.Unchanged, "")
+			w.expect(w.reject(), rotateapi.Unchanged, "")
 		}
 		w.wantAsked(began, "checkToken", "refresh_token")
 		time.Sleep(time.Second)
-		w.expect(w.reject(), rotation.Renewed, "")
+		w.expect(w.reject(), rotateapi.Renewed, "")
 		w.wantAsked(began, "checkToken", "refresh_token", "checkToken", "refresh_token")
 	})
 }
@@ -179,7 +179,7 @@ func TestReportedTokenIsDeadAndTheRenewerToo(t *testing.T) {
 		w.reject()
 		w.heal()
 		time.Sleep(40 * time.Second)
-		w.expect(w.reject(), rotation.Renewed, "")
+		w.expect(w.reject(), rotateapi.Renewed, "")
 	})
 }
 
@@ -189,7 +189,7 @@ func TestReportedTokenForced(t *testing.T) {
 		g := w.started(password())
 		w.server.Kill(g.Fingerprint)
 		began := time.Now().Add(time.Nanosecond)
-		w.expect(w.renew(rotation.Request{Connection: "acme", RejectedFingerprint: g.Fingerprint, Force: true}), rotation.Renewed, "")
+		w.expect(w.renew(rotateapi.Request{Connection: "acme", RejectedFingerprint: g.Fingerprint, Force: true}), rotateapi.Renewed, "")
 		w.wantAsked(began, "refresh_token")
 	})
 }
@@ -199,7 +199,7 @@ func TestReportedTokenWithoutTime(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(password())
 		began := time.Now().Add(time.Nanosecond)
-		w.expect(w.within(5*time.Second, rotation.Request{Connection: "acme", RejectedFingerprint: g.Fingerprint}), rotation.LeftOver, "")
+		w.expect(w.within(5*time.Second, rotateapi.Request{Connection: "acme", RejectedFingerprint: g.Fingerprint}), rotateapi.LeftOver, "")
 		w.wantAsked(began)
 	})
 }

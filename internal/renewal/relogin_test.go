@@ -6,10 +6,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -42,7 +42,7 @@ func (w *world) atEnd() (began time.Time) {
 	w.t.Helper()
 	time.Sleep(time.Until(w.grant("acme").ExpiresAt.Add(2 * time.Second)))
 	began = time.Now()
-	w.expect(w.acme(), rotation.Renewed, "")
+	w.expect(w.acme(), rotateapi.Renewed, "")
 	return began
 }
 
@@ -145,15 +145,15 @@ func TestReloginRevokesOnlyWhileTheLoginWorks(t *testing.T) {
 func TestReloginRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		hinder func(w *world)
-		err    fault.Type
+		err    apierr.Type
 		logins int
 	}{
 		"wrong password": {func(w *world) {
 			w.server.SetPassword("ann", reltioauth.NewSecret("changed"))
-		}, fault.CredentialsRejected, 2},
+		}, apierr.CredentialsRejected, 2},
 		"second factor": {func(w *world) {
 			w.server.Configure(func(c *reltioauthtest.Config) { c.Users[0].TOTP = reltioauth.NewSecret("123456") })
-		}, fault.MFARequired, -1},
+		}, apierr.MFARequired, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -161,14 +161,14 @@ func TestReloginRefused(t *testing.T) {
 				w.toRelogin()
 				c.hinder(w)
 				before := w.requests()
-				w.expect(w.renewAtEnd(), rotation.Renewed, "")
+				w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
 				w.wantRequests(before + 2)
 				g := w.status(grant.StatusFailing)
 				if !g.Living(time.Now()) || g.LastError != c.err {
 					t.Errorf("last error %s, want a living token with %s", g.LastError, c.err)
 				}
 				for range 40 {
-					w.expect(w.renewAtEnd(), rotation.Renewed, "")
+					w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
 				}
 				if got := w.refused(); c.logins >= 0 && got != c.logins {
 					t.Errorf("%d refused logins, want %d", got, c.logins)
@@ -196,7 +196,7 @@ func TestReloginRefusedWithTheClient(t *testing.T) {
 		w.toRelogin()
 		w.answer(says(401, "invalid_client"), reltioauthtest.OpToken)
 		before := w.requests()
-		w.expect(w.renewAtEnd(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.renewAtEnd(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.wantRequests(before + 2)
 		w.wantCounts(counts{0, 1})
 	})
@@ -234,14 +234,14 @@ func TestReloginRefusedAndNothingElse(t *testing.T) {
 		w.server.Kill(w.grant("acme").RefreshFingerprint)
 		w.due()
 		began := time.Now()
-		w.expect(w.acme(), rotation.Failed, fault.CredentialsRejected)
+		w.expect(w.acme(), rotateapi.Failed, apierr.CredentialsRejected)
 		w.wantAsked(began, "password", "refresh_token")
 		if g := w.status(grant.StatusFailing); !g.RetryAt.After(time.Now()) {
 			t.Errorf("retry at %v", g.RetryAt)
 		}
 		w.wantAttempts(1)
 		w.server.SetPassword("ann", reltioauth.NewSecret("password-1"))
-		w.expect(w.atDue(), rotation.Renewed, "")
+		w.expect(w.atDue(), rotateapi.Renewed, "")
 		w.status(grant.StatusOK)
 		w.wantAttempts(0)
 	})
@@ -252,13 +252,13 @@ func TestReloginUnavailable(t *testing.T) {
 		w.started(password())
 		w.toRelogin()
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
-		w.expect(w.renewAtEnd(), rotation.Failed, fault.ReltioUnavailable)
+		w.expect(w.renewAtEnd(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.heal()
 		if g := w.grant("acme"); g.Relogin != grant.ReloginDue {
 			t.Errorf("re-login %q, want due still", g.Relogin)
 		}
 		time.Sleep(time.Minute)
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 	})
 }
 
@@ -267,10 +267,10 @@ func TestReloginUnavailable(t *testing.T) {
 func TestReloginRevocationFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault reltioauthtest.Fault
-		want  rotation.Outcome
+		want  rotateapi.Outcome
 	}{
-		"unavailable": {says(503, "server_error"), rotation.Failed},
-		"refused":     {says(400, "invalid_token"), rotation.Renewed},
+		"unavailable": {says(503, "server_error"), rotateapi.Failed},
+		"refused":     {says(400, "invalid_token"), rotateapi.Renewed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -308,9 +308,9 @@ func TestAuthorizationCodePastItsDeadline(t *testing.T) {
 			time.Sleep(time.Until(w.grant("acme").ExpiresAt.Add(2 * time.Second)))
 		}
 		before := w.requests()
-		w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		time.Sleep(2 * time.Hour)
-		w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		w.wantRequests(before)
 		w.authorize("acme") // a person came
 		w.status(grant.StatusOK)
@@ -329,7 +329,7 @@ func TestReloginThatCannotBeKept(t *testing.T) {
 		w.due()
 		began := time.Now()
 		report := w.acme()
-		w.expect(report, rotation.Renewed, fault.StoreUnavailable)
+		w.expect(report, rotateapi.Renewed, apierr.StoreUnavailable)
 		if !report.Lost || report.Parked {
 			t.Errorf("lost %t, parked %t", report.Lost, report.Parked)
 		}

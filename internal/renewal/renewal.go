@@ -11,7 +11,7 @@
 // request under way.
 //
 //	r := &renewal.Renewer{Grants: table, Leases: table, ...}
-//	report := r.Renew(ctx, rotation.Request{Connection: "acme-prod"})
+//	report := r.Renew(ctx, rotateapi.Request{Connection: "acme-prod"})
 //	result := r.Sweep(ctx)
 //
 // Both block for as long as the context allows and start nothing that outlives
@@ -26,15 +26,15 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -66,26 +66,26 @@ const (
 type Renewer struct {
 	Grants      grant.Store
 	Leases      lease.Store
-	Accounts    account.Store
-	Budgets     budget.Store
+	Accounts    lockout.Store
+	Budgets     ratelimit.Store
 	Connections connection.Secrets
 	Vault       grant.Vault
 	Parking     grant.Parking
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
 	// Events tells operators; nil: nobody is told.
-	Events event.Publisher
+	Events grant.Publisher
 	// Authorizations keeps the invitations whose links go out with events, and
 	// CallbackURL is where they lead, without a slash at its end; empty: events
 	// carry no link.
-	Authorizations authorization.Store
+	Authorizations authrequest.Store
 	CallbackURL    string
 	// Now is the clock.
 	Now func() time.Time
-	// PerSecond is the rate of token requests; 0 means budget.MaxPerSecond.
+	// PerSecond is the rate of token requests; 0 means ratelimit.MaxPerSecond.
 	PerSecond int
 	// LoginAttempts is how many logins may be refused per account and
-	// credentials; 0 means account.MaxAttempts.
+	// credentials; 0 means lockout.MaxAttempts.
 	LoginAttempts int
 	// Concurrency is how many renewals a sweep runs at a time; 0 means 16. It
 	// is never more than four times PerSecond.
@@ -104,11 +104,11 @@ type Renewer struct {
 // metrics. It holds no secret.
 type Report struct {
 	Connection string
-	Outcome    rotation.Outcome
+	Outcome    rotateapi.Outcome
 	// Err says why, if it failed or was left over.
-	Err *fault.Error
+	Err *apierr.Error
 	// EventErr says why an event could not be sent; it is tried again.
-	EventErr *fault.Error
+	EventErr *apierr.Error
 	// Refusal is what the server said if it refused a request; for operators.
 	Refusal grant.Refusal
 	// Version and Fingerprint are those of the stored token afterwards.
@@ -125,7 +125,7 @@ type Report struct {
 	BudgetWait time.Duration
 	// Unkept says why the vault did not take a refresh token, whatever the outcome;
 	// nil: it took it, or had none to take.
-	Unkept *fault.Error
+	Unkept *apierr.Error
 	// Parked says that the refresh token is in the table instead, Lost that it is
 	// nowhere.
 	Parked, Lost bool
@@ -144,21 +144,21 @@ type Report struct {
 // Renew renews one connection's grant: at most one request to Reltio's token
 // endpoint if all is well. A request with a lease adopts it; one without takes
 // it. A renewal due within a few seconds is waited for.
-func (r *Renewer) Renew(ctx context.Context, request rotation.Request) Report {
+func (r *Renewer) Renew(ctx context.Context, request rotateapi.Request) Report {
 	p := &path{Renewer: r, request: request, single: true}
 	return p.run(ctx)
 }
 
 func (r *Renewer) interval() time.Duration {
-	if r.PerSecond <= 0 || r.PerSecond > budget.MaxPerSecond {
-		return budget.Interval(budget.MaxPerSecond)
+	if r.PerSecond <= 0 || r.PerSecond > ratelimit.MaxPerSecond {
+		return ratelimit.Interval(ratelimit.MaxPerSecond)
 	}
-	return budget.Interval(r.PerSecond)
+	return ratelimit.Interval(r.PerSecond)
 }
 
 func (r *Renewer) loginAttempts() int {
-	if r.LoginAttempts <= 0 || r.LoginAttempts > account.MaxAttempts {
-		return account.MaxAttempts
+	if r.LoginAttempts <= 0 || r.LoginAttempts > lockout.MaxAttempts {
+		return lockout.MaxAttempts
 	}
 	return r.LoginAttempts
 }

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -19,7 +19,7 @@ func TestFirstToken(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.connect("acme", fields)
 				report := w.acme()
-				w.expect(report, rotation.Renewed, "")
+				w.expect(report, rotateapi.Renewed, "")
 				g := w.status(grant.StatusOK)
 				if !g.Living(time.Now()) || g.Version != 1 || report.Version != 1 || report.Fingerprint != g.Fingerprint {
 					t.Errorf("grant %+v, report %+v: want a living token of version 1", g, report)
@@ -41,7 +41,7 @@ func TestFirstToken(t *testing.T) {
 func TestFirstTokenOfAuthorizationCodeNeedsAPerson(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", authorizationCode())
-		w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		g := w.status(grant.StatusReauthorize)
 		if want := time.Now().Add(5 * time.Minute); !near(g.RetryAt, want) || !near(g.DueAt, want) {
 			t.Errorf("retry at %v, due at %v, want %v", g.RetryAt, g.DueAt, want)
@@ -52,7 +52,7 @@ func TestFirstTokenOfAuthorizationCodeNeedsAPerson(t *testing.T) {
 		if n := w.out.count(connect); n != 0 {
 			t.Errorf("%d connections dialled, want none", n)
 		}
-		w.expect(w.acme(), rotation.Unchanged, fault.ReauthorizationRequired)
+		w.expect(w.acme(), rotateapi.Unchanged, apierr.ReauthorizationRequired)
 	})
 }
 
@@ -64,10 +64,10 @@ func TestRefreshesWhenDue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				g := w.started(fields)
-				w.expect(w.acme(), rotation.Unchanged, "") // not due
+				w.expect(w.acme(), rotateapi.Unchanged, "") // not due
 				w.wantRequests(1)
 				time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				next := w.grant("acme")
 				if next.Version != 2 || next.Fingerprint == g.Fingerprint || !next.Living(time.Now()) {
 					t.Errorf("version %d, %s, want a new token", next.Version, next.Fingerprint)
@@ -90,7 +90,7 @@ func TestClientCredentialsLogInEachTime(t *testing.T) {
 		for version := int64(2); version < 5; version++ {
 			g := w.grant("acme")
 			time.Sleep(time.Until(g.ExpiresAt.Add(3 * time.Second)))
-			w.expect(w.acme(), rotation.Renewed, "")
+			w.expect(w.acme(), rotateapi.Renewed, "")
 			if got := w.grant("acme").Version; got != version {
 				t.Errorf("version %d, want %d", got, version)
 			}
@@ -115,7 +115,7 @@ func TestPasswordWithoutRefreshTokenLogsInEachTime(t *testing.T) {
 			t.Fatalf("refresh token %q, mode %q", g.RefreshFingerprint, g.Mode())
 		}
 		time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 		if n := w.out.count(vaultPut); n != 0 {
 			t.Errorf("%d writes to the vault, want none", n)
 		}

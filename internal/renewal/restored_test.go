@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // The table is lost. The vault says whose its refresh token is: the same identity
@@ -17,23 +17,23 @@ import (
 func TestTableLost(t *testing.T) {
 	for name, c := range map[string]struct {
 		fields, next map[string]any
-		want         rotation.Outcome
-		err          fault.Type
+		want         rotateapi.Outcome
+		err          apierr.Type
 		goesOn       bool
 	}{
-		"password, as it was":              {password(), password(), rotation.Renewed, "", true},
-		"password, elsewhere":              {password(), elsewhere(), rotation.Renewed, "", false},
-		"password, another client":         {password(), with(with(password(), "client_id", "client-2"), "client_secret", "client-secret-2"), rotation.Renewed, "", false},
-		"authorization_code, as it was":    {authorizationCode(), authorizationCode(), rotation.Renewed, "", true},
-		"authorization_code, elsewhere":    {authorizationCode(), with(authorizationCode(), "auth_url", otherURL), rotation.Reauthorize, fault.ReauthorizationRequired, false},
-		"authorization_code, other tenant": {authorizationCode(), with(authorizationCode(), "tenant_id", "tenant-2"), rotation.Reauthorize, fault.ReauthorizationRequired, false},
-		"from password to a client's own":  {password(), clientCredentials(), rotation.Renewed, "", false},
+		"password, as it was":              {password(), password(), rotateapi.Renewed, "", true},
+		"password, elsewhere":              {password(), elsewhere(), rotateapi.Renewed, "", false},
+		"password, another client":         {password(), with(with(password(), "client_id", "client-2"), "client_secret", "client-secret-2"), rotateapi.Renewed, "", false},
+		"authorization_code, as it was":    {authorizationCode(), authorizationCode(), rotateapi.Renewed, "", true},
+		"authorization_code, elsewhere":    {authorizationCode(), with(authorizationCode(), "auth_url", otherURL), rotateapi.Reauthorize, apierr.ReauthorizationRequired, false},
+		"authorization_code, other tenant": {authorizationCode(), with(authorizationCode(), "tenant_id", "tenant-2"), rotateapi.Reauthorize, apierr.ReauthorizationRequired, false},
+		"from password to a client's own":  {password(), clientCredentials(), rotateapi.Renewed, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				before := w.started(c.fields)
 				w.due()
-				*w.table = memory.Table{}
+				*w.table = memstore.Table{}
 				w.renewer = w.fresh()
 				w.connect("acme", c.next)
 				sent := presented(w.server, before.RefreshFingerprint)
@@ -45,9 +45,9 @@ func TestTableLost(t *testing.T) {
 				if c.goesOn != (g.RefreshFingerprint == before.RefreshFingerprint) {
 					t.Errorf("refresh token %s, before %s", g.RefreshFingerprint, before.RefreshFingerprint)
 				}
-				if c.want == rotation.Renewed {
+				if c.want == rotateapi.Renewed {
 					w.due()
-					w.expect(w.acme(), rotation.Renewed, "")
+					w.expect(w.acme(), rotateapi.Renewed, "")
 				}
 			})
 		})
@@ -62,7 +62,7 @@ func TestClockThatWasAhead(t *testing.T) {
 			for what, wrong := range map[string]func(g *grant.Grant){
 				"token": func(g *grant.Grant) { g.IssuedAt, g.ExpiresAt = g.IssuedAt.Add(ahead), g.ExpiresAt.Add(ahead) },
 				"failure": func(g *grant.Grant) {
-					g.Status, g.LastError, g.RetryAt, g.TriedAt = grant.StatusFailing, fault.ReltioUnavailable, time.Now().Add(ahead+5*time.Minute), time.Now().Add(ahead)
+					g.Status, g.LastError, g.RetryAt, g.TriedAt = grant.StatusFailing, apierr.ReltioUnavailable, time.Now().Add(ahead+5*time.Minute), time.Now().Add(ahead)
 				},
 				"secret missing": func(g *grant.Grant) {
 					*g = g.SecretMissing(time.Now().Add(ahead), time.Minute)
@@ -86,7 +86,7 @@ func TestClockThatWasAhead(t *testing.T) {
 							t.Errorf("issued at %v, due at %v", g.IssuedAt, g.DueAt)
 						}
 						w.due()
-						w.expect(w.acme(), rotation.Renewed, "")
+						w.expect(w.acme(), rotateapi.Renewed, "")
 					})
 				})
 			}
@@ -96,8 +96,8 @@ func TestClockThatWasAhead(t *testing.T) {
 
 // A lease that a clock ahead has taken counts as ended.
 func TestLeaseOfAClockThatWasAhead(t *testing.T) {
-	for ahead, want := range map[time.Duration]rotation.Outcome{
-		0: rotation.Contended, 10 * time.Minute: rotation.Renewed, 24 * time.Hour: rotation.Renewed, 365 * 24 * time.Hour: rotation.Renewed,
+	for ahead, want := range map[time.Duration]rotateapi.Outcome{
+		0: rotateapi.Contended, 10 * time.Minute: rotateapi.Renewed, 24 * time.Hour: rotateapi.Renewed, 365 * 24 * time.Hour: rotateapi.Renewed,
 	} {
 		t.Run(ahead.String(), func(t *testing.T) {
 			bubble(t, func(w *world) {

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -74,7 +74,7 @@ func TestRotatingServerThatDoesNotRestartTheClock(t *testing.T) {
 				w.pastItsEnd()
 				w.due()
 				began := time.Now()
-				w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+				w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 				w.wantAsked(began, "refresh_token")
 				if !began.After(g.RefreshExpiresAt) {
 					t.Errorf("asked at %v, before the deadline %v", began, g.RefreshExpiresAt)
@@ -127,7 +127,7 @@ func TestServerThatDoesNotRotate(t *testing.T) {
 		w.pastItsEnd()
 		w.due()
 		began := time.Now()
-		w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		w.wantAsked(began)
 	})
 }

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -29,7 +29,7 @@ func (p *path) extend(ctx context.Context) error {
 	if err := p.hold(ctx, p.held.Epoch, p.Now().Add(lease.Term)); err != nil {
 		return err
 	}
-	return p.fits(ctx, budget.MaxWait+requestTime+storeTime)
+	return p.fits(ctx, ratelimit.MaxWait+requestTime+storeTime)
 }
 
 // hold changes the lease. If that fails it stays as it was: what happened has
@@ -59,16 +59,16 @@ func (p *path) count(ctx context.Context, s step) error {
 		return nil
 	}
 	r, err := p.Accounts.CountLogin(ctx, p.try())
-	var claimed *account.ClaimedError
+	var claimed *lockout.ClaimedError
 	if errors.As(err, &claimed) {
 		if err := p.contest(ctx, claimed.By); err != nil {
 			return err
 		}
 		r, err = p.Accounts.CountLogin(ctx, p.try())
 	}
-	var pause *account.PauseError
+	var pause *lockout.PauseError
 	switch {
-	case errors.Is(err, account.ErrAtLimit):
+	case errors.Is(err, lockout.ErrAtLimit):
 		return p.atLimit(r)
 	case errors.As(err, &pause):
 		return p.tooSoon(pause.Until)
@@ -81,7 +81,7 @@ func (p *path) count(ctx context.Context, s step) error {
 
 // try is the login about to be sent. A probe of a refusing host never takes an
 // account's last attempt.
-func (p *path) try() account.Try {
+func (p *path) try() lockout.Try {
 	t := p.tryOf(p.c)
 	if p.probing {
 		t.Spare = 1
@@ -89,8 +89,8 @@ func (p *path) try() account.Try {
 	return t
 }
 
-func (p *path) tryOf(c *connection.Connection) account.Try {
-	return account.Try{
+func (p *path) tryOf(c *connection.Connection) lockout.Try {
+	return lockout.Try{
 		Account:     c.Account(),
 		Credentials: c.Credentials(),
 		Connection:  c.Name,
@@ -101,7 +101,7 @@ func (p *path) tryOf(c *connection.Connection) account.Try {
 }
 
 // atLimit is the end of a renewal that may not log in.
-func (p *path) atLimit(r account.Record) error {
+func (p *path) atLimit(r lockout.Record) error {
 	if p.probing {
 		p.report.atLimit = true
 		return p.everybodyRefused()
@@ -123,10 +123,10 @@ func (p *path) tooSoon(until time.Time) error {
 	g := p.g
 	if !g.Waiting() {
 		g.Status = grant.StatusFailing
-		g.LastError, g.LastErrorMessage = fault.ReltioUnavailable, unclearText("login", g.Refusal)
+		g.LastError, g.LastErrorMessage = apierr.ReltioUnavailable, unclearText("login", g.Refusal)
 	}
 	g.RetryAt = until
-	return &done{outcome: rotation.Failed, err: g.Last(now), write: &g}
+	return &done{outcome: rotateapi.Failed, err: g.Last(now), write: &g}
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -156,9 +156,9 @@ func (p *path) contest(ctx context.Context, owner string) error {
 
 // claimed is the end of a renewal whose account belongs to another connection.
 func (p *path) claimed(owner string) *done {
-	e := fault.New(fault.InvalidConnection, "username: its account belongs to connection "+owner)
+	e := apierr.New(apierr.InvalidConnection, "username: its account belongs to connection "+owner)
 	g := p.g.Failed(grant.StatusInvalidConnection, e, p.Now(), 0, p.chance())
-	return &done{outcome: rotation.Failed, err: e, write: &g}
+	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
 // uncount takes a counted login off again that was not sent.
@@ -170,7 +170,7 @@ func (p *path) uncount(ctx context.Context, cause error) error {
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
 	// If this fails the login stays counted: one attempt fewer is safe.
-	_ = p.Accounts.SettleLogin(ctx, p.try(), account.Nothing)
+	_ = p.Accounts.SettleLogin(ctx, p.try(), lockout.Nothing)
 	return cause
 }
 
@@ -181,9 +181,9 @@ func (p *path) wait(ctx context.Context, s step) error {
 		return p.fits(ctx, checkTime+storeTime)
 	}
 	began := p.Now()
-	turn := budget.Turn{
+	turn := ratelimit.Turn{
 		Store: p.Budgets, Host: p.c.Host(), Interval: p.interval(),
-		Latest: began.Add(budget.MaxWait), Now: p.Now, Seen: p.host,
+		Latest: began.Add(ratelimit.MaxWait), Now: p.Now, Seen: p.host,
 	}
 	at, err := turn.Reserve(ctx, began)
 	if err == nil {

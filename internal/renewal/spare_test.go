@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // The secret changes between a re-login and the revocation of its refresh
@@ -14,12 +14,12 @@ import (
 func TestReloginWhoseConnectionIsAnothers(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(w *world)
-		err    fault.Type
+		err    apierr.Type
 	}{
 		"another user, and the vault is down": {func(w *world) {
 			w.connect("acme", with(with(password(), "username", "ben"), "password", "password-2"))
 			w.out.fail(always, vaultPut)
-		}, fault.StoreUnavailable},
+		}, apierr.StoreUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -32,7 +32,7 @@ func TestReloginWhoseConnectionIsAnothers(t *testing.T) {
 					}
 					return nil
 				}
-				w.expect(w.renewAtEnd(), rotation.Failed, c.err)
+				w.expect(w.renewAtEnd(), rotateapi.Failed, c.err)
 				g := w.grant("acme")
 				if g.HasToken() {
 					t.Errorf("status %s: the token of another identity is handed out", g.Status)

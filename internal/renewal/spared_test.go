@@ -4,10 +4,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // What ends the renewal between the login and its revocation leaves the login's
@@ -15,15 +15,15 @@ import (
 func TestReloginThatStopsBeforeItsRevocation(t *testing.T) {
 	for name, c := range map[string]struct {
 		hinder func(w *world)
-		want   rotation.Outcome
-		err    fault.Type
+		want   rotateapi.Outcome
+		err    apierr.Type
 	}{
-		"the host is paused":          {func(w *world) { w.pause(5 * time.Minute) }, rotation.LeftOver, fault.RateLimited},
-		"the budget is used up":       {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotation.LeftOver, fault.RateLimited},
-		"the budget cannot be read":   {func(w *world) { w.out.fail(always, readBudget) }, rotation.Failed, fault.StoreUnavailable},
-		"the host cannot be dialled":  {func(w *world) { w.out.fail(always, connect) }, rotation.Failed, fault.ReltioUnavailable},
-		"the lease is nearly over":    {func(w *world) { w.out.after = slowly(extendLease, 20*time.Second) }, rotation.LeftOver, ""},
-		"the budget is beyond belief": {func(w *world) { w.absurd() }, rotation.Renewed, ""},
+		"the host is paused":          {func(w *world) { w.pause(5 * time.Minute) }, rotateapi.LeftOver, apierr.RateLimited},
+		"the budget is used up":       {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.LeftOver, apierr.RateLimited},
+		"the budget cannot be read":   {func(w *world) { w.out.fail(always, readBudget) }, rotateapi.Failed, apierr.StoreUnavailable},
+		"the host cannot be dialled":  {func(w *world) { w.out.fail(always, connect) }, rotateapi.Failed, apierr.ReltioUnavailable},
+		"the lease is nearly over":    {func(w *world) { w.out.after = slowly(extendLease, 20*time.Second) }, rotateapi.LeftOver, ""},
+		"the budget is beyond belief": {func(w *world) { w.absurd() }, rotateapi.Renewed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -42,7 +42,7 @@ func TestReloginThatStopsBeforeItsRevocation(t *testing.T) {
 				if !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) {
 					t.Errorf("status %s, re-login %q: callers have no token", g.Status, g.Relogin)
 				}
-				if c.want == rotation.Renewed {
+				if c.want == rotateapi.Renewed {
 					return
 				}
 				began := w.atEnd()
@@ -69,7 +69,7 @@ func slowly(slow string, d time.Duration) func(op string) error {
 func (w *world) absurd() {
 	w.t.Helper()
 	now := time.Now().Add(time.Hour)
-	window := budget.Window{Now: now, Earliest: now, Latest: now, Interval: time.Millisecond}
+	window := ratelimit.Window{Now: now, Earliest: now, Latest: now, Interval: time.Millisecond}
 	if _, err := w.table.Reserve(w.t.Context(), host, window); err != nil {
 		w.t.Fatal(err)
 	}

@@ -9,13 +9,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -58,13 +58,13 @@ const (
 )
 
 // errDown is what a store answers that does not work.
-var errDown = fault.New(fault.StoreUnavailable, "out of order")
+var errDown = apierr.New(apierr.StoreUnavailable, "out of order")
 
 // outside is all that a Renewer reaches, with a hook before and after each
 // operation, and a log of them in their order.
 type outside struct {
-	*memory.Table
-	*memory.Secrets
+	*memstore.Table
+	*memstore.Secrets
 	// before keeps an operation from happening, after keeps its answer back.
 	before, after func(op string) error
 	// hangs: a write into the vault is not answered within any caller's time.
@@ -179,23 +179,23 @@ func (o *outside) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	return o.do(releaseLease, func() error { return o.Table.ReleaseLease(ctx, held) })
 }
 
-func (o *outside) Account(ctx context.Context, hash string) (r account.Record, err error) {
+func (o *outside) Account(ctx context.Context, hash string) (r lockout.Record, err error) {
 	err = o.do(readAccount, func() error { r, err = o.Table.Account(ctx, hash); return err })
 	return r, err
 }
 
-func (o *outside) CountLogin(ctx context.Context, t account.Try) (r account.Record, err error) {
+func (o *outside) CountLogin(ctx context.Context, t lockout.Try) (r lockout.Record, err error) {
 	err = o.do(countLogin, func() error { r, err = o.Table.CountLogin(ctx, t); return err })
 	return r, err
 }
 
 // settling names the operations that settle a login by what it came to.
-var settling = map[account.Outcome]string{
-	account.Nothing: uncountLogin, account.Refused: refuseLogin, account.Unclear: doubtLogin,
-	account.Accepted: acceptLogin, account.Resumed: clearLogins, account.Forgiven: forgiveLogin,
+var settling = map[lockout.Outcome]string{
+	lockout.Nothing: uncountLogin, lockout.Refused: refuseLogin, lockout.Unclear: doubtLogin,
+	lockout.Accepted: acceptLogin, lockout.Resumed: clearLogins, lockout.Forgiven: forgiveLogin,
 }
 
-func (o *outside) SettleLogin(ctx context.Context, t account.Try, outcome account.Outcome) error {
+func (o *outside) SettleLogin(ctx context.Context, t lockout.Try, outcome lockout.Outcome) error {
 	return o.do(settling[outcome], func() error { return o.Table.SettleLogin(ctx, t, outcome) })
 }
 
@@ -203,22 +203,22 @@ func (o *outside) MoveClaim(ctx context.Context, hash, from, to string) error {
 	return o.do(moveClaim, func() error { return o.Table.MoveClaim(ctx, hash, from, to) })
 }
 
-func (o *outside) Budget(ctx context.Context, name string) (r budget.Record, err error) {
+func (o *outside) Budget(ctx context.Context, name string) (r ratelimit.Record, err error) {
 	err = o.do(readBudget, func() error { r, err = o.Table.Budget(ctx, name); return err })
 	return r, err
 }
 
-func (o *outside) Reserve(ctx context.Context, name string, w budget.Window) (at time.Time, err error) {
+func (o *outside) Reserve(ctx context.Context, name string, w ratelimit.Window) (at time.Time, err error) {
 	err = o.do(reserve, func() error { at, err = o.Table.Reserve(ctx, name, w); return err })
 	return at, err
 }
 
-func (o *outside) Throttled(ctx context.Context, name string, t budget.Throttle) (r budget.Record, err error) {
+func (o *outside) Throttled(ctx context.Context, name string, t ratelimit.Throttle) (r ratelimit.Record, err error) {
 	err = o.do(throttled, func() error { r, err = o.Table.Throttled(ctx, name, t); return err })
 	return r, err
 }
 
-func (o *outside) Refused(ctx context.Context, name, c string, now time.Time) (r budget.Record, err error) {
+func (o *outside) Refused(ctx context.Context, name, c string, now time.Time) (r ratelimit.Record, err error) {
 	err = o.do(refusedHost, func() error { r, err = o.Table.Refused(ctx, name, c, now); return err })
 	return r, err
 }

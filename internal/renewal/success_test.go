@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -63,7 +63,7 @@ func TestSuccessHoweverItIsDressed(t *testing.T) {
 						w.due()
 					}
 					w.answer(f, reltioauthtest.OpToken)
-					w.expect(w.acme(), rotation.Renewed, "")
+					w.expect(w.acme(), rotateapi.Renewed, "")
 					g, refreshed := w.status(grant.StatusOK), reltioauth.Fingerprint(reltioauth.NewSecret("r2"))
 					if g.AccessToken.Reveal() != "a2" || g.Life() != 3599*time.Second || !g.Living(time.Now()) {
 						t.Errorf("life %v, want the token of the response", g.Life())

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // The times of a sweep.
@@ -36,7 +36,7 @@ const (
 
 // Swept is what became of a sweep.
 type Swept struct {
-	Result rotation.Result
+	Result rotateapi.Result
 	// Reports of all candidates, of each batch the most urgent first.
 	Reports []Report
 	// Waiting counts the grants that wait for a person or new credentials; -1
@@ -166,13 +166,13 @@ func (s *sweep) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		s.renew(ctx, i, &path{request: rotation.Request{Connection: s.queue[i].Connection}})
+		s.renew(ctx, i, &path{request: rotateapi.Request{Connection: s.queue[i].Connection}})
 	}
 }
 
 // renew renews one candidate, if there is time.
 func (s *sweep) renew(ctx context.Context, i int, p *path) {
-	report := Report{Connection: p.request.Connection, Outcome: rotation.LeftOver}
+	report := Report{Connection: p.request.Connection, Outcome: rotateapi.LeftOver}
 	if s.mayBegin(ctx) {
 		p.Renewer, p.avoid, p.bus = s.r, s.unreachable, &s.bus
 		report = p.runSafely(ctx)
@@ -186,8 +186,8 @@ func (p *path) runSafely(ctx context.Context) (report Report) {
 	defer func() {
 		if recover() != nil {
 			report = Report{
-				Connection: p.request.Connection, Outcome: rotation.Failed,
-				Err: fault.New(fault.Internal, ""), Unstored: true,
+				Connection: p.request.Connection, Outcome: rotateapi.Failed,
+				Err: apierr.New(apierr.Internal, ""), Unstored: true,
 			}
 		}
 	}()
@@ -203,7 +203,7 @@ func (s *sweep) probe(ctx context.Context) {
 		if probed[host] {
 			continue
 		}
-		request := rotation.Request{Connection: s.queue[i].Connection, Force: true}
+		request := rotateapi.Request{Connection: s.queue[i].Connection, Force: true}
 		s.renew(ctx, i, &path{request: request, chosen: true})
 		probed[host] = !s.reports[i].atLimit
 	}

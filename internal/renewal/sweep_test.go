@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -30,7 +30,7 @@ func (w *world) list(names []string) {
 }
 
 // sum is that of all outcomes, which due must be.
-func sum(r rotation.Result) int {
+func sum(r rotateapi.Result) int {
 	return r.Renewed + r.Unchanged + r.Contended + r.Failed + r.Reauthorize + r.LeftOver
 }
 
@@ -200,7 +200,7 @@ func TestSweepsMayOverlap(t *testing.T) {
 		const n = 60
 		w.list(w.fleet(n))
 		var sweeps sync.WaitGroup
-		results := make([]rotation.Result, 3)
+		results := make([]rotateapi.Result, 3)
 		for i := range results {
 			sweeps.Go(func() {
 				time.Sleep(time.Duration(i) * time.Second)
@@ -230,7 +230,7 @@ func TestSweepSeesBothShards(t *testing.T) {
 		w.force()
 		w.force()
 		w.connect("person", authorizationCode())
-		w.expect(w.renew(rotation.Request{Connection: "person"}), rotation.Reauthorize, fault.ReauthorizationRequired)
+		w.expect(w.renew(rotateapi.Request{Connection: "person"}), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 		w.list(w.fleet(1))
 		time.Sleep(6 * time.Minute)
 		ctx, cancel := context.WithTimeout(w.t.Context(), 90*time.Second)
@@ -290,7 +290,7 @@ func TestSweepPages(t *testing.T) {
 func TestSweepWithoutIndex(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.out.fail(always, queryDue)
-		if _, err := w.renewer.Sweep(w.t.Context()); fault.Of(err).Type != fault.StoreUnavailable {
+		if _, err := w.renewer.Sweep(w.t.Context()); apierr.Of(err).Type != apierr.StoreUnavailable {
 			t.Errorf("error %v, want StoreUnavailable", err)
 		}
 	})
@@ -312,7 +312,7 @@ func TestPausedConnection(t *testing.T) {
 		if got := w.sweep(); got.Due != 0 {
 			t.Errorf("result %+v, want nothing due", got)
 		}
-		w.expect(w.force(), rotation.Unchanged, fault.ConnectionPaused)
+		w.expect(w.force(), rotateapi.Unchanged, apierr.ConnectionPaused)
 		w.wantRequests(1)
 	})
 }
@@ -329,7 +329,7 @@ func TestSweepReports(t *testing.T) {
 		var got []string
 		for _, r := range swept.Reports {
 			got = append(got, r.Connection)
-			if r.Outcome != rotation.Renewed || r.TokenRequests != 1 || r.Version != 1 {
+			if r.Outcome != rotateapi.Renewed || r.TokenRequests != 1 || r.Version != 1 {
 				t.Errorf("report %+v", r)
 			}
 		}

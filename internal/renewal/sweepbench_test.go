@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -24,8 +24,8 @@ type store interface {
 	grant.Store
 	grant.Parking
 	lease.Store
-	account.Store
-	budget.Store
+	lockout.Store
+	ratelimit.Store
 }
 
 // swept is how many grants one sweep of the benchmark renews.
@@ -35,7 +35,7 @@ const swept = 200
 // a host of its own, so that no budget is waited for, and the sandbox answers
 // in microseconds.
 func BenchmarkSweep(b *testing.B) {
-	b.Run("memory", func(b *testing.B) { benchmarkSweep(b, &memory.Table{}) })
+	b.Run("memory", func(b *testing.B) { benchmarkSweep(b, &memstore.Table{}) })
 	b.Run("DynamoDB engine", func(b *testing.B) {
 		table := &dynamo.Table{Client: engines.DynamoDB(b), Name: engines.TableName(b)}
 		if err := table.CreateTable(b.Context()); err != nil {
@@ -52,7 +52,7 @@ func benchmarkSweep(b *testing.B, table store) {
 		Behaviour: reltioauthtest.Behaviour{Login: reltioauthtest.NewTokenOldDies},
 		Clients:   []reltioauthtest.Client{{ID: "client-1", Secret: reltioauth.NewSecret("client-secret-1")}},
 	})
-	secrets := &memory.Secrets{}
+	secrets := &memstore.Secrets{}
 	r := &renewal.Renewer{
 		Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: secrets, Vault: secrets, Parking: table,
 		Now: time.Now, Connect: server.Connector(),
@@ -70,7 +70,7 @@ func benchmarkSweep(b *testing.B, table store) {
 			b.Fatal(err)
 		}
 		r.Hosts = append(r.Hosts, host+":443")
-		if report := r.Renew(b.Context(), rotation.Request{Connection: name}); report.Outcome != rotation.Renewed {
+		if report := r.Renew(b.Context(), rotateapi.Request{Connection: name}); report.Outcome != rotateapi.Renewed {
 			b.Fatal(report.Outcome, report.Err)
 		}
 	}

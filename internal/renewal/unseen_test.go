@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -87,19 +87,19 @@ func TestLoginsWhoseResponseNobodySaw(t *testing.T) {
 				requests := w.requests()
 				for range 3 {
 					report := w.force()
-					w.expect(report, rotation.Failed, fault.CredentialsRejected)
+					w.expect(report, rotateapi.Failed, apierr.CredentialsRejected)
 					if !strings.Contains(report.Err.Message, "stopped to prevent a lock-out") {
 						t.Errorf("message %q", report.Err.Message)
 					}
 				}
 				w.status(grant.StatusCredentialsRejected)
 				w.wantRequests(requests)
-				try := account.Try{Account: w.parsed("acme").Account(), Credentials: w.parsed("acme").Credentials(), Connection: "acme", Now: time.Now()}
-				if err := w.table.SettleLogin(t.Context(), try, account.Resumed); err != nil {
+				try := lockout.Try{Account: w.parsed("acme").Account(), Credentials: w.parsed("acme").Credentials(), Connection: "acme", Now: time.Now()}
+				if err := w.table.SettleLogin(t.Context(), try, lockout.Resumed); err != nil {
 					t.Fatal(err)
 				}
 				w.resume()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 			})
 		})
 	}
@@ -113,7 +113,7 @@ func TestUnclearAndUnseenLoginsOfADay(t *testing.T) {
 			w.comesTo(what)
 		}
 		w.wantCounts(counts{1, 4})
-		w.expect(w.force(), rotation.Failed, fault.CredentialsRejected)
+		w.expect(w.force(), rotateapi.Failed, apierr.CredentialsRejected)
 		for range 25 {
 			time.Sleep(time.Hour)
 			w.sweep()
@@ -130,7 +130,7 @@ func TestStoppedAfterCrashesAlone(t *testing.T) {
 		w.comesTo("killed before it is sent")
 		w.comesTo("killed before it is sent")
 		report := w.force()
-		w.expect(report, rotation.Failed, fault.CredentialsRejected)
+		w.expect(report, rotateapi.Failed, apierr.CredentialsRejected)
 		if want := "no response to the last logins was seen; stopped to prevent a lock-out"; report.Err.Message != want {
 			t.Errorf("message %q, want %q", report.Err.Message, want)
 		}

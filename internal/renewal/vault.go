@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -99,7 +99,7 @@ func (p *path) unparked(ctx context.Context, r grant.RefreshToken) grant.Refresh
 			p.unpark(ctx, r)
 			return r
 		}
-		p.unkept = fault.Of(err)
+		p.unkept = apierr.Of(err)
 	}
 	p.parked, r.Version = true, p.g.SecretVersion
 	return r
@@ -145,7 +145,7 @@ func (p *path) readVersions(ctx context.Context, pointer string) ([]grant.Refres
 }
 
 // errTokenMissing says that a refresh token is not where the grant points.
-var errTokenMissing = fault.New(fault.StoreUnavailable,
+var errTokenMissing = apierr.New(apierr.StoreUnavailable,
 	"the version of the grant's secret that holds the refresh token is not there; looked for once more in a minute")
 
 // withoutPointer decides what is used while the refresh token that the grant
@@ -196,7 +196,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 			next.Version, p.highest, p.unkept, p.parked = version, next.Epoch, nil, false
 			return next, nil
 		}
-		p.unkept, p.parked = fault.Of(err), false
+		p.unkept, p.parked = apierr.Of(err), false
 		if p.Now().Sub(began) >= grant.ParkAfter && !next.Token.IsZero() {
 			if p.park(ctx, next, parking) == nil {
 				p.parked, p.highest = true, next.Epoch
@@ -205,7 +205,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 			}
 			parking = limit
 		}
-		if budget.Sleep(ctx, jittered(wait, p.chance())) != nil {
+		if ratelimit.Sleep(ctx, jittered(wait, p.chance())) != nil {
 			p.lost = !next.Token.IsZero()
 			return grant.RefreshToken{}, err
 		}
@@ -227,7 +227,7 @@ func (p *path) putToken(ctx context.Context, r grant.RefreshToken, limit time.Du
 	defer cancel()
 	version, err := p.Vault.Put(ctx, p.request.Connection, r)
 	p.vault.refusing.Store(err != nil)
-	p.vaultErr = fault.Of(err)
+	p.vaultErr = apierr.Of(err)
 	return version, err
 }
 

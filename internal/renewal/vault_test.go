@@ -6,10 +6,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -38,7 +38,7 @@ func TestRefreshTokenIsStoredBeforeTheAccessToken(t *testing.T) {
 		w.started(password())
 		w.due()
 		w.out.forget()
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 		want := []string{sendToken, vaultPut, putGrant}
 		if diff := cmp.Diff(want, w.out.only(sendToken, vaultPut, putGrant)); diff != "" {
 			t.Errorf("order (-want +got):\n%s", diff)
@@ -61,7 +61,7 @@ func TestUnchangedRefreshTokenIsNotWrittenAgain(t *testing.T) {
 				before := w.started(password())
 				for range 48 {
 					w.due()
-					w.expect(w.acme(), rotation.Renewed, "")
+					w.expect(w.acme(), rotateapi.Renewed, "")
 				}
 				if n := w.out.count(vaultPut); n != 1 {
 					t.Errorf("%d writes to the vault, want 1", n)
@@ -98,7 +98,7 @@ func TestRefreshTokenOfAnUnusableAnswerIsStored(t *testing.T) {
 					}
 					w.due()
 					w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200, Body: c.body}, reltioauthtest.OpToken)
-					w.expect(w.acme(), rotation.Failed, fault.ReltioUnavailable)
+					w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 					g, want := w.status(grant.StatusFailing), before.RefreshFingerprint
 					if c.want != "" {
 						want = reltioauth.Fingerprint(reltioauth.NewSecret(c.want))
@@ -144,7 +144,7 @@ func TestExpiresIn(t *testing.T) {
 				report := w.acme()
 				g := w.grant("acme")
 				if c.life == 0 {
-					w.expect(report, rotation.Failed, fault.ReltioUnavailable)
+					w.expect(report, rotateapi.Failed, apierr.ReltioUnavailable)
 					requests := 1
 					if name == "zero" || name == "below one" { // asked for again, once
 						requests = 2
@@ -155,7 +155,7 @@ func TestExpiresIn(t *testing.T) {
 					}
 					return
 				}
-				if report.Outcome != rotation.Renewed || g.Life() != c.life {
+				if report.Outcome != rotateapi.Renewed || g.Life() != c.life {
 					t.Errorf("outcome %s, life %v, want %v", report.Outcome, g.Life(), c.life)
 				}
 				if missing := name == "missing" || name == "null"; g.ExpiresInMissing != missing {
@@ -184,9 +184,9 @@ func TestTableFailsAfterTheAnswer(t *testing.T) {
 				w.out.fail(c.lasts(), putGrant)
 				report := w.acme()
 				if c.stored {
-					w.expect(report, rotation.Renewed, "")
+					w.expect(report, rotateapi.Renewed, "")
 				} else {
-					w.expect(report, rotation.Failed, fault.StoreUnavailable)
+					w.expect(report, rotateapi.Failed, apierr.StoreUnavailable)
 				}
 				if report.Unstored == c.stored {
 					t.Errorf("unstored %t", report.Unstored)
@@ -194,7 +194,7 @@ func TestTableFailsAfterTheAnswer(t *testing.T) {
 				// Whatever happened, the next renewal goes on from the vault.
 				w.heal()
 				w.due()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				w.status(grant.StatusOK)
 				if got := w.asked(time.Now())[0]; got != "refresh_token" {
 					t.Errorf("asked with %s", got)
@@ -213,19 +213,19 @@ func TestStoreFailsBeforeSending(t *testing.T) {
 				before := w.requests()
 				w.out.fail(always, op)
 				report := w.acme()
-				w.expect(report, rotation.Failed, fault.StoreUnavailable)
+				w.expect(report, rotateapi.Failed, apierr.StoreUnavailable)
 				w.wantRequests(before)
 				w.heal()
 				if known := op != readGrant && op != takeLease; known {
 					g := w.status(grant.StatusFailing)
-					if g.LastError != fault.StoreUnavailable || !g.RetryAt.After(time.Now()) {
+					if g.LastError != apierr.StoreUnavailable || !g.RetryAt.After(time.Now()) {
 						t.Errorf("last error %s, retry at %v", g.LastError, g.RetryAt)
 					}
 				} else if op == readGrant && !report.Unstored {
 					t.Error("nobody can know of it, and that is not said")
 				}
 				time.Sleep(time.Minute)
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 			})
 		})
 	}
@@ -243,7 +243,7 @@ func TestTwoVersions(t *testing.T) {
 			w.putVault(foreign(0))
 			w.due()
 			began := time.Now()
-			w.expect(w.acme(), rotation.Renewed, "")
+			w.expect(w.acme(), rotateapi.Renewed, "")
 			w.wantAsked(began, "refresh_token")
 			if next := w.grant("acme"); next.RefreshFingerprint != g.RefreshFingerprint || next.SecretVersion != g.SecretVersion {
 				t.Errorf("refresh token %s, want the old one", next.RefreshFingerprint)
@@ -257,7 +257,7 @@ func TestTwoVersions(t *testing.T) {
 				w.putVault(foreign(70))
 				w.due()
 				began := time.Now()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				w.wantAsked(began, "refresh_token", "refresh_token")
 				// What is accepted comes first from now on.
 				next, r := w.grant("acme"), w.vault()
@@ -269,7 +269,7 @@ func TestTwoVersions(t *testing.T) {
 				}
 				w.due()
 				began = time.Now()
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				w.wantAsked(began, "refresh_token")
 			})
 		})
@@ -280,7 +280,7 @@ func TestTwoVersions(t *testing.T) {
 			w.putVault(foreign(70))
 			w.due()
 			began := time.Now()
-			w.expect(w.acme(), rotation.Reauthorize, fault.ReauthorizationRequired)
+			w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 			w.wantAsked(began, "refresh_token", "refresh_token")
 		})
 	})
@@ -293,7 +293,7 @@ func TestARefreshTokenFoundInTheVaultEndsNoValidToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(password())
 		g.RefreshFingerprint, g.SecretVersion, g.RefreshExpiresAt, g.LoggedInAt = "", "", time.Time{}, time.Time{}
-		g.Status, g.LastError = grant.StatusFailing, fault.StoreUnavailable
+		g.Status, g.LastError = grant.StatusFailing, apierr.StoreUnavailable
 		if err := w.table.PutGrant(t.Context(), w.seize(), g.Indexed(time.Now())); err != nil {
 			t.Fatal(err)
 		}
@@ -303,14 +303,14 @@ func TestARefreshTokenFoundInTheVaultEndsNoValidToken(t *testing.T) {
 		}
 		requests := w.requests()
 		time.Sleep(time.Minute) // the lease's
-		w.expect(w.acme(), rotation.Unchanged, "")
+		w.expect(w.acme(), rotateapi.Unchanged, "")
 		w.wantRequests(requests)
 		g = w.status(grant.StatusOK)
 		if g.RefreshFingerprint != w.vault().Fingerprint() || !g.Due().After(g.ExpiresAt) {
 			t.Errorf("due %v, the token ends %v, refresh token %q", g.Due(), g.ExpiresAt, g.RefreshFingerprint)
 		}
 		time.Sleep(time.Until(g.Due()))
-		w.expect(w.acme(), rotation.Renewed, "")
+		w.expect(w.acme(), rotateapi.Renewed, "")
 	})
 }
 
@@ -326,9 +326,9 @@ func TestVersionNotFoundWhileAPersonIsAskedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(lease.Term)
-		w.expect(w.force(), rotation.Failed, fault.StoreUnavailable)
+		w.expect(w.force(), rotateapi.Failed, apierr.StoreUnavailable)
 		w.status(grant.StatusReauthorize)
 		time.Sleep(time.Minute + time.Second)
-		w.expect(w.force(), rotation.Renewed, "")
+		w.expect(w.force(), rotateapi.Renewed, "")
 	})
 }

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -99,21 +99,21 @@ func judgeClient(e *reltioauth.Error) verdict {
 // outcomeOf is what a counted login came to; false if its response was never
 // seen, so that it stays counted: there was none, or one that broke off and whose
 // status may be that of a refusal.
-func outcomeOf(v verdict, err error) (account.Outcome, bool) {
+func outcomeOf(v verdict, err error) (lockout.Outcome, bool) {
 	switch v {
 	case accepted:
-		return account.Accepted, true
+		return lockout.Accepted, true
 	case refusedUser:
-		return account.Refused, true
+		return lockout.Refused, true
 	case unclearUser:
-		return account.Unclear, true
+		return lockout.Unclear, true
 	}
 	var e *reltioauth.Error
 	if v != unavailable || !errors.As(err, &e) || !e.Sent {
-		return account.Nothing, true
+		return lockout.Nothing, true
 	}
 	unseen := !e.Answered() || e.CutOff() && e.StatusCode/100 == 4
-	return account.Nothing, !unseen
+	return lockout.Nothing, !unseen
 }
 
 // success reports whether the server answered with a success, of use or not.
@@ -166,20 +166,20 @@ func unclearText(what string, r grant.Refusal) string {
 }
 
 // outage is the error of a server that gave no usable response.
-func outage(err error) *fault.Error {
+func outage(err error) *apierr.Error {
 	var e *reltioauth.Error
 	if !errors.As(err, &e) {
-		return fault.Wrap(fault.ReltioUnavailable, "Reltio gave no token", err)
+		return apierr.Wrap(apierr.ReltioUnavailable, "Reltio gave no token", err)
 	}
-	return fault.Wrap(fault.ReltioUnavailable, "Reltio gave no token: "+e.Reason(), err)
+	return apierr.Wrap(apierr.ReltioUnavailable, "Reltio gave no token: "+e.Reason(), err)
 }
 
 // serverSays is the error of a connection that the server does not know how to
 // serve. The code is one of the RFC's words, never the server's text.
-func serverSays(err error) *fault.Error {
+func serverSays(err error) *apierr.Error {
 	var e *reltioauth.Error
 	if !errors.As(err, &e) {
-		return fault.Wrap(fault.InvalidConnection, "server: refused", err)
+		return apierr.Wrap(apierr.InvalidConnection, "server: refused", err)
 	}
-	return fault.Wrap(fault.InvalidConnection, "server: "+string(e.Code), err)
+	return apierr.Wrap(apierr.InvalidConnection, "server: "+string(e.Code), err)
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -282,13 +282,13 @@ func TestOutcomeOfALogin(t *testing.T) {
 	word := `{"error":"invalid_grant"}`
 	for name, c := range map[string]struct {
 		response canned
-		want     account.Outcome
+		want     lockout.Outcome
 		unseen   bool
 	}{
-		"accepted":        {response: successes()[accepted]["plain"], want: account.Accepted},
-		"400":             {response: canned{status: 400}, want: account.Refused},
-		"401":             {response: canned{status: 401, body: word}, want: account.Unclear},
-		"403":             {response: canned{status: 403}, want: account.Unclear},
+		"accepted":        {response: successes()[accepted]["plain"], want: lockout.Accepted},
+		"400":             {response: canned{status: 400}, want: lockout.Refused},
+		"401":             {response: canned{status: 401, body: word}, want: lockout.Unclear},
+		"403":             {response: canned{status: 403}, want: lockout.Unclear},
 		"400, cut off":    {response: canned{status: 400, body: word, cut: true}, unseen: true},
 		"401, cut off":    {response: canned{status: 401, cut: true}, unseen: true},
 		"no response":     {response: canned{unheard: true}, unseen: true},
@@ -306,7 +306,7 @@ func TestOutcomeOfALogin(t *testing.T) {
 			t.Errorf("%s: outcome %d, seen %t, want %d and %t", name, got, seen, c.want, !c.unseen)
 		}
 	}
-	if got, seen := outcomeOf(unavailable, errors.New("defect")); got != account.Nothing || !seen {
+	if got, seen := outcomeOf(unavailable, errors.New("defect")); got != lockout.Nothing || !seen {
 		t.Errorf("an error of another kind: outcome %d, seen %t", got, seen)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -16,20 +16,20 @@ import (
 // due.
 type verdictCase struct {
 	fault   reltioauthtest.Fault
-	outcome rotation.Outcome
+	outcome rotateapi.Outcome
 	status  grant.Status
-	err     fault.Type
+	err     apierr.Type
 	message string
 	shard   grant.Shard
 	retry   time.Duration
 }
 
-func waitingCase(f reltioauthtest.Fault, s grant.Status, e fault.Type, message string) verdictCase {
-	return verdictCase{f, rotation.Failed, s, e, message, grant.ShardWaiting, 5 * time.Minute}
+func waitingCase(f reltioauthtest.Fault, s grant.Status, e apierr.Type, message string) verdictCase {
+	return verdictCase{f, rotateapi.Failed, s, e, message, grant.ShardWaiting, 5 * time.Minute}
 }
 
-func failingCase(f reltioauthtest.Fault, e fault.Type, message string) verdictCase {
-	return verdictCase{f, rotation.Failed, grant.StatusFailing, e, message, grant.ShardDue, 30 * time.Second}
+func failingCase(f reltioauthtest.Fault, e apierr.Type, message string) verdictCase {
+	return verdictCase{f, rotateapi.Failed, grant.StatusFailing, e, message, grant.ShardDue, 30 * time.Second}
 }
 
 // anyRequest are the rows that are the same for logins and refreshes.
@@ -38,10 +38,10 @@ func anyRequest() map[string]verdictCase {
 		return reltioauthtest.Fault{Kind: kind, Status: status}
 	}
 	down := func(f reltioauthtest.Fault, why string) verdictCase {
-		return failingCase(f, fault.ReltioUnavailable, "Reltio gave no token: "+why)
+		return failingCase(f, apierr.ReltioUnavailable, "Reltio gave no token: "+why)
 	}
 	wrong := func(f reltioauthtest.Fault, code string) verdictCase {
-		return waitingCase(f, grant.StatusInvalidConnection, fault.InvalidConnection, "server: "+code)
+		return waitingCase(f, grant.StatusInvalidConnection, apierr.InvalidConnection, "server: "+code)
 	}
 	factor := "the user needs a second factor; use client credentials or the authorization code flow"
 	return map[string]verdictCase{
@@ -52,10 +52,10 @@ func anyRequest() map[string]verdictCase {
 		"unsupported_grant_type": wrong(says(400, "unsupported_grant_type"), "unsupported_grant_type"),
 		"401 invalid_request":    wrong(says(401, "invalid_request"), "invalid_request"),
 		"state token": waitingCase(body(200, `{"expires_in":599,"state_token":{"token":"t"}}`),
-			grant.StatusMFARequired, fault.MFARequired, factor),
-		"state token, a text": waitingCase(body(200, `{"state_token":"t"}`), grant.StatusMFARequired, fault.MFARequired, factor),
-		"429":                 failingCase(f(reltioauthtest.FaultRateLimit, 0), fault.RateLimited, "retry after 30 s"),
-		"429 page":            failingCase(f(reltioauthtest.FaultHTML, 429), fault.RateLimited, "retry after 30 s"),
+			grant.StatusMFARequired, apierr.MFARequired, factor),
+		"state token, a text": waitingCase(body(200, `{"state_token":"t"}`), grant.StatusMFARequired, apierr.MFARequired, factor),
+		"429":                 failingCase(f(reltioauthtest.FaultRateLimit, 0), apierr.RateLimited, "retry after 30 s"),
+		"429 page":            failingCase(f(reltioauthtest.FaultHTML, 429), apierr.RateLimited, "retry after 30 s"),
 		"408":                 down(says(408, "invalid_grant"), "HTTP 408"),
 		"500":                 down(f(reltioauthtest.FaultStatus, 500), "HTTP 500"),
 		"503":                 down(f(reltioauthtest.FaultStatus, 503), "HTTP 503"),
@@ -80,7 +80,7 @@ func (c verdictCase) check(w *world, got grantReport) {
 	w.t.Helper()
 	w.expect(got.Report, c.outcome, c.err)
 	g := got.Grant
-	if got.Err.Message != c.message || g.LastErrorMessage != c.message && c.err != fault.RateLimited {
+	if got.Err.Message != c.message || g.LastErrorMessage != c.message && c.err != apierr.RateLimited {
 		w.t.Errorf("message %q, stored %q, want %q", got.Err.Message, g.LastErrorMessage, c.message)
 	}
 	if g.Status != c.status || g.LastError != c.err || g.Shard != c.shard || g.Failures != 1 {
@@ -100,7 +100,7 @@ func (c verdictCase) check(w *world, got grantReport) {
 func TestResponseToLoginOfAUser(t *testing.T) {
 	rows := anyRequest()
 	refused := func(f reltioauthtest.Fault, whose, summary string) verdictCase {
-		return failingCase(f, fault.CredentialsRejected, "Reltio refused "+whose+" ("+summary+")")
+		return failingCase(f, apierr.CredentialsRejected, "Reltio refused "+whose+" ("+summary+")")
 	}
 	both := "the user or the client"
 	rows["400 invalid_grant"] = refused(says(400, "invalid_grant"), "the user", "invalid_grant, HTTP 400")
@@ -112,7 +112,7 @@ func TestResponseToLoginOfAUser(t *testing.T) {
 	rows["400 page"] = refused(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 400}, both, "no OAuth error, HTTP 400")
 	rows["400 empty"] = refused(reltioauthtest.Fault{Kind: reltioauthtest.FaultEmpty, Status: 400}, both, "no OAuth error, HTTP 400")
 	unclear := func(f reltioauthtest.Fault, summary string) verdictCase {
-		c := failingCase(f, fault.ReltioUnavailable, neither("login", summary))
+		c := failingCase(f, apierr.ReltioUnavailable, neither("login", summary))
 		c.retry = 2 * time.Minute
 		return c
 	}
@@ -137,7 +137,7 @@ func TestResponseToLoginOfAUser(t *testing.T) {
 func TestResponseToLoginOfAClient(t *testing.T) {
 	rows := anyRequest()
 	refused := func(f reltioauthtest.Fault, summary string) verdictCase {
-		return failingCase(f, fault.CredentialsRejected, "Reltio refused the client ("+summary+")")
+		return failingCase(f, apierr.CredentialsRejected, "Reltio refused the client ("+summary+")")
 	}
 	for _, code := range []string{"invalid_client", "unauthorized", "unauthorized_client"} {
 		rows["401 "+code] = refused(says(401, code), code+", HTTP 401")
@@ -146,9 +146,9 @@ func TestResponseToLoginOfAClient(t *testing.T) {
 	rows["401 Unauthorized"] = refused(body(401, `{"status":401,"error":"Unauthorized"}`), "unauthorized, HTTP 401")
 	rows["401 page"] = refused(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 401}, "no OAuth error, HTTP 401")
 	rows["401 empty"] = refused(reltioauthtest.Fault{Kind: reltioauthtest.FaultEmpty, Status: 401}, "no OAuth error, HTTP 401")
-	rows["400 invalid_grant"] = failingCase(says(400, "invalid_grant"), fault.ReltioUnavailable, neither("login", "invalid_grant, HTTP 400"))
+	rows["400 invalid_grant"] = failingCase(says(400, "invalid_grant"), apierr.ReltioUnavailable, neither("login", "invalid_grant, HTTP 400"))
 	rows["403 page"] = failingCase(reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML, Status: 403},
-		fault.ReltioUnavailable, neither("login", "no OAuth error, HTTP 403"))
+		apierr.ReltioUnavailable, neither("login", "no OAuth error, HTTP 403"))
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -161,7 +161,7 @@ func TestResponseToLoginOfAClient(t *testing.T) {
 					return // a client has no second factor
 				}
 				time.Sleep(61 * time.Minute)
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				w.status(grant.StatusOK)
 			})
 		})
@@ -176,7 +176,7 @@ func TestResponseToRefresh(t *testing.T) {
 			"401 invalid_grant": "invalid_grant, HTTP 401", "400 invalid_token": "invalid_token, HTTP 400",
 			"400 unauthorized_client": "unauthorized_client, HTTP 400",
 		}[name]
-		rows[name] = failingCase(f, fault.ReltioUnavailable, neither("refresh", cmp.Or(summary, "no OAuth error, HTTP "+name[:3])))
+		rows[name] = failingCase(f, apierr.ReltioUnavailable, neither("refresh", cmp.Or(summary, "no OAuth error, HTTP "+name[:3])))
 	}
 	for _, fields := range []map[string]any{password(), authorizationCode()} {
 		for name, row := range rows {
@@ -195,7 +195,7 @@ func TestResponseToRefresh(t *testing.T) {
 						w.connect("acme", with(fields, "scope", "s"))
 					}
 					time.Sleep(61 * time.Minute)
-					w.expect(w.acme(), rotation.Renewed, "")
+					w.expect(w.acme(), rotateapi.Renewed, "")
 					if g := w.status(grant.StatusOK); g.Failures != 0 || g.LastError != "" || g.Shard != grant.ShardDue || g.Refusal.Status != 0 {
 						t.Errorf("grant %+v, want healthy", g)
 					}
@@ -214,7 +214,7 @@ func TestDeadRefreshToken(t *testing.T) {
 				w.server.Kill(g.RefreshFingerprint)
 				w.behave(func(b *reltioauthtest.Behaviour) { b.DeadRefreshStatus = status })
 				time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				next := w.status(grant.StatusOK)
 				if next.RefreshFingerprint == g.RefreshFingerprint || !next.LoggedInAt.After(g.LoggedInAt) {
 					t.Errorf("refresh token %s, want a new one", next.RefreshFingerprint)
@@ -226,16 +226,16 @@ func TestDeadRefreshToken(t *testing.T) {
 			bubble(t, func(w *world) {
 				g := w.started(authorizationCode())
 				w.answer(says(status, name), reltioauthtest.OpToken)
-				w.expect(w.atDue(), rotation.Reauthorize, fault.ReauthorizationRequired)
+				w.expect(w.atDue(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 				w.status(grant.StatusReauthorize)
 				w.wantRequests(2)
 				// The refresh token is kept and tried hourly.
 				time.Sleep(50 * time.Minute)
-				w.expect(w.acme(), rotation.Unchanged, fault.ReauthorizationRequired)
+				w.expect(w.acme(), rotateapi.Unchanged, apierr.ReauthorizationRequired)
 				w.wantRequests(2)
 				w.heal()
 				time.Sleep(11 * time.Minute)
-				w.expect(w.acme(), rotation.Renewed, "")
+				w.expect(w.acme(), rotateapi.Renewed, "")
 				if next := w.status(grant.StatusOK); next.RefreshFingerprint != g.RefreshFingerprint {
 					t.Errorf("refresh token %s, want %s", next.RefreshFingerprint, g.RefreshFingerprint)
 				}

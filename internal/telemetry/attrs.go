@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // Guard calls f and turns a panic into an Internal error with the message, which
@@ -16,7 +16,7 @@ import (
 func (l *Log) Guard(ctx context.Context, message string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			failed := fault.New(fault.Internal, message)
+			failed := apierr.New(apierr.Internal, message)
 			l.Write(ctx, slog.LevelError, "panic", slog.String("error_message", failed.Error()),
 				slog.String("type", fmt.Sprintf("%T", p)), slog.String("stack", string(debug.Stack())))
 			err = failed
@@ -32,9 +32,9 @@ func Fault(err error) []slog.Attr {
 	if err == nil {
 		return nil
 	}
-	f := fault.Of(err)
+	f := apierr.Of(err)
 	attrs := []slog.Attr{slog.String("error", string(f.Type)), slog.String("error_message", f.Message)}
-	if f.Type == fault.Internal && f.Unwrap() != nil {
+	if f.Type == apierr.Internal && f.Unwrap() != nil {
 		attrs = append(attrs, slog.String("cause", fmt.Sprintf("%T", f.Unwrap())))
 	}
 	return attrs

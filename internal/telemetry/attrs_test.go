@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
@@ -41,11 +41,11 @@ func TestAFaultInTheLog(t *testing.T) {
 		want string
 	}{
 		"none":              {nil, "[]"},
-		"of a type":         {fault.Wrap(fault.StoreUnavailable, "throttled", errors.New("kanari")), "[error=StoreUnavailable error_message=throttled]"},
+		"of a type":         {apierr.Wrap(apierr.StoreUnavailable, "throttled", errors.New("kanari")), "[error=StoreUnavailable error_message=throttled]"},
 		"a defect":          {errors.New("kanari"), "[error=Internal error_message= cause=*errors.errorString]"},
-		"a defect, by us":   {fault.Wrap(fault.Internal, "request r", errors.New("kanari")), "[error=Internal error_message=request r cause=*errors.errorString]"},
-		"without a cause":   {fault.New(fault.Internal, ""), "[error=Internal error_message=]"},
-		"wrapped once more": {errors.Join(fault.New(fault.RateLimited, "retry after 1 s")), "[error=RateLimited error_message=retry after 1 s]"},
+		"a defect, by us":   {apierr.Wrap(apierr.Internal, "request r", errors.New("kanari")), "[error=Internal error_message=request r cause=*errors.errorString]"},
+		"without a cause":   {apierr.New(apierr.Internal, ""), "[error=Internal error_message=]"},
+		"wrapped once more": {errors.Join(apierr.New(apierr.RateLimited, "retry after 1 s")), "[error=RateLimited error_message=retry after 1 s]"},
 	} {
 		if got := slog.GroupValue(telemetry.Fault(test.err)...).String(); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)

@@ -24,7 +24,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // Namespace of all metrics.
@@ -147,7 +147,7 @@ func (c captured) Write(text []byte) (int, error) {
 
 // functionError is what the runtime client says of an invocation that failed.
 type functionError struct {
-	Type    fault.Type      `json:"errorType"`
+	Type    apierr.Type     `json:"errorType"`
 	Message string          `json:"errorMessage"`
 	Stack   json.RawMessage `json:"stackTrace"`
 }

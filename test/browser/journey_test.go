@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -168,7 +168,7 @@ func TestAnExpiredRequest(t *testing.T) {
 	p, s := newBrowser(t), newSite(t)
 	link := s.link()
 	p.leave(link)
-	s.sleep(authorization.RequestLife)
+	s.sleep(authrequest.RequestLife)
 	const late = "This login was used, or took too long"
 	p.login("ann", "password-of-ann").want(http.StatusBadRequest, late)
 	p.inspect("8-too-late")

@@ -16,12 +16,12 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
@@ -33,8 +33,8 @@ import (
 type site struct {
 	t       *testing.T
 	url     string
-	table   *memory.Table
-	secrets *memory.Secrets
+	table   *memstore.Table
+	secrets *memstore.Secrets
 	server  *reltioauthtest.Server
 	flow    *authcode.Flow
 	log     *logtest.Buffer
@@ -44,7 +44,7 @@ type site struct {
 // newSite has the connection acme-prod, and the users ann and ben.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, table: &memory.Table{}, secrets: &memory.Secrets{}, log: &logtest.Buffer{}}
+	s := &site{t: t, table: &memstore.Table{}, secrets: &memstore.Secrets{}, log: &logtest.Buffer{}}
 	s.server = reltioauthtest.New(reltioauthtest.Config{
 		Now:     s.now,
 		Clients: []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("secret-of-acme"), RequirePKCE: true}},
@@ -90,7 +90,7 @@ func (s *site) sleep(d time.Duration) { s.later.Add(int64(d)) }
 // link is what a person is sent.
 func (s *site) link() string {
 	s.t.Helper()
-	i, err := s.flow.Invite(s.t.Context(), "acme-prod", authorization.InvitationFromCommand, false)
+	i, err := s.flow.Invite(s.t.Context(), "acme-prod", authrequest.InvitationFromCommand, false)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package contract holds pkg/reltioauth/vended and its stand-in, reltioauthtest's
+// Package contract holds pkg/reltioauth/issueclient and its stand-in, reltioauthtest's
 // Vendor, against the real function issue: the stack on one machine, with its
 // Invoke API. It has tests and nothing else.
 //

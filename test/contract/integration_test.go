@@ -11,7 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/vended"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueclient"
 )
 
 // counted counts the invocations of the real client.
@@ -31,8 +31,8 @@ func TestAThousandCalls(t *testing.T) {
 	stack := start(t, 0)
 	client := &counted{Client: lambdaClient(stack.LambdaURL)}
 	api := tenant(t, stack)
-	source := &vended.Source{Lambda: client, Connection: demo}
-	caller := &http.Client{Transport: &vended.Transport{Source: source, Hosts: []string{strings.TrimPrefix(api.URL, "http://")}}}
+	source := &issueclient.Source{Lambda: client, Connection: demo}
+	caller := &http.Client{Transport: &issueclient.Transport{Source: source, Hosts: []string{strings.TrimPrefix(api.URL, "http://")}}}
 
 	work := make(chan int)
 	var callers sync.WaitGroup
@@ -53,7 +53,7 @@ func TestAThousandCalls(t *testing.T) {
 	}
 	for i := range 1000 {
 		if i == 500 {
-			token, err := source.Get(t.Context(), vended.Need{})
+			token, err := source.Get(t.Context(), issueclient.Need{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,18 +72,18 @@ func TestErrorsOfTheRealFunction(t *testing.T) {
 	stack := start(t, 0)
 	client := lambdaClient(stack.LambdaURL)
 	for name, test := range map[string]struct {
-		source *vended.Source
-		want   vended.ErrorType
+		source *issueclient.Source
+		want   issueclient.ErrorType
 	}{
-		"no such connection": {&vended.Source{Lambda: client, Connection: "nope"}, vended.ErrUnknownConnection},
-		"no name":            {&vended.Source{Lambda: client, Connection: "No Name"}, vended.ErrInvalidRequest},
-		"a person":           {&vended.Source{Lambda: client, Connection: "demo-authorization-code"}, vended.ErrReauthorizationRequired},
-		"no such function":   {&vended.Source{Lambda: client, Function: "tissue", Connection: demo}, vended.ErrInvalidRequest},
-		"another function":   {&vended.Source{Lambda: client, Function: "rotate", Connection: demo}, vended.ErrInvalidAnswer},
+		"no such connection": {&issueclient.Source{Lambda: client, Connection: "nope"}, issueclient.ErrUnknownConnection},
+		"no name":            {&issueclient.Source{Lambda: client, Connection: "No Name"}, issueclient.ErrInvalidRequest},
+		"a person":           {&issueclient.Source{Lambda: client, Connection: "demo-authorization-code"}, issueclient.ErrReauthorizationRequired},
+		"no such function":   {&issueclient.Source{Lambda: client, Function: "tissue", Connection: demo}, issueclient.ErrInvalidRequest},
+		"another function":   {&issueclient.Source{Lambda: client, Function: "rotate", Connection: demo}, issueclient.ErrInvalidAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := test.source.Get(t.Context(), vended.Need{})
-			var e *vended.Error
+			_, err := test.source.Get(t.Context(), issueclient.Need{})
+			var e *issueclient.Error
 			if !errors.As(err, &e) || e.Type != test.want || e.Temporary() {
 				t.Errorf("error %v, want %s", err, test.want)
 			}

@@ -23,15 +23,15 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -109,7 +109,7 @@ const (
 // embedded are the three handlers over the embedded store and the sandbox.
 func embedded(t *testing.T) map[string]lambda.Handler {
 	t.Helper()
-	table, vault := &memory.Table{}, &memory.Secrets{}
+	table, vault := &memstore.Table{}, &memstore.Secrets{}
 	server := reltioauthtest.New(reltioauthtest.Config{
 		Now:     time.Now,
 		Clients: []reltioauthtest.Client{{ID: "demo-client", Secret: reltioauth.NewSecret("client-secret")}},
@@ -137,7 +137,7 @@ func embedded(t *testing.T) map[string]lambda.Handler {
 	return map[string]lambda.Handler{
 		"rotate": rotate,
 		"issue": &handler.Issue{
-			Vendor: &vend.Vendor{Grants: table, Leases: table, Rotate: direct{rotate}, Now: time.Now}, Log: log, Now: time.Now,
+			Vendor: &issue.Vendor{Grants: table, Leases: table, Rotate: direct{rotate}, Now: time.Now}, Log: log, Now: time.Now,
 		},
 		"callback": handler.Gateway{Handler: &handler.Callback{
 			Flow: &authcode.Flow{
@@ -150,17 +150,17 @@ func embedded(t *testing.T) map[string]lambda.Handler {
 }
 
 // pend stores the invitation and the login that is under way.
-func pend(t *testing.T, table *memory.Table) {
+func pend(t *testing.T, table *memstore.Table) {
 	t.Helper()
 	hash := func(text string) string {
 		sum := sha256.Sum256([]byte(text))
 		return hex.EncodeToString(sum[:])
 	}
-	err := table.PutInvitation(t.Context(), authorization.Invitation{
+	err := table.PutInvitation(t.Context(), authrequest.Invitation{
 		Hash: hash(exampleInvitation), Connection: "demo-authorization-code", Ends: time.Now().Add(time.Hour),
 	})
 	if err == nil {
-		err = table.PutRequest(t.Context(), authorization.Request{
+		err = table.PutRequest(t.Context(), authrequest.Request{
 			Hash: hash(exampleState), Connection: "demo-authorization-code", Invitation: hash(exampleInvitation),
 			Binding: hash(exampleBinding), RedirectURI: "https://" + domain + "/callback", Ends: time.Now().Add(10 * time.Minute),
 		})
@@ -173,8 +173,8 @@ func pend(t *testing.T, table *memory.Table) {
 // direct is rotate without Lambda between.
 type direct struct{ rotate lambda.Handler }
 
-// Rotate implements rotation.Function.
-func (d direct) Rotate(ctx context.Context, r rotation.Request) (result rotation.Result, err error) {
+// Rotate implements rotateapi.Function.
+func (d direct) Rotate(ctx context.Context, r rotateapi.Request) (result rotateapi.Result, err error) {
 	payload, err := json.Marshal(r)
 	if err != nil {
 		return result, err
@@ -187,8 +187,8 @@ func (d direct) Rotate(ctx context.Context, r rotation.Request) (result rotation
 	return result, err
 }
 
-// RotateLater implements rotation.Function.
-func (direct) RotateLater(context.Context, rotation.Request) error { return errors.New("not here") }
+// RotateLater implements rotateapi.Function.
+func (direct) RotateLater(context.Context, rotateapi.Request) error { return errors.New("not here") }
 
 // answered is what a function answers, in the words of expected.
 func answered(t *testing.T, function string, payload []byte) string {
@@ -210,7 +210,7 @@ func answered(t *testing.T, function string, payload []byte) string {
 	var answer struct {
 		events.APIGatewayV2HTTPResponse
 		Outcome *string
-		Error   *rotation.Error
+		Error   *rotateapi.Error
 	}
 	if err := json.Unmarshal(data, &answer); err != nil {
 		t.Fatalf("answer %q: %v", data, err)

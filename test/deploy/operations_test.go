@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -21,7 +21,7 @@ import (
 func (d *deployed) operations() {
 	d.t.Helper()
 	table, vault := d.tableOf(operatorRole), d.vault(operatorRole)
-	o := &operate.Operator{
+	o := &operator.Operator{
 		Grants: table, Leases: table, Accounts: table, Connections: vault, Rotations: d.invoker(operatorRole),
 		Hosts: d.callback.Flow.Hosts, Now: d.now,
 		Authorizations: table, CallbackURL: "https://" + domain,
@@ -29,11 +29,11 @@ func (d *deployed) operations() {
 	}
 	ctx := d.t.Context()
 	add := func(name, fields string) error {
-		_, err := o.Add(ctx, operate.AddRequest{Connection: name, Secret: d.secret(fields)})
+		_, err := o.Add(ctx, operator.AddRequest{Connection: name, Secret: d.secret(fields)})
 		return err
 	}
 	disconnect := func(name string, deleteSecret bool) error {
-		_, err := o.Disconnect(ctx, operate.DisconnectRequest{Connection: name, DeleteSecret: deleteSecret, Revoke: true})
+		_, err := o.Disconnect(ctx, operator.DisconnectRequest{Connection: name, DeleteSecret: deleteSecret, Revoke: true})
 		return err
 	}
 	for _, step := range []func() error{
@@ -61,7 +61,7 @@ func (d *deployed) operations() {
 }
 
 // park has a renewal of the connection while Secrets Manager takes no refresh token.
-func (d *deployed) park(o *operate.Operator, name string) error {
+func (d *deployed) park(o *operator.Operator, name string) error {
 	d.readOnly.Store(true)
 	defer d.readOnly.Store(false)
 	_, err := o.Rotate(d.t.Context(), name, true)
@@ -70,7 +70,7 @@ func (d *deployed) park(o *operate.Operator, name string) error {
 
 // examination is the doctor's. Lambda and CloudFormation are no engines here:
 // that they were asked is all that counts.
-func (d *deployed) examination(o *operate.Operator) {
+func (d *deployed) examination(o *operator.Operator) {
 	d.t.Helper()
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	d.t.Cleanup(nothing.Close)

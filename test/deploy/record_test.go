@@ -39,10 +39,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -281,7 +281,7 @@ func (d *deployed) wire() {
 		Log: log, Now: d.now,
 	}
 	d.issue = &handler.Issue{
-		Vendor: &vend.Vendor{Grants: forIssue, Leases: forIssue, Rotate: d.invoker("issue"), Now: d.now}, Log: log, Now: d.now,
+		Vendor: &issue.Vendor{Grants: forIssue, Leases: forIssue, Rotate: d.invoker("issue"), Now: d.now}, Log: log, Now: d.now,
 	}
 	d.callback = &handler.Callback{
 		Flow: &authcode.Flow{

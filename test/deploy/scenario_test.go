@@ -15,10 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 )
 
 // connect writes a connection's secret; fields is JSON without braces.
@@ -53,7 +53,7 @@ func (d *deployed) renewals() {
 	d.tell(`{"connection":"user","force":true}`, `"error":null`)
 	// Early: the first caller asks, and does not wait.
 	d.ahead.Add(int64(58 * time.Minute))
-	d.issue.Vendor = &vend.Vendor{Grants: d.issue.Vendor.Grants, Leases: d.issue.Vendor.Leases, Rotate: d.issue.Vendor.Rotate, Now: d.now}
+	d.issue.Vendor = &issue.Vendor{Grants: d.issue.Vendor.Grants, Leases: d.issue.Vendor.Leases, Rotate: d.issue.Vendor.Rotate, Now: d.now}
 	d.ask(`{"connection":"user"}`, "cached")
 	// A person has to log in: said in an event.
 	d.tell(`{"connection":"person"}`, `"outcome":"reauthorize"`)
@@ -135,7 +135,7 @@ const domain = "abc123.execute-api.eu-central-1.amazonaws.com"
 func (d *deployed) link(name string) string {
 	d.t.Helper()
 	inviter := &authcode.Flow{Authorizations: d.table, Connections: d.operator, Hosts: d.callback.Flow.Hosts, Now: d.now}
-	i, err := inviter.Invite(d.t.Context(), name, authorization.InvitationFromCommand, false)
+	i, err := inviter.Invite(d.t.Context(), name, authrequest.InvitationFromCommand, false)
 	if err != nil {
 		d.t.Fatal(err)
 	}

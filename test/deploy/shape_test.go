@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 var rate = regexp.MustCompile(`^rate\(([0-9]+) (minute|minutes|hour|hours|day|days)\)$`)
@@ -168,7 +168,7 @@ func checkParameters(_ testing.TB, t template) (found problems) {
 			found.addf("parameter %s takes anything", name)
 		}
 	}
-	for name, most := range map[string]int{"TokenRequestsPerSecond": budget.MaxPerSecond, "LoginAttempts": account.MaxAttempts} {
+	for name, most := range map[string]int{"TokenRequestsPerSecond": ratelimit.MaxPerSecond, "LoginAttempts": lockout.MaxAttempts} {
 		values := listOf(at(all, name, "AllowedValues"))
 		if len(values) != most || values[len(values)-1] != most || at(all, name, "Default") != most {
 			found.addf("parameter %s: values %v, want 1 to %d, by default %d", name, values, most, most)

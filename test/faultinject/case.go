@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
@@ -222,7 +222,7 @@ func (t *trial) settled(ctx context.Context) {
 		t.Next += "; the token is dead, and reported"
 		t.sleep(ctx, grant.CheckEvery+time.Second) // Reltio is not asked about it more often
 		v = t.issue(ctx, `,"rejected_fingerprint":"`+v.Fingerprint+`"`)
-		if !t.alive(v) && strings.HasSuffix(t.renewAgain(ctx), string(fault.ReauthorizationRequired)) {
+		if !t.alive(v) && strings.HasSuffix(t.renewAgain(ctx), string(apierr.ReauthorizationRequired)) {
 			t.needsPerson(ctx)
 			v = t.issue(ctx, "")
 		}
@@ -236,7 +236,9 @@ func (t *trial) settled(ctx context.Context) {
 }
 
 // waits reports whether the last word was that a person is needed.
-func (t *trial) waits() bool { return strings.HasSuffix(t.Next, string(fault.ReauthorizationRequired)) }
+func (t *trial) waits() bool {
+	return strings.HasSuffix(t.Next, string(apierr.ReauthorizationRequired))
+}
 
 // needsPerson looks whether that is so, and brings one.
 func (t *trial) needsPerson(ctx context.Context) {

@@ -3,13 +3,13 @@
 // deployed, as real processes; between them and everything they call stands a
 // proxy that knows each request by name.
 //
-//	bench := &faults.Bench{Now: time.Now, Binaries: folder}
+//	bench := &faultinject.Bench{Now: time.Now, Binaries: folder}
 //	defer bench.Close()
 //	err := bench.Start(ctx)
-//	clean, err := bench.All(ctx, faults.Flows())
+//	clean, err := bench.All(ctx, faultinject.Flows())
 //	cases := clean[0].Cases()
 //	results, err := bench.Run(ctx, clean, cases, nil)
-//	err = faults.Write(w, clean, results)
+//	err = faultinject.Write(w, clean, results)
 //
 // A [Flow] is an invocation worth breaking: a login, a refresh, a callback. Its
 // clean run ([Clean]) lists its operations; each operation, with each fault that
@@ -28,10 +28,10 @@
 // minute, or for good. The short ones share a stack. Nobody may be needed for any
 // of them.
 //
-//	courses, err := bench.Courses(ctx, faults.Walks())
+//	courses, err := bench.Courses(ctx, faultinject.Walks())
 //	outages := courses[0].Outages()
 //	ended, err := bench.RunOutages(ctx, outages, nil)
-//	err = faults.WriteOutages(w, courses, ended)
+//	err = faultinject.WriteOutages(w, courses, ended)
 //
 // Everything takes its real time: a killed process leaves its lease for 35 s,
 // a stopped one sleeps through it. The functions' clocks are this machine's.

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -204,7 +204,7 @@ func reportAgain(ctx context.Context, s *scene) string {
 		if v.ErrorType == "" && s.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken)) {
 			return story + ": a living token"
 		}
-		if v.ErrorType == string(fault.CredentialsRejected) {
+		if v.ErrorType == string(apierr.CredentialsRejected) {
 			return story + ": " + v.ErrorType + "; " + s.renewAgain(ctx)
 		}
 	}
@@ -331,7 +331,7 @@ func disconnected(ctx context.Context, s *scene) error {
 	if err := login(ctx, s); err != nil {
 		return err
 	}
-	if _, err := s.operator().Disconnect(ctx, operate.DisconnectRequest{Connection: acmeProd, Revoke: true}); err != nil {
+	if _, err := s.operator().Disconnect(ctx, operator.DisconnectRequest{Connection: acmeProd, Revoke: true}); err != nil {
 		return err
 	}
 	return depart(ctx, s)

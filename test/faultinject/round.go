@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -226,10 +226,10 @@ func (r *round) judge(ctx context.Context) {
 // resumes; and whether the first call afterwards failed.
 func (r *round) blameless() {
 	story := r.Seen + "; " + r.Next
-	if !r.Walk.Waits && !r.believed() && strings.Contains(story, string(fault.ReauthorizationRequired)) {
+	if !r.Walk.Waits && !r.believed() && strings.Contains(story, string(apierr.ReauthorizationRequired)) {
 		r.problem("I5: a person is asked for")
 	}
-	if strings.Contains(story, "an operator resumes") || strings.Contains(story, string(fault.CredentialsRejected)) {
+	if strings.Contains(story, "an operator resumes") || strings.Contains(story, string(apierr.CredentialsRejected)) {
 		r.problem("I3: an operator is needed")
 	}
 	for _, bad := range []string{"failed", "given up", errNotArrived.Error(), "not renewed"} {

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -190,14 +190,14 @@ func (s *scene) renewAgain(ctx context.Context) string {
 		switch {
 		case r.Outcome == "contended":
 			s.awaitLease(ctx)
-		case r.Error.Type == string(fault.CredentialsRejected):
+		case r.Error.Type == string(apierr.CredentialsRejected):
 			// Nothing was refused: logins whose count was lost stay counted.
 			if err := s.resume(ctx); err != nil {
 				return err.Error()
 			}
 			story = append(story, "an operator resumes")
 		case r.Outcome == "left_over", r.Outcome == "failed", r.ErrorType != "",
-			r.Error.Type == string(fault.StoreUnavailable): // parked, because the vault was slow
+			r.Error.Type == string(apierr.StoreUnavailable): // parked, because the vault was slow
 			s.sleep(ctx, time.Second)
 		default:
 			return strings.Join(story, "; ")
@@ -213,8 +213,8 @@ func (s *scene) resume(ctx context.Context) error {
 }
 
 // operator does what the command reltio-tokens does.
-func (s *scene) operator() *operate.Operator {
-	return &operate.Operator{
+func (s *scene) operator() *operator.Operator {
+	return &operator.Operator{
 		Grants: s.Table, Leases: s.Table, Accounts: s.Table, Budgets: s.Table,
 		Connections: s.Secrets, Secrets: s.Secrets, Vault: s.Secrets, Parking: s.Table,
 		Hosts: connection.Hosts{s.wire.reltio}, Now: s.bench.Now,

@@ -5,22 +5,22 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 )
 
 // environment is an execution environment of the issue function: one process
 // with its memory, which answers many calls.
 type environment struct {
 	by     *Instance
-	vendor *vend.Vendor
+	vendor *issue.Vendor
 }
 
 func (w *World) environment() *environment {
 	i := w.spawn("issue")
 	p := i.ports()
-	return &environment{by: i, vendor: &vend.Vendor{
+	return &environment{by: i, vendor: &issue.Vendor{
 		Grants: p.Grants, Leases: p.Leases, Rotate: p.Rotate, Now: p.Now, Chance: i.Chance,
 	}}
 }
@@ -44,13 +44,13 @@ type called struct {
 	by     *Instance
 	began  time.Time
 	living bool
-	r      vend.Request
+	r      issue.Request
 	state  call
 }
 
 // issue is one call. It returns when it is answered, or does not if the
 // environment dies.
-func (w *World) issue(e *environment, c *conn, r vend.Request) (vend.Answer, error) {
+func (w *World) issue(e *environment, c *conn, r issue.Request) (issue.Answer, error) {
 	r.Connection = c.name
 	e.by.gate()
 	w.mu.Lock()
@@ -80,25 +80,25 @@ func (w *World) issue(e *environment, c *conn, r vend.Request) (vend.Answer, err
 //
 // I7: while the stored token lives no caller gets an error, unless the table
 // itself failed the call, or the process died or froze, or the alias may not.
-func (w *World) judgeCall(k *called, a vend.Answer, err error) {
+func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c, now := k.c, w.now().Add(k.by.apart())
 	g := c.believed(now)
 	frozen := k.by.spoilt(c.name, k.began)
 	if err != nil {
-		f := fault.Of(err)
+		f := apierr.Of(err)
 		w.figures.Errors++
 		w.noteLocked(k.by, step{op: "issue", about: c.name, err: err})
 		// An alias that may not have it is told so, living token or not.
-		denied := f.Type == fault.AccessDenied && (len(c.stored.Aliases) > 0 && !slices.Contains(c.stored.Aliases, k.r.Alias))
+		denied := f.Type == apierr.AccessDenied && (len(c.stored.Aliases) > 0 && !slices.Contains(c.stored.Aliases, k.r.Alias))
 		if k.living && g.Living(now.Add(time.Second)) && !k.state.tableFailed && !frozen && !denied {
 			w.broken("I7", c, "a caller got %s while the stored token lives until %s", f, c.stored.ExpiresAt)
 		}
 		return
 	}
 	w.figures.Answers++
-	if a.Outcome == vend.Renewed {
+	if a.Outcome == issue.Renewed {
 		w.noteLocked(k.by, step{op: "issue", about: c.name, text: short(a.Fingerprint) + " renewed"})
 	}
 	t := c.given[a.Fingerprint]
@@ -144,7 +144,7 @@ func (w *World) somebodyCalls() {
 	r := w.random
 	c := w.connList[r.IntN(len(w.connList))]
 	e := w.alive(r.IntN(len(w.environments)))
-	q := vend.Request{}
+	q := issue.Request{}
 	if len(c.Aliases) > 0 {
 		q.Alias = append([]string{"", "red"}, c.Aliases...)[r.IntN(2+len(c.Aliases))]
 	}

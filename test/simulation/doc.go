@@ -3,14 +3,14 @@
 // step.
 //
 //	synctest.Test(t, func(t *testing.T) {
-//		w := sim.New(sim.Config{Seed: 7, Connections: 200, For: 90 * sim.Day, Now: time.Now})
+//		w := simulation.New(simulation.Config{Seed: 7, Connections: 200, For: 90 * simulation.Day, Now: time.Now})
 //		w.Live()
 //		if b := w.Breach(); b != nil {
 //			t.Fatal(b) // seed, moment, invariant, and what led to it
 //		}
 //	})
 //
-// A World has a table and a vault (package memory), some authorization servers
+// A World has a table and a vault (package memstore), some authorization servers
 // (package reltioauthtest) and people. Processes come and go in it, each an
 // [Instance] with a clock of its own: a sweep, a single renewal, an environment
 // of the issue function, a person at the callback. All that a process does

@@ -9,11 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // Instance is one process: an invocation of rotate, or an environment of the
@@ -28,7 +28,7 @@ type Instance struct {
 	offUntil  time.Time
 	// request is that of a single renewal, forced tells that an operator sent
 	// it.
-	request *rotation.Request
+	request *rotateapi.Request
 	forced  bool
 	// open are logins that are counted and not settled, by connection; guarded by
 	// the world's mu.
@@ -322,7 +322,7 @@ func do(ctx context.Context, i *Instance, op Op, about string, act func(context.
 }
 
 func unavailable(cause error) error {
-	return fault.Wrap(fault.StoreUnavailable, "the simulation's weather", cause)
+	return apierr.Wrap(apierr.StoreUnavailable, "the simulation's weather", cause)
 }
 
 // call is one call of issue, carried by its context.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // environment of the rotate function: what it remembers outlives an invocation. One
@@ -36,7 +36,7 @@ func (i *Instance) rest(r *renewal.Renewer) {
 // rotate is one invocation of rotate for a connection, in a process of its own.
 // It returns when the process ends, one way or another, or when the caller's
 // context does; the process goes on then.
-func (w *World) rotate(ctx context.Context, r rotation.Request, forced bool) (rotation.Result, error) {
+func (w *World) rotate(ctx context.Context, r rotateapi.Request, forced bool) (rotateapi.Result, error) {
 	i := w.spawn("rotate")
 	i.request, i.forced = &r, forced
 	done := make(chan renewal.Report, 1)
@@ -52,13 +52,13 @@ func (w *World) rotate(ctx context.Context, r rotation.Request, forced bool) (ro
 	select {
 	case report := <-done:
 		if report.Unstored {
-			return rotation.Result{}, report.Err
+			return rotateapi.Result{}, report.Err
 		}
-		return rotation.Single(report.Outcome, report.Err), nil
+		return rotateapi.Single(report.Outcome, report.Err), nil
 	case <-i.died:
-		return rotation.Result{}, fault.New(fault.StoreUnavailable, "rotate died")
+		return rotateapi.Result{}, apierr.New(apierr.StoreUnavailable, "rotate died")
 	case <-ctx.Done():
-		return rotation.Result{}, fault.Wrap(fault.StoreUnavailable, "rotate did not answer", ctx.Err())
+		return rotateapi.Result{}, apierr.Wrap(apierr.StoreUnavailable, "rotate did not answer", ctx.Err())
 	}
 }
 
@@ -83,9 +83,9 @@ func (w *World) sweep() {
 // invoker is rotate as the issue function reaches it.
 type invoker struct{ i *Instance }
 
-// Rotate implements rotation.Function.
-func (v *invoker) Rotate(ctx context.Context, r rotation.Request) (rotation.Result, error) {
-	return perform(ctx, v.i, OpInvoke, r.Connection, func(ctx context.Context) (rotation.Result, error) {
+// Rotate implements rotateapi.Function.
+func (v *invoker) Rotate(ctx context.Context, r rotateapi.Request) (rotateapi.Result, error) {
+	return perform(ctx, v.i, OpInvoke, r.Connection, func(ctx context.Context) (rotateapi.Result, error) {
 		return v.i.w.rotate(ctx, r, false)
 	})
 }
@@ -98,9 +98,9 @@ const (
 	latest = 6 * time.Minute
 )
 
-// RotateLater implements rotation.Function: the step is delivered soon or
+// RotateLater implements rotateapi.Function: the step is delivered soon or
 // late, once or twice.
-func (v *invoker) RotateLater(ctx context.Context, r rotation.Request) error {
+func (v *invoker) RotateLater(ctx context.Context, r rotateapi.Request) error {
 	w := v.i.w
 	return do(ctx, v.i, OpLater, r.Connection, func(ctx context.Context) error {
 		ctx = context.WithoutCancel(ctx)
@@ -126,7 +126,7 @@ func (v *invoker) RotateLater(ctx context.Context, r rotation.Request) error {
 	})
 }
 
-func (w *World) deliver(ctx context.Context, wait time.Duration, r rotation.Request) {
+func (w *World) deliver(ctx context.Context, wait time.Duration, r rotateapi.Request) {
 	w.running.Go(func() {
 		w.sleep(wait)
 		_, _ = w.rotate(ctx, r, false)

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -194,7 +194,7 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 	if after.CheckVerdict == grant.Dead && before.CheckVerdict != grant.Dead {
 		c.foundAt = w.now()
 	}
-	switch leftOver := !after.Waiting() && after.LastError == fault.RateLimited && after.Failures == before.Failures && after.RetryAt.After(before.RetryAt); {
+	switch leftOver := !after.Waiting() && after.LastError == apierr.RateLimited && after.Failures == before.Failures && after.RetryAt.After(before.RetryAt); {
 	case !leftOver:
 		c.dueFrom = time.Time{}
 	case c.dueFrom.IsZero():
@@ -280,7 +280,7 @@ func (w *World) judgeSeized(name string) {
 }
 
 // judgePublished notes an event.
-func (w *World) judgePublished(i *Instance, e event.Event) {
+func (w *World) judgePublished(i *Instance, e grant.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.conns[e.Connection]
@@ -289,10 +289,10 @@ func (w *World) judgePublished(i *Instance, e event.Event) {
 	c.ring.events[(c.ring.next+len(c.ring.events)-1)%len(c.ring.events)].text = string(e.Type)
 	w.judgeTrue(i, c, e)
 	switch e.Type {
-	case event.ReauthorizationRequired, event.CredentialsRejected:
+	case grant.ReauthorizationRequired, grant.CredentialsRejected:
 		c.announced = w.now()
 		w.figures.Calling++
-		if e.Type == event.CredentialsRejected {
+		if e.Type == grant.CredentialsRejected {
 			w.figures.Rejected++
 		}
 		w.callSomebody(c)

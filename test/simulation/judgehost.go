@@ -3,9 +3,9 @@ package simulation
 import (
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // troubled reports whether a host refuses everybody, or did a while ago; mu is
@@ -19,7 +19,7 @@ func (w *World) judgePaused(name string, until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.hosts[name]
-	if _, believed := budget.Bounds(w.now()); until.After(believed.Add(w.tolerance())) {
+	if _, believed := ratelimit.Bounds(w.now()); until.After(believed.Add(w.tolerance())) {
 		return // a wrong clock's
 	}
 	h.pausedUntil = later(h.pausedUntil, until)
@@ -31,7 +31,7 @@ func (w *World) judgePaused(name string, until time.Time) {
 //
 // I3: what a host refuses counts against it only if it had accepted the same
 // credentials before: somebody's mistake makes nobody else wait.
-func (w *World) judgeRefusing(name, connection string, r budget.Record) {
+func (w *World) judgeRefusing(name, connection string, r ratelimit.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.hosts[name]
@@ -76,9 +76,9 @@ func (w *World) judgeRenewed(_ *Instance, r renewal.Report) {
 	defer w.mu.Unlock()
 	w.countUnstored(r)
 	switch r.Outcome {
-	case rotation.Renewed:
+	case rotateapi.Renewed:
 		w.figures.Renewed++
-	case rotation.Failed:
+	case rotateapi.Failed:
 		w.figures.Failed++
 	default:
 	}

@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -26,8 +26,8 @@ const (
 
 // The logins that an account may have refused.
 const (
-	mostRefused = account.MaxAttempts
-	mostUnclear = 2 * account.MaxAttempts
+	mostRefused = lockout.MaxAttempts
+	mostUnclear = 2 * lockout.MaxAttempts
 )
 
 // refusalOf is how the server counts the response, whether or not anybody heard
@@ -84,7 +84,7 @@ func (w *World) refusalsOf(h *host, s sent) *logins {
 // judgeRefused is I3: of one account and credentials never more than two logins
 // refused with 400, and never more than four unclear ones in a day, heard or
 // not, whatever crashes and whatever the words, until one succeeds or an
-// operator resumes. Between unclear ones lie the pauses of package account, but
+// operator resumes. Between unclear ones lie the pauses of package lockout, but
 // for an operator who forces it and for a host that was seen to work again.
 //
 // A client without a user, and a refresh, lock nobody. They are judged by their
@@ -149,7 +149,7 @@ func (w *World) judgeRefusedUser(c *conn, l *logins) {
 func (w *World) judgeUnclear(i *Instance, c *conn, l *logins) {
 	w.figures.Unclear++
 	now := w.now()
-	for len(l.unclear) > 0 && now.Sub(l.unclear[0]) >= account.UnclearFor {
+	for len(l.unclear) > 0 && now.Sub(l.unclear[0]) >= lockout.UnclearFor {
 		l.unclear = l.unclear[1:]
 	}
 	if i.wrong() { // when it was is written down wrongly
@@ -160,7 +160,7 @@ func (w *World) judgeUnclear(i *Instance, c *conn, l *logins) {
 		gap := now.Sub(l.unclear[n-1])
 		forgiven := !l.forgiven && c.host.workedAt.After(l.unclear[n-1])
 		l.forgiven = l.forgiven || forgiven
-		if least := account.PauseAfter(n) - w.tolerance() - tardy; gap < least && !forgiven {
+		if least := lockout.PauseAfter(n) - w.tolerance() - tardy; gap < least && !forgiven {
 			w.broken("I3", c, "the %d. unclear login with the same credentials at %s, %s after the one before", n+1, c.host.name, gap)
 		}
 	}
@@ -184,12 +184,12 @@ type counted struct {
 // what became of it, it counts like a refused one. What was put right may take
 // the second try; when that comes to nothing as well, somebody has to say so
 // again.
-func (w *World) judgeCounted(i *Instance, name string, r account.Record, err error) {
+func (w *World) judgeCounted(i *Instance, name string, r lockout.Record, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.noteLocked(i, numbered(OpCount, name, err, int64(10*r.Attempts+r.Unclear)))
 	c := w.conns[name]
-	if errors.Is(err, account.ErrAtLimit) { // from now on that decides, and not the row
+	if errors.Is(err, lockout.ErrAtLimit) { // from now on that decides, and not the row
 		c.row = 0
 	}
 	if err == nil {
@@ -197,7 +197,7 @@ func (w *World) judgeCounted(i *Instance, name string, r account.Record, err err
 		c.unseen[c.account()]++
 		switch {
 		case c.mended.IsZero():
-		case r.Attempts < account.MaxAttempts:
+		case r.Attempts < lockout.MaxAttempts:
 			c.mended = w.now()
 		default:
 			c.mended = time.Time{}
@@ -207,7 +207,7 @@ func (w *World) judgeCounted(i *Instance, name string, r account.Record, err err
 
 // judgeSettled notes what was written down of a counted login. That it was
 // refused is believed only if the server refused it.
-func (w *World) judgeSettled(i *Instance, name string, o account.Outcome, err error) {
+func (w *World) judgeSettled(i *Instance, name string, o lockout.Outcome, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.noteLocked(i, numbered(OpSettle, name, err, int64(o)))
@@ -217,11 +217,11 @@ func (w *World) judgeSettled(i *Instance, name string, o account.Outcome, err er
 	}
 	delete(i.open, name)
 	switch {
-	case o == account.Accepted:
+	case o == lockout.Accepted:
 		c.unseen[login.user], c.unclear[login.user] = 0, 0
-	case o == account.Nothing:
+	case o == lockout.Nothing:
 		c.unseen[login.user]--
-	case o == account.Unclear, login.how != refusedUser:
+	case o == lockout.Unclear, login.how != refusedUser:
 		c.unseen[login.user]--
 		c.unclear[login.user]++
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -134,17 +134,17 @@ func (j *judged) askedForAnother(since time.Time) bool {
 
 // judgeTrue is I12 for what is said: an event says only what is still true when it
 // is sent. One that was sent under a lease that somebody took may be late.
-func (w *World) judgeTrue(i *Instance, c *conn, e event.Event) {
+func (w *World) judgeTrue(i *Instance, c *conn, e grant.Event) {
 	if now := w.now(); now.Sub(c.seized) < time.Minute || i.spoilt(c.name, now.Add(-time.Minute)) {
 		return
 	}
 	g, holds := c.stored, true
 	switch e.Type {
-	case event.ReauthorizationRequired:
+	case grant.ReauthorizationRequired:
 		holds = g.Status == grant.StatusReauthorize
-	case event.CredentialsRejected:
+	case grant.CredentialsRejected:
 		holds = (g.NeedsSomebody() || g.Status == grant.StatusFailing && g.Relogin != "") && g.Status != grant.StatusReauthorize
-	case event.Recovered, event.ReauthorizationSoon:
+	case grant.Recovered, grant.ReauthorizationSoon:
 		holds = !g.Waiting() && !g.NeedsSomebody()
 	default:
 	}
@@ -163,7 +163,7 @@ func (w *World) judgeMisdated(op Op, about string) {
 	case c != nil && (op == OpTake || op == OpAdopt || op == OpExtend || op == OpPut || op == OpCount):
 		c.seized = now
 	case h != nil && (op == OpReserve || op == OpThrottled):
-		h.misdated = now.Add(budget.MaxWait + 2*time.Second)
+		h.misdated = now.Add(ratelimit.MaxWait + 2*time.Second)
 	}
 	w.figures.Misdated++
 }
@@ -178,7 +178,7 @@ func (w *World) inspectStores(c *conn, calm time.Time) {
 	const again = 10 * time.Minute // a pause, a second look, a tick
 	now, g := w.now(), c.stored
 	well := later(later(g.ExpiresAt, calm), w.writable)
-	if g.LastError == fault.StoreUnavailable && g.Status == grant.StatusFailing && now.Sub(well) > again && !g.Waiting() && !c.believed(now).Living(now) {
+	if g.LastError == apierr.StoreUnavailable && g.Status == grant.StatusFailing && now.Sub(well) > again && !g.Waiting() && !c.believed(now).Living(now) {
 		w.broken("I5", c, "the stores are well since %s, and it is still %s", now.Sub(well), describe(g))
 	}
 	if !g.Waiting() || c.storedAt.IsZero() || now.Before(c.absentUntil) {

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 // What punctuality allows beyond the tick itself.
@@ -101,9 +101,9 @@ func (w *World) countBacklogs() {
 func (w *World) each() time.Duration {
 	perSecond := w.cfg.PerSecond
 	if perSecond == 0 {
-		perSecond = budget.MaxPerSecond
+		perSecond = ratelimit.MaxPerSecond
 	}
-	return budget.Interval(perSecond) * 13 / 10
+	return ratelimit.Interval(perSecond) * 13 / 10
 }
 
 // inspect is what no event would show: that something did not happen.

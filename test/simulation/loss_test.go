@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
@@ -74,7 +74,7 @@ func pointerForEver(p *Ports) {
 	p.Vault = &vaultMutant{Vault: s, current: s.Current, version: func(ctx context.Context, name, version string) (grant.RefreshToken, error) {
 		r, err := s.Version(ctx, name, version)
 		if errors.Is(err, grant.ErrNotFound) {
-			err = fault.New(fault.StoreUnavailable, "the version is not there")
+			err = apierr.New(apierr.StoreUnavailable, "the version is not there")
 		}
 		return r, err
 	}}

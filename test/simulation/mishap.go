@@ -7,7 +7,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 )
 
 // Mishaps are what operators and Amazon do to what is stored.
@@ -43,7 +43,7 @@ func (w *World) mishap() {
 
 // Backup is a copy of the table, and of what the judge knows by it.
 type Backup struct {
-	table  *memory.Table
+	table  *memstore.Table
 	judged map[*conn]judged
 	at     time.Time
 }
@@ -81,12 +81,12 @@ func (w *World) Restore(b *Backup, wait time.Duration, purge bool) {
 
 // Empty puts an empty table in the place of the one that there is.
 func (w *World) Empty() {
-	w.swap(new(memory.Table), nil, "the table is emptied")
+	w.swap(new(memstore.Table), nil, "the table is emptied")
 }
 
 // swap replaces the table, while nothing reaches it. What is parked in it is lost
 // for good: so nobody replaces one in which there is something.
-func (w *World) swap(next *memory.Table, before map[*conn]judged, what string) {
+func (w *World) swap(next *memstore.Table, before map[*conn]judged, what string) {
 	if !w.stormy() {
 		return
 	}

@@ -13,12 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -344,21 +344,21 @@ func sharedKey() func(*Ports) {
 // accounts counts late: what is counted before the answer stays in memory until
 // the grant is written.
 type accounts struct {
-	account.Store
+	lockout.Store
 	mu   sync.Mutex
-	open map[string]account.Try
+	open map[string]lockout.Try
 }
 
-func (a *accounts) CountLogin(_ context.Context, t account.Try) (account.Record, error) {
+func (a *accounts) CountLogin(_ context.Context, t lockout.Try) (lockout.Record, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.open[t.Connection] = t
-	return account.Record{Connection: t.Connection, Credentials: t.Credentials, Attempts: 1, Unclear: 1, TriedAt: t.Now}, nil
+	return lockout.Record{Connection: t.Connection, Credentials: t.Credentials, Attempts: 1, Unclear: 1, TriedAt: t.Now}, nil
 }
 
-func (a *accounts) SettleLogin(ctx context.Context, t account.Try, o account.Outcome) error {
+func (a *accounts) SettleLogin(ctx context.Context, t lockout.Try, o lockout.Outcome) error {
 	a.mu.Lock()
-	if o == account.Nothing || o == account.Accepted {
+	if o == lockout.Nothing || o == lockout.Accepted {
 		delete(a.open, t.Connection)
 	}
 	a.mu.Unlock()
@@ -366,7 +366,7 @@ func (a *accounts) SettleLogin(ctx context.Context, t account.Try, o account.Out
 }
 
 func lateCounter(p *Ports) {
-	a := &accounts{Store: p.Accounts, open: map[string]account.Try{}}
+	a := &accounts{Store: p.Accounts, open: map[string]lockout.Try{}}
 	p.Accounts = a
 	s := p.Grants
 	p.Grants = &grants{Store: s, put: func(ctx context.Context, held lease.Lease, g grant.Grant) error {
@@ -375,7 +375,7 @@ func lateCounter(p *Ports) {
 		delete(a.open, g.Connection)
 		a.mu.Unlock()
 		if ok {
-			if r, err := a.Store.CountLogin(ctx, t); errors.Is(err, account.ErrAtLimit) || err == nil && r.Attempts >= t.Limit {
+			if r, err := a.Store.CountLogin(ctx, t); errors.Is(err, lockout.ErrAtLimit) || err == nil && r.Attempts >= t.Limit {
 				g = g.Failed(grant.StatusCredentialsRejected, g.Error(p.Now()), p.Now(), 0, 0)
 				g = g.Announced(grant.Grant{}, p.Now(), false).Indexed(p.Now())
 			}
@@ -527,15 +527,15 @@ func deletedAfterError(p *Ports) {
 
 // rotator lets requests be changed.
 type rotator struct {
-	rotation.Function
-	change func(rotation.Request) rotation.Request
+	rotateapi.Function
+	change func(rotateapi.Request) rotateapi.Request
 }
 
-func (f *rotator) Rotate(ctx context.Context, r rotation.Request) (rotation.Result, error) {
+func (f *rotator) Rotate(ctx context.Context, r rotateapi.Request) (rotateapi.Result, error) {
 	return f.Function.Rotate(ctx, f.change(r))
 }
 
-func (f *rotator) RotateLater(ctx context.Context, r rotation.Request) error {
+func (f *rotator) RotateLater(ctx context.Context, r rotateapi.Request) error {
 	return f.Function.RotateLater(ctx, f.change(r))
 }
 
@@ -544,7 +544,7 @@ func everyCall(p *Ports) {
 	if p.By.kind != "issue" {
 		return
 	}
-	p.Rotate = &rotator{Function: p.Rotate, change: func(r rotation.Request) rotation.Request {
+	p.Rotate = &rotator{Function: p.Rotate, change: func(r rotateapi.Request) rotateapi.Request {
 		r.Force = true
 		return r
 	}}
@@ -557,9 +557,9 @@ func everyCall(p *Ports) {
 }
 
 // budgets lets everybody go at once.
-type budgets struct{ budget.Store }
+type budgets struct{ ratelimit.Store }
 
-func (b budgets) Reserve(_ context.Context, _ string, w budget.Window) (time.Time, error) {
+func (b budgets) Reserve(_ context.Context, _ string, w ratelimit.Window) (time.Time, error) {
 	return w.Earliest, nil
 }
 

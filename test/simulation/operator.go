@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -28,7 +28,7 @@ func (w *World) resume(c *conn) {
 	}
 	mended := c.mended
 	w.mu.Unlock()
-	resumed := w.operate(c, (*operate.Operator).Resume)
+	resumed := w.operate(c, (*operator.Operator).Resume)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c.resumedAt = w.now(); resumed {
@@ -41,9 +41,9 @@ func (w *World) resume(c *conn) {
 
 // operate is a command of an operator, given again until it works, ten times at
 // most.
-func (w *World) operate(c *conn, verb func(*operate.Operator, context.Context, string) (operate.Change, error)) bool {
+func (w *World) operate(c *conn, verb func(*operator.Operator, context.Context, string) (operator.Change, error)) bool {
 	s := w.spawn(operatorKind).ports()
-	o := &operate.Operator{
+	o := &operator.Operator{
 		Grants: s.Grants, Leases: s.Leases, Hosts: w.allowed, Now: s.Now,
 		Accounts: s.Accounts, Connections: seenConnections{s.Connections, &w.secrets},
 	}
@@ -51,7 +51,7 @@ func (w *World) operate(c *conn, verb func(*operate.Operator, context.Context, s
 	defer cancel()
 	for range 10 {
 		_, err := verb(o, ctx, c.name)
-		if err == nil || fault.Of(err).Type != fault.StoreUnavailable {
+		if err == nil || apierr.Of(err).Type != apierr.StoreUnavailable {
 			return true
 		}
 		w.sleep(3 * time.Second)
@@ -62,7 +62,7 @@ func (w *World) operate(c *conn, verb func(*operate.Operator, context.Context, s
 // seenConnections are the connections with what an operator can see besides.
 type seenConnections struct {
 	connection.Secrets
-	vault *memory.Secrets
+	vault *memstore.Secrets
 }
 
 func (s seenConnections) List(ctx context.Context) ([]string, error) { return s.vault.List(ctx) }
@@ -99,7 +99,7 @@ func (w *World) accident() {
 	case 7:
 		w.pauseConnection(c, wait)
 	case 8:
-		w.running.Go(func() { _, _ = w.rotate(w.ctx, rotation.Request{Connection: c.name, Force: true}, true) })
+		w.running.Go(func() { _, _ = w.rotate(w.ctx, rotateapi.Request{Connection: c.name, Force: true}, true) })
 	case 9:
 		w.anotherUser(c)
 	case 10:
@@ -153,7 +153,7 @@ func (w *World) pauseConnection(c *conn, wait time.Duration) {
 	c.paused, c.mending = true, true
 	w.mu.Unlock()
 	w.running.Go(func() {
-		w.operate(c, (*operate.Operator).Pause)
+		w.operate(c, (*operator.Operator).Pause)
 		_ = w.pause(w.patience, wait)
 		w.putRight(c)
 	})
@@ -162,7 +162,7 @@ func (w *World) pauseConnection(c *conn, wait time.Duration) {
 // unpause takes it back into the service, however long that takes: nobody else
 // would.
 func (w *World) unpause(c *conn) {
-	for !w.operate(c, (*operate.Operator).Unpause) && !w.stopped.Load() {
+	for !w.operate(c, (*operator.Operator).Unpause) && !w.stopped.Load() {
 		w.sleep(time.Minute)
 	}
 	w.mu.Lock()

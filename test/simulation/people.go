@@ -5,12 +5,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -23,7 +23,7 @@ const (
 // firstCall makes a connection known.
 func (w *World) firstCall(c *conn) {
 	e := w.alive(w.random.IntN(len(w.environments)))
-	w.running.Go(func() { _, _ = w.issue(e, c, vend.Request{}) })
+	w.running.Go(func() { _, _ = w.issue(e, c, issue.Request{}) })
 }
 
 // crowd is many calls for one connection at a time.
@@ -34,7 +34,7 @@ func (w *World) crowd() {
 		wait := time.Duration(w.random.Int64N(int64(3 * time.Second)))
 		w.running.Go(func() {
 			w.sleep(wait)
-			_, _ = w.issue(e, c, vend.Request{})
+			_, _ = w.issue(e, c, issue.Request{})
 		})
 	}
 }
@@ -71,7 +71,7 @@ func (w *World) putRight(c *conn) {
 	}()
 	wrong := !c.clientRight() || !c.passwordRight() || c.gone || c.broken
 	paused, status := c.paused, c.stored.Status
-	rejected := status == grant.StatusCredentialsRejected || c.stored.LastError == fault.CredentialsRejected
+	rejected := status == grant.StatusCredentialsRejected || c.stored.LastError == apierr.CredentialsRejected
 	c.clientSecret, c.password = c.takesClient, c.takes
 	if c.Type != connection.Password {
 		c.password = c.takes
@@ -168,14 +168,14 @@ func (w *World) callback(i *Instance, c *conn) error {
 func (w *World) instant(ctx context.Context, p Ports, host string) error {
 	for {
 		now := p.Now()
-		at, err := p.Budgets.Reserve(ctx, host, budget.Window{
-			Now: now, Earliest: now, Latest: now.Add(budget.MaxWait), Interval: budget.Interval(budget.MaxPerSecond),
+		at, err := p.Budgets.Reserve(ctx, host, ratelimit.Window{
+			Now: now, Earliest: now, Latest: now.Add(ratelimit.MaxWait), Interval: ratelimit.Interval(ratelimit.MaxPerSecond),
 		})
 		if err != nil {
 			return err
 		}
 		w.sleep(at.Sub(p.Now()))
-		if late := p.Now().Sub(at); late <= budget.MaxLate {
+		if late := p.Now().Sub(at); late <= ratelimit.MaxLate {
 			return ctx.Err()
 		}
 	}

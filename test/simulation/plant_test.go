@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -71,19 +71,19 @@ func deniedIsDead(p *Ports) {
 
 // loginStore lets single methods be changed.
 type loginStore struct {
-	account.Store
-	count  func(account.Try) account.Try
-	settle func(account.Outcome) account.Outcome
+	lockout.Store
+	count  func(lockout.Try) lockout.Try
+	settle func(lockout.Outcome) lockout.Outcome
 }
 
-func (s *loginStore) CountLogin(ctx context.Context, t account.Try) (account.Record, error) {
+func (s *loginStore) CountLogin(ctx context.Context, t lockout.Try) (lockout.Record, error) {
 	if s.count != nil {
 		t = s.count(t)
 	}
 	return s.Store.CountLogin(ctx, t)
 }
 
-func (s *loginStore) SettleLogin(ctx context.Context, t account.Try, o account.Outcome) error {
+func (s *loginStore) SettleLogin(ctx context.Context, t lockout.Try, o lockout.Outcome) error {
 	if s.settle != nil {
 		o = s.settle(o)
 	}
@@ -92,7 +92,7 @@ func (s *loginStore) SettleLogin(ctx context.Context, t account.Try, o account.O
 
 // noPause: the next login after an unclear one comes as after any failure.
 func noPause(p *Ports) {
-	p.Accounts = &loginStore{Store: p.Accounts, count: func(t account.Try) account.Try {
+	p.Accounts = &loginStore{Store: p.Accounts, count: func(t lockout.Try) lockout.Try {
 		t.Forced = true
 		return t
 	}}
@@ -107,9 +107,9 @@ func noPause(p *Ports) {
 
 // unclearRefused: whatever gives no token has refused the user.
 func unclearRefused(p *Ports) {
-	p.Accounts = &loginStore{Store: p.Accounts, settle: func(o account.Outcome) account.Outcome {
-		if o == account.Unclear {
-			return account.Refused
+	p.Accounts = &loginStore{Store: p.Accounts, settle: func(o lockout.Outcome) lockout.Outcome {
+		if o == lockout.Unclear {
+			return lockout.Refused
 		}
 		return o
 	}}
@@ -141,7 +141,7 @@ func invalidOn(p *Ports) {
 func mistakesCount(p *Ports) {
 	s, w := p.Grants, p.By.w
 	p.Grants = &grants{Store: s, put: func(ctx context.Context, held lease.Lease, g grant.Grant) error {
-		if g.LastError == fault.CredentialsRejected && g.Refusals > 0 {
+		if g.LastError == apierr.CredentialsRejected && g.Refusals > 0 {
 			if _, err := p.Budgets.Refused(ctx, w.conns[g.Connection].host.name, g.Connection, p.Now()); err != nil {
 				return err
 			}

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // What a scenario does by hand. Each returns when it is done.
@@ -21,7 +21,7 @@ func (w *World) Sweep() { w.sweep() }
 // then ok is false.
 func (w *World) Renew(name string, force bool) (report renewal.Report, ok bool) {
 	i := w.spawn("rotate")
-	r := rotation.Request{Connection: name, Force: force}
+	r := rotateapi.Request{Connection: name, Force: force}
 	i.request, i.forced = &r, force
 	done := make(chan renewal.Report, 1)
 	w.running.Go(func() {
@@ -41,7 +41,7 @@ func (w *World) Renew(name string, force bool) (report renewal.Report, ok bool) 
 }
 
 // Issue is one call of the issue function.
-func (w *World) Issue(name string, r vend.Request) (vend.Answer, error) {
+func (w *World) Issue(name string, r issue.Request) (issue.Answer, error) {
 	return w.issue(w.alive(int(w.now().Unix())%len(w.environments)), w.conns[name], r)
 }
 

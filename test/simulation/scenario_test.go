@@ -7,11 +7,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
-	"github.com/reltio-tokens/reltio-tokens/internal/vend"
+	"github.com/reltio-tokens/reltio-tokens/internal/issue"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -99,8 +99,8 @@ func TestWrongPassword(t *testing.T) {
 				w.running.Go(func() {
 					ch := w.draw("call", "acme")
 					w.sleep(ch.between(0, time.Minute))
-					_, err := w.Issue("acme", vend.Request{})
-					if f := fault.Of(err); f == nil || f.Type != fault.CredentialsRejected {
+					_, err := w.Issue("acme", issue.Request{})
+					if f := apierr.Of(err); f == nil || f.Type != apierr.CredentialsRejected {
 						t.Errorf("got %v, want CredentialsRejected", f)
 					}
 				})
@@ -133,8 +133,8 @@ func TestOneUserThreeConnections(t *testing.T) {
 	scenario(t, Config{Seed: 2}, specs, func(t *testing.T, w *World) {
 		w.Tick()
 		for i, s := range specs {
-			_, err := w.Issue(s.Name, vend.Request{})
-			if i > 0 && (err == nil || fault.Of(err).Type != fault.InvalidConnection) {
+			_, err := w.Issue(s.Name, issue.Request{})
+			if i > 0 && (err == nil || apierr.Of(err).Type != apierr.InvalidConnection) {
 				t.Errorf("%s: got %v, want InvalidConnection", s.Name, err)
 			}
 			if i == 0 && err != nil {
@@ -220,7 +220,7 @@ func TestNinetyDaysOfAPassword(t *testing.T) {
 				w.Born(time.Second)
 				w.randomly(100, func() {
 					w.running.Go(func() {
-						if _, err := w.Issue("acme", vend.Request{}); err != nil {
+						if _, err := w.Issue("acme", issue.Request{}); err != nil {
 							t.Errorf("a caller got %v", err)
 						}
 					})
@@ -283,7 +283,7 @@ func killedAt(t *testing.T, spec Spec, n int, kind FaultKind) (ops []Op) {
 	scenario(t, Config{Seed: 5, Exact: true}, []Spec{spec}, func(t *testing.T, w *World) {
 		c := w.conns["acme"]
 		w.disturb("no schedule in this story", w.began.Add(Day))
-		_, _ = w.Issue("acme", vend.Request{})
+		_, _ = w.Issue("acme", issue.Request{})
 		if spec.Type == connection.AuthorizationCode {
 			w.authorize(c)
 		}
@@ -315,7 +315,7 @@ func killedAt(t *testing.T, spec Spec, n int, kind FaultKind) (ops []Op) {
 			if g.Status != grant.StatusReauthorize || c.announced.IsZero() {
 				t.Errorf("killed at %d (%s, %s): %s, announced %s, want reauthorize and its event", n, last, kind, describe(g), c.announced)
 			}
-		case !ok || report.Outcome != rotation.Renewed && report.Outcome != rotation.Unchanged || !g.Living(w.now()):
+		case !ok || report.Outcome != rotateapi.Renewed && report.Outcome != rotateapi.Unchanged || !g.Living(w.now()):
 			t.Errorf("killed at %d (%s, %s): %s %v, %s", n, last, kind, report.Outcome, report.Err, describe(g))
 		}
 	})

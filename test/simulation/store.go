@@ -5,13 +5,13 @@ import (
 	"context"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -21,13 +21,13 @@ type Ports struct {
 	By          *Instance
 	Grants      grant.Store
 	Leases      lease.Store
-	Accounts    account.Store
-	Budgets     budget.Store
+	Accounts    lockout.Store
+	Budgets     ratelimit.Store
 	Connections connection.Secrets
 	Vault       grant.Vault
 	Parking     grant.Parking
-	Events      event.Publisher
-	Rotate      rotation.Function
+	Events      grant.Publisher
+	Rotate      rotateapi.Function
 	Connect     reltioauth.Connector
 	Now         func() time.Time
 }
@@ -113,21 +113,21 @@ func (s *stores) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	})
 }
 
-func (s *stores) Account(ctx context.Context, hash string) (account.Record, error) {
-	return perform(ctx, s.i, OpAccount, hash, func(ctx context.Context) (account.Record, error) {
+func (s *stores) Account(ctx context.Context, hash string) (lockout.Record, error) {
+	return perform(ctx, s.i, OpAccount, hash, func(ctx context.Context) (lockout.Record, error) {
 		return s.i.w.table().Account(ctx, hash)
 	})
 }
 
-func (s *stores) CountLogin(ctx context.Context, t account.Try) (account.Record, error) {
-	return perform(ctx, s.i, OpCount, t.Connection, func(ctx context.Context) (account.Record, error) {
+func (s *stores) CountLogin(ctx context.Context, t lockout.Try) (lockout.Record, error) {
+	return perform(ctx, s.i, OpCount, t.Connection, func(ctx context.Context) (lockout.Record, error) {
 		r, err := s.i.w.table().CountLogin(ctx, t)
 		s.i.w.judgeCounted(s.i, t.Connection, r, err)
 		return r, err
 	})
 }
 
-func (s *stores) SettleLogin(ctx context.Context, t account.Try, o account.Outcome) error {
+func (s *stores) SettleLogin(ctx context.Context, t lockout.Try, o lockout.Outcome) error {
 	return do(ctx, s.i, OpSettle, t.Connection, func(ctx context.Context) error {
 		err := s.i.w.table().SettleLogin(ctx, t, o)
 		s.i.w.judgeSettled(s.i, t.Connection, o, err)
@@ -141,28 +141,28 @@ func (s *stores) MoveClaim(ctx context.Context, hash, from, to string) error {
 	})
 }
 
-func (s *stores) Budget(ctx context.Context, host string) (budget.Record, error) {
-	return perform(ctx, s.i, OpBudget, host, func(ctx context.Context) (budget.Record, error) {
+func (s *stores) Budget(ctx context.Context, host string) (ratelimit.Record, error) {
+	return perform(ctx, s.i, OpBudget, host, func(ctx context.Context) (ratelimit.Record, error) {
 		return s.i.w.table().Budget(ctx, host)
 	})
 }
 
-func (s *stores) Reserve(ctx context.Context, host string, window budget.Window) (time.Time, error) {
+func (s *stores) Reserve(ctx context.Context, host string, window ratelimit.Window) (time.Time, error) {
 	return perform(ctx, s.i, OpReserve, host, func(ctx context.Context) (time.Time, error) {
 		return s.i.w.table().Reserve(ctx, host, window)
 	})
 }
 
-func (s *stores) Throttled(ctx context.Context, host string, t budget.Throttle) (budget.Record, error) {
-	return perform(ctx, s.i, OpThrottled, host, func(ctx context.Context) (budget.Record, error) {
+func (s *stores) Throttled(ctx context.Context, host string, t ratelimit.Throttle) (ratelimit.Record, error) {
+	return perform(ctx, s.i, OpThrottled, host, func(ctx context.Context) (ratelimit.Record, error) {
 		r, err := s.i.w.table().Throttled(ctx, host, t)
 		s.i.w.judgePaused(host, r.PausedUntil)
 		return r, err
 	})
 }
 
-func (s *stores) Refused(ctx context.Context, host, name string, now time.Time) (budget.Record, error) {
-	return perform(ctx, s.i, OpRefused, name, func(ctx context.Context) (budget.Record, error) {
+func (s *stores) Refused(ctx context.Context, host, name string, now time.Time) (ratelimit.Record, error) {
+	return perform(ctx, s.i, OpRefused, name, func(ctx context.Context) (ratelimit.Record, error) {
 		r, err := s.i.w.table().Refused(ctx, host, name, now)
 		s.i.w.judgeRefusing(host, name, r)
 		return r, err
@@ -246,7 +246,7 @@ func (s *stores) Unpark(ctx context.Context, name string, epoch int64) error {
 	})
 }
 
-func (s *stores) Publish(ctx context.Context, e event.Event) error {
+func (s *stores) Publish(ctx context.Context, e grant.Event) error {
 	return do(ctx, s.i, OpPublish, e.Connection, func(context.Context) error {
 		s.i.w.judgePublished(s.i, e)
 		return nil

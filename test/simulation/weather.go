@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 // weather is what fails where, for a while. rate is the share of operations
@@ -155,7 +155,7 @@ func (i *Instance) misdates(op Op, about string) {
 	now := i.w.now()
 	i.hit(op, about, now.Add(lease.Term))
 	if h := i.w.hosts[about]; h != nil {
-		i.w.disturb(about, now.Add(lease.Skew+budget.MaxWait))
+		i.w.disturb(about, now.Add(lease.Skew+ratelimit.MaxWait))
 	} else {
 		i.w.disturb(about, now.Add(believed))
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/memory"
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -20,8 +20,8 @@ type World struct {
 	ctx   context.Context //nolint:containedctx // the root of all invocations
 	began time.Time
 	// tables is what the processes' table holds now; operators swap it.
-	tables  atomic.Pointer[memory.Table]
-	secrets memory.Secrets
+	tables  atomic.Pointer[memstore.Table]
+	secrets memstore.Secrets
 	allowed connection.Hosts
 	// hosts by "host:port", conns by name; both fixed before anything runs.
 	// Each in its order as well.
@@ -138,7 +138,7 @@ func New(cfg Config) *World {
 		w.hostList = append(w.hostList, h)
 		w.allowed = append(w.allowed, h.name)
 	}
-	w.tables.Store(new(memory.Table))
+	w.tables.Store(new(memstore.Table))
 	w.kept = keptUsually
 	w.restorer = w.spawn(operatorKind)
 	for range 3 {
@@ -151,7 +151,7 @@ func New(cfg Config) *World {
 }
 
 // table is the one that processes reach.
-func (w *World) table() *memory.Table { return w.tables.Load() }
+func (w *World) table() *memstore.Table { return w.tables.Load() }
 
 // Breach is the first invariant that broke; nil if none did.
 func (w *World) Breach() *Breach {

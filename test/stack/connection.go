@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -51,9 +51,9 @@ func (s *Stack) AddConnection(ctx context.Context, name string, fields map[strin
 // Invite makes the link with which a person authorizes a connection. It holds a
 // secret, and works once, for a day.
 func (s *Stack) Invite(ctx context.Context, name string, replaceUser bool) (string, error) {
-	i, text := authorization.NewInvitation(name, authorization.InvitationFromCommand, replaceUser, s.config.Now())
+	i, text := authrequest.NewInvitation(name, authrequest.InvitationFromCommand, replaceUser, s.config.Now())
 	if err := s.Table.PutInvitation(ctx, i); err != nil {
 		return "", fmt.Errorf("stack: inviting to %s: %w", name, err)
 	}
-	return authorization.Link(s.CallbackURL, text), nil
+	return authrequest.Link(s.CallbackURL, text), nil
 }

@@ -29,8 +29,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/smithy-go"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
 // checkTime bounds each check; one of many connections takes longer.
@@ -76,11 +76,11 @@ func NewReport(at time.Time, findings ...Finding) Report {
 	return Report{At: at.UTC().Truncate(time.Second), OK: !failed, Findings: findings}
 }
 
-// Operator is operate.Operator, as far as it is needed here.
+// Operator is operator.Operator, as far as it is needed here.
 type Operator interface {
-	About(ctx context.Context) (operate.About, error)
-	Status(ctx context.Context, names ...string) (operate.Report, error)
-	Check(ctx context.Context, name string) (operate.Checked, error)
+	About(ctx context.Context) (operator.About, error)
+	Status(ctx context.Context, names ...string) (operator.Report, error)
+	Check(ctx context.Context, name string) (operator.Checked, error)
 }
 
 // Doctor examines one installation. It keeps no state.
@@ -126,9 +126,9 @@ type examination struct {
 	*Doctor
 
 	findings []Finding
-	about    operate.About
+	about    operator.About
 	// connections are nil if they could not be read.
-	connections *operate.Report
+	connections *operator.Report
 	// skews are by how much others' clocks are ahead of ours.
 	skews []skew
 	pages *http.Client
@@ -172,7 +172,7 @@ func (e *examination) refused(check, call string, err error) {
 // Reason says why a call failed, in AWS's error code or in fixed words.
 func Reason(err error) string {
 	var api smithy.APIError
-	var known *fault.Error
+	var known *apierr.Error
 	switch {
 	case errors.As(err, &known):
 		return known.Error()

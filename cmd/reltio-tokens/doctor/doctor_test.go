@@ -17,13 +17,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -167,7 +167,7 @@ func TestTroubles(t *testing.T) {
 		"a user who is locked": {
 			func(i *installation) {
 				i.store(grant.Grant{
-					Connection: "machine", Status: grant.StatusCredentialsRejected, LastError: fault.CredentialsRejected,
+					Connection: "machine", Status: grant.StatusCredentialsRejected, LastError: apierr.CredentialsRejected,
 					Refusal: grant.Refusal{Code: "invalid_grant", Status: 400, Description: "User account is locked"},
 				})
 			},
@@ -176,7 +176,7 @@ func TestTroubles(t *testing.T) {
 		"a scope that the client has not": {
 			func(i *installation) {
 				i.store(grant.Grant{
-					Connection: "machine", Status: grant.StatusInvalidConnection, LastError: fault.InvalidConnection, LastErrorMessage: "server: invalid_scope",
+					Connection: "machine", Status: grant.StatusInvalidConnection, LastError: apierr.InvalidConnection, LastErrorMessage: "server: invalid_scope",
 					Refusal: grant.Refusal{Code: "invalid_scope", Status: 400},
 				})
 			},
@@ -184,7 +184,7 @@ func TestTroubles(t *testing.T) {
 		},
 		"a web page that never gave a token": {
 			func(i *installation) {
-				i.store(grant.Grant{Connection: "machine", Status: grant.StatusFailing, LastError: fault.ReltioUnavailable, LastErrorMessage: "a web page with HTTP 200: is auth_url right?"})
+				i.store(grant.Grant{Connection: "machine", Status: grant.StatusFailing, LastError: apierr.ReltioUnavailable, LastErrorMessage: "a web page with HTTP 200: is auth_url right?"})
 			},
 			`^warning connection machine: fails, and never had a token: failing: ReltioUnavailable: a web page with HTTP 200: is auth_url right\?`,
 		},
@@ -239,7 +239,7 @@ func TestTroubles(t *testing.T) {
 		"what Secrets Manager said of it": {
 			func(i *installation) {
 				i.park("person")
-				i.store(grant.Grant{Connection: "person", Status: grant.StatusFailing, LastError: fault.StoreUnavailable, LastErrorMessage: "Secrets Manager: AccessDeniedException"})
+				i.store(grant.Grant{Connection: "person", Status: grant.StatusFailing, LastError: apierr.StoreUnavailable, LastErrorMessage: "Secrets Manager: AccessDeniedException"})
 			},
 			`^warning refresh token person: .* does not take it: StoreUnavailable: Secrets Manager: AccessDeniedException`,
 		},
@@ -316,8 +316,8 @@ func (i *installation) under(key string) {
 type sealed struct{ doctor.Operator }
 
 // Status implements doctor.Operator.
-func (sealed) Status(context.Context, ...string) (operate.Report, error) {
-	return operate.Report{}, fault.New(fault.StoreUnavailable, "Secrets Manager: AccessDeniedException")
+func (sealed) Status(context.Context, ...string) (operator.Report, error) {
+	return operator.Report{}, apierr.New(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException")
 }
 
 // grant stores one that is due at a moment.
@@ -336,7 +336,7 @@ func (i *installation) grant(name string, status grant.Status, due time.Time) {
 func (i *installation) failing(since time.Duration) grant.Grant {
 	ended := time.Now().Add(-since)
 	return grant.Grant{
-		Connection: "machine", Status: grant.StatusFailing, LastError: fault.ReltioUnavailable, LastErrorMessage: "HTTP 503",
+		Connection: "machine", Status: grant.StatusFailing, LastError: apierr.ReltioUnavailable, LastErrorMessage: "HTTP 503",
 		AccessToken: reltioauth.NewSecret(canary), Fingerprint: "f", IssuedAt: ended.Add(-time.Hour), ExpiresAt: ended,
 		LoginMode: grant.AtEnd, EarlyAskedAt: ended, RetryAt: time.Now().Add(time.Minute),
 	}

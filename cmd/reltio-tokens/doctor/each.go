@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
 // maxVersions is how many versions a secret may get in a day. Secrets Manager
@@ -32,11 +32,11 @@ func (e *examination) eachConnection(ctx context.Context) {
 	}
 }
 
-func (e *examination) connection(ctx context.Context, s operate.State) {
+func (e *examination) connection(ctx context.Context, s operator.State) {
 	check := "connection " + s.Connection
 	checked, err := e.Operator.Check(ctx, s.Connection)
 	switch {
-	case err != nil && fault.Of(err).Type == fault.UnknownConnection:
+	case err != nil && apierr.Of(err).Type == apierr.UnknownConnection:
 		what := "its secret is missing"
 		if s.SecretMissingSince != nil {
 			what += ", since " + s.SecretMissingSince.Format(time.RFC3339)
@@ -69,7 +69,7 @@ func (e *examination) connection(ctx context.Context, s operate.State) {
 }
 
 // unstored has a finding for a refresh token that is in the table alone.
-func (e *examination) unstored(s operate.State) {
+func (e *examination) unstored(s operator.State) {
 	if s.ParkedSince == nil {
 		return
 	}
@@ -79,7 +79,7 @@ func (e *examination) unstored(s operate.State) {
 }
 
 // unsent has a finding for events that the bus does not take.
-func (e *examination) unsent(s operate.State) {
+func (e *examination) unsent(s operator.State) {
 	if len(s.UnsentEvents) == 0 {
 		return
 	}
@@ -89,7 +89,7 @@ func (e *examination) unsent(s operate.State) {
 
 // trouble is a connection that does not come back by itself, or has not for
 // long: what the server said, and what to do first.
-func (e *examination) trouble(s operate.State, checked operate.Checked) {
+func (e *examination) trouble(s operator.State, checked operator.Checked) {
 	what := "is refused"
 	switch {
 	case s.NeedsSomebody:
@@ -120,7 +120,7 @@ func (e *examination) trouble(s operate.State, checked operate.Checked) {
 }
 
 // withError is a text with the last error behind it, if there is one.
-func withError(text string, s operate.State) string {
+func withError(text string, s operator.State) string {
 	if s.LastError == nil {
 		return text
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/operate"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -116,7 +116,7 @@ type installation struct {
 	host, callback string
 	lambda         *lambdaAPI
 	vault          secrets.Manager
-	operator       *operate.Operator
+	operator       *operator.Operator
 	doctor         *doctor.Doctor
 }
 
@@ -228,7 +228,7 @@ func (i *installation) wire() {
 	functions := httptest.NewServer(i.lambda)
 	i.t.Cleanup(functions.Close)
 	table := &dynamo.Table{Client: i.database(), Name: i.name}
-	i.operator = &operate.Operator{
+	i.operator = &operator.Operator{
 		Grants: table, Leases: table, Accounts: table, Connections: i.vault, Parking: table, Now: time.Now,
 		Hosts: connection.Hosts{host}, CallbackURL: i.callback,
 	}

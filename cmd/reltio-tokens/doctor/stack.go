@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // Stack is what CloudFormation says of a stack.
@@ -25,14 +25,14 @@ type Stack struct {
 func (s *Stack) KeyARN() string { return s.Outputs["KeyArn"] }
 
 // Describe asks CloudFormation about a stack, which has to be one of Reltio
-// tokens. A failure is a fault.Error of type StoreUnavailable.
+// tokens. A failure is a apierr.Error of type StoreUnavailable.
 func Describe(ctx context.Context, client *cloudformation.Client, name string) (*Stack, error) {
 	out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
 	if err != nil {
-		return nil, fault.Wrap(fault.StoreUnavailable, "CloudFormation: "+Reason(err), err)
+		return nil, apierr.Wrap(apierr.StoreUnavailable, "CloudFormation: "+Reason(err), err)
 	}
 	if len(out.Stacks) != 1 {
-		return nil, fault.New(fault.StoreUnavailable, "CloudFormation: there is no such stack")
+		return nil, apierr.New(apierr.StoreUnavailable, "CloudFormation: there is no such stack")
 	}
 	s := &Stack{
 		Name: aws.ToString(out.Stacks[0].StackName), Status: string(out.Stacks[0].StackStatus),
@@ -42,7 +42,7 @@ func Describe(ctx context.Context, client *cloudformation.Client, name string) (
 		s.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
 	}
 	if s.Outputs["TableName"] == "" {
-		return nil, fault.New(fault.StoreUnavailable, "CloudFormation: the stack has no output TableName, so it is none of Reltio tokens")
+		return nil, apierr.New(apierr.StoreUnavailable, "CloudFormation: the stack has no output TableName, so it is none of Reltio tokens")
 	}
 	return s, nil
 }

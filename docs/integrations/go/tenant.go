@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/vended"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueclient"
 )
 
 // Client calls the API of a tenant.
@@ -32,8 +32,8 @@ func New(ctx context.Context, api string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("AWS: %w", err)
 	}
-	source := &vended.Source{Lambda: lambda.NewFromConfig(cfg), Connection: "acme-prod"}
-	transport := &vended.Transport{Source: source, Hosts: []string{address.Host}, Retry: true}
+	source := &issueclient.Source{Lambda: lambda.NewFromConfig(cfg), Connection: "acme-prod"}
+	transport := &issueclient.Transport{Source: source, Hosts: []string{address.Host}, Retry: true}
 	return &Client{api: address, http: &http.Client{Transport: transport}}, nil
 }
 

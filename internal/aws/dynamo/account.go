@@ -7,26 +7,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 )
 
-// Account implements account.Store.
-func (t *Table) Account(ctx context.Context, hash string) (account.Record, error) {
+// Account implements lockout.Store.
+func (t *Table) Account(ctx context.Context, hash string) (lockout.Record, error) {
 	stored, err := t.get(ctx, accountKey(hash), true)
 	if err != nil {
-		return account.Record{}, err
+		return lockout.Record{}, err
 	}
 	return readAccount(stored)
 }
 
-func readAccount(i item) (account.Record, error) {
-	var r account.Record
+func readAccount(i item) (lockout.Record, error) {
+	var r lockout.Record
 	err := load(i, accountFields(&r))
 	return r, err
 }
 
 // accountFields is the account's item, attribute by attribute.
-func accountFields(r *account.Record) []field {
+func accountFields(r *lockout.Record) []field {
 	return []field{
 		{attrConnection, asText(&r.Connection)},
 		{attrCredentials, asText(&r.Credentials)},
@@ -41,34 +41,34 @@ func accountFields(r *account.Record) []field {
 // guesses what is stored; the second is made for the record that refused the
 // first. It is refused only if another writer came between, and each that
 // counts brings the record nearer to its limits, which ends the matter.
-const accountTries = 3 + 3*account.MaxAttempts
+const accountTries = 3 + 3*lockout.MaxAttempts
 
-// CountLogin implements account.Store. What may have been counted is not sent
+// CountLogin implements lockout.Store. What may have been counted is not sent
 // again: one lost answer would use up both logins of an account. It stays
 // counted, and the login is not sent: the error is on the side of fewer.
-func (t *Table) CountLogin(ctx context.Context, try account.Try) (account.Record, error) {
+func (t *Table) CountLogin(ctx context.Context, try lockout.Try) (lockout.Record, error) {
 	w := countAfterSuccess(try)
 	for range accountTries {
 		stored, taken, err := t.update(ctx, w, ifNotDone)
 		if err != nil {
-			return account.Record{}, err
+			return lockout.Record{}, err
 		}
 		r, err := readAccount(stored)
 		if err != nil || taken {
 			return r, err
 		}
-		next, err := account.Count(r, try)
+		next, err := lockout.Count(r, try)
 		if err != nil {
 			return r, err
 		}
 		w = changeAccount(try.Account, stored, next)
 	}
-	return account.Record{}, contended()
+	return lockout.Record{}, contended()
 }
 
 // countAfterSuccess counts a login with credentials of which nothing is counted
 // since they were accepted: the usual case, in one request.
-func countAfterSuccess(try account.Try) *write {
+func countAfterSuccess(try lockout.Try) *write {
 	w := newAccountWrite(try.Account)
 	w.set(attrConnection, text(try.Connection))
 	w.set(attrAttempts, number(1))
@@ -81,11 +81,11 @@ func countAfterSuccess(try account.Try) *write {
 	return w
 }
 
-// SettleLogin implements account.Store. A count that was lowered is never
+// SettleLogin implements lockout.Store. A count that was lowered is never
 // lowered again after a lost answer: one refused login too many locks the user.
 // So only what DynamoDB says it has not done is sent again.
-func (t *Table) SettleLogin(ctx context.Context, try account.Try, o account.Outcome) error {
-	if o == account.Accepted {
+func (t *Table) SettleLogin(ctx context.Context, try lockout.Try, o lockout.Outcome) error {
+	if o == lockout.Accepted {
 		w := acceptCounted(try)
 		if _, taken, err := t.update(ctx, w); err != nil || taken {
 			return err
@@ -100,8 +100,8 @@ func (t *Table) SettleLogin(ctx context.Context, try account.Try, o account.Outc
 		if err != nil {
 			return err
 		}
-		after := account.Settle(before, try, o)
-		if after == before || len(stored) == 0 && o != account.Accepted {
+		after := lockout.Settle(before, try, o)
+		if after == before || len(stored) == 0 && o != lockout.Accepted {
 			return nil
 		}
 		_, taken, err := t.update(ctx, changeAccount(try.Account, stored, after), ifNotDone)
@@ -113,7 +113,7 @@ func (t *Table) SettleLogin(ctx context.Context, try account.Try, o account.Outc
 }
 
 // acceptCounted remembers the success of a counted login, in one request.
-func acceptCounted(try account.Try) *write {
+func acceptCounted(try lockout.Try) *write {
 	w := newWrite(accountKey(try.Account))
 	w.set(attrConnection, text(try.Connection))
 	w.set(attrAttempts, number(0))
@@ -125,7 +125,7 @@ func acceptCounted(try account.Try) *write {
 
 // changeAccount writes a record, if the one that it was made from is stored
 // still.
-func changeAccount(hash string, stored item, next account.Record) *write {
+func changeAccount(hash string, stored item, next lockout.Record) *write {
 	w := newAccountWrite(hash)
 	var unchanged []string
 	for _, f := range accountFields(&next) {
@@ -145,7 +145,7 @@ func newAccountWrite(hash string) *write {
 
 // same holds while nobody else claims the account and the credentials are the
 // try's.
-func (w *write) same(try account.Try) string {
+func (w *write) same(try lockout.Try) string {
 	ours := either(w.absent(attrConnection), w.is(attrConnection, "=", text(try.Connection)))
 	return all(ours, w.is(attrCredentials, "=", text(try.Credentials)))
 }
@@ -159,7 +159,7 @@ func ifNotDone(o *dynamodb.Options) {
 	})
 }
 
-// MoveClaim implements account.Store.
+// MoveClaim implements lockout.Store.
 func (t *Table) MoveClaim(ctx context.Context, hash, from, to string) error {
 	w := newWrite(accountKey(hash))
 	w.set(attrConnection, asText(&to).save())

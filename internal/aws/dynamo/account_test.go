@@ -10,14 +10,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 )
 
 // lowerings are the outcomes that take something off a count.
-func lowerings() map[string]account.Outcome {
-	return map[string]account.Outcome{
-		"Nothing": account.Nothing, "Refused": account.Refused, "Unclear": account.Unclear, "Resumed": account.Resumed,
+func lowerings() map[string]lockout.Outcome {
+	return map[string]lockout.Outcome{
+		"Nothing": lockout.Nothing, "Refused": lockout.Refused, "Unclear": lockout.Unclear, "Resumed": lockout.Resumed,
 	}
 }
 
@@ -83,7 +83,7 @@ func TestASuccessIsSentAgain(t *testing.T) {
 				requests.Add(1)
 				test.handler(w, r)
 			})
-			wantUnavailable(t, table.SettleLogin(t.Context(), try(), account.Accepted))
+			wantUnavailable(t, table.SettleLogin(t.Context(), try(), lockout.Accepted))
 			if got := requests.Load(); got != test.want {
 				t.Errorf("sent %d times, want %d", got, test.want)
 			}
@@ -95,20 +95,20 @@ func TestASuccessIsSentAgain(t *testing.T) {
 func TestAUsualLoginIsTwoWrites(t *testing.T) {
 	var requests atomic.Int64
 	table, direct := between(t, func(*http.Request) { requests.Add(1) }, func() bool { return false })
-	if err := settled(t, direct, account.Accepted); err != nil {
+	if err := settled(t, direct, lockout.Accepted); err != nil {
 		t.Fatal(err)
 	}
 	r, err := table.CountLogin(t.Context(), try())
 	if err != nil || r.Attempts != 1 || requests.Load() != 1 {
 		t.Errorf("CountLogin = %+v, %v with %d requests; want the first with one", r, err, requests.Load())
 	}
-	if err := table.SettleLogin(t.Context(), try(), account.Accepted); err != nil || requests.Load() != 2 {
+	if err := table.SettleLogin(t.Context(), try(), lockout.Accepted); err != nil || requests.Load() != 2 {
 		t.Errorf("SettleLogin: %v after %d requests, want 2", err, requests.Load())
 	}
 }
 
 // settled counts a login and settles it.
-func settled(t *testing.T, table *dynamo.Table, o account.Outcome) error {
+func settled(t *testing.T, table *dynamo.Table, o lockout.Outcome) error {
 	t.Helper()
 	if _, err := table.CountLogin(t.Context(), forced()); err != nil {
 		return err
@@ -117,7 +117,7 @@ func settled(t *testing.T, table *dynamo.Table, o account.Outcome) error {
 }
 
 // forced is a login that waits for nothing.
-func forced() account.Try {
+func forced() lockout.Try {
 	login := try()
 	login.Forced = true
 	return login
@@ -132,19 +132,19 @@ func TestOthersThatComeBeforeALoginIsCounted(t *testing.T) {
 	theirs.Connection = "other"
 	type state struct{ attempts, unclear int }
 	for name, test := range map[string]struct {
-		login     account.Try
+		login     lockout.Try
 		meanwhile func(direct *dynamo.Table) error
 		want      state
 		err       error
 	}{
 		"nothing":            {forced(), func(*dynamo.Table) error { return nil }, state{2, 2}, nil},
-		"another login":      {forced(), func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), forced())) }, state{}, account.ErrAtLimit},
-		"a refusal":          {forced(), func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), account.Refused) }, state{2, 1}, nil},
-		"an unclear one":     {forced(), func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), account.Unclear) }, state{1, 2}, nil},
-		"a success":          {forced(), func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), account.Accepted) }, state{1, 1}, nil},
+		"another login":      {forced(), func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), forced())) }, state{}, lockout.ErrAtLimit},
+		"a refusal":          {forced(), func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), lockout.Refused) }, state{2, 1}, nil},
+		"an unclear one":     {forced(), func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), lockout.Unclear) }, state{1, 2}, nil},
+		"a success":          {forced(), func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), lockout.Accepted) }, state{1, 1}, nil},
 		"new credentials":    {changed, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, state{2, 2}, nil},
 		"old credentials":    {forced(), func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, state{1, 1}, nil},
-		"a claim that moved": {forced(), func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "other") }, state{}, &account.ClaimedError{By: "other"}},
+		"a claim that moved": {forced(), func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "other") }, state{}, &lockout.ClaimedError{By: "other"}},
 		"a claim that ended": {forced(), func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "") }, state{2, 2}, nil},
 		"its owner's claim":  {theirs, func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "other") }, state{2, 2}, nil},
 	} {
@@ -172,23 +172,23 @@ func TestOthersThatComeBeforeALoginIsCounted(t *testing.T) {
 
 func TestOthersThatComeBeforeALoginIsSettled(t *testing.T) {
 	counted := func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), forced())) }
-	refused := func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), account.Refused) }
+	refused := func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), lockout.Refused) }
 	changed := forced()
 	changed.Credentials = "c2"
 	for name, test := range map[string]struct {
-		outcome   account.Outcome
+		outcome   lockout.Outcome
 		meanwhile func(direct *dynamo.Table) error
-		want      account.Record
+		want      lockout.Record
 	}{
-		"nothing, another is counted":   {account.Nothing, counted, account.Record{Attempts: 1, Unclear: 1}},
-		"refused, another is counted":   {account.Refused, counted, account.Record{Attempts: 2, Unclear: 1}},
-		"unclear, another is counted":   {account.Unclear, counted, account.Record{Attempts: 1, Unclear: 2}},
-		"unclear, another was refused":  {account.Unclear, refused, account.Record{}},
-		"nothing, credentials changed":  {account.Nothing, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, account.Record{Credentials: "c2", Attempts: 1, Unclear: 1}},
-		"nothing, the claim moved":      {account.Nothing, func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "other") }, account.Record{Connection: "other", Attempts: 1, Unclear: 1}},
-		"nothing, the claim ended":      {account.Nothing, func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "") }, account.Record{Connection: "-"}},
-		"accepted, another is counted":  {account.Accepted, counted, account.Record{Accepted: "c"}},
-		"accepted, credentials changed": {account.Accepted, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, account.Record{Credentials: "c2", Attempts: 1, Unclear: 1, Accepted: "c"}},
+		"nothing, another is counted":   {lockout.Nothing, counted, lockout.Record{Attempts: 1, Unclear: 1}},
+		"refused, another is counted":   {lockout.Refused, counted, lockout.Record{Attempts: 2, Unclear: 1}},
+		"unclear, another is counted":   {lockout.Unclear, counted, lockout.Record{Attempts: 1, Unclear: 2}},
+		"unclear, another was refused":  {lockout.Unclear, refused, lockout.Record{}},
+		"nothing, credentials changed":  {lockout.Nothing, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, lockout.Record{Credentials: "c2", Attempts: 1, Unclear: 1}},
+		"nothing, the claim moved":      {lockout.Nothing, func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "other") }, lockout.Record{Connection: "other", Attempts: 1, Unclear: 1}},
+		"nothing, the claim ended":      {lockout.Nothing, func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "") }, lockout.Record{Connection: "-"}},
+		"accepted, another is counted":  {lockout.Accepted, counted, lockout.Record{Accepted: "c"}},
+		"accepted, credentials changed": {lockout.Accepted, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, lockout.Record{Credentials: "c2", Attempts: 1, Unclear: 1, Accepted: "c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table, direct := interrupted(t, 1, test.meanwhile)
@@ -219,14 +219,14 @@ func TestOthersThatComeBeforeALoginIsSettled(t *testing.T) {
 // again; each costs a login at most.
 func TestLostAnswersOfAccounts(t *testing.T) {
 	for name, test := range map[string]struct {
-		outcome           account.Outcome
+		outcome           lockout.Outcome
 		attempts, unclear string // of two logins, after the answer was lost
 	}{
-		"Nothing":  {account.Nothing, "N:1", "N:1"}, // and not 0
-		"Refused":  {account.Refused, "N:2", "N:1"},
-		"Unclear":  {account.Unclear, "N:1", "N:2"},
-		"Accepted": {account.Accepted, "N:0", "N:0"},
-		"Resumed":  {account.Resumed, "N:0", "N:0"},
+		"Nothing":  {lockout.Nothing, "N:1", "N:1"}, // and not 0
+		"Refused":  {lockout.Refused, "N:2", "N:1"},
+		"Unclear":  {lockout.Unclear, "N:1", "N:2"},
+		"Accepted": {lockout.Accepted, "N:0", "N:0"},
+		"Resumed":  {lockout.Resumed, "N:0", "N:0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table, direct, lose := forgetfulOfWrites(t)
@@ -237,7 +237,7 @@ func TestLostAnswersOfAccounts(t *testing.T) {
 			}
 			lose()
 			err := table.SettleLogin(t.Context(), try(), test.outcome)
-			if test.outcome != account.Accepted {
+			if test.outcome != lockout.Accepted {
 				wantUnavailable(t, err)
 			} else if err != nil {
 				t.Errorf("error %v, want it sent again", err)
@@ -246,7 +246,7 @@ func TestLostAnswersOfAccounts(t *testing.T) {
 		})
 	}
 	t.Run("CountLogin", func(t *testing.T) {
-		for name, first := range map[string]account.Outcome{"after a success": account.Accepted, "after a login that was not sent": account.Nothing} {
+		for name, first := range map[string]lockout.Outcome{"after a success": lockout.Accepted, "after a login that was not sent": lockout.Nothing} {
 			t.Run(name, func(t *testing.T) {
 				table, direct, lose := forgetfulOfWrites(t)
 				if err := settled(t, direct, first); err != nil {
@@ -259,8 +259,8 @@ func TestLostAnswersOfAccounts(t *testing.T) {
 				if r, err := direct.CountLogin(t.Context(), forced()); r.Attempts != 2 || err != nil {
 					t.Errorf("CountLogin = %+v, %v; want the second", r, err)
 				}
-				if _, err := direct.CountLogin(t.Context(), forced()); !errors.Is(err, account.ErrAtLimit) {
-					t.Errorf("error %v, want %v", err, account.ErrAtLimit)
+				if _, err := direct.CountLogin(t.Context(), forced()); !errors.Is(err, lockout.ErrAtLimit) {
+					t.Errorf("error %v, want %v", err, lockout.ErrAtLimit)
 				}
 			})
 		}

@@ -4,29 +4,29 @@ import (
 	"context"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 )
 
-var _ authorization.Store = (*Table)(nil)
+var _ authrequest.Store = (*Table)(nil)
 
-// PutInvitation implements authorization.Store.
-func (t *Table) PutInvitation(ctx context.Context, i authorization.Invitation) error {
+// PutInvitation implements authrequest.Store.
+func (t *Table) PutInvitation(ctx context.Context, i authrequest.Invitation) error {
 	return t.put(ctx, invitationKey(i.Hash), invitationFields(&i))
 }
 
-// Invitation implements authorization.Store.
-func (t *Table) Invitation(ctx context.Context, hash string) (authorization.Invitation, error) {
-	i := authorization.Invitation{Hash: hash}
+// Invitation implements authrequest.Store.
+func (t *Table) Invitation(ctx context.Context, hash string) (authrequest.Invitation, error) {
+	i := authrequest.Invitation{Hash: hash}
 	err := t.find(ctx, invitationKey(hash), invitationFields(&i))
 	return i, err
 }
 
-// UseInvitation implements authorization.Store.
+// UseInvitation implements authrequest.Store.
 func (t *Table) UseInvitation(ctx context.Context, hash string, now time.Time) error {
 	return t.useUp(ctx, invitationKey(hash), attrUsedAt, now)
 }
 
-// ReturnInvitation implements authorization.Store.
+// ReturnInvitation implements authrequest.Store.
 func (t *Table) ReturnInvitation(ctx context.Context, hash string, usedAt time.Time) error {
 	w := newWrite(invitationKey(hash))
 	w.set(attrUsedAt, nil)
@@ -35,24 +35,24 @@ func (t *Table) ReturnInvitation(ctx context.Context, hash string, usedAt time.T
 	return err
 }
 
-// PutRequest implements authorization.Store.
-func (t *Table) PutRequest(ctx context.Context, r authorization.Request) error {
+// PutRequest implements authrequest.Store.
+func (t *Table) PutRequest(ctx context.Context, r authrequest.Request) error {
 	return t.put(ctx, requestKey(r.Hash), requestFields(&r))
 }
 
-// Request implements authorization.Store.
-func (t *Table) Request(ctx context.Context, hash string) (authorization.Request, error) {
-	r := authorization.Request{Hash: hash}
+// Request implements authrequest.Store.
+func (t *Table) Request(ctx context.Context, hash string) (authrequest.Request, error) {
+	r := authrequest.Request{Hash: hash}
 	err := t.find(ctx, requestKey(hash), requestFields(&r))
 	return r, err
 }
 
-// ConsumeRequest implements authorization.Store.
+// ConsumeRequest implements authrequest.Store.
 func (t *Table) ConsumeRequest(ctx context.Context, hash string, now time.Time) error {
 	return t.useUp(ctx, requestKey(hash), attrConsumedAt, now)
 }
 
-// ReturnRequest implements authorization.Store.
+// ReturnRequest implements authrequest.Store.
 func (t *Table) ReturnRequest(ctx context.Context, hash string, consumedAt time.Time) error {
 	w := newWrite(requestKey(hash))
 	w.set(attrConsumedAt, nil)
@@ -61,7 +61,7 @@ func (t *Table) ReturnRequest(ctx context.Context, hash string, consumedAt time.
 	return err
 }
 
-// FinishRequest implements authorization.Store.
+// FinishRequest implements authrequest.Store.
 func (t *Table) FinishRequest(ctx context.Context, hash, outcome string) error {
 	w := newWrite(requestKey(hash))
 	w.set(attrOutcome, text(outcome))
@@ -80,14 +80,14 @@ func (t *Table) put(ctx context.Context, key string, fields []field) error {
 	return err
 }
 
-// find reads an item strongly; authorization.ErrNotFound if there is none.
+// find reads an item strongly; authrequest.ErrNotFound if there is none.
 func (t *Table) find(ctx context.Context, key string, fields []field) error {
 	i, err := t.get(ctx, key, true)
 	switch {
 	case err != nil:
 		return err
 	case len(i) == 0:
-		return authorization.ErrNotFound
+		return authrequest.ErrNotFound
 	}
 	return load(i, fields)
 }
@@ -101,12 +101,12 @@ func (t *Table) useUp(ctx context.Context, key, attr string, now time.Time) erro
 	w.condition = all(w.absent(attr), w.is(attrTTL, ">", seconds(now)))
 	_, taken, err := t.update(ctx, w, ifNotDone)
 	if err == nil && !taken {
-		return authorization.ErrUsed
+		return authrequest.ErrUsed
 	}
 	return err
 }
 
-func invitationFields(i *authorization.Invitation) []field {
+func invitationFields(i *authrequest.Invitation) []field {
 	return []field{
 		{attrConnection, asText(&i.Connection)},
 		{attrReplaceUser, flagValue{&i.ReplaceUser}},
@@ -115,7 +115,7 @@ func invitationFields(i *authorization.Invitation) []field {
 	}
 }
 
-func requestFields(r *authorization.Request) []field {
+func requestFields(r *authrequest.Request) []field {
 	return []field{
 		{attrConnection, asText(&r.Connection)},
 		{attrInvitation, asText(&r.Invitation)},

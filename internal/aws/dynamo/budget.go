@@ -6,20 +6,20 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
-// Budget implements budget.Store.
-func (t *Table) Budget(ctx context.Context, host string) (budget.Record, error) {
+// Budget implements ratelimit.Store.
+func (t *Table) Budget(ctx context.Context, host string) (ratelimit.Record, error) {
 	i, err := t.getMended(ctx, budgetKey(host), budgetMending)
 	if err != nil {
-		return budget.Record{}, err
+		return ratelimit.Record{}, err
 	}
 	return readBudget(i)
 }
 
-func readBudget(i item) (budget.Record, error) {
-	var r budget.Record
+func readBudget(i item) (ratelimit.Record, error) {
+	var r ratelimit.Record
 	err := load(i, []field{
 		{attrNext, asTime(&r.Next)},
 		{attrPausedUntil, asTime(&r.PausedUntil)},
@@ -40,10 +40,10 @@ func readBudget(i item) (budget.Record, error) {
 // which ends the matter (three). One more for a record set back by hand.
 const reserveTries = 4
 
-// Reserve implements budget.Store. Unless the caller knows better it guesses
+// Reserve implements ratelimit.Store. Unless the caller knows better it guesses
 // that the host is busy: where the guess is wrong nobody minds a second write,
 // and where many share a host each instant costs one.
-func (t *Table) Reserve(ctx context.Context, host string, window budget.Window) (time.Time, error) {
+func (t *Table) Reserve(ctx context.Context, host string, window ratelimit.Window) (time.Time, error) {
 	window = inMillis(window)
 	attempt := reserveNext
 	if window.Idle && !window.Earliest.After(window.Latest) {
@@ -60,7 +60,7 @@ func (t *Table) Reserve(ctx context.Context, host string, window budget.Window) 
 		}
 		// The rule over what was stored before says what the write has taken,
 		// or what the next one has to be.
-		instant, _, err := budget.Reserve(before, window)
+		instant, _, err := ratelimit.Reserve(before, window)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -76,8 +76,8 @@ func (t *Table) Reserve(ctx context.Context, host string, window budget.Window) 
 }
 
 // inMillis is the window in the precision of what is stored.
-func inMillis(w budget.Window) budget.Window {
-	return budget.Window{
+func inMillis(w ratelimit.Window) ratelimit.Window {
+	return ratelimit.Window{
 		Now:      moment(w.Now.UnixMilli()),
 		Earliest: moment(w.Earliest.UnixMilli()),
 		Latest:   moment(w.Latest.UnixMilli()),
@@ -87,8 +87,8 @@ func inMillis(w budget.Window) budget.Window {
 }
 
 // reserveNext takes the stored next instant if it lies in the window.
-func reserveNext(host string, window budget.Window) *write {
-	believed, _ := budget.Bounds(window.Now)
+func reserveNext(host string, window ratelimit.Window) *write {
+	believed, _ := ratelimit.Bounds(window.Now)
 	w := newReserve(host)
 	w.count(attrNext, window.Interval.Milliseconds())
 	w.condition = all(
@@ -102,8 +102,8 @@ func reserveNext(host string, window budget.Window) *write {
 
 // reserveEarliest takes the window's first instant, if the stored next one
 // lies before it or is not believed.
-func reserveEarliest(host string, window budget.Window) *write {
-	believed, _ := budget.Bounds(window.Now)
+func reserveEarliest(host string, window ratelimit.Window) *write {
+	believed, _ := ratelimit.Bounds(window.Now)
 	w := newReserve(host)
 	w.set(attrNext, millis(window.Earliest.Add(window.Interval)))
 	idle := either(
@@ -124,7 +124,7 @@ func newReserve(host string) *write {
 
 // unpaused holds without a pause that is believed.
 func (w *write) unpaused(now time.Time) string {
-	_, believed := budget.Bounds(now)
+	_, believed := ratelimit.Bounds(now)
 	return either(
 		w.absent(attrPausedUntil),
 		w.is(attrPausedUntil, "<=", millis(now)),
@@ -137,17 +137,17 @@ func (w *write) unpaused(now time.Time) string {
 // longer, which has nothing left to be refused for.
 const pauseTries = 3
 
-// Throttled implements budget.Store.
-func (t *Table) Throttled(ctx context.Context, host string, th budget.Throttle) (budget.Record, error) {
+// Throttled implements ratelimit.Store.
+func (t *Table) Throttled(ctx context.Context, host string, th ratelimit.Throttle) (ratelimit.Record, error) {
 	th.Now = moment(th.Now.UnixMilli())
 	stored, err := t.getMended(ctx, budgetKey(host), budgetMending)
 	if err != nil {
-		return budget.Record{}, err
+		return ratelimit.Record{}, err
 	}
 	for range pauseTries {
 		before, err := readBudget(stored)
 		if err != nil {
-			return budget.Record{}, err
+			return ratelimit.Record{}, err
 		}
 		w := pause(host, th, stored, before)
 		if w == nil {
@@ -155,18 +155,18 @@ func (t *Table) Throttled(ctx context.Context, host string, th budget.Throttle) 
 		}
 		var taken bool
 		if stored, taken, err = t.updateMended(ctx, w, budgetMending); err != nil {
-			return budget.Record{}, err
+			return ratelimit.Record{}, err
 		}
 		if taken {
 			return readBudget(stored)
 		}
 	}
-	return budget.Record{}, contended()
+	return ratelimit.Record{}, contended()
 }
 
 // pause is the write of a 429 over a stored record; nil if it changes nothing.
-func pause(host string, th budget.Throttle, stored item, before budget.Record) *write {
-	after := budget.Pause(before, th)
+func pause(host string, th ratelimit.Throttle, stored item, before ratelimit.Record) *write {
+	after := ratelimit.Pause(before, th)
 	isNew := len(after.Throttled) > len(before.Throttled)
 	anew := len(after.Served) < len(before.Served)
 	changed := !after.PausedUntil.Equal(before.PausedUntil) || after.Pause != before.Pause
@@ -196,7 +196,7 @@ func pause(host string, th budget.Throttle, stored item, before budget.Record) *
 // pausedAs holds while the rule makes the same of the stored pause as it made
 // of the one read: while that is unchanged, or, if it was in force, while any
 // pause in force ends before ours.
-func (w *write) pausedAs(now time.Time, stored item, before, after budget.Record) string {
+func (w *write) pausedAs(now time.Time, stored item, before, after ratelimit.Record) string {
 	unchanged := w.unchanged(attrPausedUntil, stored[attrPausedUntil])
 	if _, paused := before.Paused(now); !paused {
 		return unchanged
@@ -206,28 +206,28 @@ func (w *write) pausedAs(now time.Time, stored item, before, after budget.Record
 	return either(unchanged, "("+all(inForce, shorter)+")")
 }
 
-// Refused implements budget.Store. A full list refuses the write and is
+// Refused implements ratelimit.Store. A full list refuses the write and is
 // returned as it is.
-func (t *Table) Refused(ctx context.Context, host, connection string, now time.Time) (budget.Record, error) {
+func (t *Table) Refused(ctx context.Context, host, connection string, now time.Time) (ratelimit.Record, error) {
 	w := newWrite(budgetKey(host))
 	w.add(attrRefused, connection)
 	w.setFirst(attrRefusedSince, millis(now))
-	w.condition = either(w.absent(attrRefused), w.smaller(attrRefused, budget.MaxRefused))
+	w.condition = either(w.absent(attrRefused), w.smaller(attrRefused, ratelimit.MaxRefused))
 	w.returns = types.ReturnValueAllNew
 	w.showRefusing = true
 	stored, _, err := t.updateMended(ctx, w, budgetMending)
 	if err != nil {
-		return budget.Record{}, err
+		return ratelimit.Record{}, err
 	}
 	return readBudget(stored)
 }
 
-// Succeeded implements budget.Store. A full list of those served refuses the
+// Succeeded implements ratelimit.Store. A full list of those served refuses the
 // first write; the second leaves the list as it is.
 func (t *Table) Succeeded(ctx context.Context, host, client string) error {
 	w := newSuccess(host)
 	w.add(attrServed, client)
-	w.condition = all(w.condition, either(w.absent(attrServed), w.smaller(attrServed, budget.MaxServed)))
+	w.condition = all(w.condition, either(w.absent(attrServed), w.smaller(attrServed, ratelimit.MaxServed)))
 	if _, taken, err := t.updateMended(ctx, w, budgetMending); err != nil || taken {
 		return err
 	}
@@ -245,15 +245,15 @@ func newSuccess(host string) *write {
 	return w
 }
 
-// Probe implements budget.Store. An answer that was lost is no probe: the next
+// Probe implements ratelimit.Store. An answer that was lost is no probe: the next
 // is a minute away.
 func (t *Table) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
 	w := newWrite(budgetKey(host))
 	w.set(attrProbedAt, millis(now))
 	w.condition = either(
 		w.absent(attrProbedAt),
-		w.is(attrProbedAt, "<=", millis(now.Add(-budget.ProbeEvery))),
-		w.is(attrProbedAt, ">", millis(now.Add(budget.ProbeEvery))),
+		w.is(attrProbedAt, "<=", millis(now.Add(-ratelimit.ProbeEvery))),
+		w.is(attrProbedAt, ">", millis(now.Add(ratelimit.ProbeEvery))),
 	)
 	w.showRefusing = true
 	_, taken, err := t.updateMended(ctx, w, budgetMending)

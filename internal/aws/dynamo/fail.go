@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 // failure is what an error of the client is for callers. Its message is made
@@ -23,9 +23,9 @@ func failure(ctx context.Context, err error) error {
 	var unread *smithy.DeserializationError
 	if errors.As(err, &unread) {
 		// It carries the answer that could not be read, an item perhaps.
-		return fault.New(fault.StoreUnavailable, message)
+		return apierr.New(apierr.StoreUnavailable, message)
 	}
-	return fault.Wrap(fault.StoreUnavailable, message, err)
+	return apierr.Wrap(apierr.StoreUnavailable, message, err)
 }
 
 func reason(err error) string {
@@ -53,17 +53,17 @@ func isCode(s string) bool {
 // malformed says that an attribute has a type that nobody here writes, or a
 // number that cannot be counted on.
 func malformed(attr string) error {
-	return fault.New(fault.StoreUnavailable, "DynamoDB: attribute "+attr+" has a wrong type or value")
+	return apierr.New(apierr.StoreUnavailable, "DynamoDB: attribute "+attr+" has a wrong type or value")
 }
 
 // ofItem names the item that an attribute of a wrong type is in: an operator has
 // to mend it.
 func ofItem(key string, err error) error {
-	f := fault.Of(err)
-	return fault.Wrap(f.Type, f.Message+", in the item "+key, err)
+	f := apierr.Of(err)
+	return apierr.Wrap(f.Type, f.Message+", in the item "+key, err)
 }
 
 // contended says that others were faster each time.
 func contended() error {
-	return fault.New(fault.StoreUnavailable, "DynamoDB: too many writers at once")
+	return apierr.New(apierr.StoreUnavailable, "DynamoDB: too many writers at once")
 }

@@ -16,12 +16,12 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -117,7 +117,7 @@ func fullGrant() (grant.Grant, plain) {
 		RefreshExpiresAt: at(4), User: "u", Rotates: true, APIURL: "https://acme.example/api", TenantID: "t",
 		Status: grant.StatusFailing, Failures: 2, Refusals: 3, Throttles: 4, RetryAt: at(5),
 		Refusal:   grant.Refusal{Code: "invalid_grant", Status: 400, Description: "Bad credentials"},
-		LastError: fault.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), CheckVerdict: grant.Dead, ReissuedAt: at(7),
+		LastError: apierr.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), CheckVerdict: grant.Dead, ReissuedAt: at(7),
 		Relogin: grant.ReloginDue, RepeatedUntil: at(8), EarlyAskedAt: at(9), TriedAt: at(10), WarnedAt: at(11),
 		Unpublished: []string{"Recovered"}, PublishTries: 5, PublishAt: at(13), SecretMissingAt: at(14), TokenMissingAt: at(15), Shard: grant.ShardDue, DueAt: at(12), TTL: now().Add(time.Minute),
 	}
@@ -196,12 +196,12 @@ func request(owner string) lease.Request {
 	return lease.Request{Connection: "acme", Owner: owner, Floor: 6, Now: now(), Until: now().Add(lease.Term)}
 }
 
-func window() budget.Window {
-	return budget.Window{Now: now(), Earliest: now(), Latest: now().Add(budget.MaxWait), Interval: 125 * time.Millisecond}
+func window() ratelimit.Window {
+	return ratelimit.Window{Now: now(), Earliest: now(), Latest: now().Add(ratelimit.MaxWait), Interval: 125 * time.Millisecond}
 }
 
-func try() account.Try {
-	return account.Try{Account: "a", Credentials: "c", Connection: "acme", Limit: 2, Now: now()}
+func try() lockout.Try {
+	return lockout.Try{Account: "a", Credentials: "c", Connection: "acme", Limit: 2, Now: now()}
 }
 
 func TestLeaseItem(t *testing.T) {
@@ -229,20 +229,20 @@ func TestAccountItem(t *testing.T) {
 		wantItem(t, table, "account#a", want)
 	}
 	count := func() error { return err2(table.CountLogin(t.Context(), forced())) }
-	settle := func(o account.Outcome) error { return table.SettleLogin(t.Context(), try(), o) }
+	settle := func(o lockout.Outcome) error { return table.SettleLogin(t.Context(), try(), o) }
 	step(count(), "N:1", "N:1")
-	step(settle(account.Refused), "N:1", "N:0")
+	step(settle(lockout.Refused), "N:1", "N:0")
 	step(count(), "N:2", "N:1")
-	step(settle(account.Unclear), "N:1", "N:1")
+	step(settle(lockout.Unclear), "N:1", "N:1")
 	step(count(), "N:2", "N:2")
-	step(settle(account.Nothing), "N:1", "N:1")
+	step(settle(lockout.Nothing), "N:1", "N:1")
 	want["accepted"] = "S:c"
-	step(settle(account.Accepted), "N:0", "N:0")
+	step(settle(lockout.Accepted), "N:0", "N:0")
 	step(count(), "N:1", "N:1")
 	delete(want, "accepted")
 	delete(want, "tried_at")
-	step(settle(account.Forgiven), "N:1", "N:1")
-	step(settle(account.Resumed), "N:0", "N:0")
+	step(settle(lockout.Forgiven), "N:1", "N:1")
+	step(settle(lockout.Resumed), "N:0", "N:0")
 	delete(want, "connection")
 	step(table.MoveClaim(t.Context(), "a", "acme", ""), "N:0", "N:0")
 }
@@ -251,7 +251,7 @@ func TestAccountItem(t *testing.T) {
 func TestAccountItemOfAClient(t *testing.T) {
 	table := newTable(t)
 	for range 2 {
-		if err := table.SettleLogin(t.Context(), try(), account.Accepted); err != nil {
+		if err := table.SettleLogin(t.Context(), try(), lockout.Accepted); err != nil {
 			t.Fatal(err)
 		}
 		wantItem(t, table, "account#a", plain{"connection": "S:acme", "accepted": "S:c", "attempts": "N:0", "unclear": "N:0"})
@@ -262,8 +262,8 @@ func TestBudgetItem(t *testing.T) {
 	table := newTable(t)
 	for _, err := range []error{
 		err2(table.Reserve(t.Context(), "Auth.Example:443", window())),
-		err2(table.Throttled(t.Context(), "auth.example:443", budget.Throttle{Client: "c1", Now: now(), First: true})),
-		err2(table.Throttled(t.Context(), "auth.example:443", budget.Throttle{Client: "c2", Now: now()})),
+		err2(table.Throttled(t.Context(), "auth.example:443", ratelimit.Throttle{Client: "c1", Now: now(), First: true})),
+		err2(table.Throttled(t.Context(), "auth.example:443", ratelimit.Throttle{Client: "c2", Now: now()})),
 		err2(table.Refused(t.Context(), "auth.example:443", "acme", now())),
 		err2(table.Refused(t.Context(), "auth.example:443", "other", now().Add(time.Minute))),
 		err2(table.Probe(t.Context(), "auth.example:443", now())),
@@ -288,7 +288,7 @@ func TestBudgetItem(t *testing.T) {
 	})
 	want["served_clients"] = "SS:c1,c3"
 	wantItem(t, table, "budget#auth.example:443", want)
-	first := budget.Throttle{Client: "c1", Now: now().Add(time.Minute), First: true}
+	first := ratelimit.Throttle{Client: "c1", Now: now().Add(time.Minute), First: true}
 	if _, err := table.Throttled(t.Context(), "auth.example:443", first); err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +361,7 @@ func TestAccountsOfAWrongType(t *testing.T) {
 	}{
 		"its unclear count": {
 			plain{"credentials": "S:c", "unclear": "S:" + canary},
-			func() error { return table.SettleLogin(t.Context(), try(), account.Nothing) }, "unclear",
+			func() error { return table.SettleLogin(t.Context(), try(), lockout.Nothing) }, "unclear",
 		},
 		"its last login": {
 			plain{"credentials": "S:c", "tried_at": "S:" + canary},
@@ -410,7 +410,7 @@ func TestLeasesWrittenByHand(t *testing.T) {
 
 func TestBudgetsWrittenByHand(t *testing.T) {
 	table := newTable(t)
-	throttled := budget.Throttle{Client: "c", Now: now()}
+	throttled := ratelimit.Throttle{Client: "c", Now: now()}
 	for name, test := range map[string]struct {
 		item  plain
 		want  time.Time // of Reserve
@@ -441,7 +441,7 @@ func TestBudgetsWrittenByHand(t *testing.T) {
 // the moment of its last try.
 func TestAccountsWrittenByHand(t *testing.T) {
 	type counts struct{ attempts, unclear int }
-	paused := &account.PauseError{Until: now().Add(2 * time.Minute)}
+	paused := &lockout.PauseError{Until: now().Add(2 * time.Minute)}
 	table := newTable(t)
 	for name, test := range map[string]struct {
 		item plain
@@ -451,17 +451,17 @@ func TestAccountsWrittenByHand(t *testing.T) {
 		"nothing but a key":               {plain{}, counts{1, 1}, nil},
 		"nothing but credentials":         {plain{"credentials": "S:c"}, counts{1, 1}, nil},
 		"nothing but a claim":             {plain{"connection": "S:acme"}, counts{1, 1}, nil},
-		"nothing but another's claim":     {plain{"connection": "S:other"}, counts{}, &account.ClaimedError{By: "other"}},
+		"nothing but another's claim":     {plain{"connection": "S:other"}, counts{}, &lockout.ClaimedError{By: "other"}},
 		"nothing but a count":             {plain{"attempts": "N:5"}, counts{1, 1}, nil},
 		"nothing but what was accepted":   {plain{"accepted": "S:c", "connection": "S:acme"}, counts{1, 1}, nil},
 		"no claim":                        {plain{"credentials": "S:c", "attempts": "N:1"}, counts{2, 1}, nil},
-		"no claim, at the limit":          {plain{"credentials": "S:c", "attempts": "N:2"}, counts{}, account.ErrAtLimit},
+		"no claim, at the limit":          {plain{"credentials": "S:c", "attempts": "N:2"}, counts{}, lockout.ErrAtLimit},
 		"a count with decimals":           {plain{"credentials": "S:c", "attempts": "N:1.0"}, counts{2, 1}, nil},
 		"of before, after a success":      {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:0"}, counts{1, 1}, nil},
 		"of before, after a refusal":      {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:1"}, counts{2, 1}, nil},
-		"of before, at the limit":         {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:2"}, counts{}, account.ErrAtLimit},
+		"of before, at the limit":         {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:2"}, counts{}, lockout.ErrAtLimit},
 		"of before, of other credentials": {plain{"connection": "S:acme", "credentials": "S:c0", "attempts": "N:2"}, counts{1, 1}, nil},
-		"of before, another's":            {plain{"connection": "S:other", "credentials": "S:c", "attempts": "N:1"}, counts{}, &account.ClaimedError{By: "other"}},
+		"of before, another's":            {plain{"connection": "S:other", "credentials": "S:c", "attempts": "N:1"}, counts{}, &lockout.ClaimedError{By: "other"}},
 		"of before, a client's":           {plain{"connection": "S:acme", "credentials": "S:c", "attempts": "N:1", "tried_at": "N:1795449600250"}, counts{2, 1}, nil},
 		"unclear, no moment":              {plain{"credentials": "S:c", "attempts": "N:0", "unclear": "N:1"}, counts{1, 2}, nil},
 		"unclear, a moment of zero":       {plain{"credentials": "S:c", "unclear": "N:1", "tried_at": "N:0"}, counts{1, 2}, nil},
@@ -469,7 +469,7 @@ func TestAccountsWrittenByHand(t *testing.T) {
 		"unclear with decimals, just now": {plain{"credentials": "S:c", "unclear": "N:1.0", "tried_at": "N:1795449600250.9"}, counts{}, paused},
 		"unclear with decimals, long ago": {plain{"credentials": "S:c", "unclear": "N:2.0", "tried_at": "N:1795440000000.9"}, counts{1, 3}, nil},
 		"unclear, by a broken clock":      {plain{"credentials": "S:c", "unclear": "N:4", "tried_at": "N:1e30"}, counts{1, 1}, nil},
-		"a count out of reach":            {plain{"credentials": "S:c", "attempts": "N:1e30"}, counts{}, account.ErrAtLimit},
+		"a count out of reach":            {plain{"credentials": "S:c", "attempts": "N:1e30"}, counts{}, lockout.ErrAtLimit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, table, "account#a", test.item)
@@ -480,7 +480,7 @@ func TestAccountsWrittenByHand(t *testing.T) {
 			if counted := (counts{got.Attempts, got.Unclear}); err == nil && counted != test.want {
 				t.Errorf("counted as %v, want %v", counted, test.want)
 			}
-			var pause *account.PauseError
+			var pause *lockout.PauseError
 			if errors.As(err, &pause) && !pause.Until.Equal(paused.Until) {
 				t.Errorf("paused until %v, want %v", pause.Until, paused.Until)
 			}

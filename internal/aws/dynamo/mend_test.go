@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -57,7 +57,7 @@ func TestBudgetsOfAWrongTypeAreMadeAnew(t *testing.T) {
 		"Reserve": func() error { return err2(table.Reserve(t.Context(), "h:1", window())) },
 		"Idle":    func() error { return err2(table.Reserve(t.Context(), "h:1", idle)) },
 		"Throttled": func() error {
-			return err2(table.Throttled(t.Context(), "h:1", budget.Throttle{Client: "c", Now: now(), First: true}))
+			return err2(table.Throttled(t.Context(), "h:1", ratelimit.Throttle{Client: "c", Now: now(), First: true}))
 		},
 		"Refused":   func() error { return err2(table.Refused(t.Context(), "h:1", "acme", now())) },
 		"Succeeded": func() error { return table.Succeeded(t.Context(), "h:1", "c") },

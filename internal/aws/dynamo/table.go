@@ -4,7 +4,7 @@
 // Every change is one conditional write that DynamoDB judges and applies in
 // one step, so any number of processes may work on the same items. A refused
 // write answers with the item that refused it, and the nouns' own rules
-// (account.Count, budget.Reserve, budget.Pause) say what that means: nothing
+// (lockout.Count, ratelimit.Reserve, ratelimit.Pause) say what that means: nothing
 // here is decided twice.
 //
 //	config, err := config.LoadDefaultConfig(ctx)
@@ -12,7 +12,7 @@
 //	g, err := table.Grant(ctx, "acme", grant.Eventual)
 //
 // The calls block as long as the client does: it repeats what failed a few
-// times, until the context ends. Each failure is a fault.Error of type
+// times, until the context ends. Each failure is a apierr.Error of type
 // StoreUnavailable that names DynamoDB's error code and no content of an item.
 //
 // Items may be written by other programs: what is missing is zero, what is
@@ -28,10 +28,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 // Table is the store. It holds no state of its own and is safe for concurrent
@@ -43,10 +43,10 @@ type Table struct {
 }
 
 var (
-	_ grant.Store   = (*Table)(nil)
-	_ lease.Store   = (*Table)(nil)
-	_ account.Store = (*Table)(nil)
-	_ budget.Store  = (*Table)(nil)
+	_ grant.Store     = (*Table)(nil)
+	_ lease.Store     = (*Table)(nil)
+	_ lockout.Store   = (*Table)(nil)
+	_ ratelimit.Store = (*Table)(nil)
 )
 
 // item is one item of the table; nil is none.

@@ -19,12 +19,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -53,7 +53,7 @@ func wired(t *testing.T, handler http.HandlerFunc) *dynamo.Table {
 func calls(table *dynamo.Table) map[string]func(context.Context) error {
 	g, _ := fullGrant()
 	l := held(g)
-	throttled := budget.Throttle{Client: "c", Now: now()}
+	throttled := ratelimit.Throttle{Client: "c", Now: now()}
 	return map[string]func(context.Context) error{
 		"Grant":                     func(ctx context.Context) error { return err2(table.Grant(ctx, "acme", grant.Strong)) },
 		"PutGrant":                  func(ctx context.Context) error { return table.PutGrant(ctx, l, g) },
@@ -65,8 +65,8 @@ func calls(table *dynamo.Table) map[string]func(context.Context) error {
 		"ReleaseLease":              func(ctx context.Context) error { return table.ReleaseLease(ctx, l) },
 		"CountLogin":                func(ctx context.Context) error { return err2(table.CountLogin(ctx, try())) },
 		"Account":                   func(ctx context.Context) error { return err2(table.Account(ctx, "a")) },
-		"a login that was not sent": func(ctx context.Context) error { return table.SettleLogin(ctx, try(), account.Nothing) },
-		"a login that was accepted": func(ctx context.Context) error { return table.SettleLogin(ctx, try(), account.Accepted) },
+		"a login that was not sent": func(ctx context.Context) error { return table.SettleLogin(ctx, try(), lockout.Nothing) },
+		"a login that was accepted": func(ctx context.Context) error { return table.SettleLogin(ctx, try(), lockout.Accepted) },
 		"MoveClaim":                 func(ctx context.Context) error { return table.MoveClaim(ctx, "a", "acme", "other") },
 		"a claim that ends":         func(ctx context.Context) error { return table.MoveClaim(ctx, "a", "acme", "") },
 		"Budget":                    func(ctx context.Context) error { return err2(table.Budget(ctx, "h:1")) },
@@ -155,9 +155,9 @@ func hangUp(w http.ResponseWriter) {
 // stored or sent, however it is printed.
 func wantUnavailable(t *testing.T, err error) {
 	t.Helper()
-	var e *fault.Error
-	if !errors.As(err, &e) || e.Type != fault.StoreUnavailable {
-		t.Fatalf("error %v, want %s", err, fault.StoreUnavailable)
+	var e *apierr.Error
+	if !errors.As(err, &e) || e.Type != apierr.StoreUnavailable {
+		t.Fatalf("error %v, want %s", err, apierr.StoreUnavailable)
 	}
 	asJSON, jsonErr := json.Marshal(err)
 	for _, printed := range []string{
@@ -330,7 +330,7 @@ func interrupted(t *testing.T, nth int64, meanwhile func(direct *dynamo.Table) e
 
 func TestOthersThatComeBetween(t *testing.T) {
 	at := func(i int) time.Time { return now().Add(time.Duration(i) * time.Minute) }
-	throttled := func(client string, i int) budget.Throttle { return budget.Throttle{Client: client, Now: at(i)} }
+	throttled := func(client string, i int) ratelimit.Throttle { return ratelimit.Throttle{Client: client, Now: at(i)} }
 
 	t.Run("a success before a second 429 is written", func(t *testing.T) {
 		table, direct := interrupted(t, 1, func(direct *dynamo.Table) error { return direct.Succeeded(t.Context(), "h:1", "c") })
@@ -368,13 +368,13 @@ func TestAnIdleHostsInstantIsOneWrite(t *testing.T) {
 }
 
 func TestOthersThatComeBeforeAnInstantIsTaken(t *testing.T) {
-	throttled := budget.Throttle{Client: "a", Now: now()}
+	throttled := ratelimit.Throttle{Client: "a", Now: now()}
 	t.Run("a pause before an idle host's instant is taken", func(t *testing.T) {
 		table, direct := interrupted(t, 2, func(direct *dynamo.Table) error {
 			return err2(direct.Throttled(t.Context(), "h:1", throttled))
 		})
 		_, err := table.Reserve(t.Context(), "h:1", window())
-		var busy *budget.BusyError
+		var busy *ratelimit.BusyError
 		if !errors.As(err, &busy) || !busy.Paused {
 			t.Errorf("error %v, want a pause", err)
 		}
@@ -399,7 +399,7 @@ func TestOthersThatComeBeforeAnInstantIsTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := table.Reserve(t.Context(), "h:1", window())
-		var busy *budget.BusyError
+		var busy *ratelimit.BusyError
 		if !errors.As(err, &busy) || !busy.Paused {
 			t.Errorf("error %v, want a pause", err)
 		}
@@ -423,7 +423,7 @@ func TestOnlyStrongReadsAreStrong(t *testing.T) {
 		"a strong grant":    {func() error { return err2(table.Grant(t.Context(), "acme", grant.Strong)) }, true},
 		"a budget":          {func() error { return err2(table.Budget(t.Context(), "h:1")) }, true},
 		"an account":        {func() error { return err2(table.Account(t.Context(), "a")) }, true},
-		"one to settle":     {func() error { return table.SettleLogin(t.Context(), try(), account.Nothing) }, true},
+		"one to settle":     {func() error { return table.SettleLogin(t.Context(), try(), lockout.Nothing) }, true},
 	} {
 		if err := test.call(); err != nil && !errors.Is(err, grant.ErrNotFound) {
 			t.Error(err)

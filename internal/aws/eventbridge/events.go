@@ -1,7 +1,7 @@
 // Package eventbridge sends what operators are told to Amazon EventBridge.
 //
-//	bus := events.Bus{Client: client, Name: "default"}
-//	err := bus.Publish(ctx, event.Event{Type: event.Recovered, Connection: "acme-prod", ...})
+//	bus := eventbridge.Bus{Client: client, Name: "default"}
+//	err := bus.Publish(ctx, grant.Event{Type: grant.Recovered, Connection: "acme-prod", ...})
 //
 // An event has the source reltio-tokens, its type as detail-type, and a detail
 // of always these five keys, null where there is nothing to say:
@@ -11,7 +11,7 @@
 //
 // Publish blocks on the network, retries as the client is configured to, and
 // ends with its context. A request that EventBridge took while it refused the
-// entry in it is a failure like any other: a fault.Error of type
+// entry in it is a failure like any other: a apierr.Error of type
 // StoreUnavailable, made of fixed words and of AWS's error code. The link holds
 // a secret, so nothing that was sent stands in an error.
 package eventbridge
@@ -28,8 +28,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
 // Source is the source of every event.
@@ -43,13 +43,13 @@ type Bus struct {
 	Name string
 }
 
-var _ event.Publisher = Bus{}
+var _ grant.Publisher = Bus{}
 
-// Publish implements event.Publisher.
-func (b Bus) Publish(ctx context.Context, e event.Event) error {
+// Publish implements grant.Publisher.
+func (b Bus) Publish(ctx context.Context, e grant.Event) error {
 	text, err := json.Marshal(detailOf(e))
 	if err != nil {
-		return fault.New(fault.Internal, "") // texts and times always encode
+		return apierr.New(apierr.Internal, "") // texts and times always encode
 	}
 	entry := types.PutEventsRequestEntry{
 		Source:     aws.String(Source),
@@ -61,10 +61,10 @@ func (b Bus) Publish(ctx context.Context, e event.Event) error {
 	}
 	out, err := b.Client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []types.PutEventsRequestEntry{entry}})
 	if err != nil {
-		return fault.Wrap(fault.StoreUnavailable, "EventBridge: "+reason(err), err)
+		return apierr.Wrap(apierr.StoreUnavailable, "EventBridge: "+reason(err), err)
 	}
 	if out.FailedEntryCount > 0 {
-		return fault.New(fault.StoreUnavailable, "EventBridge: "+refusal(out.Entries))
+		return apierr.New(apierr.StoreUnavailable, "EventBridge: "+refusal(out.Entries))
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ type detail struct {
 	Link             *string `json:"link"`
 }
 
-func detailOf(e event.Event) detail {
+func detailOf(e grant.Event) detail {
 	d := detail{
 		Connection: orNull(e.Connection),
 		Status:     orNull(e.Status),

@@ -16,9 +16,9 @@ import (
 	awsbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/eventbridge"
-	"github.com/reltio-tokens/reltio-tokens/internal/event"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
@@ -59,12 +59,12 @@ func serve(t *testing.T, status int, answer string) (*wire, eventbridge.Bus) {
 
 const taken = `{"FailedEntryCount":0,"Entries":[{"EventId":"11710aed-b79e-4468-a20b-bb3c0c3b4860"}]}`
 
-func needed() event.Event {
-	return event.Event{
-		Type:             event.ReauthorizationRequired,
+func needed() grant.Event {
+	return grant.Event{
+		Type:             grant.ReauthorizationRequired,
 		Connection:       "acme-prod",
 		Status:           "reauthorize",
-		Error:            fault.ReauthorizationRequired,
+		Error:            apierr.ReauthorizationRequired,
 		RefreshExpiresAt: time.Date(2026, 12, 21, 17, 0, 0, 123_000_000, time.FixedZone("CET", 3600)),
 		Link:             "https://tokens.example.com/authorize?invitation=" + canary,
 	}
@@ -72,7 +72,7 @@ func needed() event.Event {
 
 func TestAnEventOnTheWire(t *testing.T) {
 	for name, test := range map[string]struct {
-		event  event.Event
+		event  grant.Event
 		detail string
 	}{
 		"all that there is to say": {
@@ -81,11 +81,11 @@ func TestAnEventOnTheWire(t *testing.T) {
 				`"refresh_expires_at":"2026-12-21T16:00:00Z","link":"https://tokens.example.com/authorize?invitation=` + canary + `"}`,
 		},
 		"a name alone": {
-			event.Event{Type: event.Recovered, Connection: "acme-prod", Status: "ok"},
+			grant.Event{Type: grant.Recovered, Connection: "acme-prod", Status: "ok"},
 			`{"connection":"acme-prod","status":"ok","error":null,"refresh_expires_at":null,"link":null}`,
 		},
 		"nothing": {
-			event.Event{Type: event.ServerRefusing},
+			grant.Event{Type: grant.ServerRefusing},
 			`{"connection":null,"status":null,"error":null,"refresh_expires_at":null,"link":null}`,
 		},
 	} {
@@ -138,8 +138,8 @@ func TestFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, bus := serve(t, test.status, test.answer)
 			err := bus.Publish(t.Context(), needed())
-			f := fault.Of(err)
-			if err == nil || f.Type != fault.StoreUnavailable || f.Message != test.want {
+			f := apierr.Of(err)
+			if err == nil || f.Type != apierr.StoreUnavailable || f.Message != test.want {
 				t.Errorf("error %v, want StoreUnavailable: %s", err, test.want)
 			}
 			if shown := fmt.Sprintf("%v %+v %#v", err, f, f.Message); strings.Contains(err.Error()+f.Message, canary) {
@@ -153,7 +153,7 @@ func TestAnEndedContext(t *testing.T) {
 	_, bus := serve(t, http.StatusOK, taken)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancel()
-	if f := fault.Of(bus.Publish(ctx, needed())); f == nil || f.Type != fault.StoreUnavailable || f.Message != "EventBridge: no answer in time" {
+	if f := apierr.Of(bus.Publish(ctx, needed())); f == nil || f.Type != apierr.StoreUnavailable || f.Message != "EventBridge: no answer in time" {
 		t.Errorf("error %v, want StoreUnavailable: no answer in time", f)
 	}
 }
@@ -168,7 +168,7 @@ func TestEventBridge(t *testing.T) {
 	if _, err := made.Client.CreateEventBus(t.Context(), &awsbridge.CreateEventBusInput{Name: aws.String(made.Name)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := made.Publish(t.Context(), event.Event{Type: event.Recovered, Connection: "acme-prod", Status: "ok"}); err != nil {
+	if err := made.Publish(t.Context(), grant.Event{Type: grant.Recovered, Connection: "acme-prod", Status: "ok"}); err != nil {
 		t.Error(err)
 	}
 }

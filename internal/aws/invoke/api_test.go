@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 )
 
 // canary is what a function that failed may write and nobody may see.
@@ -98,7 +98,7 @@ func wantFault(t *testing.T, err error, want string) {
 		t.Errorf("error %s\nwant  %s", got, want)
 	}
 	var out strings.Builder
-	slog.New(slog.NewJSONHandler(&out, nil)).Error("failed", "error", err, "fault", fault.Of(err))
+	slog.New(slog.NewJSONHandler(&out, nil)).Error("failed", "error", err, "fault", apierr.Of(err))
 	_, _ = fmt.Fprintf(&out, "%s %v %+v %#v %q", err, err, err, err, err)
 	if strings.Contains(out.String(), canary) {
 		t.Errorf("a secret comes out in %s", out.String())

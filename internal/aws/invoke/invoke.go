@@ -10,7 +10,7 @@
 // function runs; the SDK's HTTP client sets no limit to that, so the context
 // must have a deadline.
 //
-// A throttled invocation is a fault.Error of type RateLimited, with Lambda's
+// A throttled invocation is a apierr.Error of type RateLimited, with Lambda's
 // Retry-After if it sent one. Everything else that is no result is
 // StoreUnavailable: an error of the API or of the network, a function that
 // failed, an answer that cannot be read. The message names the function error's
@@ -32,9 +32,9 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // maxAnswer bounds an answer that is read; a real one has some hundred bytes.
@@ -53,31 +53,31 @@ type Function struct {
 	Name string
 }
 
-var _ rotation.Function = Function{}
+var _ rotateapi.Function = Function{}
 
-// Rotate implements rotation.Function.
-func (f Function) Rotate(ctx context.Context, r rotation.Request) (rotation.Result, error) {
+// Rotate implements rotateapi.Function.
+func (f Function) Rotate(ctx context.Context, r rotateapi.Request) (rotateapi.Result, error) {
 	out, err := f.invoke(ctx, types.InvocationTypeRequestResponse, r)
 	if err != nil {
-		return rotation.Result{}, err
+		return rotateapi.Result{}, err
 	}
 	if len(out.Payload) > maxAnswer {
-		return rotation.Result{}, unavailable("the answer is too long", nil)
+		return rotateapi.Result{}, unavailable("the answer is too long", nil)
 	}
 	if out.FunctionError != nil {
-		return rotation.Result{}, functionError(out.Payload)
+		return rotateapi.Result{}, functionError(out.Payload)
 	}
 	return result(out.Payload)
 }
 
-// RotateLater implements rotation.Function.
-func (f Function) RotateLater(ctx context.Context, r rotation.Request) error {
+// RotateLater implements rotateapi.Function.
+func (f Function) RotateLater(ctx context.Context, r rotateapi.Request) error {
 	_, err := f.invoke(ctx, types.InvocationTypeEvent, r)
 	return err
 }
 
 // invoke sends one request.
-func (f Function) invoke(ctx context.Context, how types.InvocationType, r rotation.Request) (*lambda.InvokeOutput, error) {
+func (f Function) invoke(ctx context.Context, how types.InvocationType, r rotateapi.Request) (*lambda.InvokeOutput, error) {
 	payload, err := json.Marshal(r)
 	if err != nil {
 		return nil, unavailable("the request cannot be written", err)
@@ -95,11 +95,11 @@ func (f Function) invoke(ctx context.Context, how types.InvocationType, r rotati
 
 // refusal is the fault of an invocation that did not take place, or whose
 // answer was lost.
-func refusal(err error) *fault.Error {
+func refusal(err error) *apierr.Error {
 	var response *smithyhttp.ResponseError
 	switch {
 	case errors.As(err, &response) && response.HTTPStatusCode() == http.StatusTooManyRequests:
-		return fault.Limited(retryAfter(response.Response))
+		return apierr.Limited(retryAfter(response.Response))
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable("no answer in time", err)
 	default:
@@ -130,13 +130,13 @@ func retryAfter(r *smithyhttp.Response) time.Duration {
 	if err != nil || seconds == 0 {
 		return throttledFor
 	}
-	return budget.BelievedRetryAfter(time.Duration(seconds) * time.Second)
+	return ratelimit.BelievedRetryAfter(time.Duration(seconds) * time.Second)
 }
 
 // functionError is the fault of a function that ended with an error.
-func functionError(payload []byte) *fault.Error {
+func functionError(payload []byte) *apierr.Error {
 	var e struct {
-		Type fault.Type `json:"errorType"`
+		Type apierr.Type `json:"errorType"`
 	}
 	if json.Unmarshal(payload, &e) != nil || !known(e.Type) {
 		return unavailable("the function failed", nil)
@@ -146,24 +146,24 @@ func functionError(payload []byte) *fault.Error {
 
 // result reads the answer to a single renewal. It must have an outcome and an
 // error, if there is one, that callers can be told.
-func result(payload []byte) (rotation.Result, error) {
-	var r rotation.Result
+func result(payload []byte) (rotateapi.Result, error) {
+	var r rotateapi.Result
 	err := json.Unmarshal(payload, &r)
 	if err != nil || r.Outcome == nil || !outcome(*r.Outcome) || r.Error != nil && !known(r.Error.Type) {
-		return rotation.Result{}, unavailable("the answer is unreadable", err)
+		return rotateapi.Result{}, unavailable("the answer is unreadable", err)
 	}
 	return r, nil
 }
 
-func unavailable(what string, cause error) *fault.Error {
-	return fault.Wrap(fault.StoreUnavailable, "rotate: "+what, cause)
+func unavailable(what string, cause error) *apierr.Error {
+	return apierr.Wrap(apierr.StoreUnavailable, "rotate: "+what, cause)
 }
 
 // outcome reports whether o is one that callers know.
-func outcome(o rotation.Outcome) bool {
+func outcome(o rotateapi.Outcome) bool {
 	switch o {
-	case rotation.Renewed, rotation.Unchanged, rotation.Contended,
-		rotation.Failed, rotation.Reauthorize, rotation.LeftOver:
+	case rotateapi.Renewed, rotateapi.Unchanged, rotateapi.Contended,
+		rotateapi.Failed, rotateapi.Reauthorize, rotateapi.LeftOver:
 		return true
 	default:
 		return false
@@ -171,12 +171,12 @@ func outcome(o rotation.Outcome) bool {
 }
 
 // known reports whether t is one of the types that callers are promised.
-func known(t fault.Type) bool {
+func known(t apierr.Type) bool {
 	switch t {
-	case fault.InvalidRequest, fault.UnknownConnection, fault.AccessDenied, fault.InvalidConnection,
-		fault.CredentialsRejected, fault.MFARequired, fault.ReauthorizationRequired,
-		fault.ConnectionPaused, fault.TokenLimitReached, fault.RateLimited,
-		fault.ReltioUnavailable, fault.StoreUnavailable, fault.Internal:
+	case apierr.InvalidRequest, apierr.UnknownConnection, apierr.AccessDenied, apierr.InvalidConnection,
+		apierr.CredentialsRejected, apierr.MFARequired, apierr.ReauthorizationRequired,
+		apierr.ConnectionPaused, apierr.TokenLimitReached, apierr.RateLimited,
+		apierr.ReltioUnavailable, apierr.StoreUnavailable, apierr.Internal:
 		return true
 	default:
 		return false

@@ -12,28 +12,28 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 func TestRotate(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer string
-		want   rotation.Result
+		want   rotateapi.Result
 	}{
-		"renewed": {renewed, rotation.Single(rotation.Renewed, nil)},
+		"renewed": {renewed, rotateapi.Single(rotateapi.Renewed, nil)},
 		"failed": {
 			`{"due":1,"renewed":0,"unchanged":0,"contended":0,"failed":1,"reauthorize":0,"left_over":0,"outcome":"failed","error":{"type":"MFARequired","message":"m"}}`,
-			rotation.Single(rotation.Failed, fault.New(fault.MFARequired, "m")),
+			rotateapi.Single(rotateapi.Failed, apierr.New(apierr.MFARequired, "m")),
 		},
 		"of a later release": {
 			`{"due":1,"contended":1,"outcome":"contended","error":null,"later":{"a":[1]}}`,
-			rotation.Single(rotation.Contended, nil),
+			rotateapi.Single(rotateapi.Contended, nil),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, f := serve(t, says(http.StatusOK, test.answer))
-			got, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			got, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +50,7 @@ func TestRotate(t *testing.T) {
 
 func TestRotateLater(t *testing.T) {
 	a, f := serve(t, says(http.StatusAccepted, ""))
-	err := f.RotateLater(t.Context(), rotation.Request{Connection: "acme", Lease: &rotation.Lease{Owner: "o", Epoch: 7}})
+	err := f.RotateLater(t.Context(), rotateapi.Request{Connection: "acme", Lease: &rotateapi.Lease{Owner: "o", Epoch: 7}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,9 +65,9 @@ func TestRotateLater(t *testing.T) {
 
 func TestEveryFieldOnTheWire(t *testing.T) {
 	a, f := serve(t, says(http.StatusOK, renewed))
-	_, err := f.Rotate(t.Context(), rotation.Request{
+	_, err := f.Rotate(t.Context(), rotateapi.Request{
 		Connection:          "acme-prod",
-		Lease:               &rotation.Lease{Owner: "3f1c", Epoch: 7},
+		Lease:               &rotateapi.Lease{Owner: "3f1c", Epoch: 7},
 		RejectedFingerprint: "sha256:00112233445566778899aabbccddeeff",
 		MinTTLSeconds:       300,
 		Force:               true,
@@ -85,7 +85,7 @@ func TestEveryFieldOnTheWire(t *testing.T) {
 func TestNameCanBeAnARN(t *testing.T) {
 	a, f := serve(t, says(http.StatusOK, renewed))
 	f.Name = "arn:aws:lambda:eu-central-1:123456789012:function:rotate:live"
-	if _, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"}); err != nil {
+	if _, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := a.requests()[0].Path, "/2015-03-31/functions/"+f.Name+"/invocations"; got != want {
@@ -130,12 +130,12 @@ func TestAFailureIsOneRequestAndOneFault(t *testing.T) {
 	for name, test := range failures() {
 		t.Run(name, func(t *testing.T) {
 			a, f := serve(t, test.answer)
-			_, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			_, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 			wantFault(t, err, test.want)
 			if got := len(a.requests()); got != 1 {
 				t.Errorf("Rotate: %d requests, want 1", got)
 			}
-			err = f.RotateLater(t.Context(), rotation.Request{Connection: "acme"})
+			err = f.RotateLater(t.Context(), rotateapi.Request{Connection: "acme"})
 			wantFault(t, err, test.want)
 			if got := len(a.requests()); got != 2 {
 				t.Errorf("RotateLater: %d requests, want 1", got-1)
@@ -173,9 +173,9 @@ func TestTheCodeOfEachErrorIsSaid(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			_, f := serve(t, says(status, `{"Type":"User","Message":"`+canary+`"}`, "X-Amzn-Errortype: "+code))
 			want := "StoreUnavailable: rotate: it cannot be invoked: " + code
-			_, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			_, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 			wantFault(t, err, want)
-			wantFault(t, f.RotateLater(t.Context(), rotation.Request{Connection: "acme"}), want)
+			wantFault(t, f.RotateLater(t.Context(), rotateapi.Request{Connection: "acme"}), want)
 		})
 	}
 }
@@ -189,10 +189,10 @@ func TestALineThatBreaksAfterASuccessIsNotTriedAgain(t *testing.T) {
 		}
 		says(http.StatusOK, renewed)(w, r)
 	})
-	if _, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"}); err != nil {
+	if _, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+	_, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 	wantFault(t, err, "StoreUnavailable: rotate: it cannot be invoked")
 	if got := len(a.requests()); got != 2 {
 		t.Errorf("%d requests, want 2", got)
@@ -202,7 +202,7 @@ func TestALineThatBreaksAfterASuccessIsNotTriedAgain(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	_, err := function(server.URL).Rotate(t.Context(), rotation.Request{Connection: "acme"})
+	_, err := function(server.URL).Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 	wantFault(t, err, "StoreUnavailable: rotate: it cannot be invoked")
 }
 
@@ -220,9 +220,9 @@ func TestFunctionThatFailed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, f := serve(t, says(http.StatusOK, test.payload, "X-Amz-Function-Error: Unhandled"))
-			got, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			got, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 			wantFault(t, err, "StoreUnavailable: rotate: "+test.want)
-			if diff := cmp.Diff(rotation.Result{}, got); diff != "" {
+			if diff := cmp.Diff(rotateapi.Result{}, got); diff != "" {
 				t.Errorf("a result next to the error (-want +got):\n%s", diff)
 			}
 			if got := len(a.requests()); got != 1 {
@@ -234,18 +234,18 @@ func TestFunctionThatFailed(t *testing.T) {
 
 // A type of the closed list comes through, whichever it is.
 func TestEveryTypeOfOursIsNamed(t *testing.T) {
-	for _, known := range []fault.Type{
-		fault.InvalidRequest, fault.UnknownConnection, fault.AccessDenied, fault.InvalidConnection,
-		fault.CredentialsRejected, fault.MFARequired, fault.ReauthorizationRequired, fault.ConnectionPaused,
-		fault.TokenLimitReached, fault.RateLimited, fault.ReltioUnavailable, fault.StoreUnavailable, fault.Internal,
+	for _, known := range []apierr.Type{
+		apierr.InvalidRequest, apierr.UnknownConnection, apierr.AccessDenied, apierr.InvalidConnection,
+		apierr.CredentialsRejected, apierr.MFARequired, apierr.ReauthorizationRequired, apierr.ConnectionPaused,
+		apierr.TokenLimitReached, apierr.RateLimited, apierr.ReltioUnavailable, apierr.StoreUnavailable, apierr.Internal,
 	} {
 		payload := fmt.Sprintf(`{"errorMessage":"m","errorType":%q}`, known)
 		_, f := serve(t, says(http.StatusOK, payload, "X-Amz-Function-Error: Handled"))
-		_, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+		_, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 		wantFault(t, err, "StoreUnavailable: rotate: "+string(known))
 
 		_, f = serve(t, says(http.StatusOK, fmt.Sprintf(`{"outcome":"failed","error":{"type":%q,"message":"m"}}`, known)))
-		got, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+		got, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 		if err != nil || got.Fault().Type != known {
 			t.Errorf("a result with %s: %v, want it", known, err)
 		}
@@ -270,9 +270,9 @@ func TestAnswersThatAreNoResult(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, f := serve(t, says(http.StatusOK, test.payload))
-			got, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"})
+			got, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
 			wantFault(t, err, "StoreUnavailable: rotate: "+test.want)
-			if diff := cmp.Diff(rotation.Result{}, got); diff != "" {
+			if diff := cmp.Diff(rotateapi.Result{}, got); diff != "" {
 				t.Errorf("a result next to the error (-want +got):\n%s", diff)
 			}
 			if got := len(a.requests()); got != 1 {
@@ -284,7 +284,7 @@ func TestAnswersThatAreNoResult(t *testing.T) {
 
 func TestTheLongestAnswerIsRead(t *testing.T) {
 	_, f := serve(t, says(http.StatusOK, renewed+strings.Repeat(" ", 64<<10-len(renewed))))
-	if _, err := f.Rotate(t.Context(), rotation.Request{Connection: "acme"}); err != nil {
+	if _, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"}); err != nil {
 		t.Errorf("Rotate: %v", err)
 	}
 }
@@ -295,7 +295,7 @@ func TestDeadlineEndsTheWait(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := f.Rotate(ctx, rotation.Request{Connection: "acme"})
+	_, err := f.Rotate(ctx, rotateapi.Request{Connection: "acme"})
 	wantFault(t, err, "StoreUnavailable: rotate: no answer in time")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v does not tell that the context ended", err)
@@ -303,5 +303,5 @@ func TestDeadlineEndsTheWait(t *testing.T) {
 	if got := len(a.requests()); got != 1 {
 		t.Errorf("%d requests, want 1", got)
 	}
-	wantFault(t, f.RotateLater(ctx, rotation.Request{Connection: "acme"}), "StoreUnavailable: rotate: no answer in time")
+	wantFault(t, f.RotateLater(ctx, rotateapi.Request{Connection: "acme"}), "StoreUnavailable: rotate: no answer in time")
 }

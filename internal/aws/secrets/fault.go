@@ -7,7 +7,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
 var (
@@ -22,13 +22,13 @@ var (
 var plainCode = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
 
 // unavailable is the fault of a call that failed.
-func unavailable(err error) *fault.Error {
-	return fault.Wrap(fault.StoreUnavailable, "Secrets Manager: "+reason(err), err)
+func unavailable(err error) *apierr.Error {
+	return apierr.Wrap(apierr.StoreUnavailable, "Secrets Manager: "+reason(err), err)
 }
 
 // unusable is the fault of a secret in a state that only an operator can change.
-func unusable(what string, cause error) *fault.Error {
-	return fault.Wrap(fault.StoreUnavailable, "Secrets Manager: "+what, cause)
+func unusable(what string, cause error) *apierr.Error {
+	return apierr.Wrap(apierr.StoreUnavailable, "Secrets Manager: "+what, cause)
 }
 
 func reason(err error) string {

@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/storetest"
@@ -352,8 +352,8 @@ func wantFault(t *testing.T, err error, want string) {
 	if got := err.Error(); got != want {
 		t.Errorf("error %s\nwant  %s", got, want)
 	}
-	if got := fault.Of(err).Type; got != fault.StoreUnavailable {
-		t.Errorf("type %s, want %s", got, fault.StoreUnavailable)
+	if got := apierr.Of(err).Type; got != apierr.StoreUnavailable {
+		t.Errorf("type %s, want %s", got, apierr.StoreUnavailable)
 	}
 	wantNoCanary(t, err)
 }

@@ -15,8 +15,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -157,7 +157,7 @@ func operations(m secrets.Manager) map[string]func(context.Context) error {
 func wantNoCanary(t *testing.T, err error) {
 	t.Helper()
 	var out strings.Builder
-	slog.New(slog.NewJSONHandler(&out, nil)).Error("failed", "error", err, "fault", fault.Of(err))
+	slog.New(slog.NewJSONHandler(&out, nil)).Error("failed", "error", err, "fault", apierr.Of(err))
 	_, _ = fmt.Fprintf(&out, "%s %v %+v %#v %q", err, err, err, err, err)
 	if strings.Contains(out.String(), canary) {
 		t.Errorf("a secret comes out in %s", out.String())

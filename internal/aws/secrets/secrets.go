@@ -19,7 +19,7 @@
 //
 // Every method blocks on the network, retries as the client is configured to,
 // and ends with its context. Everything that is not one of the two sentinels is
-// a fault.Error of type StoreUnavailable: its message is made of fixed words and
+// a apierr.Error of type StoreUnavailable: its message is made of fixed words and
 // of AWS's error code, never of what a secret holds.
 //
 // A secret that is scheduled for deletion is refused by Secrets Manager for

@@ -129,7 +129,7 @@ func running(t testing.TB, start func() (*Engine, error)) string {
 	return e.Endpoint
 }
 
-// Need ends the test if there is an error. If that is an *engine.MissingError the
+// Need ends the test if there is an error. If that is an *engines.MissingError the
 // test is skipped, unless engines are required.
 func Need(t testing.TB, err error) {
 	t.Helper()

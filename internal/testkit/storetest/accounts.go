@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 )
 
 func accountPromises() promises {
@@ -31,18 +31,18 @@ func accountPromises() promises {
 
 // oneTry is a user's login with a limit of two, forced, so that no pause lies
 // between two of them.
-func oneTry(hash string) account.Try {
-	return account.Try{Account: hash, Credentials: "credentials-1", Connection: "acme", Limit: 2, Now: start(), Forced: true}
+func oneTry(hash string) lockout.Try {
+	return lockout.Try{Account: hash, Credentials: "credentials-1", Connection: "acme", Limit: 2, Now: start(), Forced: true}
 }
 
 // wantCount counts a login, which makes so many attempts.
-func wantCount(t *testing.T, s Store, try account.Try, want int) {
+func wantCount(t *testing.T, s Store, try lockout.Try, want int) {
 	t.Helper()
 	got, err := s.CountLogin(t.Context(), try)
 	if err != nil || got.Attempts != want {
 		t.Errorf("CountLogin = %+v, %v; want %d attempts", got, err, want)
 	}
-	if want := (account.Record{
+	if want := (lockout.Record{
 		Connection: try.Connection, Credentials: try.Credentials, Attempts: want,
 		Unclear: got.Unclear, TriedAt: got.TriedAt, Accepted: got.Accepted,
 	}); err == nil && (got != want || !got.TriedAt.Equal(try.Now)) {
@@ -51,33 +51,33 @@ func wantCount(t *testing.T, s Store, try account.Try, want int) {
 }
 
 // wantLimit counts no login.
-func wantLimit(t *testing.T, s Store, try account.Try) {
+func wantLimit(t *testing.T, s Store, try lockout.Try) {
 	t.Helper()
 	got, err := s.CountLogin(t.Context(), try)
-	if !errors.Is(err, account.ErrAtLimit) {
-		t.Errorf("CountLogin = %+v, %v; want %v", got, err, account.ErrAtLimit)
+	if !errors.Is(err, lockout.ErrAtLimit) {
+		t.Errorf("CountLogin = %+v, %v; want %v", got, err, lockout.ErrAtLimit)
 	}
 }
 
-func wantPause(t *testing.T, s Store, try account.Try, wait time.Duration) {
+func wantPause(t *testing.T, s Store, try lockout.Try, wait time.Duration) {
 	t.Helper()
 	got, err := s.CountLogin(t.Context(), try)
-	var pause *account.PauseError
+	var pause *lockout.PauseError
 	if !errors.As(err, &pause) || !pause.Until.Equal(try.Now.Add(wait)) {
 		t.Errorf("CountLogin = %+v, %v; want a pause of %v", got, err, wait)
 	}
 }
 
-func wantClaimed(t *testing.T, s Store, try account.Try, by string) {
+func wantClaimed(t *testing.T, s Store, try lockout.Try, by string) {
 	t.Helper()
 	got, err := s.CountLogin(t.Context(), try)
-	var claimed *account.ClaimedError
+	var claimed *lockout.ClaimedError
 	if !errors.As(err, &claimed) || claimed.By != by {
 		t.Errorf("CountLogin = %+v, %v; want it to be claimed by %s", got, err, by)
 	}
 }
 
-func wantAccount(t *testing.T, s Store, hash string, want account.Record) {
+func wantAccount(t *testing.T, s Store, hash string, want lockout.Record) {
 	t.Helper()
 	got, err := s.Account(t.Context(), hash)
 	noError(t, err)
@@ -112,7 +112,7 @@ func countedToNone(t *testing.T, s Store) {
 	wantLimit(t, s, none)
 	none.Credentials = "credentials-2"
 	wantLimit(t, s, none)
-	settle(t, s, other, account.Accepted)
+	settle(t, s, other, lockout.Accepted)
 	none.Credentials = other.Credentials
 	wantLimit(t, s, none)
 	wantCount(t, s, other, 1)
@@ -151,21 +151,21 @@ func loginsAtOnce(t *testing.T, s Store) {
 	for _, limit := range []int{1, 2} {
 		try := oneTry(fmt.Sprintf("a%d", limit))
 		try.Limit = limit
-		wantCounted(t, s, int64(limit), func(int) account.Try { return try })
+		wantCounted(t, s, int64(limit), func(int) lockout.Try { return try })
 	}
 }
 
 // wantCounted counts many logins at once, of which so many are counted.
-func wantCounted(t *testing.T, s Store, want int64, try func(i int) account.Try) {
+func wantCounted(t *testing.T, s Store, want int64, try func(i int) lockout.Try) {
 	t.Helper()
 	var counted atomic.Int64
 	race(func(i int) {
 		_, err := s.CountLogin(t.Context(), try(i))
-		var pause *account.PauseError
+		var pause *lockout.PauseError
 		switch {
 		case err == nil:
 			counted.Add(1)
-		case !errors.Is(err, account.ErrAtLimit) && !errors.As(err, &pause):
+		case !errors.Is(err, lockout.ErrAtLimit) && !errors.As(err, &pause):
 			t.Error(err)
 		}
 	})
@@ -177,7 +177,7 @@ func wantCounted(t *testing.T, s Store, want int64, try func(i int) account.Try)
 func unclearAtOnce(t *testing.T, s Store) {
 	try := oneTry("a")
 	try.Forced = false
-	wantCounted(t, s, 1, func(int) account.Try { return try })
+	wantCounted(t, s, 1, func(int) lockout.Try { return try })
 }
 
 func credentialsAtOnce(t *testing.T, s Store) {
@@ -186,7 +186,7 @@ func credentialsAtOnce(t *testing.T, s Store) {
 	wantCount(t, s, old, 2)
 	next := oneTry("a")
 	next.Credentials = "credentials-2"
-	wantCounted(t, s, 2, func(int) account.Try { return next })
+	wantCounted(t, s, 2, func(int) lockout.Try { return next })
 }
 
 func accountsApart(t *testing.T, s Store) {
@@ -194,7 +194,7 @@ func accountsApart(t *testing.T, s Store) {
 	wantCount(t, s, one, 1)
 	other.Connection = "other"
 	wantCount(t, s, other, 1)
-	settle(t, s, other, account.Resumed)
+	settle(t, s, other, lockout.Resumed)
 	wantCount(t, s, one, 2)
 }
 
@@ -202,7 +202,7 @@ func accountsApart(t *testing.T, s Store) {
 // rule.
 func accountsByRule(t *testing.T, s Store) {
 	chance := rand.New(rand.NewPCG(4, 5))
-	var record account.Record
+	var record lockout.Record
 	exists := false
 	try, at := oneTry("a"), start()
 	for step := range 400 {
@@ -211,16 +211,16 @@ func accountsByRule(t *testing.T, s Store) {
 		try.Now = at.Add(apart).Truncate(time.Millisecond)
 		try.Credentials = fmt.Sprintf("credentials-%d", chance.IntN(2))
 		try.Connection = fmt.Sprintf("acme-%d", chance.IntN(2))
-		try.Limit, try.Spare = 1+chance.IntN(account.MaxAttempts), chance.IntN(2)
+		try.Limit, try.Spare = 1+chance.IntN(lockout.MaxAttempts), chance.IntN(2)
 		try.Forced = chance.IntN(2) == 0
 		var want, err error
-		switch o := account.Outcome(chance.IntN(12)); {
-		case o <= account.Forgiven:
+		switch o := lockout.Outcome(chance.IntN(12)); {
+		case o <= lockout.Forgiven:
 			err = s.SettleLogin(t.Context(), try, o)
-			if exists || o == account.Accepted {
-				record, exists = account.Settle(record, try, o), true
+			if exists || o == lockout.Accepted {
+				record, exists = lockout.Settle(record, try, o), true
 			}
-		case o == account.Forgiven+1:
+		case o == lockout.Forgiven+1:
 			to := []string{"acme-0", ""}[chance.IntN(2)]
 			err = s.MoveClaim(t.Context(), try.Account, try.Connection, to)
 			if record.Connection == try.Connection {
@@ -229,7 +229,7 @@ func accountsByRule(t *testing.T, s Store) {
 		default:
 			before := record
 			_, err = s.CountLogin(t.Context(), try)
-			if record, want = account.Count(before, try); want == nil {
+			if record, want = lockout.Count(before, try); want == nil {
 				exists = true
 			}
 		}

@@ -7,13 +7,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 func invitationPromises() promises {
 	ends := start().Add(time.Hour).Truncate(time.Second)
-	invited := authorization.Invitation{Hash: "i1", Connection: "acme", ReplaceUser: true, Ends: ends}
+	invited := authrequest.Invitation{Hash: "i1", Connection: "acme", ReplaceUser: true, Ends: ends}
 	return promises{
 		"an invitation comes back as it was put": func(t *testing.T, s Store) {
 			noError(t, s.PutInvitation(t.Context(), invited))
@@ -25,8 +25,8 @@ func invitationPromises() promises {
 		},
 		"an unknown one is not found": func(t *testing.T, s Store) {
 			_, err := s.Invitation(t.Context(), "none")
-			wantError(t, err, authorization.ErrNotFound)
-			wantError(t, s.UseInvitation(t.Context(), "none", start()), authorization.ErrUsed)
+			wantError(t, err, authrequest.ErrNotFound)
+			wantError(t, s.UseInvitation(t.Context(), "none", start()), authrequest.ErrUsed)
 			noError(t, s.ReturnInvitation(t.Context(), "none", start()))
 		},
 		"it is used once, though many try": func(t *testing.T, s Store) {
@@ -43,14 +43,14 @@ func invitationPromises() promises {
 		},
 		"it ends": func(t *testing.T, s Store) {
 			noError(t, s.PutInvitation(t.Context(), invited))
-			wantError(t, s.UseInvitation(t.Context(), "i1", ends), authorization.ErrUsed)
+			wantError(t, s.UseInvitation(t.Context(), "i1", ends), authrequest.ErrUsed)
 			noError(t, s.UseInvitation(t.Context(), "i1", ends.Add(-time.Millisecond)))
 		},
 		"it is given back by the one who used it": func(t *testing.T, s Store) {
 			noError(t, s.PutInvitation(t.Context(), invited))
 			noError(t, s.UseInvitation(t.Context(), "i1", start()))
 			noError(t, s.ReturnInvitation(t.Context(), "i1", start().Add(time.Millisecond)))
-			wantError(t, s.UseInvitation(t.Context(), "i1", start()), authorization.ErrUsed)
+			wantError(t, s.UseInvitation(t.Context(), "i1", start()), authrequest.ErrUsed)
 			noError(t, s.ReturnInvitation(t.Context(), "i1", start()))
 			noError(t, s.UseInvitation(t.Context(), "i1", start()))
 		},
@@ -58,11 +58,11 @@ func invitationPromises() promises {
 }
 
 // pendingRequest is one whose person has not come back yet.
-func pendingRequest() authorization.Request {
-	return authorization.Request{
+func pendingRequest() authrequest.Request {
+	return authrequest.Request{
 		Hash: "r1", Connection: "acme", Invitation: "i1", Binding: "b1", Verifier: reltioauth.NewSecret("verifier"),
 		RedirectURI: "https://callback.example/callback", Second: true,
-		Ends: start().Add(authorization.RequestLife).Truncate(time.Second),
+		Ends: start().Add(authrequest.RequestLife).Truncate(time.Second),
 	}
 }
 
@@ -79,12 +79,12 @@ func requestPromises() promises {
 		},
 		"an unknown one is not found": func(t *testing.T, s Store) {
 			_, err := s.Request(t.Context(), "none")
-			wantError(t, err, authorization.ErrNotFound)
-			wantError(t, s.ConsumeRequest(t.Context(), "none", start()), authorization.ErrUsed)
+			wantError(t, err, authrequest.ErrNotFound)
+			wantError(t, s.ConsumeRequest(t.Context(), "none", start()), authrequest.ErrUsed)
 			noError(t, s.ReturnRequest(t.Context(), "none", start()))
 			noError(t, s.FinishRequest(t.Context(), "none", "done"))
 			_, err = s.Request(t.Context(), "none")
-			wantError(t, err, authorization.ErrNotFound)
+			wantError(t, err, authrequest.ErrNotFound)
 		},
 		"it is consumed once, though many try": func(t *testing.T, s Store) {
 			noError(t, s.PutRequest(t.Context(), pending))
@@ -100,7 +100,7 @@ func requestPromises() promises {
 		},
 		"it ends": func(t *testing.T, s Store) {
 			noError(t, s.PutRequest(t.Context(), pending))
-			wantError(t, s.ConsumeRequest(t.Context(), "r1", pending.Ends), authorization.ErrUsed)
+			wantError(t, s.ConsumeRequest(t.Context(), "r1", pending.Ends), authrequest.ErrUsed)
 			noError(t, s.ConsumeRequest(t.Context(), "r1", pending.Ends.Add(-time.Millisecond)))
 		},
 	}
@@ -113,7 +113,7 @@ func outcomePromises() promises {
 			noError(t, s.PutRequest(t.Context(), pending))
 			noError(t, s.ConsumeRequest(t.Context(), "r1", start()))
 			noError(t, s.ReturnRequest(t.Context(), "r1", start().Add(time.Millisecond)))
-			wantError(t, s.ConsumeRequest(t.Context(), "r1", start()), authorization.ErrUsed)
+			wantError(t, s.ConsumeRequest(t.Context(), "r1", start()), authrequest.ErrUsed)
 			noError(t, s.ReturnRequest(t.Context(), "r1", start()))
 			noError(t, s.ConsumeRequest(t.Context(), "r1", start()))
 			noError(t, s.FinishRequest(t.Context(), "r1", "done"))

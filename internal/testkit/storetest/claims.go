@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 )
 
 func claimPromises() promises {
@@ -40,8 +40,8 @@ func claimedChanges(t *testing.T, s Store) {
 	mine, theirs := oneTry("a"), oneTry("a")
 	theirs.Connection = "other"
 	wantCount(t, s, mine, 1)
-	settle(t, s, theirs, account.Nothing)
-	settle(t, s, theirs, account.Resumed)
+	settle(t, s, theirs, lockout.Nothing)
+	settle(t, s, theirs, lockout.Resumed)
 	wantCount(t, s, mine, 2)
 }
 
@@ -90,9 +90,9 @@ func claimDroppedCleared(t *testing.T, s Store) {
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
 	noError(t, s.MoveClaim(t.Context(), "a", "acme", ""))
-	settle(t, s, old, account.Resumed)
+	settle(t, s, old, lockout.Resumed)
 	wantLimit(t, s, mine)
-	settle(t, s, mine, account.Resumed)
+	settle(t, s, mine, lockout.Resumed)
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
 	wantLimit(t, s, mine)
@@ -103,7 +103,7 @@ func claimDroppedUncounted(t *testing.T, s Store) {
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
 	noError(t, s.MoveClaim(t.Context(), "a", "acme", ""))
-	settle(t, s, mine, account.Nothing)
+	settle(t, s, mine, lockout.Nothing)
 	wantCount(t, s, mine, 2)
 	wantLimit(t, s, mine)
 }
@@ -122,7 +122,7 @@ func claimsAtOnce(t *testing.T, s Store) {
 		try.Connection = fmt.Sprintf("acme-%d", i)
 		try.Credentials = fmt.Sprintf("credentials-%d", i%8)
 		_, err := s.CountLogin(t.Context(), try)
-		var claimed *account.ClaimedError
+		var claimed *lockout.ClaimedError
 		switch {
 		case err == nil:
 			counted.Add(1)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 const host = "auth.example:443"
@@ -38,28 +38,28 @@ func reservePromises() promises {
 		want     time.Duration
 		busy     bool
 	}{
-		"free long ago":                {-time.Hour, 0, budget.MaxWait, 0, false},
-		"free at the earliest":         {time.Second, time.Second, budget.MaxWait, time.Second, false},
-		"free just after the earliest": {time.Second + 1e6, time.Second, budget.MaxWait, time.Second + 1e6, false},
-		"free at the latest":           {budget.MaxWait, 0, budget.MaxWait, budget.MaxWait, false},
-		"free just after the latest":   {budget.MaxWait + 1e6, 0, budget.MaxWait, budget.MaxWait + 1e6, true},
+		"free long ago":                {-time.Hour, 0, ratelimit.MaxWait, 0, false},
+		"free at the earliest":         {time.Second, time.Second, ratelimit.MaxWait, time.Second, false},
+		"free just after the earliest": {time.Second + 1e6, time.Second, ratelimit.MaxWait, time.Second + 1e6, false},
+		"free at the latest":           {ratelimit.MaxWait, 0, ratelimit.MaxWait, ratelimit.MaxWait, false},
+		"free just after the latest":   {ratelimit.MaxWait + 1e6, 0, ratelimit.MaxWait, ratelimit.MaxWait + 1e6, true},
 		"free at the bound of belief":  {10 * time.Second, 0, time.Hour, 10 * time.Second, false},
-		"free beyond belief":           {10*time.Second + 1e6, 0, budget.MaxWait, 0, false},
-		"free in a year":               {365 * 24 * time.Hour, time.Second, budget.MaxWait, time.Second, false},
+		"free beyond belief":           {10*time.Second + 1e6, 0, ratelimit.MaxWait, 0, false},
+		"free in a year":               {365 * 24 * time.Hour, time.Second, ratelimit.MaxWait, time.Second, false},
 	} {
 		for _, idle := range []bool{false, true} {
 			kept[name+guessed(idle)] = func(t *testing.T, s Store) {
 				setNext(t, s, start().Add(test.next))
-				w := budget.Window{
+				w := ratelimit.Window{
 					Now: start(), Interval: interval, Idle: idle,
 					Earliest: start().Add(test.earliest), Latest: start().Add(test.latest),
 				}
 				if test.busy {
-					wantBusy(t, s, w, budget.BusyError{Until: start().Add(test.want)})
+					wantBusy(t, s, w, ratelimit.BusyError{Until: start().Add(test.want)})
 					return
 				}
 				wantInstant(t, s, w, start().Add(test.want))
-				wantBudget(t, s, host, budget.Record{Next: start().Add(test.want + interval)})
+				wantBudget(t, s, host, ratelimit.Record{Next: start().Add(test.want + interval)})
 			}
 		}
 	}
@@ -77,8 +77,8 @@ func guessed(idle bool) string {
 const interval = 125 * time.Millisecond
 
 // windowAt asks for an instant from now on.
-func windowAt(now time.Time) budget.Window {
-	return budget.Window{Now: now, Earliest: now, Latest: now.Add(budget.MaxWait), Interval: interval}
+func windowAt(now time.Time) ratelimit.Window {
+	return ratelimit.Window{Now: now, Earliest: now, Latest: now.Add(ratelimit.MaxWait), Interval: interval}
 }
 
 // setNext makes at the next free instant, by reserving the one before as a
@@ -88,7 +88,7 @@ func setNext(t *testing.T, s Store, at time.Time) {
 	wantInstant(t, s, windowAt(at.Add(-interval)), at.Add(-interval))
 }
 
-func wantInstant(t *testing.T, s Store, w budget.Window, want time.Time) {
+func wantInstant(t *testing.T, s Store, w ratelimit.Window, want time.Time) {
 	t.Helper()
 	got, err := s.Reserve(t.Context(), host, w)
 	if err != nil || !got.Equal(want) {
@@ -96,10 +96,10 @@ func wantInstant(t *testing.T, s Store, w budget.Window, want time.Time) {
 	}
 }
 
-func wantBusy(t *testing.T, s Store, w budget.Window, want budget.BusyError) {
+func wantBusy(t *testing.T, s Store, w ratelimit.Window, want ratelimit.BusyError) {
 	t.Helper()
 	got, err := s.Reserve(t.Context(), host, w)
-	var busy *budget.BusyError
+	var busy *ratelimit.BusyError
 	if !errors.As(err, &busy) {
 		t.Errorf("Reserve = %v, %v; want %v", got, err, &want)
 		return
@@ -109,14 +109,14 @@ func wantBusy(t *testing.T, s Store, w budget.Window, want budget.BusyError) {
 	}
 }
 
-func wantBudget(t *testing.T, s Store, host string, want budget.Record) {
+func wantBudget(t *testing.T, s Store, host string, want ratelimit.Record) {
 	t.Helper()
 	got, err := s.Budget(t.Context(), host)
 	noError(t, err)
 	sameBudget(t, got, want)
 }
 
-func sameBudget(t *testing.T, got, want budget.Record) {
+func sameBudget(t *testing.T, got, want ratelimit.Record) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("budget (-want +got):\n%s", diff)
@@ -124,21 +124,21 @@ func sameBudget(t *testing.T, got, want budget.Record) {
 }
 
 func neverAsked(t *testing.T, s Store) {
-	wantBudget(t, s, host, budget.Record{})
+	wantBudget(t, s, host, ratelimit.Record{})
 	noError(t, s.Succeeded(t.Context(), host, "client"))
-	wantBudget(t, s, host, budget.Record{})
+	wantBudget(t, s, host, ratelimit.Record{})
 }
 
 func hostWithoutCase(t *testing.T, s Store) {
 	_, err := s.Reserve(t.Context(), "AUTH.example:443", windowAt(start()))
 	noError(t, err)
-	wantBudget(t, s, "auth.EXAMPLE:443", budget.Record{Next: start().Add(interval)})
+	wantBudget(t, s, "auth.EXAMPLE:443", ratelimit.Record{Next: start().Add(interval)})
 	wantInstant(t, s, windowAt(start()), start().Add(interval))
 }
 
 func hostsApart(t *testing.T, s Store) {
 	wantInstant(t, s, windowAt(start()), start())
-	wantBudget(t, s, "auth.example:444", budget.Record{})
+	wantBudget(t, s, "auth.example:444", ratelimit.Record{})
 	got, err := s.Reserve(t.Context(), "auth.example:444", windowAt(start()))
 	if err != nil || !got.Equal(start()) {
 		t.Errorf("Reserve at another host = %v, %v; want %v", got, err, start())
@@ -149,7 +149,7 @@ func instantsFollow(t *testing.T, s Store) {
 	for i := range 5 {
 		wantInstant(t, s, windowAt(start()), start().Add(time.Duration(i)*interval))
 	}
-	wantBudget(t, s, host, budget.Record{Next: start().Add(5 * interval)})
+	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(5 * interval)})
 }
 
 func instantPassed(t *testing.T, s Store) {
@@ -163,19 +163,19 @@ func windowTooSmall(t *testing.T, s Store) {
 	wantInstant(t, s, windowAt(start()), start())
 	w := windowAt(start())
 	w.Latest = start().Add(interval - time.Millisecond)
-	wantBusy(t, s, w, budget.BusyError{Until: start().Add(interval)})
-	wantBudget(t, s, host, budget.Record{Next: start().Add(interval)})
+	wantBusy(t, s, w, ratelimit.BusyError{Until: start().Add(interval)})
+	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(interval)})
 }
 
 func windowInverted(t *testing.T, s Store) {
 	w := windowAt(start())
 	w.Earliest, w.Latest = start().Add(time.Second), start()
-	wantBusy(t, s, w, budget.BusyError{Until: w.Earliest})
+	wantBusy(t, s, w, ratelimit.BusyError{Until: w.Earliest})
 	w.Idle = true
-	wantBusy(t, s, w, budget.BusyError{Until: w.Earliest})
-	wantBudget(t, s, host, budget.Record{})
+	wantBusy(t, s, w, ratelimit.BusyError{Until: w.Earliest})
+	wantBudget(t, s, host, ratelimit.Record{})
 	wantInstant(t, s, windowAt(start()), start())
-	wantBusy(t, s, w, budget.BusyError{Until: w.Earliest})
+	wantBusy(t, s, w, ratelimit.BusyError{Until: w.Earliest})
 }
 
 func reserveInMillis(t *testing.T, s Store) {
@@ -183,11 +183,11 @@ func reserveInMillis(t *testing.T, s Store) {
 	wantInstant(t, s, w, start())
 	w.Interval = interval - 1 // rounded up: never closer than asked
 	wantInstant(t, s, w, start().Add(interval))
-	wantBudget(t, s, host, budget.Record{Next: start().Add(2 * interval)})
+	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(2 * interval)})
 }
 
 // inMillis is the window in the precision of what is stored.
-func inMillis(w budget.Window) budget.Window {
+func inMillis(w ratelimit.Window) ratelimit.Window {
 	w.Now = w.Now.Truncate(time.Millisecond)
 	w.Earliest = w.Earliest.Truncate(time.Millisecond)
 	w.Latest = w.Latest.Truncate(time.Millisecond)
@@ -199,7 +199,7 @@ func inMillis(w budget.Window) budget.Window {
 func reserveByRule(t *testing.T, s Store) {
 	chance := rand.New(rand.NewPCG(1, 2))
 	upTo := func(d time.Duration) time.Duration { return time.Duration(chance.Int64N(int64(d))) }
-	var record budget.Record
+	var record ratelimit.Record
 	for step := range 600 {
 		now := start().Add(upTo(20 * time.Minute))
 		if chance.IntN(3) > 0 {
@@ -207,16 +207,16 @@ func reserveByRule(t *testing.T, s Store) {
 		}
 		switch chance.IntN(24) {
 		case 0:
-			th := budget.Throttle{Client: fmt.Sprintf("client-%d", chance.IntN(3)), RetryAfter: upTo(2 * time.Second), Now: now, First: chance.IntN(2) == 0}
+			th := ratelimit.Throttle{Client: fmt.Sprintf("client-%d", chance.IntN(3)), RetryAfter: upTo(2 * time.Second), Now: now, First: chance.IntN(2) == 0}
 			got, err := s.Throttled(t.Context(), host, th)
 			noError(t, err)
 			th.Now = th.Now.Truncate(time.Millisecond)
-			record = inOrder(budget.Pause(record, th))
+			record = inOrder(ratelimit.Pause(record, th))
 			sameBudget(t, got, record)
 		case 1:
 			noError(t, s.Succeeded(t.Context(), host, "client"))
-			if !cmp.Equal(record, budget.Record{}) {
-				record = inOrder(budget.Success(record, "client"))
+			if !cmp.Equal(record, ratelimit.Record{}) {
+				record = inOrder(ratelimit.Success(record, "client"))
 			}
 		}
 		w := windowAt(now)
@@ -225,7 +225,7 @@ func reserveByRule(t *testing.T, s Store) {
 		w.Interval = time.Duration(1+chance.IntN(3)) * interval
 		w.Idle = chance.IntN(2) == 0
 		got, err := s.Reserve(t.Context(), host, w)
-		want, next, wantErr := budget.Reserve(record, inMillis(w))
+		want, next, wantErr := ratelimit.Reserve(record, inMillis(w))
 		if diff := cmp.Diff(busyOf(wantErr), busyOf(err)); diff != "" || (err == nil) != (wantErr == nil) {
 			t.Fatalf("step %d: Reserve(%+v) of %v: %v\n(-want +got):\n%s", step, w, record, err, diff)
 		}
@@ -241,7 +241,7 @@ func reserveByRule(t *testing.T, s Store) {
 }
 
 // inOrder is the record as it comes back: in milliseconds, its sets sorted.
-func inOrder(r budget.Record) budget.Record {
+func inOrder(r ratelimit.Record) ratelimit.Record {
 	r.PausedUntil = r.PausedUntil.Truncate(time.Millisecond)
 	slices.Sort(r.Throttled)
 	slices.Sort(r.Served)
@@ -249,8 +249,8 @@ func inOrder(r budget.Record) budget.Record {
 	return r
 }
 
-func busyOf(err error) *budget.BusyError {
-	var busy *budget.BusyError
+func busyOf(err error) *ratelimit.BusyError {
+	var busy *ratelimit.BusyError
 	errors.As(err, &busy)
 	return busy
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 // instants collects what many get.
@@ -38,7 +38,7 @@ func instantsAtOnce(t *testing.T, s Store) {
 		t.Fatalf("%d of %d got an instant", len(got.given), many)
 	}
 	wantSpaced(t, got.given, w.Interval)
-	wantBudget(t, s, host, budget.Record{Next: start().Add(many * w.Interval)})
+	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(many * w.Interval)})
 }
 
 func windowAtOnce(t *testing.T, s Store) {
@@ -64,11 +64,11 @@ func pausedWhileReserving(t *testing.T, s Store) {
 	var got instants
 	race(func(i int) {
 		if i == many/2 {
-			if _, err := s.Throttled(t.Context(), host, budget.Throttle{Client: "c", Now: start()}); err != nil {
+			if _, err := s.Throttled(t.Context(), host, ratelimit.Throttle{Client: "c", Now: start()}); err != nil {
 				t.Error(err)
 			}
 			// Whoever begins after this gets no instant.
-			wantBusy(t, s, windowAt(start()), budget.BusyError{Until: start().Add(time.Second), Paused: true})
+			wantBusy(t, s, windowAt(start()), ratelimit.BusyError{Until: start().Add(time.Second), Paused: true})
 			return
 		}
 		for range 3 {
@@ -84,5 +84,5 @@ func pausedWhileReserving(t *testing.T, s Store) {
 		}
 	})
 	wantSpaced(t, append(got.given, start().Add(time.Hour)), interval)
-	wantBusy(t, s, windowAt(start()), budget.BusyError{Until: start().Add(time.Second), Paused: true})
+	wantBusy(t, s, windowAt(start()), ratelimit.BusyError{Until: start().Add(time.Second), Paused: true})
 }

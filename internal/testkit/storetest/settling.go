@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 )
 
 func settlingPromises() promises {
@@ -27,14 +27,14 @@ func settlingPromises() promises {
 	}
 }
 
-func settle(t *testing.T, s Store, try account.Try, o account.Outcome) {
+func settle(t *testing.T, s Store, try lockout.Try, o lockout.Outcome) {
 	t.Helper()
 	noError(t, s.SettleLogin(t.Context(), try, o))
 }
 
 func clearedAfterSuccess(t *testing.T, s Store) {
 	try := oneTry("a")
-	for _, o := range []account.Outcome{account.Accepted, account.Resumed} {
+	for _, o := range []lockout.Outcome{lockout.Accepted, lockout.Resumed} {
 		wantCount(t, s, try, 1)
 		wantCount(t, s, try, 2)
 		settle(t, s, try, o)
@@ -48,7 +48,7 @@ func uncounted(t *testing.T, s Store) {
 	try := oneTry("a")
 	wantCount(t, s, try, 1)
 	wantCount(t, s, try, 2)
-	settle(t, s, try, account.Nothing)
+	settle(t, s, try, lockout.Nothing)
 	wantCount(t, s, try, 2)
 	wantLimit(t, s, try)
 }
@@ -57,7 +57,7 @@ func uncountedAtZero(t *testing.T, s Store) {
 	try := oneTry("a")
 	wantCount(t, s, try, 1)
 	for range 3 {
-		settle(t, s, try, account.Nothing)
+		settle(t, s, try, lockout.Nothing)
 	}
 	wantCount(t, s, try, 1)
 }
@@ -66,11 +66,11 @@ func refusedCounts(t *testing.T, s Store) {
 	try := oneTry("a")
 	try.Forced = false
 	wantCount(t, s, try, 1)
-	settle(t, s, try, account.Refused)
+	settle(t, s, try, lockout.Refused)
 	wantCount(t, s, try, 2)
-	settle(t, s, try, account.Refused)
+	settle(t, s, try, lockout.Refused)
 	wantLimit(t, s, try)
-	wantAccount(t, s, "a", account.Record{Connection: "acme", Credentials: "credentials-1", Attempts: 2, TriedAt: start()})
+	wantAccount(t, s, "a", lockout.Record{Connection: "acme", Credentials: "credentials-1", Attempts: 2, TriedAt: start()})
 }
 
 func unclearWaits(t *testing.T, s Store) {
@@ -78,14 +78,14 @@ func unclearWaits(t *testing.T, s Store) {
 	try.Forced = false
 	for _, wait := range []time.Duration{2 * time.Minute, 10 * time.Minute, time.Hour} {
 		wantCount(t, s, try, 1)
-		settle(t, s, try, account.Unclear)
+		settle(t, s, try, lockout.Unclear)
 		wantPause(t, s, try, wait)
 		try.Now = try.Now.Add(wait - time.Millisecond)
 		wantPause(t, s, try, time.Millisecond)
 		try.Now = try.Now.Add(time.Millisecond)
 	}
 	wantCount(t, s, try, 1)
-	settle(t, s, try, account.Unclear)
+	settle(t, s, try, lockout.Unclear)
 	wantLimit(t, s, try)
 }
 
@@ -93,7 +93,7 @@ func unclearForced(t *testing.T, s Store) {
 	try := oneTry("a")
 	for range 4 {
 		wantCount(t, s, try, 1)
-		settle(t, s, try, account.Unclear)
+		settle(t, s, try, lockout.Unclear)
 	}
 	wantLimit(t, s, try)
 }
@@ -102,37 +102,37 @@ func unclearForADay(t *testing.T, s Store) {
 	try := oneTry("a")
 	for range 4 {
 		wantCount(t, s, try, 1)
-		settle(t, s, try, account.Unclear)
+		settle(t, s, try, lockout.Unclear)
 	}
-	try.Now = start().Add(account.UnclearFor - time.Millisecond)
+	try.Now = start().Add(lockout.UnclearFor - time.Millisecond)
 	wantLimit(t, s, try)
-	try.Now = start().Add(account.UnclearFor)
+	try.Now = start().Add(lockout.UnclearFor)
 	try.Forced = false
 	wantCount(t, s, try, 1)
-	settle(t, s, try, account.Unclear)
+	settle(t, s, try, lockout.Unclear)
 	wantPause(t, s, try, 2*time.Minute)
 }
 
 func acceptedWithoutCount(t *testing.T, s Store) {
 	try := oneTry("a")
-	settle(t, s, try, account.Accepted)
-	wantAccount(t, s, "a", account.Record{Connection: "acme", Accepted: "credentials-1"})
+	settle(t, s, try, lockout.Accepted)
+	wantAccount(t, s, "a", lockout.Record{Connection: "acme", Accepted: "credentials-1"})
 	try.Credentials = "credentials-2"
-	settle(t, s, try, account.Accepted)
-	wantAccount(t, s, "a", account.Record{Connection: "acme", Accepted: "credentials-2"})
+	settle(t, s, try, lockout.Accepted)
+	wantAccount(t, s, "a", lockout.Record{Connection: "acme", Accepted: "credentials-2"})
 }
 
 func acceptedRemembered(t *testing.T, s Store) {
 	try := oneTry("a")
 	wantCount(t, s, try, 1)
-	settle(t, s, try, account.Accepted)
-	wantAccount(t, s, "a", account.Record{
+	settle(t, s, try, lockout.Accepted)
+	wantAccount(t, s, "a", lockout.Record{
 		Connection: "acme", Credentials: "credentials-1", Accepted: "credentials-1", TriedAt: start(),
 	})
 	try.Credentials = "credentials-2"
 	wantCount(t, s, try, 1)
-	settle(t, s, try, account.Refused)
-	wantAccount(t, s, "a", account.Record{
+	settle(t, s, try, lockout.Refused)
+	wantAccount(t, s, "a", lockout.Record{
 		Connection: "acme", Credentials: "credentials-2", Attempts: 1, Accepted: "credentials-1", TriedAt: start(),
 	})
 }
@@ -141,14 +141,14 @@ func forgivenOnce(t *testing.T, s Store) {
 	try := oneTry("a")
 	try.Forced = false
 	wantCount(t, s, try, 1)
-	settle(t, s, try, account.Accepted)
+	settle(t, s, try, lockout.Accepted)
 	wantCount(t, s, try, 1)
-	settle(t, s, try, account.Unclear)
+	settle(t, s, try, lockout.Unclear)
 	wantPause(t, s, try, 2*time.Minute)
-	settle(t, s, try, account.Forgiven)
+	settle(t, s, try, lockout.Forgiven)
 	wantCount(t, s, try, 1)
-	settle(t, s, try, account.Unclear)
-	settle(t, s, try, account.Forgiven)
+	settle(t, s, try, lockout.Unclear)
+	settle(t, s, try, lockout.Forgiven)
 	wantPause(t, s, try, 10*time.Minute)
 }
 
@@ -156,23 +156,23 @@ func aheadOfAll(t *testing.T, s Store) {
 	try := oneTry("a")
 	try.Forced = false
 	for range 3 {
-		for _, o := range []account.Outcome{account.Accepted, account.Nothing, account.Refused} {
+		for _, o := range []lockout.Outcome{lockout.Accepted, lockout.Nothing, lockout.Refused} {
 			try.Now = try.Now.Add(-time.Second)
 			wantCount(t, s, try, 1)
 			settle(t, s, try, o)
 		}
-		settle(t, s, try, account.Resumed)
+		settle(t, s, try, lockout.Resumed)
 	}
 }
 
 func unknownAccount(t *testing.T, s Store) {
 	try := oneTry("a")
-	for _, o := range []account.Outcome{account.Nothing, account.Refused, account.Unclear, account.Resumed, account.Forgiven} {
+	for _, o := range []lockout.Outcome{lockout.Nothing, lockout.Refused, lockout.Unclear, lockout.Resumed, lockout.Forgiven} {
 		settle(t, s, try, o)
 	}
 	noError(t, s.MoveClaim(t.Context(), try.Account, "acme", "other"))
 	noError(t, s.MoveClaim(t.Context(), try.Account, "acme", ""))
-	wantAccount(t, s, "a", account.Record{})
+	wantAccount(t, s, "a", lockout.Record{})
 	try.Connection = "third"
 	wantCount(t, s, try, 1)
 }
@@ -182,9 +182,9 @@ func oldCredentials(t *testing.T, s Store) {
 	now.Credentials = "credentials-2"
 	wantCount(t, s, old, 1)
 	wantCount(t, s, now, 1)
-	settle(t, s, old, account.Nothing)
-	settle(t, s, old, account.Resumed)
-	settle(t, s, old, account.Accepted)
+	settle(t, s, old, lockout.Nothing)
+	settle(t, s, old, lockout.Resumed)
+	settle(t, s, old, lockout.Accepted)
 	wantCount(t, s, now, 2)
 	wantLimit(t, s, now)
 }
@@ -195,7 +195,7 @@ func settledAtOnce(t *testing.T, s Store) {
 	wantCount(t, s, try, 2)
 	race(func(i int) {
 		if i < 2 {
-			settle(t, s, try, account.Nothing)
+			settle(t, s, try, lockout.Nothing)
 		}
 	})
 	wantCount(t, s, try, 1)
@@ -205,7 +205,7 @@ func settledAtOnce(t *testing.T, s Store) {
 // record without counts.
 func countedAfterAcceptance(t *testing.T, s Store) {
 	try := oneTry("a")
-	settle(t, s, try, account.Accepted)
+	settle(t, s, try, lockout.Accepted)
 	wantCount(t, s, try, 1)
 	wantCount(t, s, try, 2)
 	wantLimit(t, s, try)

@@ -4,7 +4,7 @@
 // one runs on the other.
 //
 //	func TestTable(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) storetest.Store { return &memory.Table{} })
+//		storetest.Run(t, func(t *testing.T) storetest.Store { return &memstore.Table{} })
 //	}
 //
 // Run is for tables of grants, leases, accounts and budgets, RunSecrets for
@@ -22,12 +22,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/account"
-	"github.com/reltio-tokens/reltio-tokens/internal/authorization"
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
-	"github.com/reltio-tokens/reltio-tokens/internal/fault"
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 // Store is everything that is kept in one table.
@@ -35,9 +35,9 @@ type Store interface {
 	grant.Store
 	grant.Parking
 	lease.Store
-	account.Store
-	budget.Store
-	authorization.Store
+	lockout.Store
+	ratelimit.Store
+	authrequest.Store
 }
 
 // promises are sub-tests by what they promise.
@@ -149,25 +149,28 @@ func cancelled(t *testing.T, s Store) {
 		"Parked":       func() error { _, err := s.Parked(ctx, "acme"); return err },
 		"Unpark":       func() error { return s.Unpark(ctx, "acme", 1) },
 		"CountLogin":   func() error { _, err := s.CountLogin(ctx, try); return err },
-		"SettleLogin":  func() error { return s.SettleLogin(ctx, try, account.Accepted) },
+		"SettleLogin":  func() error { return s.SettleLogin(ctx, try, lockout.Accepted) },
 		"Account":      func() error { _, err := s.Account(ctx, try.Account); return err },
 		"MoveClaim":    func() error { return s.MoveClaim(ctx, try.Account, "acme", "other") },
 		"Budget":       func() error { _, err := s.Budget(ctx, host); return err },
 		"Reserve":      func() error { _, err := s.Reserve(ctx, host, window); return err },
-		"Throttled":    func() error { _, err := s.Throttled(ctx, host, budget.Throttle{Client: "c", Now: start()}); return err },
-		"Refused":      func() error { _, err := s.Refused(ctx, host, "acme", start()); return err },
-		"Succeeded":    func() error { return s.Succeeded(ctx, host, "c") },
-		"Probe":        func() error { _, err := s.Probe(ctx, host, start()); return err },
+		"Throttled": func() error {
+			_, err := s.Throttled(ctx, host, ratelimit.Throttle{Client: "c", Now: start()})
+			return err
+		},
+		"Refused":   func() error { _, err := s.Refused(ctx, host, "acme", start()); return err },
+		"Succeeded": func() error { return s.Succeeded(ctx, host, "c") },
+		"Probe":     func() error { _, err := s.Probe(ctx, host, start()); return err },
 	} {
 		err := call()
-		var e *fault.Error
-		if !errors.As(err, &e) || e.Type != fault.StoreUnavailable || !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: error %v, want %s because of %v", name, err, fault.StoreUnavailable, context.Canceled)
+		var e *apierr.Error
+		if !errors.As(err, &e) || e.Type != apierr.StoreUnavailable || !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v, want %s because of %v", name, err, apierr.StoreUnavailable, context.Canceled)
 		}
 	}
 	wantHeld(t, s, held)
 	wantNoGrant(t, s, "acme")
 	wantNothingParked(t, s, "acme")
 	wantCount(t, s, try, 1)
-	wantBudget(t, s, host, budget.Record{})
+	wantBudget(t, s, host, ratelimit.Record{})
 }

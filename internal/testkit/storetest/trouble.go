@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/budget"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 func troublePromises() promises {
@@ -38,10 +38,10 @@ func troublePromises() promises {
 		want  bool
 	}{
 		"no second probe at once":          {0, false},
-		"no probe within the minute":       {budget.ProbeEvery - time.Millisecond, false},
-		"a probe a minute later":           {budget.ProbeEvery, true},
-		"no probe by a clock behind":       {-budget.ProbeEvery, false},
-		"a probe by a clock beyond belief": {-budget.ProbeEvery - time.Millisecond, true},
+		"no probe within the minute":       {ratelimit.ProbeEvery - time.Millisecond, false},
+		"a probe a minute later":           {ratelimit.ProbeEvery, true},
+		"no probe by a clock behind":       {-ratelimit.ProbeEvery, false},
+		"a probe by a clock beyond belief": {-ratelimit.ProbeEvery - time.Millisecond, true},
 	} {
 		kept[name] = func(t *testing.T, s Store) {
 			wantProbe(t, s, start(), true)
@@ -50,13 +50,13 @@ func troublePromises() promises {
 			if test.want {
 				want = want.Add(test.after)
 			}
-			wantBudget(t, s, host, budget.Record{ProbedAt: want})
+			wantBudget(t, s, host, ratelimit.Record{ProbedAt: want})
 		}
 	}
 	return kept
 }
 
-func throttle(t *testing.T, s Store, th budget.Throttle) budget.Record {
+func throttle(t *testing.T, s Store, th ratelimit.Throttle) ratelimit.Record {
 	t.Helper()
 	r, err := s.Throttled(t.Context(), host, th)
 	if err != nil {
@@ -65,7 +65,7 @@ func throttle(t *testing.T, s Store, th budget.Throttle) budget.Record {
 	return r
 }
 
-func refuse(t *testing.T, s Store, connection string) budget.Record {
+func refuse(t *testing.T, s Store, connection string) ratelimit.Record {
 	t.Helper()
 	r, err := s.Refused(t.Context(), host, connection, start())
 	if err != nil {
@@ -85,33 +85,33 @@ func wantProbe(t *testing.T, s Store, now time.Time, want bool) {
 func pausedHost(t *testing.T, s Store) {
 	wantInstant(t, s, windowAt(start()), start())
 	end := start().Add(time.Second)
-	want := budget.Record{Next: start().Add(interval), PausedUntil: end, Pause: time.Second, Throttled: []string{"client"}}
-	sameBudget(t, throttle(t, s, budget.Throttle{Client: "client", Now: start()}), want)
+	want := ratelimit.Record{Next: start().Add(interval), PausedUntil: end, Pause: time.Second, Throttled: []string{"client"}}
+	sameBudget(t, throttle(t, s, ratelimit.Throttle{Client: "client", Now: start()}), want)
 	wantBudget(t, s, host, want)
-	wantBusy(t, s, windowAt(start()), budget.BusyError{Until: end, Paused: true})
-	wantBusy(t, s, windowAt(end.Add(-time.Millisecond)), budget.BusyError{Until: end, Paused: true})
+	wantBusy(t, s, windowAt(start()), ratelimit.BusyError{Until: end, Paused: true})
+	wantBusy(t, s, windowAt(end.Add(-time.Millisecond)), ratelimit.BusyError{Until: end, Paused: true})
 	wantBudget(t, s, host, want)
 	wantInstant(t, s, windowAt(end), end)
 }
 
 func pauseBeyondBelief(t *testing.T, s Store) {
-	throttle(t, s, budget.Throttle{Client: "client", Now: start().Add(time.Hour), RetryAfter: 5 * time.Minute})
+	throttle(t, s, ratelimit.Throttle{Client: "client", Now: start().Add(time.Hour), RetryAfter: 5 * time.Minute})
 	end := start().Add(time.Hour + 5*time.Minute)
 	early := end.Add(-5*time.Minute - time.Millisecond)
 	wantInstant(t, s, windowAt(early), early)
 	wantInstant(t, s, windowAt(early), early.Add(interval))
 	for _, now := range []time.Time{early.Add(time.Millisecond), end.Add(-time.Millisecond)} {
-		wantBusy(t, s, windowAt(now), budget.BusyError{Until: end, Paused: true})
+		wantBusy(t, s, windowAt(now), ratelimit.BusyError{Until: end, Paused: true})
 	}
 	// The next pause is counted from now, however far the old one reaches.
-	got := throttle(t, s, budget.Throttle{Client: "client", Now: start()})
+	got := throttle(t, s, ratelimit.Throttle{Client: "client", Now: start()})
 	if want := start().Add(time.Second); !got.PausedUntil.Equal(want) {
 		t.Errorf("paused until %v, want %v", got.PausedUntil, want)
 	}
 }
 
 func pausesByRule(t *testing.T, s Store) {
-	var want budget.Record
+	var want ratelimit.Record
 	now := start()
 	for i, step := range []struct {
 		later      time.Duration
@@ -136,8 +136,8 @@ func pausesByRule(t *testing.T, s Store) {
 		{time.Second, "e", 0}, // the record lies in the future
 	} {
 		now = now.Add(step.later)
-		th := budget.Throttle{Client: step.client, RetryAfter: step.retryAfter, Now: now}
-		want = inOrder(budget.Pause(want, th))
+		th := ratelimit.Throttle{Client: step.client, RetryAfter: step.retryAfter, Now: now}
+		want = inOrder(ratelimit.Pause(want, th))
 		got := throttle(t, s, th)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("429 number %d, of %+v (-want +got):\n%s", i+1, step, diff)
@@ -147,8 +147,8 @@ func pausesByRule(t *testing.T, s Store) {
 }
 
 func pauseInMillis(t *testing.T, s Store) {
-	got := throttle(t, s, budget.Throttle{Client: "c", Now: start().Add(999_999), RetryAfter: 2*time.Second + 999_999})
-	sameBudget(t, got, budget.Record{PausedUntil: start().Add(2 * time.Second), Pause: time.Second, Throttled: []string{"c"}})
+	got := throttle(t, s, ratelimit.Throttle{Client: "c", Now: start().Add(999_999), RetryAfter: 2*time.Second + 999_999})
+	sameBudget(t, got, ratelimit.Record{PausedUntil: start().Add(2 * time.Second), Pause: time.Second, Throttled: []string{"c"}})
 }
 
 // throttledAtOnce is a flood: one pause of the first length, to the end that
@@ -156,12 +156,12 @@ func pauseInMillis(t *testing.T, s Store) {
 func throttledAtOnce(t *testing.T, s Store) {
 	const clients = 16
 	race(func(i int) {
-		th := budget.Throttle{Client: fmt.Sprintf("client-%02d", i%clients), Now: start().Add(time.Duration(i) * time.Millisecond)}
+		th := ratelimit.Throttle{Client: fmt.Sprintf("client-%02d", i%clients), Now: start().Add(time.Duration(i) * time.Millisecond)}
 		if _, err := s.Throttled(t.Context(), host, th); err != nil {
 			t.Error(err)
 		}
 	})
-	want := budget.Record{PausedUntil: start().Add(time.Second + (many-1)*time.Millisecond), Pause: time.Second}
+	want := ratelimit.Record{PausedUntil: start().Add(time.Second + (many-1)*time.Millisecond), Pause: time.Second}
 	for i := range clients {
 		want.Throttled = append(want.Throttled, fmt.Sprintf("client-%02d", i))
 	}
@@ -171,7 +171,7 @@ func throttledAtOnce(t *testing.T, s Store) {
 func throttledAlone(t *testing.T, s Store) {
 	now := start()
 	for range 4 {
-		got := throttle(t, s, budget.Throttle{Client: "client", Now: now})
+		got := throttle(t, s, ratelimit.Throttle{Client: "client", Now: now})
 		if len(got.Throttled) != 1 || got.Pause != time.Second {
 			t.Errorf("%v, pause %v; want one client and one second", got, got.Pause)
 		}
@@ -181,47 +181,47 @@ func throttledAlone(t *testing.T, s Store) {
 
 func succeeded(t *testing.T, s Store) {
 	wantInstant(t, s, windowAt(start()), start())
-	throttle(t, s, budget.Throttle{Client: "client", Now: start()})
+	throttle(t, s, ratelimit.Throttle{Client: "client", Now: start()})
 	refuse(t, s, "acme")
 	wantProbe(t, s, start(), true)
-	want := budget.Record{
+	want := ratelimit.Record{
 		Next: start().Add(interval), PausedUntil: start().Add(time.Second), ProbedAt: start(), Served: []string{"client"},
 	}
 	for range 2 {
 		noError(t, s.Succeeded(t.Context(), host, "client"))
 		wantBudget(t, s, host, want)
 	}
-	wantBusy(t, s, windowAt(start()), budget.BusyError{Until: want.PausedUntil, Paused: true})
+	wantBusy(t, s, windowAt(start()), ratelimit.BusyError{Until: want.PausedUntil, Paused: true})
 }
 
 func served(t *testing.T, s Store) {
-	throttle(t, s, budget.Throttle{Client: "a", Now: start(), First: true})
+	throttle(t, s, ratelimit.Throttle{Client: "a", Now: start(), First: true})
 	for _, client := range []string{"a", "b", "a"} {
 		noError(t, s.Succeeded(t.Context(), host, client))
 	}
-	wantBudget(t, s, host, budget.Record{PausedUntil: start().Add(time.Second), Served: []string{"a", "b"}})
+	wantBudget(t, s, host, ratelimit.Record{PausedUntil: start().Add(time.Second), Served: []string{"a", "b"}})
 }
 
 func servedToMost(t *testing.T, s Store) {
-	throttle(t, s, budget.Throttle{Client: "a", Now: start(), First: true})
-	for i := range budget.MaxServed + 2 {
+	throttle(t, s, ratelimit.Throttle{Client: "a", Now: start(), First: true})
+	for i := range ratelimit.MaxServed + 2 {
 		refuse(t, s, "acme")
 		noError(t, s.Succeeded(t.Context(), host, fmt.Sprintf("client-%02d", i)))
 	}
 	r, err := s.Budget(t.Context(), host)
 	noError(t, err)
-	if len(r.Served) != budget.MaxServed || len(r.Refused) > 0 {
-		t.Errorf("%d served and %d refused, want %d and none", len(r.Served), len(r.Refused), budget.MaxServed)
+	if len(r.Served) != ratelimit.MaxServed || len(r.Refused) > 0 {
+		t.Errorf("%d served and %d refused, want %d and none", len(r.Served), len(r.Refused), ratelimit.MaxServed)
 	}
 }
 
 func servedAnew(t *testing.T, s Store) {
-	throttle(t, s, budget.Throttle{Client: "a", Now: start(), First: true})
+	throttle(t, s, ratelimit.Throttle{Client: "a", Now: start(), First: true})
 	noError(t, s.Succeeded(t.Context(), host, "b"))
-	if r := throttle(t, s, budget.Throttle{Client: "a", Now: start()}); !r.OthersServed("a") {
+	if r := throttle(t, s, ratelimit.Throttle{Client: "a", Now: start()}); !r.OthersServed("a") {
 		t.Errorf("after the second 429: %v served, want b", r.Served)
 	}
-	if r := throttle(t, s, budget.Throttle{Client: "a", Now: start(), First: true}); r.OthersServed("a") {
+	if r := throttle(t, s, ratelimit.Throttle{Client: "a", Now: start(), First: true}); r.OthersServed("a") {
 		t.Errorf("after the first of the next row: %v served, want none", r.Served)
 	}
 }
@@ -238,7 +238,7 @@ func refusedSince(t *testing.T, s Store) {
 }
 
 func refused(t *testing.T, s Store) {
-	want := budget.Record{RefusedSince: start()}
+	want := ratelimit.Record{RefusedSince: start()}
 	for _, name := range []string{"c", "a", "b", "a"} {
 		if !slices.Contains(want.Refused, name) {
 			want.Refused = append(want.Refused, name)
@@ -259,7 +259,7 @@ func longName(i int) string {
 }
 
 func refusedMany(t *testing.T, s Store) {
-	want := budget.Record{RefusedSince: start()}
+	want := ratelimit.Record{RefusedSince: start()}
 	for i := range 400 {
 		refuse(t, s, longName(i))
 		want.Refused = append(want.Refused, longName(i))
@@ -267,21 +267,21 @@ func refusedMany(t *testing.T, s Store) {
 	wantBudget(t, s, host, want)
 	wantInstant(t, s, windowAt(start()), start())
 	noError(t, s.Succeeded(t.Context(), host, "c"))
-	wantBudget(t, s, host, budget.Record{Next: start().Add(interval), Served: []string{"c"}})
+	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(interval), Served: []string{"c"}})
 }
 
 func refusedToMost(t *testing.T, s Store) {
-	for i := range budget.MaxRefused + 2 {
+	for i := range ratelimit.MaxRefused + 2 {
 		refuse(t, s, fmt.Sprintf("c%03d", i))
 	}
 	r := refuse(t, s, "c000") // one of them again
-	if len(r.Refused) != budget.MaxRefused || !slices.Contains(r.Refused, "c499") || slices.Contains(r.Refused, "c500") {
-		t.Errorf("%d connections refused, want the first %d", len(r.Refused), budget.MaxRefused)
+	if len(r.Refused) != ratelimit.MaxRefused || !slices.Contains(r.Refused, "c499") || slices.Contains(r.Refused, "c500") {
+		t.Errorf("%d connections refused, want the first %d", len(r.Refused), ratelimit.MaxRefused)
 	}
 }
 
 func refusedAtOnce(t *testing.T, s Store) {
-	want := budget.Record{RefusedSince: start()}
+	want := ratelimit.Record{RefusedSince: start()}
 	for i := range many {
 		want.Refused = append(want.Refused, longName(i))
 	}
@@ -314,5 +314,5 @@ func probeAlone(t *testing.T, s Store) {
 	refuse(t, s, "acme")
 	wantProbe(t, s, start().Add(999_999), true)
 	wantProbe(t, s, start(), false)
-	wantBudget(t, s, host, budget.Record{Next: start().Add(interval), Refused: []string{"acme"}, RefusedSince: start(), ProbedAt: start()})
+	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(interval), Refused: []string{"acme"}, RefusedSince: start(), ProbedAt: start()})
 }

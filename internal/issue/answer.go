@@ -1,0 +1,98 @@
+package issue
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+)
+
+// Warning is something that a caller should know though it has its token.
+type Warning string
+
+// The warnings.
+const (
+	// ExpiresInMissing: Reltio named no deadline; five minutes are assumed.
+	ExpiresInMissing Warning = "expires_in_missing"
+	// RefreshTokenEndsSoon: a person has to log in, or soon will.
+	RefreshTokenEndsSoon Warning = "refresh_token_ends_soon"
+	// RejectedTokenIsAlive: the reported token is alive by Reltio's word.
+	RejectedTokenIsAlive Warning = "rejected_token_is_alive"
+	// RejectedTokenReissued: Reltio gives the reported dead token again.
+	RejectedTokenReissued Warning = "rejected_token_reissued"
+	// RenewalFailing: the token lives, its renewal is in trouble, or the report
+	// of it could not be looked into.
+	RenewalFailing Warning = "renewal_failing"
+)
+
+// allowed reports whether the invoked alias may have the connection's token.
+func (c *call) allowed() bool {
+	return len(c.g.Aliases) == 0 || slices.Contains(c.g.Aliases, c.request.Alias) && c.request.Alias != ""
+}
+
+// answer hands out the grant last read: its token, or else why there is none.
+func (c *call) answer() (Answer, error) {
+	now := c.now()
+	if !c.allowed() {
+		return Answer{}, apierr.New(apierr.AccessDenied, "the invoked alias may not have this connection")
+	}
+	if !c.g.Living(now) {
+		if e := c.g.Error(now); e != nil {
+			return Answer{}, e
+		}
+		return Answer{}, unavailable()
+	}
+	a := Answer{
+		Connection:  c.request.Connection,
+		AccessToken: c.g.AccessToken,
+		TokenType:   cmp.Or(c.g.TokenType, "bearer"),
+		Scope:       c.g.Scope,
+		ExpiresIn:   c.g.ExpiresAt.Sub(now).Truncate(time.Second),
+		ExpiresAt:   c.g.ExpiresAt.UTC().Truncate(time.Second),
+		Fingerprint: c.g.Fingerprint,
+		Version:     c.g.Version,
+		Outcome:     c.outcome(),
+		Warnings:    c.warnings(now),
+	}
+	a.MinTTLMet = a.ExpiresIn >= c.request.MinTTL
+	return a, nil
+}
+
+// outcome says how the token of the grant last read was come by. One that the
+// call did not wait for was there, and so was one whose renewal failed.
+func (c *call) outcome() Outcome {
+	if c.waited && renewed(c.first, c.g) {
+		return Renewed
+	}
+	return Cached
+}
+
+// renewed reports whether Reltio gave a token between two reads of a grant: a
+// new one, or the one in hand again, with another deadline or without. A
+// renewal that failed, and a check, give none.
+func renewed(before, after grant.Grant) bool {
+	return after.Version != before.Version ||
+		!after.ExpiresAt.Equal(before.ExpiresAt) ||
+		!after.RepeatedUntil.Equal(before.RepeatedUntil) ||
+		!after.ReissuedAt.IsZero() && !after.ReissuedAt.Equal(before.ReissuedAt)
+}
+
+// warnings lists what the caller should know, sorted.
+func (c *call) warnings(now time.Time) []Warning {
+	list := []Warning{}
+	add := func(w Warning, when bool) {
+		if when {
+			list = append(list, w)
+		}
+	}
+	add(ExpiresInMissing, c.g.ExpiresInMissing)
+	add(RefreshTokenEndsSoon, c.g.RefreshEndsSoon(now))
+	alive, reissued := c.g.FoundAlive(now), c.g.Reissued(now)
+	add(RejectedTokenIsAlive, c.reported() && alive)
+	add(RejectedTokenReissued, c.reported() && reissued)
+	unsettled := c.reported() && !alive && !reissued && c.g.Status != grant.StatusPaused
+	add(RenewalFailing, c.trouble || c.g.Failing() || unsettled)
+	return list
+}

@@ -1,0 +1,111 @@
+package memstore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+)
+
+// Budget implements ratelimit.Store.
+func (t *Table) Budget(ctx context.Context, host string) (ratelimit.Record, error) {
+	leave, err := t.enter(ctx)
+	if err != nil {
+		return ratelimit.Record{}, err
+	}
+	defer leave()
+	return storedBudget(t.budgets[strings.ToLower(host)]), nil
+}
+
+// changeBudget changes a host's record, unless change fails, and returns what
+// is stored then. A host's name has no case.
+func (t *Table) changeBudget(ctx context.Context, host string, change func(*ratelimit.Record) error) (ratelimit.Record, error) {
+	leave, err := t.enter(ctx)
+	if err != nil {
+		return ratelimit.Record{}, err
+	}
+	defer leave()
+	host = strings.ToLower(host)
+	r := storedBudget(t.budgets[host])
+	if err := change(&r); err != nil {
+		return ratelimit.Record{}, err
+	}
+	t.budgets[host] = storedBudget(r)
+	return storedBudget(r), nil
+}
+
+// storedBudget is the record as it comes back from a table. Nothing in it is
+// shared with r.
+func storedBudget(r ratelimit.Record) ratelimit.Record {
+	return ratelimit.Record{
+		Next:        inMillis(r.Next),
+		PausedUntil: inMillis(r.PausedUntil),
+		Pause:       r.Pause.Truncate(time.Millisecond),
+		Throttled:   set(r.Throttled),
+		Served:      set(r.Served),
+		Refused:     set(r.Refused),
+
+		RefusedSince: inMillis(r.RefusedSince),
+		ProbedAt:     inMillis(r.ProbedAt),
+	}
+}
+
+// Reserve implements ratelimit.Store, in whole milliseconds.
+func (t *Table) Reserve(ctx context.Context, host string, w ratelimit.Window) (time.Time, error) {
+	w = ratelimit.Window{
+		Now:      inMillis(w.Now),
+		Earliest: inMillis(w.Earliest),
+		Latest:   inMillis(w.Latest),
+		Interval: (w.Interval + time.Millisecond - 1).Truncate(time.Millisecond),
+	}
+	var instant time.Time
+	_, err := t.changeBudget(ctx, host, func(r *ratelimit.Record) (err error) {
+		instant, r.Next, err = ratelimit.Reserve(*r, w)
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	return instant, nil
+}
+
+// Throttled implements ratelimit.Store.
+func (t *Table) Throttled(ctx context.Context, host string, th ratelimit.Throttle) (ratelimit.Record, error) {
+	th.Now = inMillis(th.Now)
+	return t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
+		*r = ratelimit.Pause(*r, th)
+		return nil
+	})
+}
+
+// Refused implements ratelimit.Store.
+func (t *Table) Refused(ctx context.Context, host, connection string, now time.Time) (ratelimit.Record, error) {
+	return t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
+		*r = ratelimit.Refuse(*r, connection, now)
+		return nil
+	})
+}
+
+// Succeeded implements ratelimit.Store.
+func (t *Table) Succeeded(ctx context.Context, host, client string) error {
+	_, err := t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
+		if _, ok := t.budgets[strings.ToLower(host)]; ok {
+			*r = ratelimit.Success(*r, client)
+		}
+		return nil
+	})
+	return err
+}
+
+// Probe implements ratelimit.Store.
+func (t *Table) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
+	claimed := false
+	_, err := t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
+		if claimed = r.MayProbe(inMillis(now)); claimed {
+			r.ProbedAt = now
+		}
+		return nil
+	})
+	return claimed, err
+}

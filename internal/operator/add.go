@@ -1,0 +1,78 @@
+package operator
+
+import (
+	"context"
+	"errors"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// AddRequest is a connection to be added.
+type AddRequest struct {
+	Connection string
+	// Secret is the JSON that connection.Parse reads.
+	Secret reltioauth.Secret
+	// Force replaces the secret of a connection that exists.
+	Force bool
+}
+
+// Added is what became of a new secret.
+type Added struct {
+	Connection string               `json:"connection"`
+	GrantType  connection.GrantType `json:"grant_type"`
+	// Host is the authorization server's host:port.
+	Host string `json:"host"`
+	// Replaced says that the connection existed.
+	Replaced bool `json:"replaced"`
+	// Problems are what keeps it from being used, though it is well-formed.
+	Problems []string `json:"problems"`
+	// SharesClientWith are the connections that have the same client.
+	SharesClientWith []string `json:"shares_client_with"`
+}
+
+// Add writes a connection's secret, if it is one that a renewal can use:
+// otherwise it is InvalidConnection and says everything that is wrong, and
+// nothing is written. A connection that exists is InvalidRequest, but for Force.
+func (o *Operator) Add(ctx context.Context, r AddRequest) (Added, error) {
+	if err := named(r.Connection); err != nil {
+		return Added{}, err
+	}
+	exists, err := o.exists(ctx, r.Connection)
+	if err != nil {
+		return Added{}, err
+	}
+	if exists && !r.Force {
+		return Added{}, apierr.New(apierr.InvalidRequest, "connection: exists already, and its secret is replaced by force alone")
+	}
+	c, err := connection.Parse(r.Connection, connection.Source{Value: r.Secret}, o.Hosts)
+	if err != nil {
+		return Added{}, err
+	}
+	checked := Checked{Problems: []string{}}
+	if c.HasUser() {
+		if err := o.claim(ctx, c, &checked); err != nil {
+			return Added{}, err
+		}
+	}
+	// It is said for information: what cannot be read is left out.
+	shared, _ := o.sharing(ctx, c, grant.Grant{Connection: r.Connection})
+	if _, err := o.Secrets.PutConnection(ctx, r.Connection, r.Secret); err != nil {
+		return Added{}, err
+	}
+	return Added{
+		Connection: r.Connection, GrantType: c.GrantType, Host: c.Host(), Replaced: exists, Problems: checked.Problems,
+		SharesClientWith: shared,
+	}, nil
+}
+
+// exists reports whether the connection has a secret.
+func (o *Operator) exists(ctx context.Context, name string) (bool, error) {
+	_, err := o.Connections.ConnectionVersion(ctx, name)
+	if errors.Is(err, connection.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,257 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+)
+
+const (
+	// changeTries is how often a change is tried when somebody else takes the
+	// lease over our head.
+	changeTries = 3
+	// releaseTime bounds giving the lease back.
+	releaseTime = 5 * time.Second
+)
+
+// Change is what became of a grant.
+type Change struct {
+	Connection string `json:"connection"`
+	// Before and Status are the grant's status before and after; New if there
+	// is no grant.
+	Before grant.Status `json:"before"`
+	Status grant.Status `json:"status"`
+	// Changed is false if there was nothing to change.
+	Changed bool `json:"changed"`
+	// ExpiresIn is what is left of a living token, in seconds.
+	ExpiresIn *int64 `json:"expires_in"`
+}
+
+// verb is one way to change a grant.
+type verb struct {
+	// apply is what becomes of the grant, whether anything does, or why it
+	// must not. It is asked twice: before the lease is taken and under it.
+	apply func(g grant.Grant, now time.Time) (next grant.Grant, changed bool, err error)
+	// first is done before the grant is written, under the lease; if nothing
+	// changes, without it. nil: nothing.
+	first func(ctx context.Context, name string) error
+}
+
+// Pause takes the connection out of the service until it is unpaused: no
+// renewal, forced or not, asks Reltio for anything. Its token is handed out
+// while it lives. A connection that was never used can be paused too.
+func (o *Operator) Pause(ctx context.Context, name string) (Change, error) {
+	return o.change(ctx, name, verb{apply: paused})
+}
+
+func paused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
+	if g.Status == grant.StatusPaused {
+		return g, false, nil
+	}
+	g.Status, g.TTL = grant.StatusPaused, time.Time{}
+	return g.Indexed(now), true, nil
+}
+
+// Unpause takes a paused connection back into the service: healthy until the
+// contrary is seen, and due now. Refused logins stay counted.
+func (o *Operator) Unpause(ctx context.Context, name string) (Change, error) {
+	return o.change(ctx, name, verb{apply: unpaused})
+}
+
+func unpaused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
+	if g.Status != grant.StatusPaused {
+		return g, false, nil
+	}
+	g = g.Healthy().Indexed(now)
+	g.DueAt = now
+	return g, true, nil
+}
+
+// Resume lets a connection that waits or fails try again at the next tick: its
+// account's refused logins are forgotten, whatever the credentials, and so are
+// its failures and its back-off. A status that says who is needed stays until
+// Reltio has answered. Nothing changes for one that is healthy; a paused one is
+// ConnectionPaused.
+func (o *Operator) Resume(ctx context.Context, name string) (Change, error) {
+	return o.change(ctx, name, verb{apply: resumed, first: o.clearLogins})
+}
+
+func resumed(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
+	switch g.Status {
+	case grant.StatusPaused:
+		return g, false, apierr.New(apierr.ConnectionPaused, "an operator paused this connection; unpause it first")
+	case grant.StatusOK, New, "":
+		return g, false, nil
+	case grant.StatusUnknown: // its secret is back
+		g.Status, g.TTL = grant.StatusFailing, time.Time{}
+	}
+	status := g.Status
+	g = g.Healthy()
+	g.Status = status
+	return g.Indexed(now), true, nil
+}
+
+// ResumeAll resumes every connection that waits or fails, and returns those. It
+// goes on after a failure, which it returns in the end.
+func (o *Operator) ResumeAll(ctx context.Context) ([]Change, error) {
+	report, err := o.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	changes := []Change{}
+	var failed error
+	for _, s := range report.Connections {
+		if s.Status == grant.StatusOK || s.Status == grant.StatusPaused || s.Status == New {
+			continue
+		}
+		c, err := o.Resume(ctx, s.Connection)
+		if err == nil {
+			changes = append(changes, c)
+		} else if failed == nil {
+			f := apierr.Of(err)
+			failed = apierr.Wrap(f.Type, s.Connection+": "+f.Message, err)
+		}
+	}
+	return changes, failed
+}
+
+// clearLogins forgets the refused logins of the account that the connection's
+// secret names, if they were its own. A secret that cannot be parsed, or is
+// gone, names none.
+func (o *Operator) clearLogins(ctx context.Context, name string) error {
+	c, err := o.parsed(ctx, name)
+	switch {
+	case errors.Is(err, connection.ErrNotFound), err != nil && apierr.Of(err).Type == apierr.InvalidConnection:
+		return nil
+	case err != nil:
+		return err
+	}
+	return o.Accounts.SettleLogin(ctx, lockout.Try{
+		Account: c.Account(), Credentials: c.Credentials(), Connection: name, Now: o.Now(),
+	}, lockout.Resumed)
+}
+
+// change changes a grant under a lease taken over anyone's head. Whoever held
+// it finds out when it next writes.
+func (o *Operator) change(ctx context.Context, name string, v verb) (Change, error) {
+	if err := named(name); err != nil {
+		return Change{}, err
+	}
+	return again(func() (Change, error) { return o.changeOnce(ctx, name, v) })
+}
+
+// again tries once more if somebody else took the lease over our head.
+func again[T any](try func() (T, error)) (result T, err error) {
+	for range changeTries {
+		result, err = try()
+		if !errors.Is(err, lease.ErrLost) && !errors.Is(err, grant.ErrFenced) {
+			return result, err
+		}
+	}
+	return result, apierr.New(apierr.StoreUnavailable, "others change this connection at the same time; try again")
+}
+
+func (o *Operator) changeOnce(ctx context.Context, name string, v verb) (Change, error) {
+	g, err := o.known(ctx, name)
+	if err != nil {
+		return Change{}, err
+	}
+	before := g.Status
+	_, changes, err := v.apply(g, o.Now())
+	if err != nil {
+		return Change{}, err
+	}
+	if changes {
+		return o.write(ctx, g, v)
+	}
+	if v.first != nil {
+		if err := v.first(ctx, name); err != nil {
+			return Change{}, err
+		}
+	}
+	return o.changed(g, before, false), nil
+}
+
+// known reads the grant of a connection that exists: it has more than the
+// memory of one, or a secret.
+func (o *Operator) known(ctx context.Context, name string) (grant.Grant, error) {
+	g, exists, err := o.grantOf(ctx, name)
+	if err != nil || exists && g.Status != grant.StatusUnknown {
+		return g, err
+	}
+	if _, err := o.Connections.ConnectionVersion(ctx, name); errors.Is(err, connection.ErrNotFound) {
+		return g, unknown()
+	} else if err != nil {
+		return g, err
+	}
+	if !exists {
+		g.Status = New
+	}
+	return g, nil
+}
+
+// write is lease, read again, decide again, store, release.
+func (o *Operator) write(ctx context.Context, seen grant.Grant, v verb) (Change, error) {
+	held, err := o.seize(ctx, seen)
+	if err != nil {
+		return Change{}, err
+	}
+	defer func() { o.release(ctx, held) }()
+	g, err := o.known(ctx, seen.Connection)
+	if err != nil {
+		return Change{}, err
+	}
+	if held, err = o.raise(ctx, held, g); err != nil {
+		return Change{}, err
+	}
+	next, changes, err := v.apply(g, o.Now())
+	if err != nil || !changes {
+		return o.changed(g, g.Status, false), err
+	}
+	if v.first != nil {
+		if err := v.first(ctx, g.Connection); err != nil {
+			return Change{}, err
+		}
+	}
+	if err := o.Grants.PutGrant(ctx, held, next); err != nil {
+		return Change{}, err
+	}
+	return o.changed(next, g.Status, true), nil
+}
+
+// seize takes the grant's lease over anyone's head.
+func (o *Operator) seize(ctx context.Context, seen grant.Grant) (lease.Lease, error) {
+	now := o.Now()
+	return o.Leases.SeizeLease(ctx, lease.Request{
+		Connection: seen.Connection, Owner: lease.NewOwner(), Floor: seen.Epoch,
+		Now: now, Until: now.Add(lease.Term),
+	})
+}
+
+// raise gives the lease a higher epoch than the grant's, if it has none: the
+// lease's own record had been deleted.
+func (o *Operator) raise(ctx context.Context, held lease.Lease, g grant.Grant) (lease.Lease, error) {
+	if g.Epoch < held.Epoch {
+		return held, nil
+	}
+	return o.Leases.ExtendLease(ctx, held, g.Epoch+1, held.Until)
+}
+
+// release gives the lease back, whatever became of the caller's context. One
+// that cannot be given back ends by itself.
+func (o *Operator) release(ctx context.Context, held lease.Lease) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	_ = o.Leases.ReleaseLease(ctx, held)
+}
+
+func (o *Operator) changed(g grant.Grant, before grant.Status, changed bool) Change {
+	s := stateOf(g, true, o.Now())
+	return Change{Connection: g.Connection, Before: before, Status: g.Status, Changed: changed, ExpiresIn: s.ExpiresIn}
+}

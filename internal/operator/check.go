@@ -1,0 +1,117 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+)
+
+// Checked is what can be said of a connection's secret without a login.
+type Checked struct {
+	Connection string `json:"connection"`
+	// OK says that there is no problem, and that the server has not refused it.
+	OK bool `json:"ok"`
+	// Problems read "<field>: <what>" and never hold a value.
+	Problems []string `json:"problems"`
+	// Server is how the server refused the secret as it stands, if that does not
+	// pass by itself; null: it did not, as far as is known.
+	Server *Refused `json:"server"`
+	// GrantType and Host (the authorization server's host:port) are empty if
+	// the secret is malformed.
+	GrantType connection.GrantType `json:"grant_type"`
+	Host      string               `json:"host"`
+	// Account is the user's that logins risk; null for the other grant types,
+	// and if the secret is malformed.
+	Account *Claim `json:"account"`
+	// ParkedSince is since when its refresh token is in the table because Secrets
+	// Manager does not take it; null if it is not there. It says nothing about the
+	// connection's secret.
+	ParkedSince *time.Time `json:"parked_since"`
+}
+
+// Claim is a connection's claim to the account of a user.
+type Claim struct {
+	// ID names the account in the table, as account#ID.
+	ID string `json:"id"`
+	// HeldBy is the connection that it belongs to; empty: nobody's, since nobody
+	// logged in yet, or who did was disconnected.
+	HeldBy string `json:"held_by"`
+	// RefusedLogins were counted with the credentials as they stand.
+	RefusedLogins int `json:"refused_logins"`
+}
+
+// Check reads a connection's secret as a renewal would, says everything that is
+// wrong with it, whether another connection has its account, and how the server
+// refused it, if it did. It asks Reltio for nothing and changes nothing.
+func (o *Operator) Check(ctx context.Context, name string) (Checked, error) {
+	if err := named(name); err != nil {
+		return Checked{}, err
+	}
+	checked := Checked{Connection: name, Problems: []string{}}
+	c, err := o.parsed(ctx, name)
+	switch {
+	case errors.Is(err, connection.ErrNotFound):
+		return checked, unknown()
+	case err != nil && apierr.Of(err).Type == apierr.InvalidConnection:
+		checked.Problems = strings.Split(apierr.Of(err).Message, "; ")
+		return checked, nil
+	case err != nil:
+		return checked, err
+	}
+	checked.GrantType, checked.Host = c.GrantType, c.Host()
+	if c.HasUser() {
+		if err := o.claim(ctx, c, &checked); err != nil {
+			return checked, err
+		}
+	}
+	g, exists, err := o.grantOf(ctx, name)
+	if err != nil {
+		return checked, err
+	}
+	if exists {
+		checked.Server = server(g, c.Version)
+	}
+	checked.OK = len(checked.Problems) == 0 && checked.Server == nil
+	checked.ParkedSince, err = o.parkedSince(ctx, name)
+	return checked, err
+}
+
+// claim looks at the account that the connection's logins would risk.
+func (o *Operator) claim(ctx context.Context, c *connection.Connection, checked *Checked) error {
+	r, err := o.Accounts.Account(ctx, c.Account())
+	if err != nil {
+		return err
+	}
+	checked.Account = &Claim{ID: c.Account(), HeldBy: r.Connection}
+	if r.Credentials == c.Credentials() {
+		checked.Account.RefusedLogins = r.Attempts
+	}
+	if r.Connection == "" || r.Connection == c.Name {
+		return nil
+	}
+	kept, err := o.keeps(ctx, r.Connection, c.Account())
+	if kept {
+		checked.Problems = append(checked.Problems, "username: its account belongs to connection "+r.Connection)
+	}
+	return err
+}
+
+// keeps reports whether the owner of an account still names it. One whose
+// secret is gone, or names another, loses it to the first who asks.
+func (o *Operator) keeps(ctx context.Context, owner, account string) (bool, error) {
+	c, err := o.parsed(ctx, owner)
+	switch {
+	case err == nil:
+		return c.Account() == account, nil
+	case errors.Is(err, connection.ErrNotFound):
+		return false, nil
+	case apierr.Of(err).Type == apierr.InvalidConnection:
+		return true, nil // it may still name the account
+	default:
+		return false, err
+	}
+}

@@ -1,0 +1,149 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+)
+
+// slow is a store of which each call takes a while.
+type slow struct {
+	*memstore.Table
+	takes    time.Duration
+	reserved int
+}
+
+func (s *slow) Budget(ctx context.Context, host string) (ratelimit.Record, error) {
+	time.Sleep(s.takes)
+	return s.Table.Budget(ctx, host)
+}
+
+func (s *slow) Reserve(ctx context.Context, host string, w ratelimit.Window) (time.Time, error) {
+	time.Sleep(s.takes)
+	s.reserved++
+	return s.Table.Reserve(ctx, host, w)
+}
+
+// newTurn is a turn at a store of which each call takes a while.
+func newTurn(takes time.Duration) (*ratelimit.Turn, *slow) {
+	s := &slow{Table: &memstore.Table{}, takes: takes}
+	return &ratelimit.Turn{
+		Store: s, Host: "auth:443", Interval: 125 * time.Millisecond,
+		Latest: time.Now().Add(ratelimit.MaxWait), Now: time.Now,
+	}, s
+}
+
+func reserve(t *testing.T, turn *ratelimit.Turn, ahead time.Duration) time.Time {
+	t.Helper()
+	at, err := turn.Reserve(t.Context(), time.Now().Add(ahead))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+func TestTurnIsAtItsInstant(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes, ahead time.Duration
+		instants     int
+	}{
+		"at once":                         {0, 0, 1},
+		"in a moment":                     {0, 80 * time.Millisecond, 1},
+		"later":                           {0, 3 * time.Second, 1},
+		"later, of a slow store":          {200 * time.Millisecond, 3 * time.Second, 1},
+		"at once, of a store at the edge": {ratelimit.MaxLate, 0, 1},
+		"at once, of a slow store":        {80 * time.Millisecond, 0, 2},
+		"at once, of a very slow store":   {900 * time.Millisecond, 0, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				turn, s := newTurn(c.takes)
+				began := time.Now()
+				at := reserve(t, turn, c.ahead)
+				if err := turn.Wait(t.Context(), at); err != nil {
+					t.Fatal(err)
+				}
+				r, err := s.Table.Budget(t.Context(), turn.Host)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at = r.Next.Add(-turn.Interval)
+				if late := time.Since(at); late < 0 || late > ratelimit.MaxLate {
+					t.Errorf("sent %v after its instant", late)
+				}
+				if s.reserved != c.instants || time.Since(began) > c.ahead+2*c.takes {
+					t.Errorf("%d instants in %v, want %d", s.reserved, time.Since(began), c.instants)
+				}
+			})
+		})
+	}
+}
+
+// A pause that begins shortly before the instant is seen.
+func TestTurnSeesThePause(t *testing.T) {
+	for _, takes := range []time.Duration{0, 100 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			turn, s := newTurn(takes)
+			at := reserve(t, turn, 4*time.Second)
+			time.AfterFunc(time.Until(at)-takes-60*time.Millisecond, func() {
+				_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
+			})
+			err := turn.Wait(t.Context(), at)
+			var busy *ratelimit.BusyError
+			if !errors.As(err, &busy) || !busy.Paused || time.Until(busy.Until) < 50*time.Second {
+				t.Errorf("error %v, want a pause of a minute", err)
+			}
+			if len(turn.Seen.Throttled) != 1 {
+				t.Errorf("seen: %v", turn.Seen)
+			}
+		})
+	}
+}
+
+// One reservation that took long does not make the pause be read long before
+// the instant.
+func TestTurnSeesThePauseAfterASlowReservation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn, s := newTurn(3 * time.Second)
+		at := reserve(t, turn, 4500*time.Millisecond)
+		s.takes = 10 * time.Millisecond
+		time.AfterFunc(time.Until(at)-100*time.Millisecond, func() {
+			_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
+		})
+		var busy *ratelimit.BusyError
+		if err := turn.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
+			t.Errorf("error %v, want a pause", err)
+		}
+	})
+}
+
+// What a caller does between its reservation and its wait is waited for too.
+func TestTurnSeesThePauseAfterOtherWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn, s := newTurn(0)
+		at := reserve(t, turn, 250*time.Millisecond)
+		_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
+		time.Sleep(200 * time.Millisecond)
+		var busy *ratelimit.BusyError
+		if err := turn.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
+			t.Errorf("error %v, want a pause", err)
+		}
+	})
+}
+
+func TestTurnEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turn, _ := newTurn(0)
+		at := reserve(t, turn, 4*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := turn.Wait(ctx, at); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want that of the context", err)
+		}
+	})
+}

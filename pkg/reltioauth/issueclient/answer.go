@@ -1,0 +1,127 @@
+package issueclient
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+const (
+	// maxAnswer bounds an answer that is read; a real one has at most 20 KiB.
+	maxAnswer = 256 << 10
+	// maxToken is the longest token that issue accepts from Reltio.
+	maxToken = 16384
+	// maxExpiresIn is the longest life that issue accepts, in seconds.
+	maxExpiresIn = 31 * 24 * 3600
+	// maxRetryAfter is the longest wait that anybody is believed.
+	maxRetryAfter = 5 * time.Minute
+)
+
+// request asks issue for a token.
+type request struct {
+	Connection          string `json:"connection"`
+	MinTTLSeconds       int64  `json:"min_ttl_seconds,omitempty"`
+	RejectedFingerprint string `json:"rejected_fingerprint,omitempty"`
+}
+
+// readAnswer reads what issue answered to an invocation that began at asked. It
+// overlooks members that it does not know: a later release may have more. What
+// is wrong is said by the member's name, never by its value.
+func readAnswer(payload []byte, asked time.Time) (*Token, *Error) {
+	var a struct {
+		AccessToken string    `json:"access_token"`
+		TokenType   string    `json:"token_type"`
+		Scope       string    `json:"scope"`
+		ExpiresIn   int64     `json:"expires_in"`
+		Fingerprint string    `json:"fingerprint"`
+		Version     int64     `json:"version"`
+		Warnings    []Warning `json:"warnings"`
+	}
+	switch {
+	case len(payload) > maxAnswer:
+		return nil, unusable("too long")
+	case json.Unmarshal(payload, &a) != nil:
+		return nil, unusable("not the JSON of an answer")
+	case !validToken(a.AccessToken):
+		return nil, unusable("access_token")
+	case a.ExpiresIn < 1 || a.ExpiresIn > maxExpiresIn:
+		return nil, unusable("expires_in")
+	case !validFingerprint(a.Fingerprint):
+		return nil, unusable("fingerprint")
+	}
+	return &Token{
+		AccessToken: reltioauth.NewSecret(a.AccessToken),
+		TokenType:   a.TokenType,
+		Scope:       a.Scope,
+		ExpiresAt:   asked.Add(time.Duration(a.ExpiresIn) * time.Second),
+		Fingerprint: a.Fingerprint,
+		Version:     a.Version,
+		Warnings:    a.Warnings,
+	}, nil
+}
+
+func unusable(what string) *Error {
+	return &Error{Type: ErrInvalidAnswer, Message: "this is no answer of issue: " + what}
+}
+
+// validToken reports whether the text can stand in a header.
+func validToken(text string) bool {
+	notInToken := func(c rune) bool { return c <= ' ' || c > '~' }
+	return text != "" && len(text) <= maxToken && !strings.ContainsFunc(text, notInToken)
+}
+
+// validFingerprint reports whether issue would take the text back.
+func validFingerprint(text string) bool {
+	const prefix, digits = "sha256:", 32
+	hex, found := strings.CutPrefix(text, prefix)
+	notHex := func(c rune) bool { return (c < '0' || c > '9') && (c < 'a' || c > 'f') }
+	return found && len(hex) == digits && !strings.ContainsFunc(hex, notHex)
+}
+
+// readFunctionError reads what a function that failed left behind. A function
+// that says nothing readable has a defect.
+func readFunctionError(payload []byte) *Error {
+	var f struct {
+		Type    string `json:"errorType"`
+		Message string `json:"errorMessage"`
+	}
+	if len(payload) > maxAnswer || json.Unmarshal(payload, &f) != nil || !validType(f.Type) {
+		f.Type = string(ErrInternal)
+	}
+	e := &Error{Type: ErrorType(f.Type), Message: oneLine(f.Message)}
+	if e.Type == ErrRateLimited {
+		e.RetryAfter = retryAfter(e.Message)
+	}
+	return e
+}
+
+func validType(text string) bool {
+	notInType := func(c rune) bool { return c <= ' ' || c > '~' }
+	return text != "" && len(text) <= maxType && !strings.ContainsFunc(text, notInType)
+}
+
+var retryMessage = regexp.MustCompile(`\bretry after ([0-9]+) s\b`)
+
+// retryAfter takes the seconds out of "retry after 7 s"; 0 if they are not
+// there.
+func retryAfter(message string) time.Duration {
+	found := retryMessage.FindStringSubmatch(message)
+	if found == nil {
+		return 0
+	}
+	return seconds(found[1])
+}
+
+// seconds reads how long somebody wants to be left alone: at most what anybody
+// is believed; 0 if it is no number.
+func seconds(text string) time.Duration {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, maxRetryAfter)
+}

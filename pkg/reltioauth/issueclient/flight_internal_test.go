@@ -1,0 +1,38 @@
+package issueclient
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+)
+
+// leaves is an Invoker that answers nothing until its context ends.
+type leaves struct{}
+
+// Invoke implements Invoker.
+func (leaves) Invoke(ctx context.Context, _ *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// The last one to leave a flight ends it. Those who left before and come to look
+// only then find neither a token nor news, and the failure is nobody's.
+func TestWhoLeavesAFlightThatEndsForItFindsNothing(t *testing.T) {
+	s := &Source{Lambda: leaves{}, Connection: "acme"}
+	first, second := s.board(t.Context(), key{}), s.board(t.Context(), key{})
+	if first.flight == nil || first.flight != second.flight {
+		t.Fatal("want both aboard one flight")
+	}
+	s.leave(first)
+	s.leave(second)
+	<-first.flight.landed
+	for _, p := range []pass{first, second} {
+		if token, err := s.arrive(p); token != nil || err != nil {
+			t.Errorf("got %v, %v, want neither", token, err)
+		}
+	}
+	if last := s.lastTrouble(); last != nil {
+		t.Errorf("%v is remembered, of a flight that everybody had left", last)
+	}
+}

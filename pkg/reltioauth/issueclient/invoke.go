@@ -1,0 +1,105 @@
+package issueclient
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// DefaultFunction is the name of the function that hands out tokens.
+const DefaultFunction = "issue"
+
+// invokeTime is the longest that one invocation may take: issue itself ends
+// after 25 s, and may have to start first.
+const invokeTime = 30 * time.Second
+
+// Invoker is the part of Lambda's API that a Source uses. *lambda.Client of
+// aws-sdk-go-v2 has it. It must honour the context and be safe for concurrent
+// use.
+type Invoker interface {
+	Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...func(*lambda.Options)) (*lambda.InvokeOutput, error)
+}
+
+var _ Invoker = (*lambda.Client)(nil)
+
+// invoke is one invocation. The SDK's own retries are switched off, because a
+// Source waits as the errors ask, and twice over would be too often.
+func (s *Source) invoke(ctx context.Context, k key) (*Token, *Error) {
+	asked := s.now()
+	payload, err := json.Marshal(request{
+		Connection:          s.Connection,
+		MinTTLSeconds:       int64((k.minLife + time.Second - 1) / time.Second),
+		RejectedFingerprint: k.rejected,
+	})
+	if err != nil {
+		return nil, &Error{Type: ErrInvalidRequest, Err: err}
+	}
+	out, err := s.Lambda.Invoke(ctx, &lambda.InvokeInput{
+		FunctionName: aws.String(cmp.Or(s.Function, DefaultFunction)),
+		Payload:      payload,
+	}, func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} })
+	switch {
+	case err != nil:
+		return nil, refusal(err)
+	case out == nil:
+		return nil, unusable("nothing")
+	case out.FunctionError != nil:
+		return nil, readFunctionError(out.Payload)
+	}
+	return readAnswer(out.Payload, asked)
+}
+
+// refusal is the error of an invocation that did not take place, or whose
+// answer was lost: Lambda's, the network's, or the SDK's own.
+func refusal(err error) *Error {
+	var response *smithyhttp.ResponseError
+	if !errors.As(err, &response) || response.Response == nil {
+		return &Error{Type: typeOf(err), RetryAfter: throttled(err), Err: err}
+	}
+	e := &Error{Type: ErrStoreUnavailable, Err: err}
+	switch status := response.HTTPStatusCode(); {
+	case status == http.StatusTooManyRequests:
+		e.Type = ErrRateLimited
+		e.RetryAfter = cmp.Or(throttled(err), seconds(response.Response.Header.Get("Retry-After")))
+	case status == http.StatusForbidden || status == http.StatusUnauthorized:
+		e.Type = ErrAccessDenied
+	case status == http.StatusConflict || status == http.StatusRequestTimeout:
+		// The function is being changed, or the line was slow: it will pass.
+	case status >= http.StatusBadRequest && status < http.StatusInternalServerError:
+		e.Type = ErrInvalidRequest
+	}
+	return e
+}
+
+// typeOf judges an error without a response: a network's, or one that a stand-in
+// for the SDK's client made.
+func typeOf(err error) ErrorType {
+	var (
+		tooMany  *types.TooManyRequestsException
+		notFound *types.ResourceNotFoundException
+	)
+	switch {
+	case errors.As(err, &tooMany):
+		return ErrRateLimited
+	case errors.As(err, &notFound):
+		return ErrInvalidRequest
+	}
+	return ErrStoreUnavailable
+}
+
+// throttled is how long Lambda wants to be left alone; 0 if it did not say.
+func throttled(err error) time.Duration {
+	var e *types.TooManyRequestsException
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return seconds(aws.ToString(e.RetryAfterSeconds))
+}

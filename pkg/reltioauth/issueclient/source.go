@@ -1,0 +1,191 @@
+package issueclient
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+const (
+	// DefaultMargin is the Margin of a Source that names none.
+	DefaultMargin = 30 * time.Second
+	// DefaultPatience is the Patience of a Source that names none.
+	DefaultPatience = time.Minute
+	// maxMinLife is the longest life that issue lets a caller ask for.
+	maxMinLife = 24 * time.Hour
+	// glanceTime is how long a caller whose token lives waits for a newer one.
+	glanceTime = 5 * time.Second
+)
+
+// Source keeps the token of one connection. It is safe for concurrent use. Its
+// fields must not be changed after the first call, nor may it be copied.
+type Source struct {
+	// Lambda invokes the function: a *lambda.Client. Required.
+	Lambda Invoker
+	// Function is the name or ARN of the function, with an alias if the
+	// connection names aliases ("issue:team-a"). Empty means "issue".
+	Function string
+	// Connection is the connection's name. Required.
+	Connection string
+	// MinLife is the life that every token of this Source should have left:
+	// that of the longest job done with one. Zero means none in particular. It
+	// is a wish: see Token.MinLifeMet.
+	MinLife time.Duration
+	// Margin is how long before a token's end the next one is asked for: at a
+	// random moment between one and two margins, so that a fleet does not ask
+	// all at once. Zero means 30 s, negative none. Until its end the old token
+	// goes on being used if there is no newer one.
+	Margin time.Duration
+	// Patience is the longest that one call waits for a token, if its context
+	// does not end before. Zero means a minute.
+	Patience time.Duration
+	// MaxPause is the longest that a call waits before the function is asked
+	// again; a failure that stands for longer is returned at once. Zero means as
+	// long as Patience and the context allow.
+	MaxPause time.Duration
+	// Now is the clock that dates tokens. Nil means time.Now. Waiting is by the
+	// timers of package time.
+	Now func() time.Time
+
+	// mu guards the rest. It is not held across the network.
+	mu      sync.Mutex
+	memory  memory
+	flights map[key]*flight
+}
+
+var _ oauth2.TokenSource = (*Source)(nil)
+
+// Need is what a caller needs of a token. The zero value: any that lives.
+type Need struct {
+	// MinLife is the life that the token should have left, up to 24 h. The
+	// Source's own counts if it is longer.
+	MinLife time.Duration
+	// Rejected is the fingerprint of a token that Reltio answered with 401;
+	// empty for none. If it is the token in use, issue has it checked, and
+	// replaced unless Reltio says that it is valid. A token that came back alive
+	// is not reported again for 30 s.
+	Rejected string
+}
+
+// Get returns a token. It blocks only if there is no kept one that will do; see
+// the package comment.
+//
+// The error is an *Error, or wraps one together with the context's error if that
+// ended first. A caller whose context ends before the moment that an error names
+// gets it at once.
+func (s *Source) Get(ctx context.Context, need Need) (*Token, error) {
+	k, err := s.key(need)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(s.Patience, 0), DefaultPatience))
+	defer cancel()
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, s.gaveUp(err, s.lastTrouble())
+		}
+		p := s.board(ctx, k)
+		switch {
+		case p.token != nil:
+			return p.token, nil
+		case p.flight == nil:
+			err = s.wait(ctx, p)
+		default:
+			var token *Token
+			if token, err = s.ride(ctx, p); token != nil {
+				return token, nil
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Token implements oauth2.TokenSource. It is Get for any living token, without
+// a context: it blocks for Patience at most.
+func (s *Source) Token() (*oauth2.Token, error) {
+	token, err := s.Get(context.Background(), Need{})
+	if err != nil {
+		return nil, err
+	}
+	return token.OAuth2(), nil
+}
+
+// key checks what a caller needs before anything is sent.
+func (s *Source) key(need Need) (key, error) {
+	k := key{minLife: max(need.MinLife, s.MinLife, 0), rejected: need.Rejected}
+	what := ""
+	switch {
+	case s.Lambda == nil:
+		what = "Source.Lambda: is missing"
+	case s.Connection == "":
+		what = "Source.Connection: is missing"
+	case k.minLife > maxMinLife:
+		what = "MinLife: must be at most 24 h"
+	case k.rejected != "" && !validFingerprint(k.rejected):
+		what = "Rejected: must be the fingerprint of a token"
+	default:
+		return k, nil
+	}
+	return key{}, &Error{Connection: s.Connection, Type: ErrInvalidRequest, Message: what}
+}
+
+// wait waits until a failure does not stand any more, or returns it: if it does
+// not pass, or not before the context's end.
+func (s *Source) wait(ctx context.Context, p pass) error {
+	pause := p.until.Sub(s.now())
+	tooLong := s.MaxPause > 0 && pause > s.MaxPause
+	if end, ok := ctx.Deadline(); !p.trouble.awaited() || tooLong || ok && !p.until.Before(end) {
+		return p.trouble
+	}
+	if err := sleep(ctx, pause); err != nil {
+		return s.gaveUp(err, p.trouble)
+	}
+	return nil
+}
+
+// gaveUp is the error of a caller whose context has ended. last is what it
+// waited for the end of; nil if it does not know.
+func (s *Source) gaveUp(err error, last *Error) error {
+	if last == nil {
+		return fmt.Errorf("vended: %s: no token yet: %w", s.Connection, err)
+	}
+	return fmt.Errorf("%w: %w", last, err)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// now reads the clock. The wall clock alone counts: an execution environment may
+// be frozen for hours, and the monotonic clock with it.
+func (s *Source) now() time.Time {
+	if s.Now == nil {
+		return time.Now().Round(0) //nolint:forbidigo // the documented default
+	}
+	return s.Now().Round(0)
+}
+
+// margin is when, before its end, a token begins to age.
+func (s *Source) margin() time.Duration {
+	if s.Margin < 0 {
+		return 0
+	}
+	return stretch(cmp.Or(s.Margin, DefaultMargin), 1+chance())
+}
+
+// chance is a number in [0, 1).
+func chance() float64 { return rand.Float64() } //nolint:gosec // jitter is no secret

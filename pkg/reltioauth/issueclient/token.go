@@ -1,0 +1,71 @@
+package issueclient
+
+import (
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+)
+
+// Token is an access token that issue handed out. Printing it reveals nothing.
+type Token struct {
+	// AccessToken is opaque: printable ASCII characters without spaces.
+	AccessToken reltioauth.Secret
+	// TokenType as Reltio sent it, "bearer".
+	TokenType string
+	// Scope as Reltio sent it, space separated; empty if it did not.
+	Scope string
+	// ExpiresAt is the token's deadline by this machine's clock, whether or not
+	// that clock is right: the seconds that issue said are left, counted from
+	// the moment at which it was invoked. It has no monotonic reading.
+	ExpiresAt time.Time
+	// Fingerprint names the token without revealing it.
+	Fingerprint string
+	// Version rises with each new token of the connection.
+	Version int64
+	// MinLifeMet is false if less life is left than was needed: Reltio gave no
+	// longer one.
+	MinLifeMet bool
+	// Warnings are sorted. There may be others than the constants of this
+	// package.
+	Warnings []Warning
+}
+
+// Warning is something to know although there is a token.
+type Warning string
+
+// The warnings of issue.
+const (
+	// WarnExpiresInMissing: Reltio named no deadline; five minutes are assumed.
+	WarnExpiresInMissing Warning = "expires_in_missing"
+	// WarnRefreshTokenEndsSoon: a person has to log in, or soon will.
+	WarnRefreshTokenEndsSoon Warning = "refresh_token_ends_soon"
+	// WarnRejectedTokenIsAlive: the reported token is alive by Reltio's word.
+	WarnRejectedTokenIsAlive Warning = "rejected_token_is_alive"
+	// WarnRejectedTokenReissued: Reltio gives the reported dead token again.
+	WarnRejectedTokenReissued Warning = "rejected_token_reissued"
+	// WarnRenewalFailing: the token lives, its renewal is in trouble, or the
+	// report of it could not be looked into.
+	WarnRenewalFailing Warning = "renewal_failing"
+)
+
+// OAuth2 is the token in the type of golang.org/x/oauth2, which prints its
+// secrets. Extra("scope") gives the scope.
+func (t *Token) OAuth2() *oauth2.Token {
+	token := &oauth2.Token{
+		AccessToken: t.AccessToken.Reveal(),
+		TokenType:   t.TokenType,
+		Expiry:      t.ExpiresAt,
+	}
+	return token.WithExtra(map[string]any{"scope": t.Scope})
+}
+
+// answering is a copy of the token for a caller that needs minLife.
+func (t *Token) answering(minLife time.Duration, now time.Time) *Token {
+	own := *t
+	own.MinLifeMet = t.ExpiresAt.Sub(now) >= minLife
+	own.Warnings = slices.Clone(t.Warnings)
+	return &own
+}

@@ -63,7 +63,7 @@ func wire(c config.ForExtension, name string) *extension.Extension {
 		Port:        c.Port,
 		Connections: c.Connections,
 		Server: &extension.Server{
-			Vendor:  &extension.Sources{Lambda: client(c), Function: c.Function, Log: log, Now: time.Now},
+			Tokens:  &extension.Sources{Lambda: client(c), Function: c.Function, Log: log, Now: time.Now},
 			Session: c.SessionToken,
 			Log:     log,
 			Now:     time.Now,

@@ -86,7 +86,7 @@ func (a *account) host() string { return strings.TrimPrefix(a.authURL, "http://"
 func (a *account) functions(static aws.CredentialsProvider) (endpoint string) {
 	log := telemetry.New(io.Discard, 0, time.Now)
 	rotate := &handler.Rotate{Log: log, Now: time.Now, Renewer: &renewal.Renewer{
-		Grants: a.table, Leases: a.table, Accounts: a.table, Budgets: a.table, Connections: a.vault, Vault: a.vault, Parking: a.table,
+		Grants: a.table, Leases: a.table, Lockouts: a.table, RateLimits: a.table, Connections: a.vault, RefreshTokens: a.vault, Parking: a.table,
 		Hosts: connection.Hosts{a.host()}, Now: time.Now,
 	}}
 	functions := map[string]lambda.Handler{"rotate": rotate}
@@ -109,7 +109,7 @@ func (a *account) functions(static aws.CredentialsProvider) (endpoint string) {
 	}))
 	endpoint = "http://" + server.Listener.Addr().String()
 	client := awslambda.New(awslambda.Options{Region: "us-east-1", BaseEndpoint: aws.String(endpoint), Credentials: static})
-	functions["issue"] = &handler.Issue{Log: log, Now: time.Now, Vendor: &issue.Vendor{
+	functions["issue"] = &handler.Issue{Log: log, Now: time.Now, Issuer: &issue.Issuer{
 		Grants: a.table, Leases: a.table, Rotate: invoke.Function{Client: client, Name: "rotate"}, Now: time.Now,
 	}}
 	server.Start()
@@ -181,11 +181,11 @@ func TestAddAndDisconnectOnAWS(t *testing.T) {
 	c.expect(0, `outcome      renewed\n`, "", "issue", "user")
 	c.expect(1, "", `exists already`, "add", "user", "--from-file=-")
 	token := reltioauth.NewSecret(strings.TrimSpace(command{t: t, env: c.env}.run("issue", "user", "--show-token").out))
-	if !a.reltio.Alive(token) {
+	if !a.reltio.Valid(token) {
 		t.Fatal("the token is dead")
 	}
 	c.expect(0, `^user: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  secret       deleted; `, "", "disconnect", "user", "--delete-secret", "-y")
-	if access, refresh := a.reltio.Tokens(); a.reltio.Alive(token) || access+refresh != 0 {
+	if access, refresh := a.reltio.Tokens(); a.reltio.Valid(token) || access+refresh != 0 {
 		t.Errorf("%d access and %d refresh tokens live", access, refresh)
 	}
 	c.expect(1, "", `^reltio-tokens: UnknownConnection: `, "status", "user")

@@ -41,7 +41,7 @@ type service interface {
 }
 
 var (
-	_ service = (*operator.Operator)(nil)
+	_ service = (*operator.Service)(nil)
 	_ service = remote{}
 )
 
@@ -96,9 +96,9 @@ func (w *wiring) stores(ctx context.Context) (service, error) {
 	})}
 	vault := w.vault(config)
 	o := w.invoking(config)
-	o.Grants, o.Leases, o.Accounts, o.Connections, o.Hosts = table, table, table, vault, hosts
-	o.Authorizations, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
-	o.Secrets, o.Vault, o.Parking, o.Budgets = vault, vault, table, table
+	o.Grants, o.Leases, o.Lockouts, o.Connections, o.Hosts = table, table, table, vault, hosts
+	o.AuthRequests, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
+	o.Secrets, o.RefreshTokens, o.Parking, o.RateLimits = vault, vault, table, table
 	return o, nil
 }
 
@@ -108,10 +108,10 @@ func (w *wiring) vault(config aws.Config) secrets.Manager {
 	return secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.globals.KMSKeyID, Client: client}
 }
 
-func (w *wiring) invoking(config aws.Config) *operator.Operator {
+func (w *wiring) invoking(config aws.Config) *operator.Service {
 	endpoint := w.endpoint()
 	client := lambda.NewFromConfig(config, func(o *lambda.Options) { endpoint(&o.BaseEndpoint) })
-	return &operator.Operator{
+	return &operator.Service{
 		Rotations: invoke.Function{Client: client, Name: w.globals.RotateFunction},
 		Issues:    issueFunction{client: client, name: w.globals.IssueFunction},
 		Now:       w.now,

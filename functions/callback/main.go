@@ -49,12 +49,12 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
 	return handler.Gateway{Handler: &handler.Callback{
 		Flow: &authcode.Flow{
-			Authorizations: table,
+			AuthRequests: table,
 			Grants:         table,
 			Leases:         table,
-			Budgets:        table,
+			RateLimits:        table,
 			Connections:    vault,
-			Vault:          vault,
+			RefreshTokens:          vault,
 			Parking:        table,
 			Hosts:          c.AuthHosts,
 			Events:         eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},

@@ -59,7 +59,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	warm(ctx, table)
 	return &handler.Issue{
-		Vendor: &issue.Vendor{
+		Issuer: &issue.Issuer{
 			Grants: table,
 			Leases: table,
 			Rotate: invoke.Function{Client: awslambda.NewFromConfig(aws), Name: c.RotateFunction},

@@ -36,12 +36,12 @@ import (
 // Flow is the browser leg. All fields up to Now are required; it is safe for
 // concurrent use and keeps no state of its own.
 type Flow struct {
-	Authorizations authrequest.Store
+	AuthRequests authrequest.Store
 	Grants         grant.Store
 	Leases         lease.Store
-	Budgets        ratelimit.Store
+	RateLimits        ratelimit.Store
 	Connections    connection.Secrets
-	Vault          grant.Vault
+	RefreshTokens          grant.RefreshTokenStore
 	Parking        grant.Parking
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
@@ -113,7 +113,7 @@ type Invitation struct {
 // Invite makes an invitation for a connection that lives for so long.
 func (f *Flow) Invite(ctx context.Context, name string, life time.Duration, replaceUser bool) (Invitation, error) {
 	i, text := authrequest.NewInvitation(name, life, replaceUser, f.Now())
-	err := f.Authorizations.PutInvitation(ctx, i)
+	err := f.AuthRequests.PutInvitation(ctx, i)
 	return Invitation{Text: text, Ends: i.Ends}, err
 }
 
@@ -140,7 +140,7 @@ func (f *Flow) Preview(ctx context.Context, text string) (Preview, Outcome, erro
 
 // Departure is where a browser is sent, and with what. Without success it holds
 // the first three alone, as far as they are known.
-type Departure struct {
+type AuthorizationRedirect struct {
 	Connection string
 	// Version and Fingerprint are those of the access token that there is.
 	Version     int64
@@ -154,9 +154,9 @@ type Departure struct {
 
 // Begin stores an authorization request for an invitation and says where to
 // send the browser.
-func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (Departure, Outcome, error) {
+func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (AuthorizationRedirect, Outcome, error) {
 	i, c, outcome, err := f.invited(ctx, text)
-	known := Departure{Connection: i.Connection}
+	known := AuthorizationRedirect{Connection: i.Connection}
 	if outcome != Done {
 		return known, outcome, err
 	}
@@ -174,8 +174,8 @@ func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (Departure, 
 }
 
 // depart stores the request and makes the departure.
-func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation, redirectURI string, second bool) (Departure, Outcome, error) {
-	d := Departure{Connection: c.Name, State: authrequest.NewText(), Binding: authrequest.NewText()}
+func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation, redirectURI string, second bool) (AuthorizationRedirect, Outcome, error) {
+	d := AuthorizationRedirect{Connection: c.Name, State: authrequest.NewText(), Binding: authrequest.NewText()}
 	r := authrequest.Request{
 		Hash:        authrequest.HashOf(d.State),
 		Connection:  c.Name,
@@ -194,17 +194,17 @@ func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation,
 		TenantID: c.TenantID, RedirectURI: redirectURI, Scope: c.Scope, State: d.State, Verifier: r.Verifier,
 	})
 	if err != nil {
-		return Departure{}, Broken, apierr.Wrap(apierr.Internal, "", err)
+		return AuthorizationRedirect{}, Broken, apierr.Wrap(apierr.Internal, "", err)
 	}
-	if err := f.Authorizations.PutRequest(ctx, r); err != nil {
-		return Departure{}, Broken, err
+	if err := f.AuthRequests.PutRequest(ctx, r); err != nil {
+		return AuthorizationRedirect{}, Broken, err
 	}
 	return d, Done, nil
 }
 
 // invited finds the invitation and its connection: Done if a person can go.
 func (f *Flow) invited(ctx context.Context, text string) (authrequest.Invitation, *connection.Connection, Outcome, error) {
-	i, err := f.Authorizations.Invitation(ctx, authrequest.HashOf(reltioauth.NewSecret(text)))
+	i, err := f.AuthRequests.Invitation(ctx, authrequest.HashOf(reltioauth.NewSecret(text)))
 	switch {
 	case errors.Is(err, authrequest.ErrNotFound):
 		return i, nil, InvitationGone, nil

@@ -24,10 +24,10 @@ func TestAPersonConnects(t *testing.T) {
 				w.server.Configure(func(c *reltioauthtest.Config) { c.Clients[0].RequirePKCE = pkce })
 				w.expect(w.journey(w.invite(), "ann"), authcode.Done)
 				g, r := w.grant(), w.vault()
-				if !g.Living(time.Now()) || g.User != "ann" || g.Status != grant.StatusOK || g.SecretVersion != r.Version {
+				if !g.Valid(time.Now()) || g.User != "ann" || g.Status != grant.StatusOK || g.SecretVersion != r.Version {
 					t.Errorf("grant %+v does not point at %q", g, r.Version)
 				}
-				if !w.server.Alive(g.AccessToken) || !w.server.Alive(r.Token) || g.RefreshFingerprint != r.Fingerprint() {
+				if !w.server.Valid(g.AccessToken) || !w.server.Valid(r.Token) || g.RefreshFingerprint != r.Fingerprint() {
 					t.Error("what is stored is not what the server gave")
 				}
 				if want := g.LoggedInAt.Add(28 * 24 * time.Hour); !g.RefreshExpiresAt.Equal(want) || g.Shard != grant.ShardDue {
@@ -133,7 +133,7 @@ func TestTwoCallbacksAtOnceExchangeOnce(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(func(b *reltioauthtest.Behaviour) { b.CodeReusable = true })
 		cb := w.login(w.begin(w.invite()), "ann")
-		arrivals := make([]authcode.Arrival, 5)
+		arrivals := make([]authcode.CallbackResult, 5)
 		var all sync.WaitGroup
 		for i := range arrivals {
 			all.Go(func() { arrivals[i] = w.complete(cb) })
@@ -148,7 +148,7 @@ func TestTwoCallbacksAtOnceExchangeOnce(t *testing.T) {
 			t.Errorf("outcomes %v, want one done", counts)
 		}
 		w.wantExchanges(1)
-		if g := w.grant(); !g.Living(time.Now()) {
+		if g := w.grant(); !g.Valid(time.Now()) {
 			t.Error("no token is stored")
 		}
 	})

@@ -27,7 +27,7 @@ type Callback struct {
 }
 
 // Arrival is how a callback ended.
-type Arrival struct {
+type CallbackResult struct {
 	Outcome    Outcome
 	Connection string
 	// ErrorCode of a Denied one.
@@ -37,7 +37,7 @@ type Arrival struct {
 	// RetryAfter of a Busy one.
 	RetryAfter time.Duration
 	// Departure is where the browser goes next, of an Again one.
-	Departure Departure
+	Redirect AuthorizationRedirect
 
 	// What follows is for log and metrics. Version and Fingerprint are those of
 	// the access token that the grant has now.
@@ -47,7 +47,7 @@ type Arrival struct {
 	// RefusedLogins the client's refusal; BudgetWait is how long it waited for
 	// its instant.
 	TokenRequests, Throttled, RefusedLogins int
-	BudgetWait                              time.Duration
+	RateLimitWait                              time.Duration
 	// Unkept says why the vault did not take the refresh token; nil: it did, or there
 	// was none to take. Parked says that the refresh token is in the table instead;
 	// else the login was undone.
@@ -59,18 +59,18 @@ type Arrival struct {
 
 // Complete takes a browser in: it checks what it brings, exchanges the code
 // once, and stores the grant.
-func (f *Flow) Complete(ctx context.Context, cb Callback) Arrival {
-	v := &visit{Flow: f, cb: cb, ends: end(ctx, f.Now())}
+func (f *Flow) Complete(ctx context.Context, cb Callback) CallbackResult {
+	v := &callback{Flow: f, cb: cb, ends: end(ctx, f.Now())}
 	a := v.run(ctx)
 	a.Connection = v.request.Connection
 	a.Version, a.Fingerprint = v.g.Version, v.g.Fingerprint
 	a.TokenRequests, a.Throttled, a.RefusedLogins = v.requests, v.throttled, v.refused
-	a.BudgetWait = v.waited
+	a.RateLimitWait = v.waited
 	return a
 }
 
 // visit is one callback on its way.
-type visit struct {
+type callback struct {
 	*Flow
 	cb Callback
 	// ends is when the visit has to be over.
@@ -112,12 +112,12 @@ type visit struct {
 
 // run is the order of a callback. Everything that can fail before the request
 // is consumed fails before, and leaves it usable.
-func (v *visit) run(ctx context.Context) Arrival {
+func (v *callback) run(ctx context.Context) CallbackResult {
 	preparing, cancel := v.within(ctx, prepareTime, 0)
 	defer cancel()
 	a, ended := v.recognise(preparing)
 	if !ended {
-		a, ended = v.accusations(preparing)
+		a, ended = v.rejections(preparing)
 	}
 	if !ended {
 		a, ended = v.ready(preparing)
@@ -127,7 +127,7 @@ func (v *visit) run(ctx context.Context) Arrival {
 	}
 	var err error
 	if v.conn, err = v.client().Dial(preparing); err != nil {
-		return Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
+		return CallbackResult{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	}
 	defer func() { _ = v.conn.Close() }() // it is used up
 	if err := v.seize(preparing); err != nil {
@@ -135,7 +135,7 @@ func (v *visit) run(ctx context.Context) Arrival {
 	}
 	defer v.release(ctx)
 	if v.g.Status == grant.StatusPaused {
-		return Arrival{Outcome: Paused}
+		return CallbackResult{Outcome: Paused}
 	}
 	if a, ended := v.consume(ctx); ended {
 		return a
@@ -144,34 +144,34 @@ func (v *visit) run(ctx context.Context) Arrival {
 }
 
 // end consumes the request and stores how it ended.
-func (v *visit) end(ctx context.Context, a Arrival) Arrival {
-	if err := v.Authorizations.ConsumeRequest(ctx, v.request.Hash, v.Now()); err != nil {
+func (v *callback) end(ctx context.Context, a CallbackResult) CallbackResult {
+	if err := v.AuthRequests.ConsumeRequest(ctx, v.request.Hash, v.Now()); err != nil {
 		return gone(err)
 	}
 	return v.finish(ctx, a)
 }
 
-func gone(err error) Arrival {
+func gone(err error) CallbackResult {
 	if errors.Is(err, authrequest.ErrUsed) {
-		return Arrival{Outcome: RequestGone}
+		return CallbackResult{Outcome: RequestGone}
 	}
-	return Arrival{Outcome: Broken, Err: err}
+	return CallbackResult{Outcome: Broken, Err: err}
 }
 
 // finish stores the outcome of a consumed request.
-func (v *visit) finish(ctx context.Context, a Arrival) Arrival {
+func (v *callback) finish(ctx context.Context, a CallbackResult) CallbackResult {
 	if a.Outcome == Busy {
 		return a // the request was given back
 	}
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	// A reload without an outcome is told that the request was used.
-	_ = v.Authorizations.FinishRequest(ctx, v.request.Hash, a.remember())
+	_ = v.AuthRequests.FinishRequest(ctx, v.request.Hash, a.remember())
 	return a
 }
 
 // remember is the outcome as it is stored: its word, and what its page says.
-func (a Arrival) remember() string {
+func (a CallbackResult) remember() string {
 	switch a.Outcome {
 	case Denied:
 		return string(Denied) + " " + a.ErrorCode
@@ -184,9 +184,9 @@ func (a Arrival) remember() string {
 
 // recall is the arrival that remember stored. The departure of an Again one was
 // in its answer alone, so there is a new one, which goes the same way.
-func (v *visit) recall(ctx context.Context, stored string) Arrival {
+func (v *callback) recall(ctx context.Context, stored string) CallbackResult {
 	word, rest, _ := strings.Cut(stored, " ")
-	a := Arrival{Outcome: Outcome(word)}
+	a := CallbackResult{Outcome: Outcome(word)}
 	switch a.Outcome {
 	case Again:
 		return v.departAgain(ctx)
@@ -199,28 +199,28 @@ func (v *visit) recall(ctx context.Context, stored string) Arrival {
 }
 
 // departAgain is another departure after an Again one.
-func (v *visit) departAgain(ctx context.Context) Arrival {
+func (v *callback) departAgain(ctx context.Context) CallbackResult {
 	c, err := v.connection(ctx, v.request.Connection)
 	if errors.Is(err, connection.ErrNotFound) || err == nil && c.GrantType != connection.AuthorizationCode {
-		return Arrival{Outcome: InvitationGone}
+		return CallbackResult{Outcome: InvitationGone}
 	}
 	if err != nil {
-		return Arrival{Outcome: Broken, Err: err}
+		return CallbackResult{Outcome: Broken, Err: err}
 	}
 	d, outcome, err := v.depart(ctx, c, v.request.Invitation, v.request.RedirectURI, true)
 	if outcome != Done {
-		return Arrival{Outcome: outcome, Err: err}
+		return CallbackResult{Outcome: outcome, Err: err}
 	}
-	return Arrival{Outcome: Again, Departure: d}
+	return CallbackResult{Outcome: Again, Redirect: d}
 }
 
-func (v *visit) client() *reltioauth.Client {
+func (v *callback) client() *reltioauth.Client {
 	client := v.c.Client()
 	client.Connect, client.Now = v.Connect, v.Now
 	return &client
 }
 
-func (v *visit) release(ctx context.Context) {
+func (v *callback) release(ctx context.Context) {
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	_ = v.Leases.ReleaseLease(ctx, v.held) // it ends by itself otherwise

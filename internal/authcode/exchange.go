@@ -14,15 +14,15 @@ import (
 // invitation while it waits for it, makes the grant the connection's, and is at
 // the instant when it returns. If there is no instant, or too little time for
 // what follows it, the request stays, or becomes, usable.
-func (v *visit) consume(ctx context.Context) (Arrival, bool) {
+func (v *callback) consume(ctx context.Context) (CallbackResult, bool) {
 	if !v.fits(ratelimit.MaxWait) {
 		return v.hindered(errNoTime), true
 	}
 	waiting, cancel := context.WithTimeout(ctx, ratelimit.MaxWait+ratelimit.MaxLate)
 	defer cancel()
 	began := v.Now()
-	turn := &ratelimit.Turn{
-		Store: v.Budgets, Host: v.c.Host(), Interval: v.interval(),
+	turn := &ratelimit.Slot{
+		Store: v.RateLimits, Host: v.c.Host(), Interval: v.interval(),
 		Latest: began.Add(ratelimit.MaxWait), Now: v.Now,
 	}
 	at, err := turn.Reserve(waiting, began.Add(ahead))
@@ -32,7 +32,7 @@ func (v *visit) consume(ctx context.Context) (Arrival, bool) {
 	if a, ended := v.use(waiting); ended {
 		return a, true
 	}
-	if err = v.newborn(waiting); err == nil {
+	if err = v.resetGrant(waiting); err == nil {
 		err = turn.Wait(waiting, at)
 	}
 	v.waited = v.Now().Sub(began)
@@ -43,13 +43,13 @@ func (v *visit) consume(ctx context.Context) (Arrival, bool) {
 		v.giveBack(ctx)
 		return v.hindered(err), true
 	}
-	return Arrival{}, false
+	return CallbackResult{}, false
 }
 
 // use consumes the request and the invitation.
-func (v *visit) use(ctx context.Context) (Arrival, bool) {
+func (v *callback) use(ctx context.Context) (CallbackResult, bool) {
 	v.consumedAt = v.Now()
-	if err := v.Authorizations.ConsumeRequest(ctx, v.request.Hash, v.consumedAt); err != nil {
+	if err := v.AuthRequests.ConsumeRequest(ctx, v.request.Hash, v.consumedAt); err != nil {
 		return gone(err), true
 	}
 	a, ended := v.useInvitation(ctx)
@@ -67,46 +67,46 @@ func (v *visit) use(ctx context.Context) (Arrival, bool) {
 // useInvitation uses the invitation up. The first of two ways through the login
 // page gives it back, so that the person may also begin again; the second goes
 // on without it, if it is used or has ended meanwhile.
-func (v *visit) useInvitation(ctx context.Context) (Arrival, bool) {
+func (v *callback) useInvitation(ctx context.Context) (CallbackResult, bool) {
 	var err error
-	v.invitation, err = v.Authorizations.Invitation(ctx, v.request.Invitation)
+	v.invitation, err = v.AuthRequests.Invitation(ctx, v.request.Invitation)
 	if err == nil {
 		v.usedAt = v.Now().Truncate(time.Millisecond)
-		err = v.Authorizations.UseInvitation(ctx, v.request.Invitation, v.usedAt)
+		err = v.AuthRequests.UseInvitation(ctx, v.request.Invitation, v.usedAt)
 	}
 	switch {
 	case err == nil:
-		return Arrival{}, false
+		return CallbackResult{}, false
 	case errors.Is(err, authrequest.ErrUsed) && v.request.Second:
 		v.usedAt = time.Time{} // by somebody else: not ours to give back
-		return Arrival{}, false
+		return CallbackResult{}, false
 	case errors.Is(err, authrequest.ErrUsed), errors.Is(err, authrequest.ErrNotFound):
-		return Arrival{Outcome: InvitationGone}, true
+		return CallbackResult{Outcome: InvitationGone}, true
 	default:
 		return v.hindered(err), true
 	}
 }
 
 // giveBack makes request and invitation usable again: nothing was sent.
-func (v *visit) giveBack(ctx context.Context) {
+func (v *callback) giveBack(ctx context.Context) {
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	// A request that cannot be given back is used up; the link still works.
-	_ = v.Authorizations.ReturnRequest(ctx, v.request.Hash, v.consumedAt)
+	_ = v.AuthRequests.ReturnRequest(ctx, v.request.Hash, v.consumedAt)
 	v.reinvite(ctx)
 }
 
 // reinvite gives the invitation back, so that the person can begin again.
-func (v *visit) reinvite(ctx context.Context) {
+func (v *callback) reinvite(ctx context.Context) {
 	if v.usedAt.IsZero() {
 		return
 	}
-	_ = v.Authorizations.ReturnInvitation(ctx, v.request.Invitation, v.usedAt)
+	_ = v.AuthRequests.ReturnInvitation(ctx, v.request.Invitation, v.usedAt)
 }
 
 // exchange sends the code, once, and stores what comes. A refresh token is kept
 // though the answer be of no other use.
-func (v *visit) exchange(ctx context.Context) Arrival {
+func (v *callback) exchange(ctx context.Context) CallbackResult {
 	token, err := v.conn.Token(ctx, reltioauth.AuthorizationCodeGrant{
 		Code: v.cb.Code, RedirectURI: v.request.RedirectURI, Verifier: v.request.Verifier,
 		Params: v.c.TokenParams,
@@ -114,32 +114,32 @@ func (v *visit) exchange(ctx context.Context) Arrival {
 	v.token = token
 	if unsent(err) {
 		v.giveBack(ctx)
-		return Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
+		return CallbackResult{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	}
 	v.requests++
 	if err != nil && !v.sameEnded(err) {
 		v.failed = err
-		v.blame(ctx, err)
+		v.recordRefusal(ctx, err)
 		if token == nil || token.RefreshToken.IsZero() {
 			v.discard(ctx)
-			return v.withdrawn(ctx, Arrival{Outcome: ExchangeFailed, Err: err})
+			return v.withdrawn(ctx, CallbackResult{Outcome: ExchangeFailed, Err: err})
 		}
 	}
 	if a, wrong := v.checkUser(ctx, err != nil && v.failed == nil); wrong {
 		v.discard(ctx)
-		v.praise(ctx)
+		v.recordSuccess(ctx)
 		return v.withdrawn(ctx, a)
 	}
 	a := v.store(ctx)
-	v.praise(ctx)
+	v.recordSuccess(ctx)
 	return a
 }
 
 // sameEnded reports whether the answer is the token in hand with nothing left
 // of its life: no failure, just the same token.
-func (v *visit) sameEnded(err error) bool {
+func (v *callback) sameEnded(err error) bool {
 	return v.token != nil && errors.Is(err, reltioauth.ErrNoLifeLeft) && v.g.HasToken() &&
-		v.g.Identity == v.c.Identity() && v.token.AccessToken.Equal(v.g.AccessToken)
+		v.g.Identity == v.c.IdentityHash() && v.token.AccessToken.Equal(v.g.AccessToken)
 }
 
 // unsent reports whether the code certainly did not leave, and may on another
@@ -150,12 +150,12 @@ func unsent(err error) bool {
 }
 
 // blame counts a refusal of the client, and tells the budget of a 429.
-func (v *visit) blame(ctx context.Context, err error) {
+func (v *callback) recordRefusal(ctx context.Context, err error) {
 	var e *reltioauth.Error
 	if !errors.As(err, &e) {
 		return
 	}
-	if e.Credentials() {
+	if e.CredentialsRefused() {
 		v.refused++
 	}
 	if e.Code != reltioauth.ErrRateLimited {
@@ -164,24 +164,24 @@ func (v *visit) blame(ctx context.Context, err error) {
 	v.throttled++
 	ctx, cancel := v.storing(ctx, storeTime, closingTime)
 	defer cancel()
-	_, _ = v.Budgets.Throttled(ctx, v.c.Host(), ratelimit.Throttle{
+	_, _ = v.RateLimits.Throttled(ctx, v.c.Host(), ratelimit.Throttle{
 		Client: v.c.ClientKey(), RetryAfter: e.RetryAfter, Now: v.Now(),
 	})
 }
 
 // praise tells the budget of a success, whoever has logged in, if it clears
 // anything: what the host's record said after the exchange.
-func (v *visit) praise(ctx context.Context) {
+func (v *callback) recordSuccess(ctx context.Context) {
 	if v.failed != nil || !v.host.Troubled() {
 		return
 	}
 	ctx, cancel := v.storing(ctx, lookTime, closingTime)
 	defer cancel()
-	_ = v.Budgets.Succeeded(ctx, v.c.Host(), v.c.ClientKey()) // the next success forgets it otherwise
+	_ = v.RateLimits.Succeeded(ctx, v.c.Host(), v.c.ClientKey()) // the next success forgets it otherwise
 }
 
 // withdrawn gives the invitation back: nothing was stored.
-func (v *visit) withdrawn(ctx context.Context, a Arrival) Arrival {
+func (v *callback) withdrawn(ctx context.Context, a CallbackResult) CallbackResult {
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
 	v.reinvite(ctx)

@@ -51,7 +51,7 @@ func (w *world) paused() bool {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	_, paused := r.Paused(time.Now())
+	_, paused := r.ThrottledUntil(time.Now())
 	return paused
 }
 
@@ -115,7 +115,7 @@ func TestWhoLogsIn(t *testing.T) {
 				if after.Fingerprint != before.Fingerprint || after.SecretVersion != before.SecretVersion {
 					t.Error("something was stored")
 				}
-				if before.HasToken() && !w.server.Alive(before.AccessToken) {
+				if before.HasToken() && !w.server.Valid(before.AccessToken) {
 					t.Error("the token in hand was revoked")
 				}
 				living := 0
@@ -159,15 +159,15 @@ func TestTheSameRefreshTokenIsReplaced(t *testing.T) {
 		cb := w.login(w.begin(link), "ann")
 		a := w.complete(cb)
 		w.expect(a, authcode.Again)
-		if w.server.Alive(oldToken) || w.grant().HasToken() {
+		if w.server.Valid(oldToken) || w.grant().HasToken() {
 			t.Error("the old refresh token is alive, or its access token stored")
 		}
-		w.expect(w.complete(w.login(a.Departure, "ann")), authcode.Done)
+		w.expect(w.complete(w.login(a.Redirect, "ann")), authcode.Done)
 		g := w.grant()
 		if g.RefreshFingerprint == old.RefreshFingerprint || time.Until(g.RefreshExpiresAt) < 27*24*time.Hour {
 			t.Errorf("refresh token %s until %s, want a new one", g.RefreshFingerprint, g.RefreshExpiresAt)
 		}
-		if !w.server.Alive(w.vault().Token) || g.SecretVersion != w.vault().Version {
+		if !w.server.Valid(w.vault().Token) || g.SecretVersion != w.vault().Version {
 			t.Error("the stored refresh token is dead or not pointed at")
 		}
 		if _, outcome, _ := w.flow.Preview(t.Context(), link); outcome != authcode.InvitationGone {
@@ -186,7 +186,7 @@ func TestAReloadGoesAgain(t *testing.T) {
 		w.expect(w.complete(cb), authcode.Again)
 		a := w.complete(cb)
 		w.expect(a, authcode.Again)
-		w.expect(w.complete(w.login(a.Departure, "ann")), authcode.Done)
+		w.expect(w.complete(w.login(a.Redirect, "ann")), authcode.Done)
 		w.wantExchanges(3)
 	})
 }
@@ -197,7 +197,7 @@ func TestTheSecondWayIsLeft(t *testing.T) {
 		w.same()
 		w.connected("ann")
 		link := w.invite()
-		d := w.journey(link, "ann").Departure
+		d := w.journey(link, "ann").Redirect
 		w.expect(w.complete(authcode.Callback{Error: "access_denied", State: d.State, Binding: d.Binding}), authcode.Denied)
 		w.expect(w.journey(link, "ann"), authcode.Done)
 	})
@@ -217,7 +217,7 @@ func TestTheSameRefreshTokenAgainHoldsAsLongAsItDid(t *testing.T) {
 		time.Sleep(10 * 24 * time.Hour)
 		a := w.journey(w.invite(), "ann")
 		w.expect(a, authcode.Again)
-		cb := w.login(a.Departure, "ann")
+		cb := w.login(a.Redirect, "ann")
 		for range 2 {
 			a = w.complete(cb)
 			w.expect(a, authcode.DoneSameToken)
@@ -226,7 +226,7 @@ func TestTheSameRefreshTokenAgainHoldsAsLongAsItDid(t *testing.T) {
 			}
 		}
 		g := w.grant()
-		if !g.Living(time.Now()) || !g.LoggedInAt.Equal(old.LoggedInAt) || g.SecretVersion != old.SecretVersion {
+		if !g.Valid(time.Now()) || !g.LoggedInAt.Equal(old.LoggedInAt) || g.SecretVersion != old.SecretVersion {
 			t.Errorf("grant %+v, want the old clock", g)
 		}
 		w.wantExchanges(3)
@@ -250,9 +250,9 @@ func TestARevocationThatFails(t *testing.T) {
 				w.answer(reltioauthtest.OpRevoke, c.fault)
 				a := w.journey(w.invite(), "ann")
 				w.expect(a, authcode.Again)
-				w.expect(w.complete(w.login(a.Departure, "ann")), c.want)
+				w.expect(w.complete(w.login(a.Redirect, "ann")), c.want)
 				g := w.grant()
-				if !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) || !w.server.Alive(w.vault().Token) {
+				if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) || !w.server.Valid(w.vault().Token) {
 					t.Error("what is stored is dead")
 				}
 				if same := g.RefreshExpiresAt.Equal(old.RefreshExpiresAt); same != (c.want == authcode.DoneSameToken) {
@@ -275,12 +275,12 @@ func TestGoingAgainFails(t *testing.T) {
 				w.out.before = failing(op)
 				w.expect(w.complete(cb), authcode.Unstored)
 				w.heal()
-				if !w.server.Alive(w.vault().Token) {
+				if !w.server.Valid(w.vault().Token) {
 					t.Error("the old refresh token was revoked")
 				}
 				a := w.journey(link, "ann")
 				w.expect(a, authcode.Again)
-				w.expect(w.complete(w.login(a.Departure, "ann")), authcode.Done)
+				w.expect(w.complete(w.login(a.Redirect, "ann")), authcode.Done)
 			})
 		})
 	}
@@ -291,7 +291,7 @@ func TestAServerWithoutRefreshTokens(t *testing.T) {
 		w.behave(func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true })
 		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
 		g := w.grant()
-		if !g.Living(time.Now()) || g.HasRefreshToken() || g.SecretVersion != "" || w.vault().Version != "" {
+		if !g.Valid(time.Now()) || g.HasRefreshToken() || g.SecretVersion != "" || w.vault().Version != "" {
 			t.Errorf("grant %+v, vault %+v: want an access token alone", g, w.vault())
 		}
 	})
@@ -341,10 +341,10 @@ func TestWhatAnotherVisitHasStoredIsNotRevoked(t *testing.T) {
 					return nil
 				}
 				w.expect(w.complete(late), authcode.Unstored)
-				if g := w.grant(); !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) {
+				if g := w.grant(); !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) {
 					t.Error("the access token that is stored is dead")
 				}
-				if name == "with refresh tokens" && !w.server.Alive(w.vault().Token) {
+				if name == "with refresh tokens" && !w.server.Valid(w.vault().Token) {
 					t.Error("the refresh token that is stored is dead")
 				}
 			})

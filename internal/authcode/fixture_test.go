@@ -64,7 +64,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.out = &outside{Table: w.table, Secrets: w.secrets}
 	w.flow = &authcode.Flow{
-		Authorizations: w.out, Grants: w.out, Leases: w.out, Budgets: w.out, Connections: w.out, Vault: w.out, Parking: w.out,
+		AuthRequests: w.out, Grants: w.out, Leases: w.out, RateLimits: w.out, Connections: w.out, RefreshTokens: w.out, Parking: w.out,
 		Hosts: connection.Hosts{host}, Now: time.Now, Events: w.events, Connect: w.server.Connector(),
 	}
 	w.connect("acme", secret())
@@ -131,7 +131,7 @@ func (w *world) inviteTo(name string, replaceUser bool) string {
 }
 
 // begin leaves for Reltio.
-func (w *world) begin(invitation string) authcode.Departure {
+func (w *world) begin(invitation string) authcode.AuthorizationRedirect {
 	w.t.Helper()
 	d, outcome, err := w.flow.Begin(w.t.Context(), invitation, redirectURI)
 	if outcome != authcode.Done || err != nil {
@@ -141,7 +141,7 @@ func (w *world) begin(invitation string) authcode.Departure {
 }
 
 // login logs in at Reltio and comes back to the door.
-func (w *world) login(d authcode.Departure, user string) authcode.Callback {
+func (w *world) login(d authcode.AuthorizationRedirect, user string) authcode.Callback {
 	w.t.Helper()
 	back, err := w.server.Authorize(w.t.Context(), d.URL, user)
 	if err != nil {
@@ -159,7 +159,7 @@ func (w *world) login(d authcode.Departure, user string) authcode.Callback {
 }
 
 // complete is a callback within the function's time.
-func (w *world) complete(cb authcode.Callback) authcode.Arrival {
+func (w *world) complete(cb authcode.Callback) authcode.CallbackResult {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 29*time.Second)
 	defer cancel()
@@ -167,13 +167,13 @@ func (w *world) complete(cb authcode.Callback) authcode.Arrival {
 }
 
 // journey is a whole visit of a user.
-func (w *world) journey(invitation, user string) authcode.Arrival {
+func (w *world) journey(invitation, user string) authcode.CallbackResult {
 	w.t.Helper()
 	return w.complete(w.login(w.begin(invitation), user))
 }
 
 // expect compares an arrival's outcome.
-func (w *world) expect(a authcode.Arrival, want authcode.Outcome) {
+func (w *world) expect(a authcode.CallbackResult, want authcode.Outcome) {
 	w.t.Helper()
 	if a.Outcome != want {
 		w.t.Fatalf("outcome %s (%v), want %s", a.Outcome, a.Err, want)

@@ -13,12 +13,12 @@ import (
 // table then, so that a refresh token that a crash leaves in the vault is never
 // taken for another identity's, nor a person's for a stranger's. Who waits for
 // a person goes on to wait: somebody was told, and hears when it is over.
-func (v *visit) newborn(ctx context.Context) error {
-	if v.g.Identity == v.c.Identity() {
+func (v *callback) resetGrant(ctx context.Context) error {
+	if v.g.Identity == v.c.IdentityHash() {
 		return nil
 	}
-	next := v.g.Newborn(v.c.Identity())
-	version, err := v.bury(ctx)
+	next := v.g.Reset(v.c.IdentityHash())
+	version, err := v.writeTombstone(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (v *visit) newborn(ctx context.Context) error {
 // of them is ever sent again. It returns the tombstone's version; none if there
 // is nothing to bury. The lease is made sure of in between: what was read under
 // a lease that was taken away may be the next holder's, and must not be buried.
-func (v *visit) bury(ctx context.Context) (string, error) {
+func (v *callback) writeTombstone(ctx context.Context) (string, error) {
 	if err := v.readVault(ctx); err != nil || !v.another() {
 		return "", err
 	}
@@ -44,8 +44,8 @@ func (v *visit) bury(ctx context.Context) (string, error) {
 		return "", err
 	}
 	v.held = held
-	tombstone := grant.RefreshToken{LoggedInAt: v.Now(), Epoch: max(v.held.Epoch, v.known.Epoch+1), Identity: v.c.Identity()}
-	if tombstone.Version, err = v.Vault.Put(ctx, v.c.Name, tombstone); err != nil {
+	tombstone := grant.RefreshToken{LoggedInAt: v.Now(), Epoch: max(v.held.Epoch, v.known.Epoch+1), Identity: v.c.IdentityHash()}
+	if tombstone.Version, err = v.RefreshTokens.Put(ctx, v.c.Name, tombstone); err != nil {
 		return "", err
 	}
 	v.unpark(ctx)
@@ -56,12 +56,12 @@ func (v *visit) bury(ctx context.Context) (string, error) {
 // another reports whether the newest refresh token is another identity's than the
 // connection's. One that does not say whose it is belongs to the grant as it was:
 // of a grant that was lost with its table nobody knows better than that.
-func (v *visit) another() bool {
+func (v *callback) another() bool {
 	switch {
 	case none(v.known) || v.known.Token.IsZero():
 		return false
 	case v.known.Identity != "":
-		return v.known.Identity != v.c.Identity()
+		return v.known.Identity != v.c.IdentityHash()
 	}
 	return v.g.Identity != "" || v.g.Status == grant.StatusUnknown
 }

@@ -15,7 +15,7 @@ import (
 // rotate is a renewal of the connection afterwards.
 func (w *world) rotate() renewal.Report {
 	r := renewal.Renewer{
-		Grants: w.table, Leases: w.table, Accounts: w.table, Budgets: w.table, Connections: w.secrets, Vault: w.secrets, Parking: w.table,
+		Grants: w.table, Leases: w.table, Lockouts: w.table, RateLimits: w.table, Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.table,
 		Hosts: w.flow.Hosts, Now: time.Now, Connect: w.server.Connector(),
 	}
 	return r.Renew(w.t.Context(), rotateapi.Request{Connection: "acme", Force: true})
@@ -83,7 +83,7 @@ func TestACrashBetweenVaultAndGrant(t *testing.T) {
 			now := time.Now()
 			held, err := w.table.SeizeLease(w.t.Context(), lease.Request{Connection: "acme", Owner: lease.NewOwner(), Now: now, Until: now.Add(lease.Term)})
 			if err == nil {
-				err = w.table.PutGrant(w.t.Context(), held, w.grant().Gone(now))
+				err = w.table.PutGrant(w.t.Context(), held, w.grant().Deleted(now))
 			}
 			if err != nil {
 				w.t.Fatal(err)
@@ -98,7 +98,7 @@ func TestACrashBetweenVaultAndGrant(t *testing.T) {
 				w.expect(w.journey(w.invite(), "ann"), authcode.Unstored)
 				w.heal()
 				time.Sleep(lease.Term)
-				if !w.server.Alive(w.vault().Token) {
+				if !w.server.Valid(w.vault().Token) {
 					t.Fatal("the refresh token is dead")
 				}
 				if report := w.rotate(); report.Outcome != rotateapi.Renewed {

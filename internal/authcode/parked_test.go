@@ -199,7 +199,7 @@ func TestASecretThatCameBack(t *testing.T) {
 		kept := w.vault()
 		g := w.grant()
 		held := w.seize()
-		if err := w.table.PutGrant(t.Context(), held, g.Gone(time.Now())); err != nil {
+		if err := w.table.PutGrant(t.Context(), held, g.Deleted(time.Now())); err != nil {
 			t.Fatal(err)
 		}
 		w.answer(reltioauthtest.OpToken, says(503, ""))

@@ -16,72 +16,72 @@ import (
 
 // recognise finds the request and its browser. A request that has its outcome
 // gives the same answer again.
-func (v *visit) recognise(ctx context.Context) (Arrival, bool) {
-	r, err := v.Authorizations.Request(ctx, authrequest.HashOf(v.cb.State))
+func (v *callback) recognise(ctx context.Context) (CallbackResult, bool) {
+	r, err := v.AuthRequests.Request(ctx, authrequest.HashOf(v.cb.State))
 	switch {
 	case errors.Is(err, authrequest.ErrNotFound):
-		return Arrival{Outcome: RequestGone}, true
+		return CallbackResult{Outcome: RequestGone}, true
 	case err != nil:
 		return v.hindered(err), true
 	}
 	v.request = r
 	if subtle.ConstantTimeCompare([]byte(authrequest.HashOf(v.cb.Binding)), []byte(r.Binding)) != 1 {
-		return Arrival{Outcome: WrongBrowser}, true
+		return CallbackResult{Outcome: WrongBrowser}, true
 	}
 	if r.Outcome != "" && v.Now().Before(r.Ends) {
 		return v.recall(ctx, r.Outcome), true
 	}
 	if !r.Pending(v.Now()) {
-		return Arrival{Outcome: RequestGone}, true
+		return CallbackResult{Outcome: RequestGone}, true
 	}
-	return Arrival{}, false
+	return CallbackResult{}, false
 }
 
 // accusations are what consumes a request without an exchange: an error instead
 // of a code, or another server's answer.
-func (v *visit) accusations(ctx context.Context) (Arrival, bool) {
+func (v *callback) rejections(ctx context.Context) (CallbackResult, bool) {
 	if v.cb.Error != "" {
-		return v.end(ctx, Arrival{Outcome: Denied, ErrorCode: v.cb.Error}), true
+		return v.end(ctx, CallbackResult{Outcome: Denied, ErrorCode: v.cb.Error}), true
 	}
 	var err error
 	v.c, err = v.connection(ctx, v.request.Connection)
 	switch {
 	case errors.Is(err, connection.ErrNotFound):
-		return Arrival{Outcome: InvitationGone}, true
+		return CallbackResult{Outcome: InvitationGone}, true
 	case err != nil:
 		return v.hindered(err), true
 	case v.c.GrantType != connection.AuthorizationCode:
-		return Arrival{Outcome: InvitationGone}, true
+		return CallbackResult{Outcome: InvitationGone}, true
 	case v.cb.Issuer != "" && v.cb.Issuer != v.c.AuthURL:
-		return v.end(ctx, Arrival{Outcome: WrongServer}), true
+		return v.end(ctx, CallbackResult{Outcome: WrongServer}), true
 	}
-	return Arrival{}, false
+	return CallbackResult{}, false
 }
 
 // ready finds out, before anything is dialled and before the lease is taken from
 // a renewal, whether the exchange may be sent and its refresh token be stored.
 // A vault that cannot be read now would cost the person the code.
-func (v *visit) ready(ctx context.Context) (Arrival, bool) {
+func (v *callback) ready(ctx context.Context) (CallbackResult, bool) {
 	var err error
 	if v.g, err = v.read(ctx); err != nil {
 		return v.hindered(err), true
 	}
 	if v.g.Status == grant.StatusPaused {
-		return Arrival{Outcome: Paused}, true
+		return CallbackResult{Outcome: Paused}, true
 	}
 	v.look(ctx)
-	if until, paused := v.host.Paused(v.Now()); paused {
-		return v.hindered(&ratelimit.BusyError{Until: until, Paused: true}), true
+	if until, paused := v.host.ThrottledUntil(v.Now()); paused {
+		return v.hindered(&ratelimit.LimitError{Until: until, Paused: true}), true
 	}
 	if err := v.readVault(ctx); err != nil {
 		return v.hindered(err), true
 	}
-	return Arrival{}, false
+	return CallbackResult{}, false
 }
 
 // readVault reads the newest refresh token that there is: in the vault, or parked.
-func (v *visit) readVault(ctx context.Context) error {
-	known, err := v.Vault.Current(ctx, v.c.Name)
+func (v *callback) readVault(ctx context.Context) error {
+	known, err := v.RefreshTokens.Current(ctx, v.c.Name)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err
 	}
@@ -102,7 +102,7 @@ func (v *visit) readVault(ctx context.Context) error {
 func none(known grant.RefreshToken) bool { return known.Version == "" && known.Epoch == 0 }
 
 // seize takes the grant's lease over anyone's head, and reads the grant again.
-func (v *visit) seize(ctx context.Context) error {
+func (v *callback) seize(ctx context.Context) error {
 	now := v.Now()
 	var err error
 	v.held, err = v.Leases.SeizeLease(ctx, lease.Request{
@@ -129,7 +129,7 @@ func (v *visit) seize(ctx context.Context) error {
 }
 
 // read reads the grant strongly; one that is not there is an empty one.
-func (v *visit) read(ctx context.Context) (grant.Grant, error) {
+func (v *callback) read(ctx context.Context) (grant.Grant, error) {
 	g, err := v.Grants.Grant(ctx, v.c.Name, grant.Strong)
 	if errors.Is(err, grant.ErrNotFound) {
 		return grant.Grant{Connection: v.c.Name, Status: grant.StatusOK}, nil
@@ -145,9 +145,9 @@ const storesRetry = 10 * time.Second
 // visit fails before the request is consumed, or gives it back. The browser may
 // come again if time, instant or lease are missing (Busy) or if a store fails
 // (StoreFailing). Any other error lasts until somebody mends it (Broken).
-func (v *visit) hindered(err error) Arrival {
-	a := Arrival{Outcome: Busy, RetryAfter: time.Second, Err: err}
-	var b *ratelimit.BusyError
+func (v *callback) hindered(err error) CallbackResult {
+	a := CallbackResult{Outcome: Busy, RetryAfter: time.Second, Err: err}
+	var b *ratelimit.LimitError
 	switch {
 	case errors.Is(err, errNoTime), errors.Is(err, lease.ErrLost), errors.Is(err, grant.ErrFenced):
 	case errors.As(err, &b):
@@ -162,9 +162,9 @@ func (v *visit) hindered(err error) Arrival {
 
 // inTime is how a preparation ended; one that failed when its time was over
 // failed because it was slow.
-func inTime(preparing context.Context, a Arrival) Arrival {
+func inTime(preparing context.Context, a CallbackResult) CallbackResult {
 	if preparing.Err() != nil && (a.Outcome == StoreFailing || a.Outcome == Broken) {
-		return Arrival{Outcome: Busy, RetryAfter: time.Second, Err: errNoTime}
+		return CallbackResult{Outcome: Busy, RetryAfter: time.Second, Err: errNoTime}
 	}
 	return a
 }

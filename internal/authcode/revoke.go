@@ -22,7 +22,7 @@ const (
 )
 
 // seen reads the grant strongly to find out, and once more if that fails.
-func (v *visit) seen(ctx context.Context) sight {
+func (v *callback) seen(ctx context.Context) sight {
 	ctx, cancel := v.storing(ctx, lookTime, revokeTime)
 	defer cancel()
 	for range 2 {
@@ -42,9 +42,9 @@ func (v *visit) seen(ctx context.Context) sight {
 }
 
 // has reports whether a grant has the token that would be revoked.
-func (v *visit) has(g grant.Grant) bool {
+func (v *callback) has(g grant.Grant) bool {
 	switch t := v.token.RefreshToken; {
-	case g.Identity != v.c.Identity():
+	case g.Identity != v.c.IdentityHash():
 		return false
 	case t.IsZero():
 		return g.HasToken() && g.Fingerprint == v.token.Fingerprint()
@@ -55,14 +55,14 @@ func (v *visit) has(g grant.Grant) bool {
 
 // newest reports whether a grant also has the access token of this visit, if
 // there is one to be stored.
-func (v *visit) newest(g grant.Grant) bool {
+func (v *callback) newest(g grant.Grant) bool {
 	return v.failed != nil || g.Fingerprint == v.token.Fingerprint()
 }
 
 // discard revokes the tokens of an answer that nobody has tried to store. What
 // the grant has anyway stays; another visit may have overtaken this one, and
 // been given the same.
-func (v *visit) discard(ctx context.Context) {
+func (v *callback) discard(ctx context.Context) {
 	if v.token == nil || v.has(v.g) {
 		return
 	}
@@ -75,7 +75,7 @@ func (v *visit) discard(ctx context.Context) {
 
 // giveUp revokes what this visit was given; the refresh token takes its access
 // token with it.
-func (v *visit) giveUp(ctx context.Context) {
+func (v *callback) giveUp(ctx context.Context) {
 	text, hint := v.token.RefreshToken, reltioauth.HintRefreshToken
 	if text.IsZero() {
 		text, hint = v.token.AccessToken, reltioauth.HintAccessToken
@@ -92,7 +92,7 @@ func (v *visit) giveUp(ctx context.Context) {
 
 // revoke ends a token, within a time of its own. One that is not revoked ends
 // by itself.
-func (v *visit) revoke(ctx context.Context, token reltioauth.Secret, hint reltioauth.TokenHint) {
+func (v *callback) revoke(ctx context.Context, token reltioauth.Secret, hint reltioauth.TokenHint) {
 	ctx, cancel := v.storing(ctx, revokeTime, 0)
 	defer cancel()
 	if v.unpaused(ctx) == nil {

@@ -12,14 +12,14 @@ import (
 
 // store keeps what Reltio gave: the refresh token first, as a new version in
 // the vault, then the grant. It is not cancelled with the browser's request.
-func (v *visit) store(ctx context.Context) Arrival {
+func (v *callback) store(ctx context.Context) CallbackResult {
 	storing, cancel := v.storing(ctx, storeTime, revokeTime+closingTime)
 	defer cancel()
 	v.readAgain(storing)
 	kept, same := v.kept()
 	switch {
 	case same && v.failed != nil: // there is nothing new in it
-		return v.withdrawn(ctx, Arrival{Outcome: ExchangeFailed, Err: v.failed})
+		return v.withdrawn(ctx, CallbackResult{Outcome: ExchangeFailed, Err: v.failed})
 	case same && !v.request.Second:
 		return v.again(ctx, kept)
 	case same: // its clock goes on
@@ -41,15 +41,15 @@ func (v *visit) store(ctx context.Context) Arrival {
 		v.g = next
 	}
 	if same {
-		return Arrival{Outcome: DoneSameToken, HoldsUntil: kept.LoggedInAt.Add(v.c.RefreshTokenLife), Err: v.nameless}
+		return CallbackResult{Outcome: DoneSameToken, HoldsUntil: kept.LoggedInAt.Add(v.c.RefreshTokenLife), Err: v.nameless}
 	}
-	return Arrival{Outcome: Done, Err: cmp.Or(v.failed, v.nameless, v.parked), Unkept: v.parked, Parked: v.parked != nil}
+	return CallbackResult{Outcome: Done, Err: cmp.Or(v.failed, v.nameless, v.parked), Unkept: v.parked, Parked: v.parked != nil}
 }
 
 // readAgain reads grant and vault once more: a renewal that this visit has
 // overtaken may have stored something since, and versions only rise. Without an
 // answer, what was read before the exchange has to do.
-func (v *visit) readAgain(ctx context.Context) {
+func (v *callback) readAgain(ctx context.Context) {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	if g, err := v.read(looking); err == nil {
@@ -63,7 +63,7 @@ func (v *visit) readAgain(ctx context.Context) {
 // keep puts the refresh token into the vault. A write that fails is repeated for
 // two seconds, since the vault knows a write that it has done before; then the
 // refresh token is parked in the table: a code is sent once.
-func (v *visit) keep(ctx context.Context, kept grant.RefreshToken) (string, error) {
+func (v *callback) keep(ctx context.Context, kept grant.RefreshToken) (string, error) {
 	began := v.Now()
 	for pause := firstRepeat; ; pause *= 2 {
 		version, err := v.putToken(ctx, kept, grant.ParkAfter-v.Now().Sub(began))
@@ -86,15 +86,15 @@ func (v *visit) keep(ctx context.Context, kept grant.RefreshToken) (string, erro
 }
 
 // putToken writes into the vault. An attempt that hangs leaves time to park.
-func (v *visit) putToken(ctx context.Context, kept grant.RefreshToken, limit time.Duration) (string, error) {
+func (v *callback) putToken(ctx context.Context, kept grant.RefreshToken, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, max(limit, leastPutTime))
 	defer cancel()
-	return v.Vault.Put(ctx, v.c.Name, kept)
+	return v.RefreshTokens.Put(ctx, v.c.Name, kept)
 }
 
 // park reports whether the refresh token is in the table. A tombstone is not worth
 // it: nothing is lost with it.
-func (v *visit) park(ctx context.Context, kept grant.RefreshToken) bool {
+func (v *callback) park(ctx context.Context, kept grant.RefreshToken) bool {
 	if kept.Token.IsZero() {
 		return false
 	}
@@ -107,7 +107,7 @@ func (v *visit) park(ctx context.Context, kept grant.RefreshToken) bool {
 
 // unpark forgets what is parked: the vault has something newer, or it is revoked.
 // One that stays is the next renewal's to forget.
-func (v *visit) unpark(ctx context.Context) {
+func (v *callback) unpark(ctx context.Context) {
 	if v.parkedEpoch > 0 {
 		_ = v.Parking.Unpark(ctx, v.c.Name, v.parkedEpoch)
 	}
@@ -115,30 +115,30 @@ func (v *visit) unpark(ctx context.Context) {
 
 // kept is the refresh token that the grant has from now on, and whether it had
 // it before: the newest in the vault, or the one that it points at.
-func (v *visit) kept() (kept grant.RefreshToken, same bool) {
+func (v *callback) kept() (kept grant.RefreshToken, same bool) {
 	known := v.known
-	given, ours := v.token.RefreshToken, v.g.Identity == v.c.Identity()
+	given, ours := v.token.RefreshToken, v.g.Identity == v.c.IdentityHash()
 	// One that has ended by our own count and is given again has had its clock
 	// started anew.
 	ended := func(since time.Time) bool { return !since.Add(v.c.RefreshTokenLife).After(v.token.IssuedAt) }
 	switch {
 	case !ours || given.IsZero():
-	case given.Equal(known.Token) && known.Of(v.c.Identity()) && !ended(known.LoggedInAt):
+	case given.Equal(known.Token) && known.Of(v.c.IdentityHash()) && !ended(known.LoggedInAt):
 		return known, true
 	case !ended(v.g.LoggedInAt) && v.g.RefreshFingerprint == reltioauth.Fingerprint(given):
 		return grant.RefreshToken{Token: given, LoggedInAt: v.g.LoggedInAt, Version: v.g.SecretVersion}, true
 	}
 	return grant.RefreshToken{
-		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1, v.parkedEpoch), Identity: v.c.Identity(),
+		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1, v.parkedEpoch), Identity: v.c.IdentityHash(),
 	}, false
 }
 
 // next is the grant with what the person has brought. Without a usable access
 // token it has none, and is due at once.
-func (v *visit) next(kept grant.RefreshToken) grant.Grant {
+func (v *callback) next(kept grant.RefreshToken) grant.Grant {
 	g := v.g
-	if g.Identity != v.c.Identity() {
-		g = g.Newborn(v.c.Identity())
+	if g.Identity != v.c.IdentityHash() {
+		g = g.Reset(v.c.IdentityHash())
 	}
 	g.Aliases, g.ConnectionVersion = v.c.Aliases, v.c.Version
 	if v.failed == nil {
@@ -157,10 +157,10 @@ func (v *visit) next(kept grant.RefreshToken) grant.Grant {
 
 // write stores the grant and sends the events that its change calls for. Who
 // needed somebody when the visit began, or does since, no longer does.
-func (v *visit) write(ctx context.Context, g grant.Grant) error {
+func (v *callback) write(ctx context.Context, g grant.Grant) error {
 	if v.Events != nil {
 		before := v.g
-		if !before.NeedsSomebody() {
+		if !before.NeedsOperator() {
 			before.Status = v.met
 		}
 		g = g.Announced(before, v.Now(), true)
@@ -173,7 +173,7 @@ func (v *visit) write(ctx context.Context, g grant.Grant) error {
 }
 
 // put writes the grant.
-func (v *visit) put(ctx context.Context, g grant.Grant) error {
+func (v *callback) put(ctx context.Context, g grant.Grant) error {
 	g = g.Indexed(v.Now())
 	if err := v.Grants.PutGrant(ctx, v.held, g); err != nil {
 		return err
@@ -185,7 +185,7 @@ func (v *visit) put(ctx context.Context, g grant.Grant) error {
 
 // publish sends the grant's events and forgets them, while a person waits for a
 // page. What cannot be sent in a second is sent by the next sweep.
-func (v *visit) publish(ctx context.Context) {
+func (v *callback) publish(ctx context.Context) {
 	if v.Events == nil || len(v.g.Unpublished) == 0 {
 		return
 	}
@@ -204,41 +204,41 @@ func (v *visit) publish(ctx context.Context) {
 // doubtful looks, after a write that failed, whether it happened all the same:
 // then the visit goes on. Only what is seen not to be stored is revoked: what
 // may be stored may be in use.
-func (v *visit) doubtful(ctx context.Context, failed error) (Arrival, bool) {
+func (v *callback) doubtful(ctx context.Context, failed error) (CallbackResult, bool) {
 	switch v.seen(ctx) {
 	case present:
-		return Arrival{}, false
+		return CallbackResult{}, false
 	case absent:
 		v.giveUp(ctx)
 	}
-	return v.withdrawn(ctx, Arrival{Outcome: Unstored, Err: failed}), true
+	return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: failed}), true
 }
 
 // unstored is the end of a visit whose grant nobody has tried to write: its
 // tokens are revoked, and the person can begin again.
-func (v *visit) unstored(ctx context.Context, err error) Arrival {
+func (v *callback) unstored(ctx context.Context, err error) CallbackResult {
 	v.discard(ctx)
-	return v.withdrawn(ctx, Arrival{Outcome: Unstored, Err: err})
+	return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 }
 
 // again revokes the refresh token that came a second time with its old clock,
 // and sends the browser through the login page once more. Until it is back the
 // connection has no token, and says so; the invitation is given back. What
 // fails before the revocation leaves the old token as it was.
-func (v *visit) again(ctx context.Context, known grant.RefreshToken) Arrival {
+func (v *callback) again(ctx context.Context, known grant.RefreshToken) CallbackResult {
 	storing, cancel := v.storing(ctx, storeTime, revokeTime+closingTime)
 	defer cancel()
 	g := v.g.WithoutToken()
 	g.Aliases, g.ConnectionVersion = v.c.Aliases, v.c.Version
 	if err := v.put(storing, g); err != nil {
-		return v.withdrawn(ctx, Arrival{Outcome: Unstored, Err: err})
+		return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 	}
 	d, outcome, err := v.depart(storing, v.c, v.request.Invitation, v.request.RedirectURI, true)
 	if outcome != Done {
-		return v.withdrawn(ctx, Arrival{Outcome: Unstored, Err: err})
+		return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 	}
 	// A revocation whose answer was lost may have happened, so a failed one changes
 	// nothing: a token that still lives comes the same once more, and stays.
 	v.revoke(ctx, known.Token, reltioauth.HintRefreshToken)
-	return v.withdrawn(ctx, Arrival{Outcome: Again, Departure: d})
+	return v.withdrawn(ctx, CallbackResult{Outcome: Again, Redirect: d})
 }

@@ -58,7 +58,7 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 				w.expect(w.complete(cb), test.want)
 				w.heal()
 				w.wantAlive(test.alive, test.alive)
-				if g := w.grant(); test.stored && !w.server.Alive(g.AccessToken) {
+				if g := w.grant(); test.stored && !w.server.Valid(g.AccessToken) {
 					t.Error("what is stored was revoked")
 				}
 			})
@@ -175,7 +175,7 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 				if len(w.events.events) != 0 {
 					t.Errorf("events %v, though nobody was needed", w.events.events)
 				}
-				if report := w.rotate(); report.Outcome != rotateapi.Renewed || !w.grant().Living(time.Now()) {
+				if report := w.rotate(); report.Outcome != rotateapi.Renewed || !w.grant().Valid(time.Now()) {
 					t.Errorf("the next renewal: %s, %v", report.Outcome, report.Err)
 				}
 			})
@@ -247,10 +247,10 @@ func TestTheSameRefreshTokenBehindAnother(t *testing.T) {
 		time.Sleep(20 * 24 * time.Hour)
 		a := w.journey(w.invite(), "ann")
 		w.expect(a, authcode.Again)
-		if w.server.Alive(token) {
+		if w.server.Valid(token) {
 			t.Error("the old refresh token is alive")
 		}
-		w.expect(w.complete(w.login(a.Departure, "ann")), authcode.Done)
+		w.expect(w.complete(w.login(a.Redirect, "ann")), authcode.Done)
 		if g := w.grant(); g.RefreshFingerprint == old.RefreshFingerprint || g.RefreshFingerprint != w.vault().Fingerprint() {
 			t.Errorf("refresh token %s, want a new one", g.RefreshFingerprint)
 		}
@@ -264,7 +264,7 @@ func TestTheSameRefreshTokenBehindAnother(t *testing.T) {
 		}
 		a := w.journey(w.invite(), "ann")
 		w.expect(a, authcode.Again)
-		a = w.complete(w.login(a.Departure, "ann"))
+		a = w.complete(w.login(a.Redirect, "ann"))
 		w.expect(a, authcode.DoneSameToken)
 		if g := w.grant(); !g.LoggedInAt.Equal(old.LoggedInAt) || g.SecretVersion != old.SecretVersion {
 			t.Errorf("grant %+v, want the old clock", g)
@@ -291,8 +291,8 @@ func TestWhatIsCounted(t *testing.T) {
 				if a.TokenRequests != c.requests || a.Throttled != c.throttled || a.RefusedLogins != c.refused {
 					t.Errorf("counted %d, %d, %d; want %d, %d, %d", a.TokenRequests, a.Throttled, a.RefusedLogins, c.requests, c.throttled, c.refused)
 				}
-				if a.BudgetWait < 200*time.Millisecond || a.BudgetWait > time.Second {
-					t.Errorf("waited %s", a.BudgetWait)
+				if a.RateLimitWait < 200*time.Millisecond || a.RateLimitWait > time.Second {
+					t.Errorf("waited %s", a.RateLimitWait)
 				}
 				if a.Connection != "acme" || a.Version != before.Version || a.Fingerprint != before.Fingerprint {
 					t.Errorf("the log is told %+v", a)

@@ -85,15 +85,15 @@ func oneCallFails(w *world, n int, when string) {
 	g := w.grant()
 	switch a.Outcome {
 	case authcode.Done, authcode.DoneSameToken:
-		if !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) || !w.server.Alive(w.vault().Token) {
+		if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) || !w.server.Valid(w.vault().Token) {
 			w.t.Errorf("%s, but what is stored is dead", a.Outcome)
 		}
 		return
 	case authcode.Again:
-		w.expect(w.complete(w.login(a.Departure, "ann")), authcode.Done)
+		w.expect(w.complete(w.login(a.Redirect, "ann")), authcode.Done)
 		return
 	}
-	if g.HasToken() && !w.server.Alive(g.AccessToken) {
+	if g.HasToken() && !w.server.Valid(g.AccessToken) {
 		w.t.Errorf("%s left a dead token in use", a.Outcome)
 	}
 	if w.exchanges() > sent && (access > 1 || refresh > 1) {
@@ -111,10 +111,10 @@ func (w *world) goesOn(link string, cb authcode.Callback) {
 		a = w.journey(link, "ann")
 	}
 	if a.Outcome == authcode.Again {
-		a = w.complete(w.login(a.Departure, "ann"))
+		a = w.complete(w.login(a.Redirect, "ann"))
 	}
 	w.expect(a, authcode.Done)
-	if g := w.grant(); !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) {
+	if g := w.grant(); !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) {
 		w.t.Error("no living token at the end")
 	}
 }
@@ -167,7 +167,7 @@ func TestWhatHindersAVisit(t *testing.T) {
 	}{
 		"the lease was taken":     {lease.ErrLost, authcode.Busy},
 		"a higher epoch":          {grant.ErrFenced, authcode.Busy},
-		"no instant":              {&ratelimit.BusyError{Until: later}, authcode.Busy},
+		"no instant":              {&ratelimit.LimitError{Until: later}, authcode.Busy},
 		"a store":                 {errDown(), authcode.StoreFailing},
 		"a store, wrapped":        {fmt.Errorf("reading: %w", errDown()), authcode.StoreFailing},
 		"the secret is malformed": {apierr.New(apierr.InvalidConnection, "pkce: must be true or false"), authcode.Broken},

@@ -56,34 +56,34 @@ func end(ctx context.Context, now time.Time) time.Time {
 
 // fits reports whether lease and invocation last for the wait and for all that
 // follows it. Nothing is sent otherwise.
-func (v *visit) fits(wait time.Duration) bool {
+func (v *callback) fits(wait time.Duration) bool {
 	now, leased := v.Now(), wait+exchangeTime+checkTime+storeTime
 	return v.held.Covers(now, leased) && v.ends.Sub(now) >= leased+revokeTime+closingTime
 }
 
 // within is a context for at most d, and never into what is kept of the visit's
 // time for others.
-func (v *visit) within(ctx context.Context, d, kept time.Duration) (context.Context, context.CancelFunc) {
+func (v *callback) within(ctx context.Context, d, kept time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, min(d, v.ends.Sub(v.Now())-kept))
 }
 
 // storing is within for what has to be done though the browser is gone.
-func (v *visit) storing(ctx context.Context, d, kept time.Duration) (context.Context, context.CancelFunc) {
+func (v *callback) storing(ctx context.Context, d, kept time.Duration) (context.Context, context.CancelFunc) {
 	return v.within(context.WithoutCancel(ctx), d, kept)
 }
 
 // unpaused waits while the host is paused, before a request that takes no
 // instant. A pause that outlasts the context is an error.
-func (v *visit) unpaused(ctx context.Context) error {
+func (v *callback) unpaused(ctx context.Context) error {
 	v.look(ctx)
 	return ratelimit.AwaitUnpaused(ctx, v.host, v.Now)
 }
 
 // look reads the host's record; without an answer it stays what it was.
-func (v *visit) look(ctx context.Context) {
+func (v *callback) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if host, err := v.Budgets.Budget(ctx, v.c.Host()); err == nil {
+	if host, err := v.RateLimits.Budget(ctx, v.c.Host()); err == nil {
 		v.host = host
 	}
 }

@@ -49,9 +49,9 @@ func judgeUser(expected, known, said string, replace bool) verdict {
 
 // checkUser finds out who has logged in, before anything is stored. The token in
 // hand at its very end is that of the user who is known.
-func (v *visit) checkUser(ctx context.Context, inHand bool) (Arrival, bool) {
+func (v *callback) checkUser(ctx context.Context, inHand bool) (CallbackResult, bool) {
 	known := ""
-	if v.g.Identity == v.c.Identity() {
+	if v.g.Identity == v.c.IdentityHash() {
 		known = v.g.User
 	}
 	v.user, v.nameless = v.whoLoggedIn(ctx)
@@ -60,23 +60,23 @@ func (v *visit) checkUser(ctx context.Context, inHand bool) (Arrival, bool) {
 	}
 	switch judgeUser(v.c.ExpectedUser, known, v.user, v.invitation.ReplaceUser) {
 	case unclear:
-		return Arrival{Outcome: UserUnknown, Err: cmp.Or(v.nameless, v.failed)}, true
+		return CallbackResult{Outcome: UserUnknown, Err: cmp.Or(v.nameless, v.failed)}, true
 	case foreign:
-		return Arrival{Outcome: WrongUser, Err: v.failed}, true
+		return CallbackResult{Outcome: WrongUser, Err: v.failed}, true
 	default:
-		return Arrival{}, false
+		return CallbackResult{}, false
 	}
 }
 
 // whoLoggedIn asks whose the access token is. Without a definite answer the
 // name is empty and the error says why.
-func (v *visit) whoLoggedIn(ctx context.Context) (string, error) {
+func (v *callback) whoLoggedIn(ctx context.Context) (string, error) {
 	ctx, cancel := v.within(ctx, checkTime, storeTime+revokeTime+closingTime)
 	defer cancel()
 	if err := v.unpaused(ctx); err != nil {
 		return "", err
 	}
-	info, err := v.client().Check(ctx, v.token.AccessToken)
+	info, err := v.client().Introspect(ctx, v.token.AccessToken)
 	switch {
 	case err != nil:
 		return "", err

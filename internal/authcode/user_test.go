@@ -159,7 +159,7 @@ func TestNoDefiniteAnswer(t *testing.T) {
 						t.Errorf("user %q is stored, want %q", after.User, before.User)
 					}
 					if test.want == authcode.Done {
-						if !after.Living(time.Now()) {
+						if !after.Valid(time.Now()) {
 							t.Error("no token is stored")
 						}
 						return

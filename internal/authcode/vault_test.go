@@ -89,7 +89,7 @@ func TestAVaultThatCannotBeReadKeepsTheLogin(t *testing.T) {
 				bubble(t, func(w *world) {
 					prepare(w)
 					vault := &awayVault{outside: w.out, away: &test.answer}
-					w.flow.Vault = vault
+					w.flow.RefreshTokens = vault
 					before, sent := w.grant(), w.exchanges()
 					cb := w.login(w.begin(w.invite()), "ann")
 					for range 2 {
@@ -117,7 +117,7 @@ func TestAVaultWithoutARefreshToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
 		vault := &awayVault{outside: w.out, away: &secretsManager{code: "ResourceNotFoundException"}}
-		w.flow.Vault = vault
+		w.flow.RefreshTokens = vault
 		w.expect(w.complete(cb), authcode.Done)
 	})
 }
@@ -179,9 +179,9 @@ func (w *world) wantUsable() {
 	if parked, err := w.table.Parked(w.t.Context(), "acme"); err == nil && parked.Epoch > newest.Epoch {
 		newest = parked
 	}
-	if g := w.grant(); !w.server.Alive(g.AccessToken) || g.RefreshFingerprint != newest.Fingerprint() || g.RefreshFingerprint == "" {
+	if g := w.grant(); !w.server.Valid(g.AccessToken) || g.RefreshFingerprint != newest.Fingerprint() || g.RefreshFingerprint == "" {
 		w.t.Errorf("refresh token %s, newest %s, access token alive %v",
-			g.RefreshFingerprint, newest.Fingerprint(), w.server.Alive(g.AccessToken))
+			g.RefreshFingerprint, newest.Fingerprint(), w.server.Valid(g.AccessToken))
 	}
 }
 

@@ -87,14 +87,14 @@ func (c *Connection) Host() string { return c.host }
 // Identity says whose grant it is: a grant of another identity is no grant of
 // this connection. It is the SHA-256 over host, client, grant type, user name
 // and tenant.
-func (c *Connection) Identity() string {
+func (c *Connection) IdentityHash() string {
 	return Hash(c.host, c.ClientID, string(c.GrantType), c.Username, c.TenantID)
 }
 
 // Account names what Reltio locks after bad logins: the SHA-256 over host and
 // user name in lower case. A client without a user has an account per
 // connection, since nobody is locked by it; Reltio never sees it.
-func (c *Connection) Account() string {
+func (c *Connection) AccountHash() string {
 	if c.GrantType != Password {
 		return Hash(c.host, "", c.ClientID, c.Name)
 	}
@@ -112,7 +112,7 @@ func (c *Connection) LogsInAlone() bool { return c.GrantType != AuthorizationCod
 
 // Credentials names the credentials of a login without holding them: the
 // SHA-256 over client, client secret, user name and password.
-func (c *Connection) Credentials() string {
+func (c *Connection) CredentialsHash() string {
 	return Hash(c.ClientID, c.ClientSecret.Reveal(), c.Username, c.Password.Reveal())
 }
 

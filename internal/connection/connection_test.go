@@ -26,7 +26,7 @@ func parse(t *testing.T, name string, f fields) *connection.Connection {
 type names struct{ Identity, Account, Credentials, ClientKey string }
 
 func namesOf(c *connection.Connection) names {
-	return names{c.Identity(), c.Account(), c.Credentials(), c.ClientKey()}
+	return names{c.IdentityHash(), c.AccountHash(), c.CredentialsHash(), c.ClientKey()}
 }
 
 // What changes whose grant it is, what Reltio locks, what is counted as a try of
@@ -95,7 +95,7 @@ func TestNames(t *testing.T) {
 func TestGrantTypesHaveDifferentIdentities(t *testing.T) {
 	seen := map[string]connection.GrantType{}
 	for _, grantType := range grantTypes() {
-		id := parse(t, "acme", minimal(grantType)).Identity()
+		id := parse(t, "acme", minimal(grantType)).IdentityHash()
 		if twin, ok := seen[id]; ok {
 			t.Errorf("%s has the identity of %s", grantType, twin)
 		}
@@ -110,16 +110,16 @@ func TestAccountsOfTwoConnections(t *testing.T) {
 		connection.Password: true, connection.ClientCredentials: false, connection.AuthorizationCode: false,
 	} {
 		one, other := parse(t, "acme", minimal(grantType)), parse(t, "acme2", minimal(grantType))
-		if got := one.Account() == other.Account(); got != shared {
+		if got := one.AccountHash() == other.AccountHash(); got != shared {
 			t.Errorf("%s: shared account %v, want %v", grantType, got, shared)
 		}
-		if one.Identity() != other.Identity() {
+		if one.IdentityHash() != other.IdentityHash() {
 			t.Errorf("%s: the name is part of the identity", grantType)
 		}
 	}
 	a := parse(t, "acme", with(minimal(connection.Password), "username", "Ann@Example.COM"))
 	b := parse(t, "other", with(with(minimal(connection.Password), "username", "ann@example.com"), "client_id", "c2"))
-	if a.Account() != b.Account() {
+	if a.AccountHash() != b.AccountHash() {
 		t.Error("the same user in other letters, through another client, is another account")
 	}
 }
@@ -129,7 +129,7 @@ func TestNamesDoNotRunTogether(t *testing.T) {
 	base := minimal(connection.Password)
 	one := parse(t, "acme", with(with(base, "username", "ab"), "password", "c"))
 	two := parse(t, "acme", with(with(base, "username", "a"), "password", "bc"))
-	if one.Credentials() == two.Credentials() {
+	if one.CredentialsHash() == two.CredentialsHash() {
 		t.Error("two pairs of user and password have the same hash")
 	}
 }
@@ -146,7 +146,7 @@ func TestNamesAreExact(t *testing.T) {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 	code := parse(t, "acme", minimal(connection.AuthorizationCode))
-	if got, want := code.Identity(), connection.Hash("auth.reltio.com:443", "client", "authorization_code", "", "tenant"); got != want {
+	if got, want := code.IdentityHash(), connection.Hash("auth.reltio.com:443", "client", "authorization_code", "", "tenant"); got != want {
 		t.Errorf("identity %s, want %s", got, want)
 	}
 }

@@ -82,7 +82,7 @@ type world struct {
 func newWorld() *world {
 	w := &world{vendor: &vendor{}, log: &logtest.Buffer{}}
 	w.server = &extension.Server{
-		Vendor: w.vendor, Session: reltioauth.NewSecret(session),
+		Tokens: w.vendor, Session: reltioauth.NewSecret(session),
 		Log: telemetry.New(w.log, slog.LevelDebug, func() time.Time { return now }),
 		Now: func() time.Time { return now },
 	}

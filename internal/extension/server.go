@@ -34,7 +34,7 @@ const patience = 28 * time.Second
 // Vendor hands out tokens. It keeps what it has and invokes issue only when it
 // must. Its errors hold a apierr.Error; one that holds none is a defect. It is
 // safe for concurrent use.
-type Vendor interface {
+type TokenSource interface {
 	// Token returns a living token of the connection, with at least minTTL
 	// left if the server lets that be.
 	Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error)
@@ -46,7 +46,7 @@ type Vendor interface {
 // Server answers the function over HTTP. All fields are required. It
 // implements http.Handler.
 type Server struct {
-	Vendor Vendor
+	Tokens TokenSource
 	// Session is what callers have to show.
 	Session reltioauth.Secret
 	Log     *telemetry.Log
@@ -113,9 +113,9 @@ func local(host string) bool {
 
 func (s *Server) vend(ctx context.Context, in request) (Answer, error) {
 	if in.rejected != "" {
-		return s.Vendor.Rejected(ctx, in.connection, in.rejected)
+		return s.Tokens.Rejected(ctx, in.connection, in.rejected)
 	}
-	return s.Vendor.Token(ctx, in.connection, in.minTTL)
+	return s.Tokens.Token(ctx, in.connection, in.minTTL)
 }
 
 // fail answers an error. Of a defect the caller learns nothing.

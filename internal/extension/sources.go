@@ -46,7 +46,7 @@ type Sources struct {
 	kept map[string]*source
 }
 
-var _ Vendor = (*Sources)(nil)
+var _ TokenSource = (*Sources)(nil)
 
 // source is the source of one connection, and how many renewals it has seen.
 type source struct {
@@ -56,15 +56,15 @@ type source struct {
 
 // Token implements Vendor.
 func (s *Sources) Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error) {
-	return s.get(ctx, connection, issueclient.Need{MinLife: max(minTTL, shortest)}, minTTL)
+	return s.get(ctx, connection, issueclient.Options{MinTTL: max(minTTL, shortest)}, minTTL)
 }
 
 // Rejected implements Vendor.
 func (s *Sources) Rejected(ctx context.Context, connection, fingerprint string) (Answer, error) {
-	return s.get(ctx, connection, issueclient.Need{MinLife: shortest, Rejected: fingerprint}, 0)
+	return s.get(ctx, connection, issueclient.Options{MinTTL: shortest, Rejected: fingerprint}, 0)
 }
 
-func (s *Sources) get(ctx context.Context, connection string, need issueclient.Need, minTTL time.Duration) (Answer, error) {
+func (s *Sources) get(ctx context.Context, connection string, need issueclient.Options, minTTL time.Duration) (Answer, error) {
 	from := s.source(connection)
 	before := from.renewals.Load()
 	token, err := from.tokens.Get(ctx, need)
@@ -105,7 +105,7 @@ func (s *Sources) source(connection string) *source {
 	made.tokens.Lambda = &observer{to: s, connection: connection, renewals: &made.renewals}
 	made.tokens.Function = s.Function
 	made.tokens.Connection = connection
-	made.tokens.MaxPause = longestPause
+	made.tokens.MaxRetryWait = longestPause
 	made.tokens.Now = s.Now
 	s.kept[connection] = made
 	return made

@@ -7,12 +7,12 @@ import (
 )
 
 // Lesson is what a renewal can teach about the server.
-type Lesson int
+type Observation int
 
 // The lessons.
 const (
 	// NoLesson: nothing can be concluded, or nothing is asked just now.
-	NoLesson Lesson = iota
+	NoObservation Observation = iota
 	// SameToken: the server gave the token that it had given before.
 	SameToken
 	// AskAboutOld: a new token came; whether the old one lives on has to be
@@ -23,16 +23,16 @@ const (
 // Learn says what a renewal sent at sent teaches: only one of an unreported
 // token that had enough of its life left, since a token about to end dies of
 // itself, and not of one that was found dead, since it died before.
-func (g Grant) Learn(next Grant, m Mode, sent time.Time, reported bool) Lesson {
+func (g Grant) Observe(next Grant, m Mode, sent time.Time, reported bool) Observation {
 	left := g.ExpiresAt.Sub(sent)
-	if !g.HasToken() || reported || g.CheckVerdict == Dead || left < min(learnLeft, g.Life()/learnShare) {
-		return NoLesson
+	if !g.HasToken() || reported || g.CheckVerdict == Inactive || left < min(learnLeft, g.Life()/learnShare) {
+		return NoObservation
 	}
 	if next.Fingerprint == g.Fingerprint {
 		return SameToken
 	}
 	if m != Unknown && recently(g.EarlyAskedAt, sent, TestEvery) {
-		return NoLesson
+		return NoObservation
 	}
 	return AskAboutOld
 }
@@ -105,8 +105,8 @@ func (g Grant) Stuck(next Grant, sent time.Time) bool {
 // again at once gives nothing: the one before it was as short-lived, or lives
 // on. A first one may be another client's in its last second.
 func (g Grant) Fleeting(next Grant, now time.Time) bool {
-	return next.Version != g.Version && !next.Living(now) &&
-		(g.Living(now) || g.HasToken() && g.Life() < fleeting)
+	return next.Version != g.Version && !next.Valid(now) &&
+		(g.Valid(now) || g.HasToken() && g.Life() < fleeting)
 }
 
 // WithoutToken removes the access token; its fingerprint and version stay.
@@ -130,7 +130,7 @@ func (g Grant) WithRefreshToken(r RefreshToken, life time.Duration) Grant {
 
 // Newborn is the empty grant of an identity: nothing of the one before is kept
 // but what fences writers and orders versions.
-func (g Grant) Newborn(identity string) Grant {
+func (g Grant) Reset(identity string) Grant {
 	return Grant{
 		Connection:  g.Connection,
 		Version:     g.Version,

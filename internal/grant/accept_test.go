@@ -30,41 +30,41 @@ func TestLearn(t *testing.T) {
 		mode     grant.Mode
 		sent     time.Time
 		reported bool
-		want     grant.Lesson
+		want     grant.Observation
 	}{
 		"a new token":                               {fresh(), other, grant.Unknown, issued(), false, grant.AskAboutOld},
 		"the same token":                            {fresh(), fresh(), grant.Unknown, issued(), false, grant.SameToken},
 		"a minute left":                             {fresh(), other, grant.Unknown, last, false, grant.AskAboutOld},
 		"the same, a minute left":                   {fresh(), fresh(), grant.Unknown, last, false, grant.SameToken},
-		"less than a minute left":                   {fresh(), other, grant.Unknown, last.Add(ms), false, grant.NoLesson},
-		"the same, less than a minute left":         {fresh(), fresh(), grant.Unknown, last.Add(ms), false, grant.NoLesson},
+		"less than a minute left":                   {fresh(), other, grant.Unknown, last.Add(ms), false, grant.NoObservation},
+		"the same, less than a minute left":         {fresh(), fresh(), grant.Unknown, last.Add(ms), false, grant.NoObservation},
 		"a short life, a sixtieth left":             {fresh(life(time.Minute)), other, grant.Unknown, issued().Add(59 * time.Second), false, grant.AskAboutOld},
-		"a short life, less left":                   {fresh(life(time.Minute)), other, grant.Unknown, issued().Add(59*time.Second + ms), false, grant.NoLesson},
+		"a short life, less left":                   {fresh(life(time.Minute)), other, grant.Unknown, issued().Add(59*time.Second + ms), false, grant.NoObservation},
 		"a long life, a minute left":                {fresh(life(day)), other, grant.Unknown, issued().Add(day - time.Minute), false, grant.AskAboutOld},
-		"ended":                                     {fresh(), other, grant.Unknown, expires().Add(ms), false, grant.NoLesson},
-		"reported":                                  {fresh(), other, grant.Unknown, issued(), true, grant.NoLesson},
-		"the same, reported":                        {fresh(), fresh(), grant.Unknown, issued(), true, grant.NoLesson},
-		"no token before":                           {fresh(withoutToken), other, grant.Unknown, issued(), false, grant.NoLesson},
-		"nothing before":                            {grant.Grant{}, other, grant.Unknown, issued(), false, grant.NoLesson},
+		"ended":                                     {fresh(), other, grant.Unknown, expires().Add(ms), false, grant.NoObservation},
+		"reported":                                  {fresh(), other, grant.Unknown, issued(), true, grant.NoObservation},
+		"the same, reported":                        {fresh(), fresh(), grant.Unknown, issued(), true, grant.NoObservation},
+		"no token before":                           {fresh(withoutToken), other, grant.Unknown, issued(), false, grant.NoObservation},
+		"nothing before":                            {grant.Grant{}, other, grant.Unknown, issued(), false, grant.NoObservation},
 		"overlap, never tested":                     {fresh(), other, grant.Overlap, issued(), false, grant.AskAboutOld},
-		"overlap, tested lately":                    {fresh(testedAt(issued().Add(-week + ms))), other, grant.Overlap, issued(), false, grant.NoLesson},
+		"overlap, tested lately":                    {fresh(testedAt(issued().Add(-week + ms))), other, grant.Overlap, issued(), false, grant.NoObservation},
 		"overlap, tested a week ago":                {fresh(testedAt(issued().Add(-week))), other, grant.Overlap, issued(), false, grant.AskAboutOld},
 		"overlap, the same though tested lately":    {fresh(testedAt(issued().Add(-day))), fresh(), grant.Overlap, issued(), false, grant.SameToken},
 		"unknown, tested lately":                    {fresh(testedAt(issued().Add(-day))), other, grant.Unknown, issued(), false, grant.AskAboutOld},
-		"at the end, tested lately":                 {fresh(testedAt(issued().Add(-week + ms))), other, grant.AtEnd, issued(), false, grant.NoLesson},
+		"at the end, tested lately":                 {fresh(testedAt(issued().Add(-week + ms))), other, grant.AtEnd, issued(), false, grant.NoObservation},
 		"at the end, tested a week ago":             {fresh(testedAt(issued().Add(-week))), other, grant.AtEnd, issued(), false, grant.AskAboutOld},
 		"at the end, never tested":                  {fresh(), other, grant.AtEnd, issued(), false, grant.AskAboutOld},
 		"at the end, the same though tested lately": {fresh(testedAt(issued().Add(-day))), fresh(), grant.AtEnd, issued(), false, grant.SameToken},
-		"tested by a clock that is a bit fast":      {fresh(testedAt(issued().Add(day))), other, grant.Overlap, issued(), false, grant.NoLesson},
+		"tested by a clock that is a bit fast":      {fresh(testedAt(issued().Add(day))), other, grant.Overlap, issued(), false, grant.NoObservation},
 		"tested by a clock that is broken":          {fresh(testedAt(issued().Add(week + ms))), other, grant.Overlap, issued(), false, grant.AskAboutOld},
-		"found alive":                               {fresh().CheckedAs(grant.Alive, issued()), other, grant.Unknown, issued(), false, grant.AskAboutOld},
+		"found alive":                               {fresh().CheckedAs(grant.Active, issued()), other, grant.Unknown, issued(), false, grant.AskAboutOld},
 		"nobody may check it":                       {fresh().CheckedAs(grant.Unclear, issued()), other, grant.Unknown, issued(), false, grant.AskAboutOld},
-		"found dead":                                {fresh().CheckedAs(grant.Dead, issued()), other, grant.Unknown, issued(), false, grant.NoLesson},
-		"found dead, and given again":               {fresh().AskedAs(grant.Dead, issued()), other, grant.Unknown, issued(), false, grant.NoLesson},
-		"found dead, and the same now":              {fresh().CheckedAs(grant.Dead, issued()), fresh(), grant.Unknown, issued(), false, grant.NoLesson},
+		"found dead":                                {fresh().CheckedAs(grant.Inactive, issued()), other, grant.Unknown, issued(), false, grant.NoObservation},
+		"found dead, and given again":               {fresh().AskedAs(grant.Inactive, issued()), other, grant.Unknown, issued(), false, grant.NoObservation},
+		"found dead, and the same now":              {fresh().CheckedAs(grant.Inactive, issued()), fresh(), grant.Unknown, issued(), false, grant.NoObservation},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := test.before.Learn(test.next, test.mode, test.sent, test.reported); got != test.want {
+			if got := test.before.Observe(test.next, test.mode, test.sent, test.reported); got != test.want {
 				t.Errorf("Learn = %v, want %v", got, test.want)
 			}
 		})
@@ -87,7 +87,7 @@ func TestAcceptANewToken(t *testing.T) {
 	sent := issued().Add(50 * time.Minute)
 	before := fresh(refreshable, repeatedUntil(expires()), func(g *grant.Grant) {
 		g.CheckedAt, g.ReissuedAt, g.Failures, g.Scope = issued(), issued(), 2, "old"
-		g.CheckVerdict, g.TriedAt = grant.Dead, issued()
+		g.CheckVerdict, g.TriedAt = grant.Inactive, issued()
 	})
 	token := answered("access-2", sent, time.Hour)
 	token.Scope, token.TokenType, token.ExpiresInMissing = "a b", "", true
@@ -144,7 +144,7 @@ func TestAcceptTheSameToken(t *testing.T) {
 		"half an hour and so on:": {30 * time.Minute, 30 * time.Minute, 30 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := fresh().CheckedAs(grant.Dead, issued()).AskedAs(grant.Dead, issued())
+			before := fresh().CheckedAs(grant.Inactive, issued()).AskedAs(grant.Inactive, issued())
 			want := before
 			want.ExpiresAt, want.RepeatedUntil = expires().Add(test.ends), expires().Add(test.repeated)
 			got := before.Accept(answered("access-1", sent, 10*time.Minute+test.apart))
@@ -244,13 +244,13 @@ func TestNewbornKeepsWhatFencesAndOrders(t *testing.T) {
 		g.Epoch, g.Owner, g.Identity, g.Aliases, g.User = 7, "o", "old", []string{"a"}, "user"
 		g.SecretVersion, g.ConnectionVersion, g.Failures, g.Unpublished = "v7", "c1", 3, []string{"e"}
 		g.Rotates, g.APIURL, g.TenantID, g.Refusals, g.Throttles = true, "https://acme.example", "t", 2, 3
-		g.Refusal, g.CheckVerdict, g.CheckedAt = grant.Refusal{Code: "invalid_grant", Status: 400}, grant.Dead, issued()
+		g.Refusal, g.CheckVerdict, g.CheckedAt = grant.Refusal{Code: "invalid_grant", Status: 400}, grant.Inactive, issued()
 	})
 	want := grant.Grant{
 		Connection: "acme", Version: 41, Epoch: 7, Owner: "o", Identity: "new",
 		RefreshMode: grant.AtEnd, LoginMode: grant.Unknown, Status: grant.StatusOK,
 	}
-	if d := diff(want, before.Newborn("new")); d != "" {
+	if d := diff(want, before.Reset("new")); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

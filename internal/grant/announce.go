@@ -17,7 +17,7 @@ var soon = [...]float64{0.035, 0.10, 0.25} //nolint:gochecknoglobals // a consta
 // NeedsSomebody reports whether the grant waits for a person or an operator who
 // has to be told; or will, because the login that is to replace its refresh
 // token is refused while that still serves.
-func (g Grant) NeedsSomebody() bool {
+func (g Grant) NeedsOperator() bool {
 	switch g.Status {
 	case StatusReauthorize, StatusCredentialsRejected, StatusMFARequired:
 		return true
@@ -35,12 +35,12 @@ func (g Grant) NeedsSomebody() bool {
 // showed that all is well.
 func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 	switch {
-	case g.NeedsSomebody():
+	case g.NeedsOperator():
 		if before.Status != g.Status || !recently(g.WarnedAt, now, announceEvery) {
 			g.WarnedAt = now
 			return g.WithEvent(g.needed())
 		}
-	case before.NeedsSomebody() && g.Status == StatusOK &&
+	case before.NeedsOperator() && g.Status == StatusOK &&
 		(g.HasToken() || person && g.HasRefreshToken() || g.Relogin == ReloginRevoke):
 		g.WarnedAt = time.Time{}
 		return g.WithEvent(Recovered)
@@ -133,9 +133,9 @@ func (g Grant) stillTrue(t EventType, now time.Time) bool {
 		return g.Status == StatusReauthorize
 	case CredentialsRejected:
 		// A login that is to replace the refresh token stays refused during an outage.
-		return g.NeedsSomebody() && g.needed() == t || g.Status == StatusFailing && g.Relogin != ""
+		return g.NeedsOperator() && g.needed() == t || g.Status == StatusFailing && g.Relogin != ""
 	case Recovered:
-		return !g.NeedsSomebody()
+		return !g.NeedsOperator()
 	case ReauthorizationSoon:
 		g.WarnedAt = time.Time{}
 		return g.soonAgain(now)

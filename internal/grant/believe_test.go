@@ -91,8 +91,8 @@ func TestADoubtedTokenServesAndIsDue(t *testing.T) {
 		g.LoginMode = mode
 		moveToken(&g, time.Hour)
 		g = g.Believed(now)
-		if !g.Living(now) || g.Due().After(now) || !g.EarlyWindow(now) {
-			t.Errorf("%s: living %v, due %v, early window %v; want it served and renewed", mode, g.Living(now), g.Due(), g.EarlyWindow(now))
+		if !g.Valid(now) || g.Due().After(now) || !g.EarlyWindow(now) {
+			t.Errorf("%s: living %v, due %v, early window %v; want it served and renewed", mode, g.Valid(now), g.Due(), g.EarlyWindow(now))
 		}
 		for _, s := range append(waitings(), grant.StatusPaused) {
 			if fresh(status(s), func(g *grant.Grant) { g.Doubted = true }).EarlyWindow(now) {

@@ -11,9 +11,9 @@ const (
 	// Unchecked: it was never checked.
 	Unchecked Verdict = ""
 	// Alive: the server accepts it.
-	Alive Verdict = "alive"
+	Active Verdict = "alive"
 	// Dead: the server says that it is invalid. Such a token counts as ended.
-	Dead Verdict = "dead"
+	Inactive Verdict = "dead"
 	// Unclear: the server said neither, as the framework's default does, where
 	// nobody may check a token.
 	Unclear Verdict = "unclear"
@@ -52,7 +52,7 @@ func (g Grant) Asking(now time.Time) bool {
 
 // foundDead reports whether the token counts as ended, because the server calls
 // it invalid and has not given it again.
-func (g Grant) foundDead() bool { return g.CheckVerdict == Dead && g.ReissuedAt.IsZero() }
+func (g Grant) foundDead() bool { return g.CheckVerdict == Inactive && g.ReissuedAt.IsZero() }
 
 // Checkable reports whether a reported token may be checked: once per
 // CheckEvery, whichever token it was; not for a while after the server gave it
@@ -69,10 +69,10 @@ func (g Grant) Checkable(now time.Time) bool {
 func (g Grant) reissued(now time.Time) bool { return recently(g.ReissuedAt, now, AskEvery) }
 
 // FoundAlive reports whether the server took the token for valid a moment ago.
-func (g Grant) FoundAlive(now time.Time) bool {
-	return g.CheckVerdict == Alive && (recently(g.CheckedAt, now, CheckEvery) || g.reissued(now))
+func (g Grant) FoundActive(now time.Time) bool {
+	return g.CheckVerdict == Active && (recently(g.CheckedAt, now, CheckEvery) || g.reissued(now))
 }
 
 // Reissued reports whether the server insisted a while ago on a token that it
 // calls invalid.
-func (g Grant) Reissued(now time.Time) bool { return g.CheckVerdict == Dead && g.reissued(now) }
+func (g Grant) Reissued(now time.Time) bool { return g.CheckVerdict == Inactive && g.reissued(now) }

@@ -16,7 +16,7 @@ type said struct{ Living, Checkable, FoundAlive, Reissued bool }
 
 func (s said) of(t *testing.T, g grant.Grant, now time.Time) {
 	t.Helper()
-	got := said{g.Living(now), g.Checkable(now), g.FoundAlive(now), g.Reissued(now)}
+	got := said{g.Valid(now), g.Checkable(now), g.FoundActive(now), g.Reissued(now)}
 	if diff := cmp.Diff(s, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -36,30 +36,30 @@ func TestChecks(t *testing.T) {
 		"never checked":                              {grant.Unchecked, 0, 0, checkable},
 		"the one before was checked just now":        {grant.Unchecked, 1, 0, nothing},
 		"the one before was checked 30 s ago":        {grant.Unchecked, 30 * s, 0, checkable},
-		"alive just now":                             {grant.Alive, 1, 0, alive},
-		"alive not quite 30 s ago":                   {grant.Alive, 30*s - 1, 0, alive},
-		"alive 30 s ago":                             {grant.Alive, 30 * s, 0, checkable},
-		"alive by a clock that is fast":              {grant.Alive, -30 * s, 0, alive},
-		"alive by a clock that is broken":            {grant.Alive, -30*s - 1, 0, checkable},
-		"dead just now":                              {grant.Dead, 1, 0, dead},
-		"dead not quite 30 s ago":                    {grant.Dead, 30*s - 1, 0, dead},
-		"dead 30 s ago":                              {grant.Dead, 30 * s, 0, deadCheckable},
-		"dead long ago":                              {grant.Dead, 50 * m, 0, deadCheckable},
-		"dead by a clock that is broken":             {grant.Dead, -day, 0, deadCheckable},
+		"alive just now":                             {grant.Active, 1, 0, alive},
+		"alive not quite 30 s ago":                   {grant.Active, 30*s - 1, 0, alive},
+		"alive 30 s ago":                             {grant.Active, 30 * s, 0, checkable},
+		"alive by a clock that is fast":              {grant.Active, -30 * s, 0, alive},
+		"alive by a clock that is broken":            {grant.Active, -30*s - 1, 0, checkable},
+		"dead just now":                              {grant.Inactive, 1, 0, dead},
+		"dead not quite 30 s ago":                    {grant.Inactive, 30*s - 1, 0, dead},
+		"dead 30 s ago":                              {grant.Inactive, 30 * s, 0, deadCheckable},
+		"dead long ago":                              {grant.Inactive, 50 * m, 0, deadCheckable},
+		"dead by a clock that is broken":             {grant.Inactive, -day, 0, deadCheckable},
 		"unclear just now":                           {grant.Unclear, 1, 0, nothing},
 		"unclear 30 s ago":                           {grant.Unclear, 30 * s, 0, nothing},
 		"unclear not quite 5 min ago":                {grant.Unclear, 5*m - 1, 0, nothing},
 		"unclear 5 min ago":                          {grant.Unclear, 5 * m, 0, checkable},
 		"unclear by a clock that is broken":          {grant.Unclear, -5*m - 1, 0, checkable},
-		"dead, given again just now":                 {grant.Dead, s, s, reissued},
-		"dead, given again not quite 5 min ago":      {grant.Dead, 5 * m, 5*m - 1, reissued},
-		"dead, given again 5 min ago":                {grant.Dead, 5 * m, 5 * m, checkable},
-		"dead, given again by a fast clock":          {grant.Dead, m, -5 * m, reissued},
-		"dead, given again by a broken clock":        {grant.Dead, m, -5*m - 1, checkable},
-		"unclear, given again just now":              {grant.Alive, s, s, alive},
-		"unclear, given again 30 s ago":              {grant.Alive, 31 * s, 30 * s, alive},
-		"unclear, given again not quite 5 min ago":   {grant.Alive, 5 * m, 5*m - 1, alive},
-		"unclear, given again 5 min ago":             {grant.Alive, 5 * m, 5 * m, checkable},
+		"dead, given again just now":                 {grant.Inactive, s, s, reissued},
+		"dead, given again not quite 5 min ago":      {grant.Inactive, 5 * m, 5*m - 1, reissued},
+		"dead, given again 5 min ago":                {grant.Inactive, 5 * m, 5 * m, checkable},
+		"dead, given again by a fast clock":          {grant.Inactive, m, -5 * m, reissued},
+		"dead, given again by a broken clock":        {grant.Inactive, m, -5*m - 1, checkable},
+		"unclear, given again just now":              {grant.Active, s, s, alive},
+		"unclear, given again 30 s ago":              {grant.Active, 31 * s, 30 * s, alive},
+		"unclear, given again not quite 5 min ago":   {grant.Active, 5 * m, 5*m - 1, alive},
+		"unclear, given again 5 min ago":             {grant.Active, 5 * m, 5 * m, checkable},
 		"a verdict of the future, checked just now":  {"from_the_future", 1, 0, nothing},
 		"a verdict of the future, checked 30 s ago:": {"from_the_future", 30 * s, 0, checkable},
 	} {
@@ -82,7 +82,7 @@ func TestChecks(t *testing.T) {
 func TestCheckedAs(t *testing.T) {
 	now := issued().Add(10 * time.Minute)
 	for name, before := range checkedBefore(now) {
-		for _, verdict := range []grant.Verdict{grant.Alive, grant.Dead, grant.Unclear} {
+		for _, verdict := range []grant.Verdict{grant.Active, grant.Inactive, grant.Unclear} {
 			t.Run(fmt.Sprint(name, ", then ", verdict), func(t *testing.T) {
 				want := before
 				want.CheckedAt, want.CheckVerdict, want.ReissuedAt = now, verdict, time.Time{}
@@ -108,10 +108,10 @@ func checkedBefore(now time.Time) map[string]grant.Grant {
 		"failed in this very moment":  fresh(status(grant.StatusFailing), tried(now)),
 		"failed by a clock that runs": fresh(status(grant.StatusFailing), tried(now.Add(time.Second))),
 		"rejected":                    fresh(status(grant.StatusCredentialsRejected), tried(now.Add(-10*time.Minute))),
-		"found alive a minute ago":    fresh().CheckedAs(grant.Alive, now.Add(-time.Minute)),
-		"found dead a minute ago":     fresh().CheckedAs(grant.Dead, now.Add(-time.Minute)),
+		"found alive a minute ago":    fresh().CheckedAs(grant.Active, now.Add(-time.Minute)),
+		"found dead a minute ago":     fresh().CheckedAs(grant.Inactive, now.Add(-time.Minute)),
 		"unclear a minute ago":        fresh().CheckedAs(grant.Unclear, now.Add(-time.Minute)),
-		"given again a while ago":     fresh().CheckedAs(grant.Dead, now.Add(-10*time.Minute)).AskedAs(grant.Dead, now.Add(-10*time.Minute)),
+		"given again a while ago":     fresh().CheckedAs(grant.Inactive, now.Add(-10*time.Minute)).AskedAs(grant.Inactive, now.Add(-10*time.Minute)),
 	}
 }
 
@@ -129,7 +129,7 @@ func TestWhatACheckSaidStands(t *testing.T) {
 			return g.Refused(now).Failed(grant.StatusCredentialsRejected, e, now, 0, 0)
 		},
 		"a person is needed": func(g grant.Grant) grant.Grant { return g.Failed(grant.StatusReauthorize, e, now, 0, 0) },
-		"a look":             func(g grant.Grant) grant.Grant { return g.Looked(now) },
+		"a look":             func(g grant.Grant) grant.Grant { return g.LookedAt(now) },
 		"a postponement": func(g grant.Grant) grant.Grant {
 			return g.Postponed(apierr.Limited(time.Second), now.Add(time.Second))
 		},
@@ -139,7 +139,7 @@ func TestWhatACheckSaidStands(t *testing.T) {
 		},
 	}
 	verdicts := map[grant.Verdict]said{
-		grant.Alive: {Living: true, FoundAlive: true}, grant.Dead: {}, grant.Unclear: {Living: true},
+		grant.Active: {Living: true, FoundAlive: true}, grant.Inactive: {}, grant.Unclear: {Living: true},
 	}
 	for name, before := range checkedBefore(now) {
 		for verdict, want := range verdicts {
@@ -159,8 +159,8 @@ func TestWhatACheckSaysOfTheNextToken(t *testing.T) {
 		checkable time.Duration // after the check
 	}{
 		grant.Unchecked: {grant.Unchecked, 30 * time.Second},
-		grant.Alive:     {grant.Unchecked, 30 * time.Second},
-		grant.Dead:      {grant.Unchecked, 30 * time.Second},
+		grant.Active:     {grant.Unchecked, 30 * time.Second},
+		grant.Inactive:      {grant.Unchecked, 30 * time.Second},
 		grant.Unclear:   {grant.Unclear, 5 * time.Minute},
 	} {
 		for _, again := range []bool{false, true} {
@@ -193,13 +193,13 @@ func TestWhatACheckSaysOfTheNextToken(t *testing.T) {
 func TestATokenFoundDead(t *testing.T) {
 	now := issued().Add(10 * time.Minute)
 	due := expires().Add(-3 * time.Minute)
-	dead := func(changes ...func(*grant.Grant)) grant.Grant { return fresh(changes...).CheckedAs(grant.Dead, now) }
+	dead := func(changes ...func(*grant.Grant)) grant.Grant { return fresh(changes...).CheckedAs(grant.Inactive, now) }
 	for name, test := range map[string]struct {
 		grant  grant.Grant
 		living bool
 		due    time.Time
 	}{
-		"alive":                      {fresh().CheckedAs(grant.Alive, now), true, due},
+		"alive":                      {fresh().CheckedAs(grant.Active, now), true, due},
 		"unclear":                    {fresh().CheckedAs(grant.Unclear, now), true, due},
 		"dead":                       {dead(), false, time.Time{}},
 		"dead, overlapping":          {dead(mode(grant.Overlap)), false, time.Time{}},
@@ -209,12 +209,12 @@ func TestATokenFoundDead(t *testing.T) {
 		"dead, a login comes next":   {dead(relogin(grant.ReloginDue)), false, time.Time{}},
 		"dead, a retry lies ahead":   {dead(retryAt(now.Add(time.Minute))), false, now.Add(time.Minute)},
 		"dead, rejected":             {dead(status(grant.StatusCredentialsRejected), retryAt(now.Add(time.Minute))), false, now.Add(time.Minute)},
-		"dead, given again":          {dead().AskedAs(grant.Dead, now), true, due},
-		"unclear, given again":       {fresh().CheckedAs(grant.Unclear, now).AskedAs(grant.Alive, now), true, due},
-		"dead, given again, dead":    {dead().AskedAs(grant.Dead, now).CheckedAs(grant.Dead, now), false, time.Time{}},
+		"dead, given again":          {dead().AskedAs(grant.Inactive, now), true, due},
+		"unclear, given again":       {fresh().CheckedAs(grant.Unclear, now).AskedAs(grant.Active, now), true, due},
+		"dead, given again, dead":    {dead().AskedAs(grant.Inactive, now).CheckedAs(grant.Inactive, now), false, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := test.grant.Living(now); got != test.living {
+			if got := test.grant.Valid(now); got != test.living {
 				t.Errorf("Living = %v, want %v", got, test.living)
 			}
 			if got := test.grant.Due(); !got.Equal(test.due) {
@@ -244,12 +244,12 @@ func TestAsking(t *testing.T) {
 		"unclear by a clock ahead":     {unclear, -time.Second, true},
 		"unclear, not quite 30 s":      {unclear, 30*time.Second - 1, true},
 		"unclear for 30 s":             {unclear, 30 * time.Second, false},
-		"the same token":               {unclear.AskedAs(grant.Alive, now), time.Second, false},
+		"the same token":               {unclear.AskedAs(grant.Active, now), time.Second, false},
 		"a new token":                  {unclear.Accept(answered("access-2", now, time.Hour)), time.Second, false},
 		"a new token, and another one": {unclear.Accept(answered("access-2", now, time.Hour)).Accept(answered("access-3", now, time.Hour)), time.Second, false},
 		"never checked":                {fresh(), time.Second, false},
-		"alive":                        {fresh().CheckedAs(grant.Alive, now), time.Second, false},
-		"dead":                         {fresh().CheckedAs(grant.Dead, now), time.Second, false},
+		"alive":                        {fresh().CheckedAs(grant.Active, now), time.Second, false},
+		"dead":                         {fresh().CheckedAs(grant.Inactive, now), time.Second, false},
 	} {
 		if got := test.grant.Asking(now.Add(test.after)); got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)

@@ -287,7 +287,7 @@ func (r RefreshToken) Fingerprint() string {
 // Vault keeps refresh tokens, each change as a new version. All methods are
 // safe for concurrent use. A failure is a apierr.Error of type
 // StoreUnavailable; one that matches ErrUnreadable too is about what is stored.
-type Vault interface {
+type RefreshTokenStore interface {
 	// Current returns the newest version, or ErrNotFound if there is none.
 	Current(ctx context.Context, name string) (RefreshToken, error)
 	// Version returns one version, or ErrNotFound if it is not there: it was

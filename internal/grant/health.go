@@ -100,7 +100,7 @@ func (g Grant) Postponed(e *apierr.Error, until time.Time) Grant {
 }
 
 // Looked is a waiting grant that was looked at and found waiting still.
-func (g Grant) Looked(now time.Time) Grant {
+func (g Grant) LookedAt(now time.Time) Grant {
 	g.RetryAt = now.Add(min(LookEvery, g.tryEvery()))
 	return g
 }
@@ -145,7 +145,7 @@ func unknownConnection() *apierr.Error {
 
 // Gone is what is left of a connection whose secret is missing: enough to
 // fence old writers and to answer callers for a minute.
-func (g Grant) Gone(now time.Time) Grant {
+func (g Grant) Deleted(now time.Time) Grant {
 	return Grant{
 		Connection: g.Connection,
 		Epoch:      g.Epoch,
@@ -189,13 +189,13 @@ func (g Grant) Error(now time.Time) *apierr.Error {
 	case StatusUnknown:
 		return unknownConnection()
 	default:
-		return g.Last(now)
+		return g.LastFailure(now)
 	}
 }
 
 // Last is what the last renewal ended with, whatever the status; nil if that
 // was well.
-func (g Grant) Last(now time.Time) *apierr.Error {
+func (g Grant) LastFailure(now time.Time) *apierr.Error {
 	switch g.LastError {
 	case "":
 		return nil

@@ -165,7 +165,7 @@ func TestHealthy(t *testing.T) {
 		g.Refusals, g.Throttles = 2, 1
 		g.Refusal = grant.Refusal{Code: "invalid_client", Status: 401, Description: "Bad client credentials"}
 	})
-	for _, verdict := range []grant.Verdict{grant.Unchecked, grant.Alive, grant.Dead, grant.Unclear} {
+	for _, verdict := range []grant.Verdict{grant.Unchecked, grant.Active, grant.Inactive, grant.Unclear} {
 		checked := func(g *grant.Grant) { g.CheckVerdict, g.CheckedAt, g.ReissuedAt = verdict, issued(), issued().Add(ms) }
 		want := fresh(refreshable, checked)
 		checked(&before)
@@ -232,7 +232,7 @@ func TestLookedMovesTheNextLook(t *testing.T) {
 	before := fresh(status(grant.StatusReauthorize), func(g *grant.Grant) { g.Failures, g.TriedAt = 2, issued() })
 	want := before
 	want.RetryAt = issued().Add(5 * time.Minute)
-	if d := diff(want, before.Looked(issued())); d != "" {
+	if d := diff(want, before.LookedAt(issued())); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
@@ -259,15 +259,15 @@ func TestIndexed(t *testing.T) {
 		"healthy":                        {fresh(), grant.ShardDue, due},
 		"overdue stays overdue":          {fresh(life(time.Second)), grant.ShardDue, issued().Add(950 * ms)},
 		"no token":                       {fresh(withoutToken), grant.ShardDue, now},
-		"found dead":                     {fresh().CheckedAs(grant.Dead, issued()), grant.ShardDue, now},
-		"found dead, a retry ahead":      {fresh(retryAt(expires())).CheckedAs(grant.Dead, issued()), grant.ShardDue, expires()},
+		"found dead":                     {fresh().CheckedAs(grant.Inactive, issued()), grant.ShardDue, now},
+		"found dead, a retry ahead":      {fresh(retryAt(expires())).CheckedAs(grant.Inactive, issued()), grant.ShardDue, expires()},
 		"failing":                        {fresh(status(grant.StatusFailing), retryAt(expires())), grant.ShardDue, expires()},
 		"token limit":                    {fresh(status(grant.StatusTokenLimit), retryAt(expires())), grant.ShardDue, expires()},
 		"rejected":                       {fresh(status(grant.StatusCredentialsRejected), retryAt(now.Add(5*time.Minute))), grant.ShardWaiting, now.Add(5 * time.Minute)},
 		"rejected, never looked at":      {fresh(status(grant.StatusMFARequired)), grant.ShardWaiting, now},
 		"paused":                         {fresh(status(grant.StatusPaused)), "", time.Time{}},
 		"paused, an event to send":       {fresh(status(grant.StatusPaused), event), "", time.Time{}},
-		"unknown":                        {fresh().Gone(now), "", time.Time{}},
+		"unknown":                        {fresh().Deleted(now), "", time.Time{}},
 		"an event to send":               {fresh(event), grant.ShardDue, now},
 		"rejected, with an event":        {fresh(status(grant.StatusReauthorize), retryAt(now.Add(time.Minute)), event), grant.ShardWaiting, now},
 		"an event to send later":         {fresh(sendAt(now.Add(time.Minute))), grant.ShardDue, now.Add(time.Minute)},
@@ -313,7 +313,7 @@ func TestError(t *testing.T) {
 		"limited, until before":      {fresh(last(apierr.RateLimited, ""), retryAt(now.Add(-time.Hour))), "RateLimited: retry after 1 s"},
 		"paused":                     {fresh(status(grant.StatusPaused)), "ConnectionPaused: an operator paused this connection"},
 		"paused, after an error":     {fresh(status(grant.StatusPaused), last(apierr.ReltioUnavailable, "m")), "ConnectionPaused: an operator paused this connection"},
-		"unknown":                    {fresh().Gone(now), "UnknownConnection: no connection has this name"},
+		"unknown":                    {fresh().Deleted(now), "UnknownConnection: no connection has this name"},
 		"an error without a message": {fresh(last(apierr.StoreUnavailable, "")), "StoreUnavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestSecretMissing(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 			// The token serves on, and nothing asks Reltio before the second look.
-			if got.HasToken() && !got.Living(now) {
+			if got.HasToken() && !got.Valid(now) {
 				t.Error("the token is not served")
 			}
 			if at := now.Add(time.Minute); !got.Due().Equal(at) || got.EarlyWindow(at.Add(-ms)) {
@@ -122,7 +122,7 @@ func TestASecretThatWasAwayForAMoment(t *testing.T) {
 // What is believed to be gone is unknown, and forgets that it was missed.
 func TestGoneAfterItWasMissed(t *testing.T) {
 	before := fresh(refreshable, missed(issued()), func(g *grant.Grant) { g.TokenMissingAt = issued() })
-	if d := diff(fresh(refreshable).Gone(issued()), before.Gone(issued())); d != "" {
+	if d := diff(fresh(refreshable).Deleted(issued()), before.Deleted(issued())); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
@@ -150,7 +150,7 @@ func TestGoneLeavesWhatFencesAndAnswers(t *testing.T) {
 		Connection: "acme", Version: 41, Epoch: 7, Owner: "o", Status: grant.StatusUnknown,
 		RetryAt: issued().Add(time.Minute), TTL: issued().Add(day),
 	}
-	if d := diff(want, before.Gone(issued())); d != "" {
+	if d := diff(want, before.Deleted(issued())); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

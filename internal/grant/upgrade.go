@@ -18,12 +18,12 @@ func (g Grant) Upgraded() Grant {
 	}
 	switch {
 	case !g.ReissuedAt.IsZero(): // only one that was found dead
-		g.CheckVerdict = Dead
+		g.CheckVerdict = Inactive
 	case g.CheckedAt.IsZero() || g.TriedAt.After(g.CheckedAt):
 	case g.TriedAt.Equal(g.CheckedAt):
-		g.CheckVerdict = Dead
+		g.CheckVerdict = Inactive
 	default:
-		g.CheckVerdict = Alive
+		g.CheckVerdict = Active
 	}
 	// A user's refusals are counted with its account.
 	if g.Failures > 0 && strings.HasPrefix(g.LastErrorMessage, "Reltio refused the client") {

@@ -20,17 +20,17 @@ func TestUpgradedVerdict(t *testing.T) {
 	}{
 		"never checked":                            {0, 0, 0, grant.Unchecked, false},
 		"never checked, tried":                     {0, m, 0, grant.Unchecked, false},
-		"alive":                                    {m, 0, 0, grant.Alive, false},
-		"alive, tried before":                      {m, m + ms, 0, grant.Alive, false},
-		"dead":                                     {m, m, 0, grant.Dead, false},
+		"alive":                                    {m, 0, 0, grant.Active, false},
+		"alive, tried before":                      {m, m + ms, 0, grant.Active, false},
+		"dead":                                     {m, m, 0, grant.Inactive, false},
 		"undecided, or another token":              {m, m - ms, 0, grant.Unchecked, false},
 		"failed since":                             {m, s, 0, grant.Unchecked, false},
-		"given again in the check's own moment":    {m, m, m, grant.Dead, true},
-		"given again":                              {m, m, m - s, grant.Dead, true},
-		"given again, failed since":                {m, s, m - s, grant.Dead, true},
-		"given again long ago":                     {20 * m, 20 * m, 19 * m, grant.Dead, true},
-		"given again long ago, alive now":          {s, 0, 20 * m, grant.Alive, false},
-		"given again long ago, dead now":           {s, s, 20 * m, grant.Dead, false},
+		"given again in the check's own moment":    {m, m, m, grant.Inactive, true},
+		"given again":                              {m, m, m - s, grant.Inactive, true},
+		"given again, failed since":                {m, s, m - s, grant.Inactive, true},
+		"given again long ago":                     {20 * m, 20 * m, 19 * m, grant.Inactive, true},
+		"given again long ago, alive now":          {s, 0, 20 * m, grant.Active, false},
+		"given again long ago, dead now":           {s, s, 20 * m, grant.Inactive, false},
 		"given again long ago, undecided now":      {s, s - ms, 20 * m, grant.Unchecked, false},
 		"given again long ago, refused since then": {15 * m, m, 20 * m, grant.Unchecked, false},
 	} {
@@ -53,7 +53,7 @@ func TestUpgradedVerdict(t *testing.T) {
 			if d := diff(want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
-			if living := test.want != grant.Dead || test.again; got.Living(now) != living {
+			if living := test.want != grant.Inactive || test.again; got.Valid(now) != living {
 				t.Errorf("Living = %v, want %v", !living, living)
 			}
 		})

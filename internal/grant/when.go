@@ -64,7 +64,7 @@ func (g Grant) HasRefreshToken() bool { return g.RefreshFingerprint != "" }
 
 // Living reports whether the token can be handed out at now: its deadline has
 // not passed, and it was not found dead.
-func (g Grant) Living(now time.Time) bool { return g.Unexpired(now) && !g.foundDead() }
+func (g Grant) Valid(now time.Time) bool { return g.Unexpired(now) && !g.foundDead() }
 
 // Unexpired reports whether the token's deadline has not passed, whatever a
 // check said.
@@ -139,18 +139,18 @@ func (g Grant) afterEnd() time.Time {
 // asks for its renewal on the way: only where asking early gives something.
 func (g Grant) EarlyWindow(now time.Time) bool {
 	if g.Doubted {
-		return g.Living(now) && !g.Retrying(now) && !g.Waiting() && g.Status != StatusPaused
+		return g.Valid(now) && !g.Retrying(now) && !g.Waiting() && g.Status != StatusPaused
 	}
 	if g.Mode() == AtEnd || g.Relogin != "" || !g.RepeatedUntil.IsZero() || g.Waiting() || g.Status == StatusPaused {
 		return false
 	}
-	return g.Living(now) && !g.Retrying(now) && !g.Due().After(now)
+	return g.Valid(now) && !g.Retrying(now) && !g.Due().After(now)
 }
 
 // LivesUp reports whether a caller that needs more life than is left may have
 // the token renewed before it is due: only where the old one lives on, and not
 // a token that is still young, or that came again instead of a new one.
-func (g Grant) LivesUp(now time.Time, need time.Duration) bool {
+func (g Grant) UsedHalf(now time.Time, need time.Duration) bool {
 	left := g.ExpiresAt.Sub(now)
 	return g.HasToken() && left < need && left < g.Life()/2 && g.Mode() == Overlap && g.Relogin == "" &&
 		g.RepeatedUntil.IsZero() && !g.Retrying(now) && !g.Waiting() && g.Status != StatusPaused

@@ -151,7 +151,7 @@ func TestLiving(t *testing.T) {
 		"nothing at all":          {grant.Grant{}, issued(), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := test.grant.Living(test.now); got != test.want {
+			if got := test.grant.Valid(test.now); got != test.want {
 				t.Errorf("Living = %v, want %v", got, test.want)
 			}
 		})
@@ -186,7 +186,7 @@ func TestEarlyWindow(t *testing.T) {
 		"a refresh, unknown":              {fresh(refreshable), due, false},
 		"a refresh, whatever logins do":   {fresh(refreshable, mode(grant.Overlap)), expires().Add(-time.Second), false},
 		"an overlapping refresh":          {fresh(refreshable, refreshMode(grant.Overlap)), due, true},
-		"found dead":                      {fresh().CheckedAs(grant.Dead, due), due, false},
+		"found dead":                      {fresh().CheckedAs(grant.Inactive, due), due, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.grant.EarlyWindow(test.now); got != test.want {
@@ -226,7 +226,7 @@ func TestLivesUp(t *testing.T) {
 		"a refresh, unknown":         {fresh(refreshable, mode(grant.Overlap)), half.Add(time.Minute), time.Hour, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := test.grant.LivesUp(test.now, test.need); got != test.want {
+			if got := test.grant.UsedHalf(test.now, test.need); got != test.want {
 				t.Errorf("LivesUp = %v, want %v", got, test.want)
 			}
 		})
@@ -289,7 +289,7 @@ func TestTryDue(t *testing.T) {
 				}
 			}
 			look := issued().Add(min(5*m, test.every))
-			if got := g.Looked(issued()).RetryAt; !got.Equal(look) {
+			if got := g.LookedAt(issued()).RetryAt; !got.Equal(look) {
 				t.Errorf("next look %v, want %v", got, look)
 			}
 			failed := g.Failed(g.Status, e, issued(), 0, 0.9)
@@ -310,7 +310,7 @@ func TestASecondFactorIsNotTriedByItself(t *testing.T) {
 		}
 		g = g.Failed(grant.StatusMFARequired, apierr.New(apierr.MFARequired, "m"), issued(), 0, 0)
 		for _, later := range []time.Duration{0, time.Minute, time.Hour, day, 1000 * day, -1000 * day} {
-			if g.TryDue(issued().Add(later)) || g.Looked(issued()).TryDue(issued().Add(later)) {
+			if g.TryDue(issued().Add(later)) || g.LookedAt(issued()).TryDue(issued().Add(later)) {
 				t.Errorf("tried again %v later", later)
 			}
 		}

@@ -55,7 +55,7 @@ func TestAnAnswerHasItsElevenKeys(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
 		}
-		if !w.server.Alive(reltioauth.NewSecret(token)) {
+		if !w.server.Valid(reltioauth.NewSecret(token)) {
 			t.Error("it is not Reltio's token")
 		}
 	})

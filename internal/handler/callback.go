@@ -77,7 +77,7 @@ type reply struct {
 func (h *Callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := h.Now()
 	ctx := r.Context()
-	v := &visit{Callback: h, request: r, at: gatewayOf(ctx), reference: newReference()}
+	v := &exchange{Callback: h, request: r, at: gatewayOf(ctx), reference: newReference()}
 	a := reply{}
 	err := h.Log.Guard(ctx, "", func() (err error) {
 		a, err = v.answer(ctx)
@@ -128,7 +128,7 @@ func newReference() string {
 }
 
 // visit is one request on its way to a reply.
-type visit struct {
+type exchange struct {
 	*Callback
 	request *http.Request
 	// at is where API Gateway says that this is.
@@ -137,7 +137,7 @@ type visit struct {
 }
 
 // answer finds the route and checks what all routes have in common.
-func (v *visit) answer(ctx context.Context) (reply, error) {
+func (v *exchange) answer(ctx context.Context) (reply, error) {
 	route := v.route()
 	switch {
 	case len(v.request.URL.RawQuery) > maxQuery:
@@ -163,7 +163,7 @@ func (v *visit) answer(ctx context.Context) (reply, error) {
 
 // route is the path without the stage, or BaseURL's path, before it; empty if
 // there is no such page.
-func (v *visit) route() string {
+func (v *exchange) route() string {
 	path := v.request.URL.Path
 	for _, before := range []string{"", v.at.stagePath(), pathOf(v.BaseURL)} {
 		rest, ok := strings.CutPrefix(path, before)
@@ -179,7 +179,7 @@ func (v *visit) route() string {
 }
 
 // base is where this is reached: scheme, host and path.
-func (v *visit) base() (string, error) {
+func (v *exchange) base() (string, error) {
 	if v.BaseURL != "" {
 		return v.BaseURL, nil
 	}
@@ -190,7 +190,7 @@ func (v *visit) base() (string, error) {
 }
 
 // here is the path of a page of ours, as a browser asks for it.
-func (v *visit) here(path string) string {
+func (v *exchange) here(path string) string {
 	if v.BaseURL != "" {
 		return pathOf(v.BaseURL) + path
 	}
@@ -207,14 +207,14 @@ func pathOf(base string) string {
 }
 
 // preview answers GET /authorize.
-func (v *visit) preview(ctx context.Context) (reply, error) {
+func (v *exchange) preview(ctx context.Context) (reply, error) {
 	text, ok := invitationOf(v.request.URL.RawQuery)
 	if !ok {
 		return v.failed(pages.Malformed, "")
 	}
 	p, outcome, err := v.Flow.Preview(ctx, text)
 	if outcome != authcode.Done {
-		return v.ended(authcode.Arrival{Outcome: outcome, Connection: p.Connection, Err: err})
+		return v.ended(authcode.CallbackResult{Outcome: outcome, Connection: p.Connection, Err: err})
 	}
 	link := v.here(pathGo)
 	if v.BaseURL != "" {
@@ -228,7 +228,7 @@ func (v *visit) preview(ctx context.Context) (reply, error) {
 }
 
 // begin answers GET /authorize/go.
-func (v *visit) begin(ctx context.Context) (reply, error) {
+func (v *exchange) begin(ctx context.Context) (reply, error) {
 	text, ok := invitationOf(v.request.URL.RawQuery)
 	if !ok {
 		return v.failed(pages.Malformed, "")
@@ -239,7 +239,7 @@ func (v *visit) begin(ctx context.Context) (reply, error) {
 	}
 	d, outcome, err := v.Flow.Begin(ctx, text, base+pathCallback)
 	if outcome != authcode.Done {
-		return v.ended(authcode.Arrival{
+		return v.ended(authcode.CallbackResult{
 			Outcome: outcome, Connection: d.Connection, Version: d.Version, Fingerprint: d.Fingerprint, Err: err,
 		})
 	}
@@ -248,7 +248,7 @@ func (v *visit) begin(ctx context.Context) (reply, error) {
 
 // departing sends a browser to Reltio's login page, bound to the request by a
 // cookie.
-func (v *visit) departing(d authcode.Departure, outcome string) reply {
+func (v *exchange) departing(d authcode.AuthorizationRedirect, outcome string) reply {
 	return reply{
 		status: http.StatusFound, location: d.URL, cookies: departureCookies(v.request, d),
 		outcome: outcome, connection: d.Connection, version: d.Version, fingerprint: d.Fingerprint,
@@ -256,7 +256,7 @@ func (v *visit) departing(d authcode.Departure, outcome string) reply {
 }
 
 // complete answers GET /callback.
-func (v *visit) complete(ctx context.Context) (reply, error) {
+func (v *exchange) complete(ctx context.Context) (reply, error) {
 	cb, ok := callbackOf(v.request.URL.RawQuery)
 	if !ok {
 		return v.failed(pages.Malformed, "")
@@ -269,17 +269,17 @@ func (v *visit) complete(ctx context.Context) (reply, error) {
 }
 
 // ended is the reply to an outcome of the flow, and what the log says of it.
-func (v *visit) ended(a authcode.Arrival) (reply, error) {
+func (v *exchange) ended(a authcode.CallbackResult) (reply, error) {
 	r, err := v.replyTo(a)
 	r.connection, r.version, r.fingerprint = a.Connection, a.Version, a.Fingerprint
 	r.code, r.err = a.ErrorCode, a.Err
 	return r, err
 }
 
-func (v *visit) replyTo(a authcode.Arrival) (reply, error) {
+func (v *exchange) replyTo(a authcode.CallbackResult) (reply, error) {
 	switch a.Outcome {
 	case authcode.Again:
-		return v.departing(a.Departure, string(a.Outcome)), nil
+		return v.departing(a.Redirect, string(a.Outcome)), nil
 	case authcode.Done, authcode.DoneSameToken:
 		return v.finished(a), nil
 	}
@@ -294,7 +294,7 @@ func (v *visit) replyTo(a authcode.Arrival) (reply, error) {
 }
 
 // finished sends the browser away from the address that holds code and state.
-func (v *visit) finished(a authcode.Arrival) reply {
+func (v *exchange) finished(a authcode.CallbackResult) reply {
 	location := v.here(pathDone)
 	if a.Outcome == authcode.DoneSameToken && !a.HoldsUntil.IsZero() {
 		location += "?" + paramUntil + "=" + strconv.FormatInt(a.HoldsUntil.Unix(), 10)
@@ -303,7 +303,7 @@ func (v *visit) finished(a authcode.Arrival) reply {
 }
 
 // done answers GET /done. It knows nothing but its address.
-func (v *visit) done() (reply, error) {
+func (v *exchange) done() (reply, error) {
 	until := untilOf(v.request.URL.RawQuery)
 	r := reply{status: http.StatusOK, outcome: outcomeSeen}
 	var err error
@@ -316,14 +316,14 @@ func (v *visit) done() (reply, error) {
 }
 
 // failed is the page of a failure.
-func (v *visit) failed(name, code string) (reply, error) {
+func (v *exchange) failed(name, code string) (reply, error) {
 	f := pages.FailureOf(name, code)
 	page, err := v.Pages.Failed(f, v.reference)
 	return reply{status: f.Status, page: page, outcome: name}, err
 }
 
 // broken is the reply to a defect.
-func (v *visit) broken(err error) reply {
+func (v *exchange) broken(err error) reply {
 	r, _ := v.failed(pages.Internal, "") // without its page it is still an answer
 	r.err = err
 	return r

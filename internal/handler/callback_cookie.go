@@ -30,7 +30,7 @@ func nameOf(state reltioauth.Secret) string {
 
 // departureCookies are the cookie of a departure, and the end of those that are
 // too many: the first ones that the browser has sent.
-func departureCookies(r *http.Request, d authcode.Departure) []*http.Cookie {
+func departureCookies(r *http.Request, d authcode.AuthorizationRedirect) []*http.Cookie {
 	var held []string
 	for _, c := range r.Cookies() {
 		if cookieName.MatchString(c.Name) && !slices.Contains(held, c.Name) {

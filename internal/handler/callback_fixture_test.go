@@ -75,7 +75,7 @@ func newFront(t testing.TB) *front {
 	f.stores = &flaky{Table: f.table}
 	f.callback = &handler.Callback{
 		Flow: &authcode.Flow{
-			Authorizations: f.stores, Grants: f.stores, Leases: f.table, Budgets: f.table, Connections: f.secrets, Vault: f.secrets, Parking: f.table,
+			AuthRequests: f.stores, Grants: f.stores, Leases: f.table, RateLimits: f.table, Connections: f.secrets, RefreshTokens: f.secrets, Parking: f.table,
 			Hosts: connection.Hosts{"auth.reltio.com:443"}, Now: time.Now, Connect: f.server.Connector(),
 		},
 		Pages: pages.New(), Log: telemetry.New(f.log, 0, time.Now), Now: time.Now,
@@ -121,7 +121,7 @@ func (f *front) known() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.put(grant.Grant{Connection: "acme", Identity: c.Identity(), Status: grant.StatusReauthorize})
+	f.put(grant.Grant{Connection: "acme", Identity: c.IdentityHash(), Status: grant.StatusReauthorize})
 }
 
 // exchanges counts token requests.

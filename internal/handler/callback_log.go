@@ -15,7 +15,7 @@ import (
 )
 
 // log writes the one line of a visit.
-func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) {
+func (h *Callback) log(ctx context.Context, v *exchange, a reply, start time.Time) {
 	attrs := []slog.Attr{
 		slog.String("connection", a.connection),
 		slog.Int64("version", a.version),
@@ -40,7 +40,7 @@ func (h *Callback) log(ctx context.Context, v *visit, a reply, start time.Time) 
 
 // exchangeMetrics are those of the exchange of a code: rotate's, by the same
 // names, since both spend one budget.
-func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
+func exchangeMetrics(a authcode.CallbackResult) []telemetry.Metric {
 	unstored := 0
 	if a.Unkept != nil {
 		unstored = 1
@@ -50,7 +50,7 @@ func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
 		telemetry.Count(telemetry.Throttled, a.Throttled),
 		telemetry.Count(telemetry.RefusedLogins, a.RefusedLogins),
 		telemetry.Count(telemetry.Unstored, unstored),
-		telemetry.Seconds(telemetry.BudgetWaitSeconds, a.BudgetWait),
+		telemetry.Seconds(telemetry.BudgetWaitSeconds, a.RateLimitWait),
 	}
 }
 
@@ -60,7 +60,7 @@ func exchangeMetrics(a authcode.Arrival) []telemetry.Metric {
 // page: anybody can put words into an answer.
 func attrsOfVisit(err error) []slog.Attr {
 	var refused *reltioauth.Error
-	var busy *ratelimit.BusyError
+	var busy *ratelimit.LimitError
 	switch {
 	case errors.As(err, &refused):
 		attrs := []slog.Attr{

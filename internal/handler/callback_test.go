@@ -44,7 +44,7 @@ func TestAPersonConnects(t *testing.T) {
 				}
 				b.get(a.location()).want(http.StatusOK)
 				g, err := f.table.Grant(t.Context(), "acme", grant.Strong)
-				if err != nil || !g.Living(time.Now()) {
+				if err != nil || !g.Valid(time.Now()) {
 					t.Errorf("no token is stored: %v", err)
 				}
 			})

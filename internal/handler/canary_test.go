@@ -114,7 +114,7 @@ var failingPaths = map[string]func(w *world){
 	},
 	"the store fails": func(w *world) {
 		w.both("acme")
-		w.rotate.Renewer.Grants, w.issue.Vendor.Grants = leaky{w.table}, leaky{w.table}
+		w.rotate.Renewer.Grants, w.issue.Issuer.Grants = leaky{w.table}, leaky{w.table}
 		w.both("acme")
 		w.both("other")
 	},
@@ -123,11 +123,11 @@ var failingPaths = map[string]func(w *world){
 		w.both("acme")
 	},
 	"the secrets fail": func(w *world) {
-		w.rotate.Renewer.Connections, w.rotate.Renewer.Vault = &leakySecrets{}, &leakySecrets{}
+		w.rotate.Renewer.Connections, w.rotate.Renewer.RefreshTokens = &leakySecrets{}, &leakySecrets{}
 		w.both("acme")
 	},
 	"a panic": func(w *world) {
-		w.rotate.Renewer.Grants, w.issue.Vendor.Grants = panics{w.table}, panics{w.table}
+		w.rotate.Renewer.Grants, w.issue.Issuer.Grants = panics{w.table}, panics{w.table}
 		w.both("acme")
 	},
 	"a panic with the token in hand": func(w *world) {
@@ -150,9 +150,9 @@ func (w *world) both(name string) {
 
 // forget forgets what the instance remembers, but not its store.
 func (w *world) forget() {
-	grants := w.issue.Vendor.Grants
+	grants := w.issue.Issuer.Grants
 	w.fresh()
-	w.issue.Vendor.Grants = grants
+	w.issue.Issuer.Grants = grants
 }
 
 // fails has Reltio fail so for a while.

@@ -55,14 +55,14 @@ func newWorld(t testing.TB) *world {
 	log := telemetry.New(w.log, 0, time.Now)
 	w.rotate = &handler.Rotate{
 		Renewer: &renewal.Renewer{
-			Grants: w.table, Leases: w.table, Accounts: w.table, Budgets: w.table,
-			Connections: w.secrets, Vault: w.secrets, Parking: w.table,
+			Grants: w.table, Leases: w.table, Lockouts: w.table, RateLimits: w.table,
+			Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.table,
 			Hosts: connection.Hosts{"auth.reltio.com:443"}, Now: time.Now, Connect: w.server.Connector(),
 		},
 		Log: log, Now: time.Now,
 	}
 	w.issue = &handler.Issue{
-		Vendor: &issue.Vendor{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now},
+		Issuer: &issue.Issuer{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now},
 		Log:    log, Now: time.Now,
 	}
 	return w
@@ -104,7 +104,7 @@ const (
 
 // fresh gives issue an instance with nothing cached.
 func (w *world) fresh() {
-	w.issue.Vendor = &issue.Vendor{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
+	w.issue.Issuer = &issue.Issuer{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
 }
 
 // invocation is the context of one, under the given ARN.

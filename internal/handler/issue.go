@@ -24,7 +24,7 @@ const maxMinTTL = 86400
 // Issue answers integrations. All fields are required. It implements
 // lambda.Handler.
 type Issue struct {
-	Vendor *issue.Vendor
+	Issuer *issue.Issuer
 	Log    *telemetry.Log
 	Now    func() time.Time
 }
@@ -40,7 +40,7 @@ func (h *Issue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 			return err
 		}
 		request.Alias = alias(ctx)
-		if answer, err = h.Vendor.Issue(ctx, request); err != nil {
+		if answer, err = h.Issuer.Issue(ctx, request); err != nil {
 			return err
 		}
 		data, err = encode(issueAnswer(answer))

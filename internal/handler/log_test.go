@@ -122,7 +122,7 @@ func (panics) Grant(context.Context, string, grant.Consistency) (grant.Grant, er
 func TestAPanicIsInternal(t *testing.T) {
 	w := newWorld(t)
 	w.connect("acme", byClient)
-	w.issue.Vendor.Grants = panics{w.table}
+	w.issue.Issuer.Grants = panics{w.table}
 	w.rotate.Renewer.Grants = panics{w.table}
 	for message, invoke := range map[string]func(string) ([]byte, error){"issue": w.ask, "rotate": w.tell} {
 		data, err := invoke(`{"connection":"acme"}`)

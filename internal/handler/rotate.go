@@ -256,7 +256,7 @@ func requestMetrics(reports []renewal.Report, now time.Time) []telemetry.Metric 
 		requests += r.TokenRequests
 		throttled += r.Throttled
 		refused += r.RefusedLogins
-		waited += r.BudgetWait
+		waited += r.RateLimitWait
 		if r.Unkept != nil {
 			unstored++
 		}

@@ -130,7 +130,7 @@ func TestErrorsComeOutOfTheLibraryAsTheyAre(t *testing.T) {
 		w := newWorld(t)
 		w.connect("acme", byClient[:len(byClient)-1]+`,"aliases":["team-a"]}`)
 		w.connect("wrong", strings.Replace(byPassword, password, "kanari-wrong", 1))
-		w.issue.Vendor.Grants = panicsFor{w.table}
+		w.issue.Issuer.Grants = panicsFor{w.table}
 		lambda.Start(w.issue)
 		return
 	}

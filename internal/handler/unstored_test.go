@@ -114,7 +114,7 @@ func TestARenewalWhoseRefreshTokenIsNotStored(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				v := &readOnly{Secrets: w.secrets, closed: true}
-				w.rotate.Renewer.Vault = v
+				w.rotate.Renewer.RefreshTokens = v
 				w.connect("acme", byPassword)
 				test.prepare(w, v)
 				w.log.take(t)
@@ -158,7 +158,7 @@ func (w *world) wantNoToken(t *testing.T, name string) {
 func TestASweepWhoseRefreshTokensAreNotStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rotate.Renewer.Vault = &readOnly{Secrets: w.secrets, closed: true}
+		w.rotate.Renewer.RefreshTokens = &readOnly{Secrets: w.secrets, closed: true}
 		for i := range 120 {
 			name := fmt.Sprintf("bad-%03d", i)
 			w.connect(name, `{"grant_type":"client_credentials"}`)
@@ -223,7 +223,7 @@ func TestALoginWhoseRefreshTokenIsNotStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			lobby(t, func(f *front) {
 				v := &readOnly{Secrets: f.secrets, closed: true}
-				f.callback.Flow.Vault = v
+				f.callback.Flow.RefreshTokens = v
 				test.prepare(f, v)
 				f.known()
 				b := f.browser()

@@ -38,7 +38,7 @@ func (c *call) answer() (Answer, error) {
 	if !c.allowed() {
 		return Answer{}, apierr.New(apierr.AccessDenied, "the invoked alias may not have this connection")
 	}
-	if !c.g.Living(now) {
+	if !c.g.Valid(now) {
 		if e := c.g.Error(now); e != nil {
 			return Answer{}, e
 		}
@@ -89,7 +89,7 @@ func (c *call) warnings(now time.Time) []Warning {
 	}
 	add(ExpiresInMissing, c.g.ExpiresInMissing)
 	add(RefreshTokenEndsSoon, c.g.RefreshEndsSoon(now))
-	alive, reissued := c.g.FoundAlive(now), c.g.Reissued(now)
+	alive, reissued := c.g.FoundActive(now), c.g.Reissued(now)
 	add(RejectedTokenIsAlive, c.reported() && alive)
 	add(RejectedTokenReissued, c.reported() && reissued)
 	unsettled := c.reported() && !alive && !reissued && c.g.Status != grant.StatusPaused

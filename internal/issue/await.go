@@ -111,7 +111,7 @@ func (c *call) over() bool {
 	if c.state() != wanting {
 		return true
 	}
-	return c.g.RetryAt.After(c.start) && !c.g.Living(c.now())
+	return c.g.RetryAt.After(c.start) && !c.g.Valid(c.now())
 }
 
 // pause waits for half of d at least, and all of it at most; false if the
@@ -145,7 +145,7 @@ func (c *call) settled(err error) (Answer, error) {
 	if err == nil {
 		return c.answer()
 	}
-	if c.allowed() && c.g.Living(c.now()) {
+	if c.allowed() && c.g.Valid(c.now()) {
 		c.trouble = true
 		return c.answer()
 	}

@@ -97,7 +97,7 @@ func TestPausesAreJittered(t *testing.T) {
 		var ends [2][]time.Duration
 		for i, chance := range []float64{0, 0.999} {
 			v := w.vendor()
-			v.Chance = func() float64 { return chance }
+			v.Rand = func() float64 { return chance }
 			w.store.readTimes()
 			start := time.Now()
 			_, _ = w.issue(v, issue.Request{})

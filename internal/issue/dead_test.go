@@ -205,7 +205,7 @@ func TestACheckIsNotCalledARenewal(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		current := w.must(issue.Request{}).Fingerprint
 		w.alter(func(g *grant.Grant) {
-			*g = g.CheckedAs(grant.Dead, time.Now()).AskedAs(grant.Dead, time.Now())
+			*g = g.CheckedAs(grant.Inactive, time.Now()).AskedAs(grant.Inactive, time.Now())
 		})
 		time.Sleep(6 * time.Minute)
 		a := w.must(issue.Request{RejectedFingerprint: current})

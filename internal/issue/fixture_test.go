@@ -50,8 +50,8 @@ func newWorld(t *testing.T, grantType string) *world {
 		}),
 	}
 	w.rotate = &rotate{renewer: &renewal.Renewer{
-		Grants: w.store, Leases: w.store, Accounts: w.store, Budgets: w.store,
-		Connections: w.secrets, Vault: w.secrets, Parking: w.store,
+		Grants: w.store, Leases: w.store, Lockouts: w.store, RateLimits: w.store,
+		Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.store,
 		Hosts: connection.Hosts{host}, Now: time.Now, Connect: w.server.Connector(),
 	}}
 	if grantType != "" {
@@ -93,12 +93,12 @@ func (w *world) down() {
 func (w *world) up() { w.server.Outage(reltioauthtest.Outage{}) }
 
 // vendor is an execution environment of its own.
-func (w *world) vendor() *issue.Vendor {
-	return &issue.Vendor{Grants: w.store, Leases: w.store, Rotate: w.rotate, Now: time.Now}
+func (w *world) vendor() *issue.Issuer {
+	return &issue.Issuer{Grants: w.store, Leases: w.store, Rotate: w.rotate, Now: time.Now}
 }
 
 // issue asks as an invocation of 25 s does.
-func (w *world) issue(v *issue.Vendor, r issue.Request) (issue.Answer, error) {
+func (w *world) issue(v *issue.Issuer, r issue.Request) (issue.Answer, error) {
 	if r.Connection == "" {
 		r.Connection = acme
 	}

@@ -15,7 +15,7 @@ import (
 
 // fleet are calls on many instances at once; tally counts what they got.
 func fleet(w *world, instances, calls int, r issue.Request) (tokens map[string]int, errs map[apierr.Type]int) {
-	vendors := make([]*issue.Vendor, instances)
+	vendors := make([]*issue.Issuer, instances)
 	for i := range vendors {
 		vendors[i] = w.vendor()
 	}
@@ -121,7 +121,7 @@ func TestAThousandCallersWhileReltioIsDownCauseOneRequestPerBackOff(t *testing.T
 func lastMinutes(t *testing.T, w *world, calls int) (before, after int) {
 	t.Helper()
 	first := w.grant()
-	vendors := make([]*issue.Vendor, 50)
+	vendors := make([]*issue.Issuer, 50)
 	for i := range vendors {
 		vendors[i] = w.vendor()
 	}

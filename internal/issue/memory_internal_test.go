@@ -71,7 +71,7 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestInstantsCarryNoMonotonicReading(t *testing.T) {
-	v := &Vendor{Now: time.Now}
+	v := &Issuer{Now: time.Now}
 	if now := v.now(); now != now.Round(0) { // == sees the monotonic reading
 		t.Errorf("now is %v", now)
 	}

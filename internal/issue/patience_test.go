@@ -39,8 +39,8 @@ func TestTheEndOfPatience(t *testing.T) {
 				}
 				start := time.Now()
 				message := w.refused(issue.Request{}, test.want)
-				if took := time.Since(start); took != issue.Patience {
-					t.Errorf("it took %v, want %v", took, issue.Patience)
+				if took := time.Since(start); took != issue.Timeout {
+					t.Errorf("it took %v, want %v", took, issue.Timeout)
 				}
 				if test.want == apierr.RateLimited && message != "retry after 1 s" {
 					t.Errorf("message %q", message)
@@ -92,8 +92,8 @@ func TestAStoreThatHangsEndsWithTheCallersPatience(t *testing.T) {
 			if c == grant.Strong {
 				want = apierr.ReltioUnavailable // the store answers, only not now
 			}
-			if apierr.Of(err) == nil || apierr.Of(err).Type != want || time.Since(start) > issue.Patience {
-				t.Errorf("error %v after %v, want one within %v", err, time.Since(start), issue.Patience)
+			if apierr.Of(err) == nil || apierr.Of(err).Type != want || time.Since(start) > issue.Timeout {
+				t.Errorf("error %v after %v, want one within %v", err, time.Since(start), issue.Timeout)
 			}
 		}
 	})
@@ -113,7 +113,7 @@ func TestAStoreThatHangsFromTheWinnersReadOn(t *testing.T) {
 			if apierr.Of(err) == nil || apierr.Of(err).Type != apierr.ReltioUnavailable {
 				t.Errorf("error %v, want ReltioUnavailable", err)
 			}
-			most := min(issue.Patience, invocation-time.Second) + 250*time.Millisecond
+			most := min(issue.Timeout, invocation-time.Second) + 250*time.Millisecond
 			if took := time.Since(start); took > most {
 				t.Errorf("of %v it took %v, want at most %v", invocation, took, most)
 			}

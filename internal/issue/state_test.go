@@ -30,7 +30,7 @@ func TestAnAnswer(t *testing.T) {
 		if a = w.must(issue.Request{}); a.ExpiresIn != life-time.Second {
 			t.Errorf("expires_in %v, want it rounded down", a.ExpiresIn)
 		}
-		if !w.server.Alive(a.AccessToken) {
+		if !w.server.Valid(a.AccessToken) {
 			t.Error("it is not Reltio's token")
 		}
 	})
@@ -186,7 +186,7 @@ func TestARefreshTokenNearItsEndIsAWarning(t *testing.T) {
 		w.alter(func(g *grant.Grant) {
 			g.LoggedInAt, g.RefreshExpiresAt = now.Add(-26*24*time.Hour), now.Add(2*24*time.Hour)
 			g.Status, g.ExpiresInMissing = grant.StatusReauthorize, true
-			g.CheckedAt, g.CheckVerdict, g.RetryAt = now, grant.Alive, now.Add(time.Minute)
+			g.CheckedAt, g.CheckVerdict, g.RetryAt = now, grant.Active, now.Add(time.Minute)
 			g.TriedAt = time.Time{}
 		})
 		a := w.must(issue.Request{RejectedFingerprint: w.grant().Fingerprint})

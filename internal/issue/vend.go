@@ -31,7 +31,7 @@ import (
 // The times of a call.
 const (
 	// Patience is how long a caller waits for a token at most.
-	Patience = 20 * time.Second
+	Timeout = 20 * time.Second
 	// spare is left of the invocation to answer.
 	spare = time.Second
 	// leastRead is what the first read is given, however little is left.
@@ -53,14 +53,14 @@ const (
 
 // Vendor hands out tokens. All fields but Chance are required. It is safe for
 // concurrent use.
-type Vendor struct {
+type Issuer struct {
 	Grants grant.Store
 	Leases lease.Store
 	Rotate rotateapi.Function
 	// Now is the clock.
 	Now func() time.Time
 	// Chance gives numbers in [0, 1) for jitter; nil means math/rand.
-	Chance func() float64
+	Rand func() float64
 
 	memory memory
 }
@@ -108,9 +108,9 @@ type Answer struct {
 }
 
 // Issue answers one call.
-func (v *Vendor) Issue(ctx context.Context, r Request) (Answer, error) {
+func (v *Issuer) Issue(ctx context.Context, r Request) (Answer, error) {
 	start := v.now()
-	c := &call{Vendor: v, request: r, start: start, deadline: start.Add(Patience)}
+	c := &call{Issuer: v, request: r, start: start, deadline: start.Add(Timeout)}
 	if end, ok := ctx.Deadline(); ok && end.Add(-spare).Before(c.deadline) {
 		c.deadline = end.Add(-spare).Round(0)
 	}
@@ -119,18 +119,18 @@ func (v *Vendor) Issue(ctx context.Context, r Request) (Answer, error) {
 
 // now is the clock without its monotonic reading: an execution environment may
 // be frozen for hours between two calls, and only wall clocks notice.
-func (v *Vendor) now() time.Time { return v.Now().Round(0) }
+func (v *Issuer) now() time.Time { return v.Now().Round(0) }
 
-func (v *Vendor) chance() float64 {
-	if v.Chance != nil {
-		return v.Chance()
+func (v *Issuer) chance() float64 {
+	if v.Rand != nil {
+		return v.Rand()
 	}
 	return rand.Float64() //nolint:gosec // jitter is no secret
 }
 
 // call is one call under way.
 type call struct {
-	*Vendor
+	*Issuer
 	request  Request
 	start    time.Time
 	deadline time.Time
@@ -175,8 +175,8 @@ func (c *call) run(ctx context.Context) (Answer, error) {
 // fromMemory reports whether a remembered grant answers the call: not one that
 // reports it, or that needs what only a renewal could give.
 func (c *call) fromMemory(g grant.Grant) bool {
-	return c.request.RejectedFingerprint == "" && g.Living(c.start) &&
-		(c.request.MinTTL == 0 || !g.LivesUp(c.start, c.request.MinTTL))
+	return c.request.RejectedFingerprint == "" && g.Valid(c.start) &&
+		(c.request.MinTTL == 0 || !g.UsedHalf(c.start, c.request.MinTTL))
 }
 
 // read reads the grant; one that is not there is an empty one. What is older
@@ -217,7 +217,7 @@ func (c *call) state() state {
 	switch {
 	case !c.allowed():
 		return refused
-	case !c.g.Living(now):
+	case !c.g.Valid(now):
 		if c.g.Status == grant.StatusPaused || c.g.Retrying(now) {
 			return refused
 		}
@@ -227,7 +227,7 @@ func (c *call) state() state {
 		if !idle && (c.g.Checkable(now) || c.g.Asking(now) && !c.holds) {
 			return wanting
 		}
-	case c.request.MinTTL > 0 && c.g.LivesUp(now, c.request.MinTTL):
+	case c.request.MinTTL > 0 && c.g.UsedHalf(now, c.request.MinTTL):
 		return wanting
 	}
 	return served

@@ -42,12 +42,12 @@ func (s *Stack) listenForBrowsers(ctx context.Context) (net.Listener, error) {
 func (s *Stack) newCallback(table *memstore.Table, log *telemetry.Log) *handler.Callback {
 	return &handler.Callback{
 		Flow: &authcode.Flow{
-			Authorizations: table,
+			AuthRequests: table,
 			Grants:         table,
 			Leases:         table,
-			Budgets:        table,
+			RateLimits:        table,
 			Connections:    s.secrets,
-			Vault:          s.secrets,
+			RefreshTokens:          s.secrets,
 			Parking:        table,
 			Hosts:          s.hosts(),
 			Events:         s.events,

@@ -17,22 +17,22 @@ const maxCall = 1 << 20
 
 // operator is what operators do, over the stack's own stores. The stores are
 // this process's memory, so the command reaches them through operatorAPI.
-func (s *Stack) operator(table *memstore.Table) *operator.Operator {
-	return &operator.Operator{
+func (s *Stack) operator(table *memstore.Table) *operator.Service {
+	return &operator.Service{
 		Grants:      table,
 		Leases:      table,
-		Accounts:    table,
+		Lockouts:    table,
 		Connections: s.secrets,
 		Rotations:   rotator{s},
 		Hosts:       s.hosts(),
 		Now:         time.Now,
 
-		Authorizations: table,
+		AuthRequests: table,
 		CallbackURL:    s.CallbackURL,
 		Secrets:        s.secrets,
-		Vault:          s.secrets,
+		RefreshTokens:          s.secrets,
 		Parking:        table,
-		Budgets:        table,
+		RateLimits:        table,
 	}
 }
 
@@ -41,7 +41,7 @@ func (s *Stack) operator(table *memstore.Table) *operator.Operator {
 // It is for programs on this machine and for no page in a browser, so it takes
 // only what a page cannot send: JSON, to a loopback address by that name,
 // without an Origin.
-type operatorAPI struct{ operator *operator.Operator }
+type operatorAPI struct{ operator *operator.Service }
 
 // ServeHTTP implements http.Handler.
 func (a operatorAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {

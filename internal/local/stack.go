@@ -117,16 +117,16 @@ func (s *Stack) functions(table *memstore.Table) map[string]function {
 		Renewer: &renewal.Renewer{
 			Grants:      table,
 			Leases:      table,
-			Accounts:    table,
-			Budgets:     table,
+			Lockouts:    table,
+			RateLimits:     table,
 			Connections: s.secrets,
-			Vault:       s.secrets,
+			RefreshTokens:       s.secrets,
 			Parking:     table,
 			Hosts:       s.hosts(),
 			Events:      s.events,
 			Now:         time.Now,
 
-			Authorizations: table,
+			AuthRequests: table,
 			CallbackURL:    s.CallbackURL,
 		},
 		Log: log,
@@ -135,7 +135,7 @@ func (s *Stack) functions(table *memstore.Table) map[string]function {
 	functions := map[string]function{"rotate": {handler: rotate, timeout: 90 * time.Second}}
 	functions["issue"] = function{
 		handler: &handler.Issue{
-			Vendor: &issue.Vendor{Grants: table, Leases: table, Rotate: rotator{s}, Now: time.Now},
+			Issuer: &issue.Issuer{Grants: table, Leases: table, Rotate: rotator{s}, Now: time.Now},
 			Log:    log,
 			Now:    time.Now,
 		},

@@ -51,8 +51,8 @@ const (
 // Try is one login about to be counted.
 type Try struct {
 	// Account and Credentials are hashes; neither can be turned back.
-	Account     string
-	Credentials string
+	AccountHash     string
+	CredentialsHash string
 	// Connection is the one that claims the account.
 	Connection string
 	// Limit is how many may be refused: 1 or 2. At 0 no login is counted, not
@@ -72,7 +72,7 @@ type Try struct {
 type Record struct {
 	// Connection claims the account; empty if the claim has ended.
 	Connection  string
-	Credentials string
+	CredentialsHash string
 	// Attempts are the logins with these credentials since the last success
 	// that were refused, or whose response was never seen.
 	Attempts int
@@ -83,7 +83,7 @@ type Record struct {
 	// next one need not wait: the server was seen to work again.
 	TriedAt time.Time
 	// Accepted are the credentials of the last success.
-	Accepted string
+	AcceptedHash string
 }
 
 // ErrAtLimit says that the login must not be sent: the attempts are used up.
@@ -149,10 +149,10 @@ func Count(r Record, t Try) (Record, error) {
 		return r, &ClaimedError{By: r.Connection}
 	}
 	next := Record{
-		Connection: t.Connection, Credentials: t.Credentials, Attempts: 1, Unclear: 1,
-		TriedAt: t.Now, Accepted: r.Accepted,
+		Connection: t.Connection, CredentialsHash: t.CredentialsHash, Attempts: 1, Unclear: 1,
+		TriedAt: t.Now, AcceptedHash: r.AcceptedHash,
 	}
-	if r.Credentials != t.Credentials {
+	if r.CredentialsHash != t.CredentialsHash {
 		return next, nil
 	}
 	unclear := r.UnclearAt(t.Now)
@@ -200,16 +200,16 @@ func Settle(r Record, t Try, o Outcome) Record {
 	}
 	switch o {
 	case Accepted:
-		r.Connection, r.Accepted = t.Connection, t.Credentials
+		r.Connection, r.AcceptedHash = t.Connection, t.CredentialsHash
 	case Forgiven:
-		if r.Accepted == t.Credentials {
-			r.Accepted = ""
+		if r.AcceptedHash == t.CredentialsHash {
+			r.AcceptedHash = ""
 			if r.Unclear < unclearPerAttempt*t.Limit-t.Spare { // at the limit the day still counts
 				r.TriedAt = time.Time{}
 			}
 		}
 	}
-	if r.Credentials == t.Credentials {
+	if r.CredentialsHash == t.CredentialsHash {
 		r = r.counted(o)
 		if o == Unclear && r.Unclear > 0 && r.TriedAt.IsZero() {
 			r.TriedAt = t.Now // it was forgiven while it was under way: its own pause begins

@@ -15,12 +15,12 @@ func now() time.Time { return time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC) }
 // record is one of acme's, with the credentials c1, tried a while ago.
 func record(attempts, unclear int, ago time.Duration) lockout.Record {
 	return lockout.Record{
-		Connection: "acme", Credentials: "c1", Attempts: attempts, Unclear: unclear, TriedAt: now().Add(-ago),
+		Connection: "acme", CredentialsHash: "c1", Attempts: attempts, Unclear: unclear, TriedAt: now().Add(-ago),
 	}
 }
 
 func try(limit int) lockout.Try {
-	return lockout.Try{Account: "a", Credentials: "c1", Connection: "acme", Limit: limit, Now: now()}
+	return lockout.Try{AccountHash: "a", CredentialsHash: "c1", Connection: "acme", Limit: limit, Now: now()}
 }
 
 func forced(t lockout.Try) lockout.Try { t.Forced = true; return t }
@@ -31,8 +31,8 @@ type counts struct{ attempts, unclear int }
 
 func TestCount(t *testing.T) {
 	const m, h = time.Minute, time.Hour
-	other := lockout.Record{Connection: "other", Credentials: "c1", Attempts: 2}
-	new0 := lockout.Record{Connection: "acme", Credentials: "c0", Attempts: 2, Unclear: 4, TriedAt: now()}
+	other := lockout.Record{Connection: "other", CredentialsHash: "c1", Attempts: 2}
+	new0 := lockout.Record{Connection: "acme", CredentialsHash: "c0", Attempts: 2, Unclear: 4, TriedAt: now()}
 	freed := record(0, 1, 0)
 	freed.TriedAt = time.Time{}
 	for name, test := range map[string]struct {
@@ -76,9 +76,9 @@ func TestCount(t *testing.T) {
 		"by a clock just beyond belief":          {record(0, 1, -10*time.Second-1), try(2), counts{1, 2}, nil},
 		"four by a clock a day off":              {record(0, 4, -24*h), try(2), counts{}, lockout.ErrAtLimit},
 		"both limits, a day later":               {record(1, 4, 24*h), try(2), counts{2, 1}, nil},
-		"new credentials after unclear ones":     {lockout.Record{Connection: "acme", Credentials: "c0", Unclear: 1, TriedAt: now()}, try(2), counts{1, 1}, nil},
-		"an ended claim":                         {lockout.Record{Credentials: "c1", Attempts: 1}, try(2), counts{2, 1}, nil},
-		"an ended claim, at the limit":           {lockout.Record{Credentials: "c1", Attempts: 2}, try(2), counts{}, lockout.ErrAtLimit},
+		"new credentials after unclear ones":     {lockout.Record{Connection: "acme", CredentialsHash: "c0", Unclear: 1, TriedAt: now()}, try(2), counts{1, 1}, nil},
+		"an ended claim":                         {lockout.Record{CredentialsHash: "c1", Attempts: 1}, try(2), counts{2, 1}, nil},
+		"an ended claim, at the limit":           {lockout.Record{CredentialsHash: "c1", Attempts: 2}, try(2), counts{}, lockout.ErrAtLimit},
 		"a probe of new credentials":             {new0, probe(try(2)), counts{1, 1}, nil},
 		"a probe waits like others":              {record(0, 1, m), probe(try(2)), counts{}, &lockout.PauseError{Until: now().Add(m)}},
 		"four by a clock that is a year off":     {record(0, 4, -365*24*h), try(2), counts{1, 1}, nil},
@@ -89,7 +89,7 @@ func TestCount(t *testing.T) {
 		"one refused and unclear: it was unseen": {record(1, 1, 2*m), try(2), counts{2, 2}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			test.record.Accepted = "c7"
+			test.record.AcceptedHash = "c7"
 			next, err := lockout.Count(test.record, test.try)
 			if diff := cmp.Diff(test.err, err, cmp.Comparer(func(a, b error) bool { return describe(a) == describe(b) })); diff != "" {
 				t.Fatalf("error (-want +got):\n%s", diff)
@@ -97,8 +97,8 @@ func TestCount(t *testing.T) {
 			want := test.record
 			if err == nil {
 				want = lockout.Record{
-					Connection: "acme", Credentials: "c1", Attempts: test.want.attempts, Unclear: test.want.unclear,
-					TriedAt: now(), Accepted: "c7",
+					Connection: "acme", CredentialsHash: "c1", Attempts: test.want.attempts, Unclear: test.want.unclear,
+					TriedAt: now(), AcceptedHash: "c7",
 				}
 			}
 			if diff := cmp.Diff(want, next); diff != "" {
@@ -121,12 +121,12 @@ func describe(err error) string {
 }
 
 func TestSettle(t *testing.T) {
-	accepted := func(r lockout.Record, credentials string) lockout.Record { r.Accepted = credentials; return r }
+	accepted := func(r lockout.Record, credentials string) lockout.Record { r.AcceptedHash = credentials; return r }
 	free := func(r lockout.Record) lockout.Record { r.TriedAt = time.Time{}; return r }
 	theirs := record(2, 2, 0)
 	theirs.Connection = "other"
 	nobodys, c0 := record(2, 2, 0), record(2, 2, 0)
-	nobodys.Connection, c0.Credentials = "", "c0"
+	nobodys.Connection, c0.CredentialsHash = "", "c0"
 	for name, test := range map[string]struct {
 		record  lockout.Record
 		outcome lockout.Outcome
@@ -145,8 +145,8 @@ func TestSettle(t *testing.T) {
 		"forgiven at the limit":              {accepted(record(1, 4, 0), "c1"), lockout.Forgiven, record(1, 4, 0)},
 		"forgiven once only":                 {record(1, 2, 0), lockout.Forgiven, record(1, 2, 0)},
 		"forgiven of other credentials":      {accepted(record(1, 2, 0), "c0"), lockout.Forgiven, accepted(record(1, 2, 0), "c0")},
-		"an account that nobody claims":      {nobodys, lockout.Nothing, lockout.Record{Credentials: "c1", Attempts: 1, Unclear: 1, TriedAt: now()}},
-		"accepted: it is claimed":            {lockout.Record{}, lockout.Accepted, lockout.Record{Connection: "acme", Accepted: "c1"}},
+		"an account that nobody claims":      {nobodys, lockout.Nothing, lockout.Record{CredentialsHash: "c1", Attempts: 1, Unclear: 1, TriedAt: now()}},
+		"accepted: it is claimed":            {lockout.Record{}, lockout.Accepted, lockout.Record{Connection: "acme", AcceptedHash: "c1"}},
 		"accepted beside other credentials":  {c0, lockout.Accepted, accepted(c0, "c1")},
 		"nothing of other credentials":       {c0, lockout.Nothing, c0},
 		"another's, nothing":                 {theirs, lockout.Nothing, theirs},
@@ -190,9 +190,9 @@ func TestExhausted(t *testing.T) {
 func TestForgivenButForTheLast(t *testing.T) {
 	for unclear, free := range map[int]bool{1: true, 2: true, 3: false, 4: false} {
 		r := record(0, unclear, 0)
-		r.Accepted = "c1"
+		r.AcceptedHash = "c1"
 		got := lockout.Settle(r, probe(try(2)), lockout.Forgiven)
-		if got.TriedAt.IsZero() != free || got.Unclear != unclear || got.Accepted != "" {
+		if got.TriedAt.IsZero() != free || got.Unclear != unclear || got.AcceptedHash != "" {
 			t.Errorf("%d unclear: %+v, want the pause ended: %t", unclear, got, free)
 		}
 	}
@@ -233,7 +233,7 @@ func TestNoSequenceLocksAUser(t *testing.T) {
 			case lockout.Unclear:
 				unclear = append(unclear, at)
 			case lockout.Forgiven:
-				next.Accepted = "c1"
+				next.AcceptedHash = "c1"
 			}
 			r = lockout.Settle(next, login, outcome)
 			if refused > 2 {

@@ -24,9 +24,9 @@ func (t *Table) CountLogin(ctx context.Context, try lockout.Try) (lockout.Record
 	}
 	defer leave()
 	try.Now = inMillis(try.Now)
-	next, err := lockout.Count(t.accounts[try.Account], try)
+	next, err := lockout.Count(t.accounts[try.AccountHash], try)
 	if err == nil {
-		t.accounts[try.Account] = next
+		t.accounts[try.AccountHash] = next
 	}
 	return next, err
 }
@@ -39,8 +39,8 @@ func (t *Table) SettleLogin(ctx context.Context, try lockout.Try, o lockout.Outc
 	}
 	defer leave()
 	try.Now = inMillis(try.Now)
-	if r, ok := t.accounts[try.Account]; ok || o == lockout.Accepted {
-		t.accounts[try.Account] = lockout.Settle(r, try, o)
+	if r, ok := t.accounts[try.AccountHash]; ok || o == lockout.Accepted {
+		t.accounts[try.AccountHash] = lockout.Settle(r, try, o)
 	}
 	return nil
 }

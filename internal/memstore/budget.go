@@ -74,7 +74,7 @@ func (t *Table) Reserve(ctx context.Context, host string, w ratelimit.Window) (t
 func (t *Table) Throttled(ctx context.Context, host string, th ratelimit.Throttle) (ratelimit.Record, error) {
 	th.Now = inMillis(th.Now)
 	return t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
-		*r = ratelimit.Pause(*r, th)
+		*r = ratelimit.RecordThrottle(*r, th)
 		return nil
 	})
 }
@@ -82,7 +82,7 @@ func (t *Table) Throttled(ctx context.Context, host string, th ratelimit.Throttl
 // Refused implements ratelimit.Store.
 func (t *Table) Refused(ctx context.Context, host, connection string, now time.Time) (ratelimit.Record, error) {
 	return t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
-		*r = ratelimit.Refuse(*r, connection, now)
+		*r = ratelimit.RecordRefusal(*r, connection, now)
 		return nil
 	})
 }
@@ -91,7 +91,7 @@ func (t *Table) Refused(ctx context.Context, host, connection string, now time.T
 func (t *Table) Succeeded(ctx context.Context, host, client string) error {
 	_, err := t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
 		if _, ok := t.budgets[strings.ToLower(host)]; ok {
-			*r = ratelimit.Success(*r, client)
+			*r = ratelimit.RecordSuccess(*r, client)
 		}
 		return nil
 	})

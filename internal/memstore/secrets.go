@@ -32,7 +32,7 @@ type Secrets struct {
 
 var (
 	_ connection.Secrets = (*Secrets)(nil)
-	_ grant.Vault        = (*Secrets)(nil)
+	_ grant.RefreshTokenStore        = (*Secrets)(nil)
 )
 
 // Connection implements connection.Secrets.

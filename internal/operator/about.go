@@ -14,6 +14,6 @@ type About struct {
 
 // About says what the Operator was told. It asks nobody; in another process it
 // answers if that one lives.
-func (o *Operator) About(context.Context) (About, error) {
+func (o *Service) About(context.Context) (About, error) {
 	return About{AuthHosts: append([]string{}, o.Hosts...), CallbackURL: o.CallbackURL}, nil
 }

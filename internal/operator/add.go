@@ -36,7 +36,7 @@ type Added struct {
 // Add writes a connection's secret, if it is one that a renewal can use:
 // otherwise it is InvalidConnection and says everything that is wrong, and
 // nothing is written. A connection that exists is InvalidRequest, but for Force.
-func (o *Operator) Add(ctx context.Context, r AddRequest) (Added, error) {
+func (o *Service) Add(ctx context.Context, r AddRequest) (Added, error) {
 	if err := named(r.Connection); err != nil {
 		return Added{}, err
 	}
@@ -69,7 +69,7 @@ func (o *Operator) Add(ctx context.Context, r AddRequest) (Added, error) {
 }
 
 // exists reports whether the connection has a secret.
-func (o *Operator) exists(ctx context.Context, name string) (bool, error) {
+func (o *Service) exists(ctx context.Context, name string) (bool, error) {
 	_, err := o.Connections.ConnectionVersion(ctx, name)
 	if errors.Is(err, connection.ErrNotFound) {
 		return false, nil

@@ -80,7 +80,7 @@ func (r Reply[T]) Unpack() (T, error) {
 }
 
 // Do answers a Call.
-func (o *Operator) Do(ctx context.Context, c Call) Reply[any] {
+func (o *Service) Do(ctx context.Context, c Call) Reply[any] {
 	result, err := o.do(ctx, c)
 	if err != nil {
 		return Reply[any]{Result: result, Error: errorOf(apierr.Of(err))}
@@ -88,7 +88,7 @@ func (o *Operator) Do(ctx context.Context, c Call) Reply[any] {
 	return Reply[any]{Result: result}
 }
 
-func (o *Operator) do(ctx context.Context, c Call) (any, error) {
+func (o *Service) do(ctx context.Context, c Call) (any, error) {
 	switch c.Verb {
 	case VerbStatus:
 		return o.Status(ctx, c.Connections...)

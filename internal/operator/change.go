@@ -46,7 +46,7 @@ type verb struct {
 // Pause takes the connection out of the service until it is unpaused: no
 // renewal, forced or not, asks Reltio for anything. Its token is handed out
 // while it lives. A connection that was never used can be paused too.
-func (o *Operator) Pause(ctx context.Context, name string) (Change, error) {
+func (o *Service) Pause(ctx context.Context, name string) (Change, error) {
 	return o.change(ctx, name, verb{apply: paused})
 }
 
@@ -60,7 +60,7 @@ func paused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 
 // Unpause takes a paused connection back into the service: healthy until the
 // contrary is seen, and due now. Refused logins stay counted.
-func (o *Operator) Unpause(ctx context.Context, name string) (Change, error) {
+func (o *Service) Unpause(ctx context.Context, name string) (Change, error) {
 	return o.change(ctx, name, verb{apply: unpaused})
 }
 
@@ -78,7 +78,7 @@ func unpaused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 // its failures and its back-off. A status that says who is needed stays until
 // Reltio has answered. Nothing changes for one that is healthy; a paused one is
 // ConnectionPaused.
-func (o *Operator) Resume(ctx context.Context, name string) (Change, error) {
+func (o *Service) Resume(ctx context.Context, name string) (Change, error) {
 	return o.change(ctx, name, verb{apply: resumed, first: o.clearLogins})
 }
 
@@ -99,7 +99,7 @@ func resumed(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 
 // ResumeAll resumes every connection that waits or fails, and returns those. It
 // goes on after a failure, which it returns in the end.
-func (o *Operator) ResumeAll(ctx context.Context) ([]Change, error) {
+func (o *Service) ResumeAll(ctx context.Context) ([]Change, error) {
 	report, err := o.Status(ctx)
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (o *Operator) ResumeAll(ctx context.Context) ([]Change, error) {
 // clearLogins forgets the refused logins of the account that the connection's
 // secret names, if they were its own. A secret that cannot be parsed, or is
 // gone, names none.
-func (o *Operator) clearLogins(ctx context.Context, name string) error {
+func (o *Service) clearLogins(ctx context.Context, name string) error {
 	c, err := o.parsed(ctx, name)
 	switch {
 	case errors.Is(err, connection.ErrNotFound), err != nil && apierr.Of(err).Type == apierr.InvalidConnection:
@@ -132,14 +132,14 @@ func (o *Operator) clearLogins(ctx context.Context, name string) error {
 	case err != nil:
 		return err
 	}
-	return o.Accounts.SettleLogin(ctx, lockout.Try{
-		Account: c.Account(), Credentials: c.Credentials(), Connection: name, Now: o.Now(),
+	return o.Lockouts.SettleLogin(ctx, lockout.Try{
+		AccountHash: c.AccountHash(), CredentialsHash: c.CredentialsHash(), Connection: name, Now: o.Now(),
 	}, lockout.Resumed)
 }
 
 // change changes a grant under a lease taken over anyone's head. Whoever held
 // it finds out when it next writes.
-func (o *Operator) change(ctx context.Context, name string, v verb) (Change, error) {
+func (o *Service) change(ctx context.Context, name string, v verb) (Change, error) {
 	if err := named(name); err != nil {
 		return Change{}, err
 	}
@@ -157,7 +157,7 @@ func again[T any](try func() (T, error)) (result T, err error) {
 	return result, apierr.New(apierr.StoreUnavailable, "others change this connection at the same time; try again")
 }
 
-func (o *Operator) changeOnce(ctx context.Context, name string, v verb) (Change, error) {
+func (o *Service) changeOnce(ctx context.Context, name string, v verb) (Change, error) {
 	g, err := o.known(ctx, name)
 	if err != nil {
 		return Change{}, err
@@ -180,7 +180,7 @@ func (o *Operator) changeOnce(ctx context.Context, name string, v verb) (Change,
 
 // known reads the grant of a connection that exists: it has more than the
 // memory of one, or a secret.
-func (o *Operator) known(ctx context.Context, name string) (grant.Grant, error) {
+func (o *Service) known(ctx context.Context, name string) (grant.Grant, error) {
 	g, exists, err := o.grantOf(ctx, name)
 	if err != nil || exists && g.Status != grant.StatusUnknown {
 		return g, err
@@ -197,7 +197,7 @@ func (o *Operator) known(ctx context.Context, name string) (grant.Grant, error) 
 }
 
 // write is lease, read again, decide again, store, release.
-func (o *Operator) write(ctx context.Context, seen grant.Grant, v verb) (Change, error) {
+func (o *Service) write(ctx context.Context, seen grant.Grant, v verb) (Change, error) {
 	held, err := o.seize(ctx, seen)
 	if err != nil {
 		return Change{}, err
@@ -226,7 +226,7 @@ func (o *Operator) write(ctx context.Context, seen grant.Grant, v verb) (Change,
 }
 
 // seize takes the grant's lease over anyone's head.
-func (o *Operator) seize(ctx context.Context, seen grant.Grant) (lease.Lease, error) {
+func (o *Service) seize(ctx context.Context, seen grant.Grant) (lease.Lease, error) {
 	now := o.Now()
 	return o.Leases.SeizeLease(ctx, lease.Request{
 		Connection: seen.Connection, Owner: lease.NewOwner(), Floor: seen.Epoch,
@@ -236,7 +236,7 @@ func (o *Operator) seize(ctx context.Context, seen grant.Grant) (lease.Lease, er
 
 // raise gives the lease a higher epoch than the grant's, if it has none: the
 // lease's own record had been deleted.
-func (o *Operator) raise(ctx context.Context, held lease.Lease, g grant.Grant) (lease.Lease, error) {
+func (o *Service) raise(ctx context.Context, held lease.Lease, g grant.Grant) (lease.Lease, error) {
 	if g.Epoch < held.Epoch {
 		return held, nil
 	}
@@ -245,13 +245,13 @@ func (o *Operator) raise(ctx context.Context, held lease.Lease, g grant.Grant) (
 
 // release gives the lease back, whatever became of the caller's context. One
 // that cannot be given back ends by itself.
-func (o *Operator) release(ctx context.Context, held lease.Lease) {
+func (o *Service) release(ctx context.Context, held lease.Lease) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	_ = o.Leases.ReleaseLease(ctx, held)
 }
 
-func (o *Operator) changed(g grant.Grant, before grant.Status, changed bool) Change {
+func (o *Service) changed(g grant.Grant, before grant.Status, changed bool) Change {
 	s := stateOf(g, true, o.Now())
 	return Change{Connection: g.Connection, Before: before, Status: g.Status, Changed: changed, ExpiresIn: s.ExpiresIn}
 }

@@ -264,7 +264,7 @@ func TestResumeWithTheSameWrongPassword(t *testing.T) {
 func TestResumeAfterACheck(t *testing.T) {
 	waiting := []grant.Status{grant.StatusCredentialsRejected, grant.StatusMFARequired, grant.StatusInvalidConnection}
 	for _, status := range waiting {
-		for _, verdict := range []grant.Verdict{grant.Unchecked, grant.Alive, grant.Dead, grant.Unclear} {
+		for _, verdict := range []grant.Verdict{grant.Unchecked, grant.Active, grant.Inactive, grant.Unclear} {
 			bubble(t, func(t *testing.T, w *world) {
 				now := time.Now()
 				w.connect("acme", password())

@@ -47,7 +47,7 @@ type Claim struct {
 // Check reads a connection's secret as a renewal would, says everything that is
 // wrong with it, whether another connection has its account, and how the server
 // refused it, if it did. It asks Reltio for nothing and changes nothing.
-func (o *Operator) Check(ctx context.Context, name string) (Checked, error) {
+func (o *Service) Check(ctx context.Context, name string) (Checked, error) {
 	if err := named(name); err != nil {
 		return Checked{}, err
 	}
@@ -81,19 +81,19 @@ func (o *Operator) Check(ctx context.Context, name string) (Checked, error) {
 }
 
 // claim looks at the account that the connection's logins would risk.
-func (o *Operator) claim(ctx context.Context, c *connection.Connection, checked *Checked) error {
-	r, err := o.Accounts.Account(ctx, c.Account())
+func (o *Service) claim(ctx context.Context, c *connection.Connection, checked *Checked) error {
+	r, err := o.Lockouts.Account(ctx, c.AccountHash())
 	if err != nil {
 		return err
 	}
-	checked.Account = &Claim{ID: c.Account(), HeldBy: r.Connection}
-	if r.Credentials == c.Credentials() {
+	checked.Account = &Claim{ID: c.AccountHash(), HeldBy: r.Connection}
+	if r.CredentialsHash == c.CredentialsHash() {
 		checked.Account.RefusedLogins = r.Attempts
 	}
 	if r.Connection == "" || r.Connection == c.Name {
 		return nil
 	}
-	kept, err := o.keeps(ctx, r.Connection, c.Account())
+	kept, err := o.keeps(ctx, r.Connection, c.AccountHash())
 	if kept {
 		checked.Problems = append(checked.Problems, "username: its account belongs to connection "+r.Connection)
 	}
@@ -102,11 +102,11 @@ func (o *Operator) claim(ctx context.Context, c *connection.Connection, checked 
 
 // keeps reports whether the owner of an account still names it. One whose
 // secret is gone, or names another, loses it to the first who asks.
-func (o *Operator) keeps(ctx context.Context, owner, account string) (bool, error) {
+func (o *Service) keeps(ctx context.Context, owner, account string) (bool, error) {
 	c, err := o.parsed(ctx, owner)
 	switch {
 	case err == nil:
-		return c.Account() == account, nil
+		return c.AccountHash() == account, nil
 	case errors.Is(err, connection.ErrNotFound):
 		return false, nil
 	case apierr.Of(err).Type == apierr.InvalidConnection:

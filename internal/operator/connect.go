@@ -25,7 +25,7 @@ type Invited struct {
 // for a day. With replaceUser another user than the first one may. InvalidRequest
 // if the connection is none that a person authorizes; ConnectionPaused if the
 // link would lead nowhere.
-func (o *Operator) Connect(ctx context.Context, name string, replaceUser bool) (Invited, error) {
+func (o *Service) Connect(ctx context.Context, name string, replaceUser bool) (Invited, error) {
 	if err := named(name); err != nil {
 		return Invited{}, err
 	}
@@ -50,7 +50,7 @@ func (o *Operator) Connect(ctx context.Context, name string, replaceUser bool) (
 		return Invited{}, apierr.New(apierr.ConnectionPaused, "an operator paused this connection; unpause it first")
 	}
 	i, text := authrequest.NewInvitation(name, authrequest.InvitationFromCommand, replaceUser, o.Now())
-	if err := o.Authorizations.PutInvitation(ctx, i); err != nil {
+	if err := o.AuthRequests.PutInvitation(ctx, i); err != nil {
 		return Invited{}, err
 	}
 	link := authrequest.Link(o.CallbackURL, text)

@@ -62,11 +62,11 @@ type Disconnected struct {
 // From the first write on nothing is handed out and nothing renewed; whatever
 // fails afterwards leaves the connection paused and without a token, and
 // disconnecting it again does the rest. UnknownConnection if there is nothing.
-func (o *Operator) Disconnect(ctx context.Context, r DisconnectRequest) (Disconnected, error) {
+func (o *Service) Disconnect(ctx context.Context, r DisconnectRequest) (Disconnected, error) {
 	if err := named(r.Connection); err != nil {
 		return Disconnected{}, err
 	}
-	d := disconnection{Operator: o, name: r.Connection, request: r, done: Disconnected{Connection: r.Connection, EndedFor: []string{}}}
+	d := disconnection{Service: o, name: r.Connection, request: r, done: Disconnected{Connection: r.Connection, EndedFor: []string{}}}
 	return again(func() (Disconnected, error) {
 		err := d.once(ctx)
 		return d.done, err
@@ -76,7 +76,7 @@ func (o *Operator) Disconnect(ctx context.Context, r DisconnectRequest) (Disconn
 // disconnection is one connection on its way out; what was done in an earlier
 // try stays said.
 type disconnection struct {
-	*Operator
+	*Service
 
 	name    string
 	request DisconnectRequest
@@ -124,7 +124,7 @@ func (d *disconnection) once(ctx context.Context) error {
 	if err := d.delete(ctx); err != nil {
 		return unfinished(err)
 	}
-	if err := d.Grants.PutGrant(ctx, held, g.Gone(d.Now())); err != nil {
+	if err := d.Grants.PutGrant(ctx, held, g.Deleted(d.Now())); err != nil {
 		return unfinished(err)
 	}
 	return nil
@@ -171,7 +171,7 @@ func (d *disconnection) there(ctx context.Context) (grant.Grant, error) {
 	if left != nil || !parked.Token.IsZero() {
 		return g, left
 	}
-	if _, left := d.Vault.Current(ctx, d.name); errors.Is(left, grant.ErrNotFound) {
+	if _, left := d.RefreshTokens.Current(ctx, d.name); errors.Is(left, grant.ErrNotFound) {
 		return g, err
 	} else if left != nil {
 		return g, left
@@ -190,7 +190,7 @@ func (d *disconnection) delete(ctx context.Context) error {
 		return err
 	}
 	if d.c != nil { // else nobody knows which account it was
-		if err := d.Accounts.MoveClaim(ctx, d.c.Account(), d.name, ""); err != nil {
+		if err := d.Lockouts.MoveClaim(ctx, d.c.AccountHash(), d.name, ""); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,7 @@ func (w *world) revocations() int {
 func (w *world) wantGone(version int64) {
 	w.t.Helper()
 	g, now := w.grant(), time.Now()
-	want := grant.Grant{Connection: "acme", Version: version, Epoch: g.Epoch, Owner: g.Owner}.Gone(now)
+	want := grant.Grant{Connection: "acme", Version: version, Epoch: g.Epoch, Owner: g.Owner}.Deleted(now)
 	if g.Status != want.Status || g.HasToken() || g.HasRefreshToken() || g.Identity != "" || g.Version != version ||
 		!g.RetryAt.Equal(now.Add(time.Minute)) || !g.TTL.Equal(now.Add(24*time.Hour)) || g.Shard != "" || g.Epoch == 0 {
 		w.t.Errorf("left: %+v", g)
@@ -64,7 +64,7 @@ func (w *world) account() string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return c.Account()
+	return c.AccountHash()
 }
 
 func (w *world) wantIssue(want apierr.Type) {
@@ -99,7 +99,7 @@ func TestDisconnectTakesEverythingAway(t *testing.T) {
 				if d.Before != grant.StatusOK || d.Revoked != test.revoked || d.NotRevoked != nil || d.SecretDeleted != test.deleteSecret {
 					t.Errorf("%+v", d)
 				}
-				if w.server.Alive(token) {
+				if w.server.Valid(token) {
 					t.Error("the token lives")
 				}
 				if access, refresh := w.server.Tokens(); access+refresh != 0 {

@@ -31,8 +31,8 @@ type world struct {
 	secrets  *memstore.Secrets
 	server   *reltioauthtest.Server
 	renewer  *renewal.Renewer
-	vendor   *issue.Vendor
-	operator *operator.Operator
+	vendor   *issue.Issuer
+	operator *operator.Service
 	// events that were published.
 	events []grant.EventType
 }
@@ -53,16 +53,16 @@ func newWorld(t testing.TB) *world {
 	})
 	hosts := connection.Hosts{"auth.reltio.com:443"}
 	w.renewer = &renewal.Renewer{
-		Grants: w.table, Leases: w.table, Accounts: w.table, Budgets: w.table,
-		Connections: w.secrets, Vault: w.secrets, Parking: w.table, Hosts: hosts, Events: w,
-		Now: time.Now, Connect: w.server.Connector(), Chance: func() float64 { return 0 },
+		Grants: w.table, Leases: w.table, Lockouts: w.table, RateLimits: w.table,
+		Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.table, Hosts: hosts, Events: w,
+		Now: time.Now, Connect: w.server.Connector(), Rand: func() float64 { return 0 },
 	}
-	w.vendor = &issue.Vendor{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
-	w.operator = &operator.Operator{
-		Grants: w.table, Leases: w.table, Accounts: w.table, Connections: w.secrets,
+	w.vendor = &issue.Issuer{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
+	w.operator = &operator.Service{
+		Grants: w.table, Leases: w.table, Lockouts: w.table, Connections: w.secrets,
 		Rotations: w, Issues: w, Hosts: hosts, Now: time.Now,
-		Authorizations: w.table, CallbackURL: "https://example.com/callbacks", Secrets: w.secrets,
-		Vault: w.secrets, Parking: w.table, Budgets: w.table, Connector: w.server.Connector(),
+		AuthRequests: w.table, CallbackURL: "https://example.com/callbacks", Secrets: w.secrets,
+		RefreshTokens: w.secrets, Parking: w.table, RateLimits: w.table, Connector: w.server.Connector(),
 	}
 	return w
 }

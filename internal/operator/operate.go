@@ -47,10 +47,10 @@ import (
 // Operator does what operators ask for. Each verb needs the fields that it
 // names; Now is needed by all. It keeps no state and is safe for concurrent
 // use.
-type Operator struct {
+type Service struct {
 	Grants      grant.Store
 	Leases      lease.Store
-	Accounts    lockout.Store
+	Lockouts    lockout.Store
 	Connections Connections
 	// Rotations is the rotate function, for Rotate.
 	Rotations rotateapi.Function
@@ -63,16 +63,16 @@ type Operator struct {
 
 	// Authorizations keep what Connect makes. CallbackURL is where the callback
 	// function answers, without a slash at its end.
-	Authorizations authrequest.Store
+	AuthRequests authrequest.Store
 	CallbackURL    string
 	// Secrets are written by Add, and deleted by Disconnect.
 	Secrets SecretWriter
 	// Vault and Parking have the refresh tokens that Disconnect revokes; Status and
 	// Check need Parking too. Budgets has the pauses that Disconnect waits for; Connector opens connections to authorization servers,
 	// nil means TCP and TLS.
-	Vault     grant.Vault
+	RefreshTokens     grant.RefreshTokenStore
 	Parking   grant.Parking
-	Budgets   ratelimit.Store
+	RateLimits   ratelimit.Store
 	Connector reltioauth.Connector
 }
 
@@ -126,7 +126,7 @@ type Issued struct {
 }
 
 // Issue asks the issue function for a token.
-func (o *Operator) Issue(ctx context.Context, r IssueRequest) (Issued, error) {
+func (o *Service) Issue(ctx context.Context, r IssueRequest) (Issued, error) {
 	if err := named(r.Connection); err != nil {
 		return Issued{}, err
 	}
@@ -135,7 +135,7 @@ func (o *Operator) Issue(ctx context.Context, r IssueRequest) (Issued, error) {
 
 // Rotate asks the rotate function for one renewal and waits for it. With force
 // it is renewed though it is not due; a paused connection never is.
-func (o *Operator) Rotate(ctx context.Context, name string, force bool) (rotateapi.Result, error) {
+func (o *Service) Rotate(ctx context.Context, name string, force bool) (rotateapi.Result, error) {
 	if err := named(name); err != nil {
 		return rotateapi.Result{}, err
 	}
@@ -157,7 +157,7 @@ func unknown() *apierr.Error {
 
 // parsed reads and parses a connection's secret: connection.ErrNotFound if
 // there is none, InvalidConnection if it is malformed.
-func (o *Operator) parsed(ctx context.Context, name string) (*connection.Connection, error) {
+func (o *Service) parsed(ctx context.Context, name string) (*connection.Connection, error) {
 	source, err := o.Connections.Connection(ctx, name)
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (o *Operator) parsed(ctx context.Context, name string) (*connection.Connect
 
 // grantOf reads a grant strongly; the zero Grant with its name if there is
 // none.
-func (o *Operator) grantOf(ctx context.Context, name string) (g grant.Grant, exists bool, err error) {
+func (o *Service) grantOf(ctx context.Context, name string) (g grant.Grant, exists bool, err error) {
 	g, err = o.Grants.Grant(ctx, name, grant.Strong)
 	if errors.Is(err, grant.ErrNotFound) {
 		return grant.Grant{Connection: name}, false, nil

@@ -27,9 +27,9 @@ func (readOnly) Put(context.Context, string, grant.RefreshToken) (string, error)
 func (w *world) park() grant.RefreshToken {
 	w.t.Helper()
 	w.connect("acme", password())
-	w.renewer.Vault = readOnly{w.secrets}
+	w.renewer.RefreshTokens = readOnly{w.secrets}
 	w.rotate(false)
-	w.renewer.Vault = w.secrets
+	w.renewer.RefreshTokens = w.secrets
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 	r, err := w.table.Parked(w.t.Context(), "acme")
 	if err != nil {

@@ -84,7 +84,7 @@ func server(g grant.Grant, version string) *Refused {
 // had: since its token was due. The zero time if it fails and nobody can say
 // since when, as for one that never had a token.
 func failingSince(g grant.Grant) time.Time {
-	if g.CheckVerdict == grant.Dead {
+	if g.CheckVerdict == grant.Inactive {
 		return g.CheckedAt
 	}
 	if !g.HasToken() {

@@ -150,8 +150,8 @@ func TestFailingForLong(t *testing.T) {
 		"healthy":              {as(token, grant.StatusOK), time.Hour, false},
 		"paused":               {as(token, grant.StatusPaused), time.Hour, false},
 		"never had a token":    {as(grant.Grant{}, grant.StatusFailing), 0, true},
-		"found dead just now":  {as(token, grant.StatusFailing).CheckedAs(grant.Dead, start), time.Minute, false},
-		"found dead long ago":  {as(token, grant.StatusFailing).CheckedAs(grant.Dead, start), 16 * time.Minute, true},
+		"found dead just now":  {as(token, grant.StatusFailing).CheckedAs(grant.Inactive, start), time.Minute, false},
+		"found dead long ago":  {as(token, grant.StatusFailing).CheckedAs(grant.Inactive, start), 16 * time.Minute, true},
 		"waiting says it else": {as(token, grant.StatusCredentialsRejected), time.Hour, false},
 	} {
 		t.Run(name, func(t *testing.T) {

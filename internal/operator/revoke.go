@@ -74,7 +74,7 @@ func (d *disconnection) tokens(ctx context.Context, g grant.Grant) ([]reltioauth
 	if len(tokens) > 0 {
 		return tokens, reltioauth.HintRefreshToken, nil
 	}
-	if g.Living(d.Now()) {
+	if g.Valid(d.Now()) {
 		tokens = append(tokens, g.AccessToken)
 	}
 	return tokens, reltioauth.HintAccessToken, nil
@@ -88,7 +88,7 @@ func (d *disconnection) stored(ctx context.Context, g grant.Grant) ([]grant.Refr
 	if err != nil {
 		return nil, err
 	}
-	current, err := d.Vault.Current(ctx, d.name)
+	current, err := d.RefreshTokens.Current(ctx, d.name)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (d *disconnection) stored(ctx context.Context, g grant.Grant) ([]grant.Refr
 	if err != nil || g.SecretVersion == "" || g.SecretVersion == current.Version {
 		return versions, nil
 	}
-	pointed, err := d.Vault.Version(ctx, d.name, g.SecretVersion)
+	pointed, err := d.RefreshTokens.Version(ctx, d.name, g.SecretVersion)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return nil, err
 	}
@@ -111,10 +111,10 @@ func (d *disconnection) mayAsk(ctx context.Context, g grant.Grant) error {
 		return apierr.New(apierr.InvalidRequest, "revoke: not asked for, and "+strings.Join(d.done.SharesClientWith, ", ")+" may hold the same token")
 	case d.c == nil:
 		return d.why
-	case g.Identity != d.c.Identity():
+	case g.Identity != d.c.IdentityHash():
 		return apierr.New(apierr.InvalidConnection, "its secret names another client, user or server than the one that got the tokens")
 	}
-	record, err := d.Budgets.Budget(ctx, d.c.Host())
+	record, err := d.RateLimits.Budget(ctx, d.c.Host())
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (d *disconnection) sendOne(ctx context.Context, token reltioauth.Secret, hi
 		return nil
 	case !errors.As(err, &e):
 		return apierr.Wrap(apierr.ReltioUnavailable, "revoke: no usable answer", err)
-	case e.Credentials():
+	case e.CredentialsRefused():
 		return apierr.Wrap(apierr.CredentialsRejected, "Reltio refused the client", err)
 	case e.Answered():
 		return apierr.Wrap(apierr.ReltioUnavailable, fmt.Sprintf("revoke: %s (HTTP %d)", e.Code, e.StatusCode), err)

@@ -17,7 +17,7 @@ import (
 // Sharing returns the names of the other connections that share the client of
 // the connection, sorted. Reltio gives them the same token, so what ends it for
 // one ends it for all. Of a connection that is not there nothing is shared.
-func (o *Operator) Sharing(ctx context.Context, name string) ([]string, error) {
+func (o *Service) Sharing(ctx context.Context, name string) ([]string, error) {
 	if err := named(name); err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (o *Operator) Sharing(ctx context.Context, name string) ([]string, error) {
 
 // usable is parsed for a caller that does without a secret that is missing or
 // malformed: nil.
-func (o *Operator) usable(ctx context.Context, name string) (*connection.Connection, error) {
+func (o *Service) usable(ctx context.Context, name string) (*connection.Connection, error) {
 	c, err := o.parsed(ctx, name)
 	if errors.Is(err, connection.ErrNotFound) || err != nil && apierr.Of(err).Type == apierr.InvalidConnection {
 		return nil, nil //nolint:nilnil // no secret that can be used is an answer
@@ -46,7 +46,7 @@ func (o *Operator) usable(ctx context.Context, name string) (*connection.Connect
 // c is not nil, or hold the grant's token: the secret of one may have changed
 // since it got the token. The names are all that could be read, with an error
 // too.
-func (o *Operator) sharing(ctx context.Context, c *connection.Connection, g grant.Grant) ([]string, error) {
+func (o *Service) sharing(ctx context.Context, c *connection.Connection, g grant.Grant) ([]string, error) {
 	names, err := o.names(ctx)
 	if err != nil {
 		return []string{}, err
@@ -69,7 +69,7 @@ func (o *Operator) sharing(ctx context.Context, c *connection.Connection, g gran
 	return found, errors.Join(faults...)
 }
 
-func (o *Operator) shares(ctx context.Context, other string, c *connection.Connection, g grant.Grant) (bool, error) {
+func (o *Service) shares(ctx context.Context, other string, c *connection.Connection, g grant.Grant) (bool, error) {
 	its, err := o.usable(ctx, other)
 	if err != nil || its != nil && c != nil && its.ClientKey() == c.ClientKey() {
 		return err == nil, err
@@ -135,7 +135,7 @@ func newRevoked(g grant.Grant, hint reltioauth.TokenHint, tokens []reltioauth.Se
 // took reports whether the grant's access token is one of those that ended.
 func (r revoked) took(g grant.Grant) bool {
 	same := r.access != "" && g.Fingerprint == r.access
-	known := g.CheckVerdict == grant.Dead && g.ReissuedAt.IsZero()
+	known := g.CheckVerdict == grant.Inactive && g.ReissuedAt.IsZero()
 	return g.HasToken() && !known && (same || g.HasRefreshToken() && slices.Contains(r.refresh, g.RefreshFingerprint))
 }
 
@@ -146,13 +146,13 @@ func (r revoked) ended(g grant.Grant, now time.Time) (grant.Grant, bool, error) 
 	if !r.took(g) {
 		return g, false, nil
 	}
-	return g.CheckedAs(grant.Dead, now).Indexed(now), true, nil
+	return g.CheckedAs(grant.Inactive, now).Indexed(now), true, nil
 }
 
 // end takes the revoked tokens out of the grants of the other connections, and
 // returns the names of those that held one. One that is gone meanwhile holds
 // none.
-func (o *Operator) end(ctx context.Context, r revoked, others []string) ([]string, error) {
+func (o *Service) end(ctx context.Context, r revoked, others []string) ([]string, error) {
 	var held []string
 	for _, name := range others {
 		change, err := o.change(ctx, name, verb{apply: r.ended})

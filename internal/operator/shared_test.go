@@ -127,8 +127,8 @@ func TestDisconnectLeavesTheTokenToOthersOfItsClient(t *testing.T) {
 				if g := w.grant(); g.HasToken() || g.Status != grant.StatusUnknown {
 					t.Errorf("left: %+v", g)
 				}
-				if w.revocations() != 0 || !w.server.Alive(token) {
-					t.Errorf("%d revocations; the other's token is alive: %v", w.revocations(), w.server.Alive(token))
+				if w.revocations() != 0 || !w.server.Valid(token) {
+					t.Errorf("%d revocations; the other's token is alive: %v", w.revocations(), w.server.Valid(token))
 				}
 				if got := w.get("other"); got.Outcome != "cached" || !got.AccessToken.Equal(token) {
 					t.Errorf("the other gets %s another token", got.Outcome)
@@ -180,7 +180,7 @@ func TestDisconnectEndsWhatItRevokesForOthers(t *testing.T) {
 func (w *world) wantNotIssued(name string, token reltioauth.Secret) {
 	w.t.Helper()
 	issued, err := w.operator.Issue(w.t.Context(), operator.IssueRequest{Connection: name})
-	if err == nil && (issued.AccessToken.Equal(token) || !w.server.Alive(issued.AccessToken)) {
+	if err == nil && (issued.AccessToken.Equal(token) || !w.server.Valid(issued.AccessToken)) {
 		w.t.Error("the revoked token is handed out")
 	}
 }
@@ -255,8 +255,8 @@ func TestDisconnectThatEndsBeforeTheOthers(t *testing.T) {
 			broken.Grants = breaking{Store: w.table, fails: func(name string) bool { return name == "other" && w.revocations() > 0 }}
 			request := operator.DisconnectRequest{Connection: "acme", DeleteSecret: true, Revoke: true}
 			_, err := broken.Disconnect(t.Context(), request)
-			if !errors.Is(err, errCrash) || w.server.Alive(token) {
-				t.Fatalf("%v; the token is alive: %v", err, w.server.Alive(token))
+			if !errors.Is(err, errCrash) || w.server.Valid(token) {
+				t.Fatalf("%v; the token is alive: %v", err, w.server.Valid(token))
 			}
 			d, err := w.operator.Disconnect(t.Context(), request)
 			if err != nil || !slices.Equal(d.EndedFor, []string{"other"}) || !d.SecretDeleted {

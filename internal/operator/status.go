@@ -88,7 +88,7 @@ type State struct {
 
 // Status returns the health of the named connections, in that order; of all
 // that have a secret or are to be renewed, sorted, if none is named.
-func (o *Operator) Status(ctx context.Context, names ...string) (Report, error) {
+func (o *Service) Status(ctx context.Context, names ...string) (Report, error) {
 	all := len(names) == 0
 	for _, name := range names {
 		if err := named(name); err != nil {
@@ -109,7 +109,7 @@ func (o *Operator) Status(ctx context.Context, names ...string) (Report, error) 
 
 // reported is the report if nothing went wrong. A connection that is gone since
 // it was listed is left out; one that was asked for by name is an error.
-func (o *Operator) reported(r Report, faults []error, all bool) (Report, error) {
+func (o *Service) reported(r Report, faults []error, all bool) (Report, error) {
 	states := r.Connections[:0]
 	for i, err := range faults {
 		switch {
@@ -126,7 +126,7 @@ func (o *Operator) reported(r Report, faults []error, all bool) (Report, error) 
 
 // names lists every connection that has a secret, and every grant in the index:
 // what an operator deleted is there until the next renewal has noticed.
-func (o *Operator) names(ctx context.Context) ([]string, error) {
+func (o *Service) names(ctx context.Context) ([]string, error) {
 	listed, err := o.Connections.List(ctx)
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (o *Operator) names(ctx context.Context) ([]string, error) {
 }
 
 // indexed adds the names in one shard of the index.
-func (o *Operator) indexed(ctx context.Context, s grant.Shard, names map[string]bool) error {
+func (o *Service) indexed(ctx context.Context, s grant.Shard, names map[string]bool) error {
 	var after *grant.Due
 	for {
 		page, err := o.Grants.DueGrants(ctx, s, o.Now().Add(farAhead), after, indexPage)
@@ -165,7 +165,7 @@ func (o *Operator) indexed(ctx context.Context, s grant.Shard, names map[string]
 
 // state reads one connection: UnknownConnection if there is neither a secret
 // nor more than the memory of one.
-func (o *Operator) state(ctx context.Context, name string) (State, error) {
+func (o *Service) state(ctx context.Context, name string) (State, error) {
 	c, secretErr := o.parsed(ctx, name)
 	malformed := secretErr != nil && apierr.Of(secretErr).Type == apierr.InvalidConnection
 	missing := errors.Is(secretErr, connection.ErrNotFound)
@@ -194,7 +194,7 @@ func (o *Operator) state(ctx context.Context, name string) (State, error) {
 }
 
 // parked reads the refresh token that is parked; the zero one if none is.
-func (o *Operator) parked(ctx context.Context, name string) (grant.RefreshToken, error) {
+func (o *Service) parked(ctx context.Context, name string) (grant.RefreshToken, error) {
 	r, err := o.Parking.Parked(ctx, name)
 	if errors.Is(err, grant.ErrNotFound) {
 		return grant.RefreshToken{}, nil
@@ -203,7 +203,7 @@ func (o *Operator) parked(ctx context.Context, name string) (grant.RefreshToken,
 }
 
 // parkedSince is since when a refresh token is parked; nil if none is.
-func (o *Operator) parkedSince(ctx context.Context, name string) (*time.Time, error) {
+func (o *Service) parkedSince(ctx context.Context, name string) (*time.Time, error) {
 	r, err := o.parked(ctx, name)
 	if err != nil || r.Token.IsZero() {
 		return nil, err
@@ -224,20 +224,20 @@ func stateOf(g grant.Grant, exists bool, now time.Time) State {
 		RefreshExpiresAt: moment(g.RefreshExpiresAt),
 		Version:          g.Version,
 		Fingerprint:      g.Fingerprint,
-		NeedsSomebody:    g.NeedsSomebody() || g.Status == grant.StatusInvalidConnection,
+		NeedsSomebody:    g.NeedsOperator() || g.Status == grant.StatusInvalidConnection,
 	}
 	if !exists {
 		s.Status = New
 		return s
 	}
-	if g.Living(now) {
+	if g.Valid(now) {
 		left := int64(g.ExpiresAt.Sub(now) / time.Second)
 		s.ExpiresIn, s.ExpiresAt = &left, moment(g.ExpiresAt)
 	}
 	if g.Status != grant.StatusPaused && g.Status != grant.StatusUnknown {
 		s.NextDueAt = moment(laterOf(g.Due(), now))
 	}
-	if e := g.Last(now); e != nil {
+	if e := g.LastFailure(now); e != nil {
 		s.LastError = errorOf(e)
 	}
 	if g.Status == grant.StatusFailing || g.Status == grant.StatusTokenLimit {

@@ -79,14 +79,14 @@ type Record struct {
 
 // Paused returns when the pause ends, and whether there is one at now. One
 // that ends more than five minutes ahead is not believed.
-func (r Record) Paused(now time.Time) (time.Time, bool) {
+func (r Record) ThrottledUntil(now time.Time) (time.Time, bool) {
 	paused := r.PausedUntil.After(now) && !r.PausedUntil.After(now.Add(maxPauseAhead))
 	return r.PausedUntil, paused
 }
 
 // Refusing reports whether the host refuses everybody: three connections with
 // no success between them.
-func (r Record) Refusing() bool { return len(r.Refused) >= refusals }
+func (r Record) CircuitOpen() bool { return len(r.Refused) >= refusals }
 
 // MayProbe reports whether a refusing host is due for a probe.
 func (r Record) MayProbe(now time.Time) bool {
@@ -125,7 +125,7 @@ func Interval(perSecond int) time.Duration {
 }
 
 // BusyError says that there is no instant within the window.
-type BusyError struct {
+type LimitError struct {
 	// Until is the next free instant, or the end of the host's pause.
 	Until time.Time
 	// Paused tells which.
@@ -133,7 +133,7 @@ type BusyError struct {
 }
 
 // Error implements error.
-func (e *BusyError) Error() string {
+func (e *LimitError) Error() string {
 	if e.Paused {
 		return "budget: the host is paused"
 	}
@@ -143,15 +143,15 @@ func (e *BusyError) Error() string {
 // Reserve is the rule: the instant that the window gets, and the record's Next
 // afterwards; or a *BusyError.
 func Reserve(r Record, w Window) (instant, next time.Time, err error) {
-	if until, paused := r.Paused(w.Now); paused {
-		return instant, next, &BusyError{Until: until, Paused: true}
+	if until, paused := r.ThrottledUntil(w.Now); paused {
+		return instant, next, &LimitError{Until: until, Paused: true}
 	}
 	instant = w.Earliest
 	if r.Next.After(instant) && !r.Next.After(w.Now.Add(maxAhead)) {
 		instant = r.Next
 	}
 	if instant.After(w.Latest) {
-		return instant, next, &BusyError{Until: instant}
+		return instant, next, &LimitError{Until: instant}
 	}
 	return instant, instant.Add(w.Interval), nil
 }
@@ -176,14 +176,14 @@ type Throttle struct {
 // force stands for the same flood and does not grow again; it grows only while
 // different clients are throttled, because one client's own cap is its own
 // matter.
-func Pause(r Record, t Throttle) Record {
+func RecordThrottle(r Record, t Throttle) Record {
 	if len(r.Throttled) < maxThrottled && !slices.Contains(r.Throttled, t.Client) {
 		r.Throttled = append(slices.Clone(r.Throttled), t.Client)
 	}
 	if t.First {
 		r.Served = nil
 	}
-	_, paused := r.Paused(t.Now)
+	_, paused := r.ThrottledUntil(t.Now)
 	switch {
 	case paused:
 	case r.Pause > 0 && len(r.Throttled) > 1:
@@ -210,7 +210,7 @@ func (r Record) OthersServed(client string) bool {
 
 // Success is the rule: what the record becomes when a client gets a token. A
 // pause still in force stays.
-func Success(r Record, client string) Record {
+func RecordSuccess(r Record, client string) Record {
 	if len(r.Served) < MaxServed && !slices.Contains(r.Served, client) {
 		r.Served = append(slices.Clone(r.Served), client)
 	}
@@ -220,7 +220,7 @@ func Success(r Record, client string) Record {
 }
 
 // Refuse is the rule: what the record becomes when a connection is refused.
-func Refuse(r Record, connection string, now time.Time) Record {
+func RecordRefusal(r Record, connection string, now time.Time) Record {
 	if len(r.Refused) < MaxRefused && !slices.Contains(r.Refused, connection) {
 		r.Refused = append(slices.Clone(r.Refused), connection)
 	}

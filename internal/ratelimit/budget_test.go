@@ -94,7 +94,7 @@ func TestReserveWithoutAnInstant(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := ratelimit.Reserve(test.record, test.window)
-			var busy *ratelimit.BusyError
+			var busy *ratelimit.LimitError
 			if !errors.As(err, &busy) {
 				t.Fatalf("error %v, want a *BusyError", err)
 			}
@@ -161,7 +161,7 @@ func TestNeverMoreThanTenInASecond(t *testing.T) {
 func TestRefusing(t *testing.T) {
 	for n, want := range []bool{false, false, false, true, true} {
 		r := ratelimit.Record{Refused: []string{"a", "b", "c", "d"}[:n]}
-		if got := r.Refusing(); got != want {
+		if got := r.CircuitOpen(); got != want {
 			t.Errorf("%d refused: Refusing = %v, want %v", n, got, want)
 		}
 	}

@@ -24,7 +24,7 @@ func TestPaused(t *testing.T) {
 		"more is a mistake ": {now().Add(5*time.Minute + 1), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			until, got := ratelimit.Record{PausedUntil: test.until}.Paused(now())
+			until, got := ratelimit.Record{PausedUntil: test.until}.ThrottledUntil(now())
 			if got != test.want || !until.Equal(test.until) {
 				t.Errorf("Paused = %v, %v; want %v, %v", until, got, test.until, test.want)
 			}
@@ -71,7 +71,7 @@ func TestPause(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := slices.Clone(test.before.Throttled)
-			got := ratelimit.Pause(test.before, ratelimit.Throttle{Client: test.client, RetryAfter: test.retryAfter, Now: now()})
+			got := ratelimit.RecordThrottle(test.before, ratelimit.Throttle{Client: test.client, RetryAfter: test.retryAfter, Now: now()})
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -85,7 +85,7 @@ func TestPause(t *testing.T) {
 // The rule touches nothing else of the record.
 func TestPauseLeavesTheRest(t *testing.T) {
 	before := ratelimit.Record{Next: now(), Refused: []string{"c"}, ProbedAt: now()}
-	got := ratelimit.Pause(before, ratelimit.Throttle{Client: "a", Now: now()})
+	got := ratelimit.RecordThrottle(before, ratelimit.Throttle{Client: "a", Now: now()})
 	want := ratelimit.Record{
 		Next: now(), Refused: []string{"c"}, ProbedAt: now(),
 		Throttled: []string{"a"}, Pause: s, PausedUntil: now().Add(s),
@@ -102,7 +102,7 @@ func TestPauseGrowsOnlyWhileDifferentClientsAreThrottled(t *testing.T) {
 		var r ratelimit.Record
 		at := now()
 		for i := range 100 {
-			r = ratelimit.Pause(r, ratelimit.Throttle{Client: clients[i%len(clients)], Now: at})
+			r = ratelimit.RecordThrottle(r, ratelimit.Throttle{Client: clients[i%len(clients)], Now: at})
 			longest = max(longest, r.Pause)
 			at = r.PausedUntil
 		}
@@ -160,7 +160,7 @@ func TestSuccess(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, ratelimit.Success(test.before, "a")); diff != "" {
+			if diff := cmp.Diff(test.want, ratelimit.RecordSuccess(test.before, "a")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -181,7 +181,7 @@ func TestRefuse(t *testing.T) {
 		"of a record that did not say since when": {ratelimit.Record{Refused: []string{"b"}}, ratelimit.Record{Refused: []string{"b", "a"}, RefusedSince: now()}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, ratelimit.Refuse(test.before, "a", now())); diff != "" {
+			if diff := cmp.Diff(test.want, ratelimit.RecordRefusal(test.before, "a", now())); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -191,10 +191,10 @@ func TestRefuse(t *testing.T) {
 // Who is served is counted anew from the first 429 in a row, and no other.
 func TestPauseForgetsWhoWasServed(t *testing.T) {
 	before := ratelimit.Record{Served: []string{"b"}}
-	if got := ratelimit.Pause(before, ratelimit.Throttle{Client: "a", Now: now(), First: true}); got.OthersServed("a") {
+	if got := ratelimit.RecordThrottle(before, ratelimit.Throttle{Client: "a", Now: now(), First: true}); got.OthersServed("a") {
 		t.Errorf("after the first: served %v, want none", got.Served)
 	}
-	if got := ratelimit.Pause(before, ratelimit.Throttle{Client: "a", Now: now()}); !got.OthersServed("a") {
+	if got := ratelimit.RecordThrottle(before, ratelimit.Throttle{Client: "a", Now: now()}); !got.OthersServed("a") {
 		t.Errorf("after another: served %v, want b", got.Served)
 	}
 }

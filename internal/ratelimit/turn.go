@@ -18,7 +18,7 @@ import (
 // Nothing but a glance at the clock stands between the instant and Wait's
 // return. So that a slow store lets its callers through all the same, what is
 // asked of it is asked as much earlier as it took to answer the last time.
-type Turn struct {
+type Slot struct {
 	Store Store
 	// Host is that of the budget, "host:port".
 	Host string
@@ -39,7 +39,7 @@ type Turn struct {
 
 // Reserve takes the next free instant from earliest on. There is none up to
 // Latest, or the host is paused: a *BusyError. Else an error is the store's.
-func (t *Turn) Reserve(ctx context.Context, earliest time.Time) (time.Time, error) {
+func (t *Slot) Reserve(ctx context.Context, earliest time.Time) (time.Time, error) {
 	now := t.Now()
 	at, err := t.Store.Reserve(ctx, t.Host, Window{
 		Now: now, Earliest: earliest, Latest: t.Latest, Interval: t.Interval,
@@ -58,7 +58,7 @@ func (t *Turn) Reserve(ctx context.Context, earliest time.Time) (time.Time, erro
 // meanwhile is a *BusyError. An instant missed by more than MaxLate is taken
 // anew. The context's error says that it ended during the wait, any other is
 // the store's.
-func (t *Turn) Wait(ctx context.Context, at time.Time) error {
+func (t *Slot) Wait(ctx context.Context, at time.Time) error {
 	for {
 		if at.Sub(t.reserved) > PauseSeenAgain {
 			if err := t.look(ctx, at); err != nil {
@@ -81,7 +81,7 @@ func (t *Turn) Wait(ctx context.Context, at time.Time) error {
 
 // look reads the pause again, as late as the store allows: once more if it
 // answered sooner than the last time, and much is left.
-func (t *Turn) look(ctx context.Context, at time.Time) error {
+func (t *Slot) look(ctx context.Context, at time.Time) error {
 	for takes := t.took; ; {
 		if err := Sleep(ctx, at.Sub(t.Now())-takes-MaxLate); err != nil {
 			return err
@@ -93,8 +93,8 @@ func (t *Turn) look(ctx context.Context, at time.Time) error {
 		}
 		t.Seen = seen
 		now := t.Now()
-		if until, paused := t.Seen.Paused(now); paused {
-			return &BusyError{Until: until, Paused: true}
+		if until, paused := t.Seen.ThrottledUntil(now); paused {
+			return &LimitError{Until: until, Paused: true}
 		}
 		takes = max(0, now.Sub(asked))
 		if at.Sub(now) <= PauseSeenAgain+takes {

@@ -30,15 +30,15 @@ func (s *slow) Reserve(ctx context.Context, host string, w ratelimit.Window) (ti
 }
 
 // newTurn is a turn at a store of which each call takes a while.
-func newTurn(takes time.Duration) (*ratelimit.Turn, *slow) {
+func newTurn(takes time.Duration) (*ratelimit.Slot, *slow) {
 	s := &slow{Table: &memstore.Table{}, takes: takes}
-	return &ratelimit.Turn{
+	return &ratelimit.Slot{
 		Store: s, Host: "auth:443", Interval: 125 * time.Millisecond,
 		Latest: time.Now().Add(ratelimit.MaxWait), Now: time.Now,
 	}, s
 }
 
-func reserve(t *testing.T, turn *ratelimit.Turn, ahead time.Duration) time.Time {
+func reserve(t *testing.T, turn *ratelimit.Slot, ahead time.Duration) time.Time {
 	t.Helper()
 	at, err := turn.Reserve(t.Context(), time.Now().Add(ahead))
 	if err != nil {
@@ -94,7 +94,7 @@ func TestTurnSeesThePause(t *testing.T) {
 				_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
 			})
 			err := turn.Wait(t.Context(), at)
-			var busy *ratelimit.BusyError
+			var busy *ratelimit.LimitError
 			if !errors.As(err, &busy) || !busy.Paused || time.Until(busy.Until) < 50*time.Second {
 				t.Errorf("error %v, want a pause of a minute", err)
 			}
@@ -115,7 +115,7 @@ func TestTurnSeesThePauseAfterASlowReservation(t *testing.T) {
 		time.AfterFunc(time.Until(at)-100*time.Millisecond, func() {
 			_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
 		})
-		var busy *ratelimit.BusyError
+		var busy *ratelimit.LimitError
 		if err := turn.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
 			t.Errorf("error %v, want a pause", err)
 		}
@@ -129,7 +129,7 @@ func TestTurnSeesThePauseAfterOtherWork(t *testing.T) {
 		at := reserve(t, turn, 250*time.Millisecond)
 		_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
 		time.Sleep(200 * time.Millisecond)
-		var busy *ratelimit.BusyError
+		var busy *ratelimit.LimitError
 		if err := turn.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
 			t.Errorf("error %v, want a pause", err)
 		}

@@ -9,12 +9,12 @@ import (
 // request that takes no instant. A pause that outlasts the context's deadline
 // is a *BusyError at once; a context that ends otherwise is its error.
 func AwaitUnpaused(ctx context.Context, r Record, now func() time.Time) error {
-	until, paused := r.Paused(now())
+	until, paused := r.ThrottledUntil(now())
 	if !paused {
 		return nil
 	}
 	if deadline, ok := ctx.Deadline(); ok && !until.Before(deadline) {
-		return &BusyError{Until: until, Paused: true}
+		return &LimitError{Until: until, Paused: true}
 	}
 	return Sleep(ctx, until.Sub(now()))
 }

@@ -30,7 +30,7 @@ func TestAwaitUnpaused(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), test.deadline)
 				defer cancel()
 				err := ratelimit.AwaitUnpaused(ctx, ratelimit.Record{PausedUntil: began.Add(test.pause)}, time.Now)
-				var busy *ratelimit.BusyError
+				var busy *ratelimit.LimitError
 				if errors.As(err, &busy) != test.busy || !test.busy && err != nil || time.Since(began) != test.took {
 					t.Errorf("after %s: %v; want after %s, busy %v", time.Since(began), err, test.took, test.busy)
 				}

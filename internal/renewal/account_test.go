@@ -23,7 +23,7 @@ func (w *world) wantRefused(want int) {
 // record is what the account's record holds.
 func (w *world) record() lockout.Record {
 	w.t.Helper()
-	r, err := w.table.Account(w.t.Context(), w.parsed("acme").Account())
+	r, err := w.table.Account(w.t.Context(), w.parsed("acme").AccountHash())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func (w *world) record() lockout.Record {
 func (w *world) attempts() int {
 	w.t.Helper()
 	r := w.record()
-	if r.Credentials != w.parsed("acme").Credentials() {
+	if r.CredentialsHash != w.parsed("acme").CredentialsHash() {
 		return 0
 	}
 	return r.Attempts
@@ -226,7 +226,7 @@ func TestAccountMovesOnToAnother(t *testing.T) {
 		w.connect("third", password())
 		w.out.before = func(op string) error {
 			if op == moveClaim {
-				return w.table.MoveClaim(w.t.Context(), w.parsed("second").Account(), "acme", "third")
+				return w.table.MoveClaim(w.t.Context(), w.parsed("second").AccountHash(), "acme", "third")
 			}
 			return nil
 		}

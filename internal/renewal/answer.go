@@ -92,10 +92,10 @@ func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	for p.Accounts.SettleLogin(ctx, p.try(), outcome) != nil {
+	for p.Lockouts.SettleLogin(ctx, p.try(), outcome) != nil {
 		// A count that could not be lowered stays: one attempt fewer is safe. Only
 		// an acceptance may be said twice without lowering it twice.
-		if outcome != lockout.Accepted || ratelimit.Sleep(ctx, jittered(firstRetry, p.chance())) != nil {
+		if outcome != lockout.Accepted || ratelimit.Sleep(ctx, jittered(firstRetry, p.random())) != nil {
 			return
 		}
 	}
@@ -119,7 +119,7 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 		next = next.WithRefreshToken(kept, p.c.RefreshTokenLife)
 	}
 	if p.unkept != nil {
-		next = next.Failed(grant.StatusFailing, p.unkept, p.Now(), 0, p.chance())
+		next = next.Failed(grant.StatusFailing, p.unkept, p.Now(), 0, p.random())
 	}
 	if p.loginRefused != nil && p.old.Relogin != "" {
 		next.Status = grant.StatusFailing
@@ -163,9 +163,9 @@ func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, er
 	insists := same && p.dead
 	switch {
 	case insists && p.revoked:
-		next = next.AskedAs(grant.Dead, p.Now())
-	case same && p.unsettled && next.Living(p.Now()):
-		next = next.AskedAs(grant.Alive, p.Now())
+		next = next.AskedAs(grant.Inactive, p.Now())
+	case same && p.unsettled && next.Valid(p.Now()):
+		next = next.AskedAs(grant.Active, p.Now())
 	}
 	if err := p.persist(ctx, next); err != nil {
 		return false, err
@@ -189,7 +189,7 @@ func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, er
 // of seconds.
 func (p *path) repeat(g grant.Grant) bool {
 	now := p.Now()
-	p.repeating = p.single && !g.Living(now) && g.Due().Sub(now) <= waitForDue
+	p.repeating = p.single && !g.Valid(now) && g.Due().Sub(now) <= waitForDue
 	return p.repeating
 }
 
@@ -199,14 +199,14 @@ func (p *path) checked(ctx context.Context, err error) (bool, error) {
 	var e *reltioauth.Error
 	switch {
 	case err == nil:
-		g := p.g.CheckedAs(grant.Alive, now)
+		g := p.g.CheckedAs(grant.Active, now)
 		if g.Status == grant.StatusOK {
 			g.LastError, g.LastErrorMessage = "", ""
 		}
 		return false, &done{outcome: rotateapi.Unchanged, write: &g}
 	case errors.Is(err, errDead):
 		p.dead = true
-		return true, p.write(ctx, p.g.CheckedAs(grant.Dead, now))
+		return true, p.write(ctx, p.g.CheckedAs(grant.Inactive, now))
 	case errors.As(err, &e) && e.Answered() && !errors.Is(err, reltioauth.ErrRateLimited):
 		// No verdict. The server shows what it thinks of the token when it is
 		// asked for another.
@@ -232,7 +232,7 @@ func (p *path) revokedAccess(ctx context.Context, err error) (bool, error) {
 	if err == nil || definite(err) {
 		return true, p.write(ctx, g)
 	}
-	g = g.AskedAs(grant.Dead, p.Now())
+	g = g.AskedAs(grant.Inactive, p.Now())
 	return false, &done{outcome: rotateapi.Unchanged, write: &g}
 }
 
@@ -253,7 +253,7 @@ func (p *path) revokedRefresh(ctx context.Context, err error) (bool, error) {
 // refresh token is replaced at its end. A grant that is no longer that
 // identity's, because the secret is gone or another's, gets no token.
 func (p *path) withSpare(d *done) {
-	if !p.spare.Living(p.Now()) || p.stored.Relogin != grant.ReloginRevoke || d.outcome == rotateapi.Contended {
+	if !p.spare.Valid(p.Now()) || p.stored.Relogin != grant.ReloginRevoke || d.outcome == rotateapi.Contended {
 		return
 	}
 	after := p.stored

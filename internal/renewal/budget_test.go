@@ -49,10 +49,10 @@ func TestParallelRenewalsStayApart(t *testing.T) {
 			w.renewer.PerSecond = rate
 			for i, r := range w.together(w.fleet(16)) {
 				switch {
-				case r.Outcome == rotateapi.Renewed && r.BudgetWait <= ratelimit.MaxWait:
+				case r.Outcome == rotateapi.Renewed && r.RateLimitWait <= ratelimit.MaxWait:
 				case rate != 0 && rate < 4 && r.Outcome == rotateapi.LeftOver && r.Err.Type == apierr.RateLimited:
 				default:
-					t.Errorf("rate %d: renewal %d: %s (%v) after %v", rate, i, r.Outcome, r.Err, r.BudgetWait)
+					t.Errorf("rate %d: renewal %d: %s (%v) after %v", rate, i, r.Outcome, r.Err, r.RateLimitWait)
 				}
 			}
 			if got := w.server.MaxTokenRequests(time.Second); got >= most {

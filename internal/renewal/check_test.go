@@ -74,7 +74,7 @@ func TestReportedTokenIsDead(t *testing.T) {
 				w.expect(w.reject(), rotateapi.Renewed, "")
 				w.wantAsked(began, "checkToken", "refresh_token")
 				next := w.status(grant.StatusOK)
-				if next.Version != g.Version+1 || !w.server.Alive(next.AccessToken) || next.CheckVerdict != grant.Unchecked {
+				if next.Version != g.Version+1 || !w.server.Valid(next.AccessToken) || next.CheckVerdict != grant.Unchecked {
 					t.Errorf("version %d, check verdict %q", next.Version, next.CheckVerdict)
 				}
 				if next.RefreshMode != grant.AtEnd || !next.EarlyAskedAt.IsZero() {
@@ -97,7 +97,7 @@ func TestCheckWithoutAVerdict(t *testing.T) {
 				began := time.Now()
 				for time.Since(began) < 14*time.Minute {
 					w.expect(w.reject(), rotateapi.Unchanged, "")
-					if next := w.status(grant.StatusOK); !next.FoundAlive(time.Now()) || next.Version != 1 {
+					if next := w.status(grant.StatusOK); !next.FoundActive(time.Now()) || next.Version != 1 {
 						t.Fatalf("verdict %q, version %d", next.CheckVerdict, next.Version)
 					}
 					time.Sleep(31 * time.Second)
@@ -106,7 +106,7 @@ func TestCheckWithoutAVerdict(t *testing.T) {
 				if got := once(w.asked(began)); !slices.Equal(got, slices.Repeat(want, 3)) {
 					t.Errorf("asked %v in 14 minutes, want %v each five", got, want)
 				}
-				if !w.server.Alive(g.AccessToken) {
+				if !w.server.Valid(g.AccessToken) {
 					t.Error("the living token was revoked")
 				}
 			})
@@ -123,7 +123,7 @@ func TestCheckWithoutAVerdict(t *testing.T) {
 					t.Errorf("asked %v", got)
 				}
 				next := w.status(grant.StatusOK)
-				if next.Version != 2 || !w.server.Alive(next.AccessToken) || next.RefreshMode != grant.AtEnd {
+				if next.Version != 2 || !w.server.Valid(next.AccessToken) || next.RefreshMode != grant.AtEnd {
 					t.Errorf("version %d, mode %s", next.Version, next.RefreshMode)
 				}
 				// Not another one within five minutes, whatever is reported.
@@ -170,8 +170,8 @@ func TestCheckWithoutAVerdictAndTheRenewalFails(t *testing.T) {
 		})
 		time.Sleep(time.Minute)
 		w.expect(w.reject(), rotateapi.Failed, apierr.ReltioUnavailable)
-		if g := w.status(grant.StatusFailing); !g.Living(time.Now()) || g.CheckVerdict != grant.Unclear {
-			t.Errorf("living %t, verdict %q", g.Living(time.Now()), g.CheckVerdict)
+		if g := w.status(grant.StatusFailing); !g.Valid(time.Now()) || g.CheckVerdict != grant.Unclear {
+			t.Errorf("living %t, verdict %q", g.Valid(time.Now()), g.CheckVerdict)
 		}
 	})
 }
@@ -197,7 +197,7 @@ func TestCheckThatIsNotHeard(t *testing.T) {
 				}
 				w.wantAsked(began, "checkToken")
 				next := w.status(grant.StatusOK) // no renewal has failed
-				if next.Fingerprint != g.Fingerprint || !next.Living(time.Now()) {
+				if next.Fingerprint != g.Fingerprint || !next.Valid(time.Now()) {
 					t.Error("the token is gone")
 				}
 				if next.Failures != 0 || next.LastError != apierr.ReltioUnavailable || !near(next.RetryAt, next.CheckedAt.Add(30*time.Second)) {

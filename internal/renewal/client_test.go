@@ -279,7 +279,7 @@ func TestUnclearRefreshAtTheDaysLimitOfLogins(t *testing.T) {
 		w.started(password())
 		c := w.parsed("acme")
 		try := lockout.Try{
-			Account: c.Account(), Credentials: c.Credentials(), Connection: c.Name,
+			AccountHash: c.AccountHash(), CredentialsHash: c.CredentialsHash(), Connection: c.Name,
 			Limit: lockout.MaxAttempts, Now: time.Now(), Forced: true,
 		}
 		for range 4 {
@@ -315,7 +315,7 @@ func TestUnclearRefreshAtTheLimitOfRefusedLogins(t *testing.T) {
 		w.toRelogin()
 		c := w.parsed("acme")
 		try := lockout.Try{
-			Account: c.Account(), Credentials: c.Credentials(), Connection: c.Name,
+			AccountHash: c.AccountHash(), CredentialsHash: c.CredentialsHash(), Connection: c.Name,
 			Limit: lockout.MaxAttempts, Now: time.Now(), Forced: true,
 		}
 		for range lockout.MaxAttempts {

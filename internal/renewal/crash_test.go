@@ -176,7 +176,7 @@ func crash(w *world, c crashCase, n int, acted bool) (over bool) {
 
 func (w *world) living() bool {
 	g, err := w.table.Grant(w.t.Context(), "acme", grant.Strong)
-	return err == nil && g.Living(time.Now())
+	return err == nil && g.Valid(time.Now())
 }
 
 // consistent compares grant, vault, account and server with each other.
@@ -186,16 +186,16 @@ func (w *world) consistent(when string, outcome rotateapi.Outcome) {
 		w.t.Fatalf("%s: outcome %s, no living token", when, outcome)
 	}
 	g, c := w.grant("acme"), w.parsed("acme")
-	if !w.server.Alive(g.AccessToken) {
+	if !w.server.Valid(g.AccessToken) {
 		w.t.Errorf("%s: the stored token is dead at the server", when)
 	}
-	if g.Identity != c.Identity() || g.Status != grant.StatusOK {
-		w.t.Errorf("%s: status %s, identity %.8s, want %.8s", when, g.Status, g.Identity, c.Identity())
+	if g.Identity != c.IdentityHash() || g.Status != grant.StatusOK {
+		w.t.Errorf("%s: status %s, identity %.8s, want %.8s", when, g.Status, g.Identity, c.IdentityHash())
 	}
 	if c.Refreshes() {
 		r := w.vault()
-		if r.Fingerprint() != g.RefreshFingerprint || !w.server.Alive(r.Token) {
-			w.t.Errorf("%s: vault holds %s, grant %s, alive %t", when, r.Fingerprint(), g.RefreshFingerprint, w.server.Alive(r.Token))
+		if r.Fingerprint() != g.RefreshFingerprint || !w.server.Valid(r.Token) {
+			w.t.Errorf("%s: vault holds %s, grant %s, alive %t", when, r.Fingerprint(), g.RefreshFingerprint, w.server.Valid(r.Token))
 		}
 		if pointed, err := w.secrets.Version(w.t.Context(), "acme", g.SecretVersion); err != nil || !pointed.Token.Equal(r.Token) {
 			w.t.Errorf("%s: the grant points elsewhere (%v)", when, err)

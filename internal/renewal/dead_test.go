@@ -22,7 +22,7 @@ func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
 		w.out.before = func(op string) error {
 			if op == sendToken {
 				time.Sleep(time.Second)
-				if w.grant("acme").CheckVerdict != grant.Dead {
+				if w.grant("acme").CheckVerdict != grant.Inactive {
 					t.Error("it does not count as found dead")
 				}
 			}
@@ -37,7 +37,7 @@ func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
 // another check.
 func TestReportedTokenIsDeadAndReltioDown(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.renewer.Chance = func() float64 { return 0.99 }
+		w.renewer.Rand = func() float64 { return 0.99 }
 		g := w.started(password())
 		w.server.Kill(g.Fingerprint)
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
@@ -85,7 +85,7 @@ func TestDeadTokenThatCannotBeReplaced(t *testing.T) {
 				w.expect(w.reject(), c.outcome, c.err)
 				for range 3 {
 					next := w.status(c.status)
-					if next.Living(time.Now()) || next.CheckVerdict != grant.Dead {
+					if next.Valid(time.Now()) || next.CheckVerdict != grant.Inactive {
 						t.Fatalf("the dead token is handed out, verdict %q", next.CheckVerdict)
 					}
 					if e := next.Error(time.Now()); e == nil || e.Type != c.err {
@@ -102,7 +102,7 @@ func TestDeadTokenThatCannotBeReplaced(t *testing.T) {
 				time.Sleep(61 * time.Minute)
 				w.renewer = w.fresh()
 				w.expect(w.acme(), rotateapi.Renewed, "")
-				if next := w.status(grant.StatusOK); !w.server.Alive(next.AccessToken) || next.CheckVerdict != grant.Unchecked {
+				if next := w.status(grant.StatusOK); !w.server.Valid(next.AccessToken) || next.CheckVerdict != grant.Unchecked {
 					t.Errorf("verdict %q", next.CheckVerdict)
 				}
 			})

@@ -28,7 +28,7 @@ func (p *path) due(ctx context.Context) error {
 	if p.reported() {
 		return p.dueReported(ctx, now)
 	}
-	if p.request.Force || p.request.MinTTLSeconds > 0 && p.g.LivesUp(now, p.needed()) {
+	if p.request.Force || p.request.MinTTLSeconds > 0 && p.g.UsedHalf(now, p.needed()) {
 		return nil
 	}
 	ahead := p.g.Due().Sub(now)
@@ -77,7 +77,7 @@ func (p *path) dueReported(ctx context.Context, now time.Time) error {
 // window would only ask again.
 func (p *path) unchanged(now time.Time) *done {
 	d := &done{outcome: rotateapi.Unchanged}
-	living := p.g.Living(now)
+	living := p.g.Valid(now)
 	d.idle = p.request.Lease != nil && living
 	if !living {
 		d.err = p.g.Error(now)
@@ -105,7 +105,7 @@ func (p *path) look(ctx context.Context) error {
 	if version != p.g.ConnectionVersion {
 		return nil
 	}
-	g := p.g.SecretFound().Looked(now)
+	g := p.g.SecretFound().LookedAt(now)
 	return &done{outcome: rotateapi.Unchanged, err: g.Error(now), write: &g}
 }
 
@@ -146,11 +146,11 @@ func (p *path) decide(ctx context.Context) (step, error) {
 // would have. What an operator resumes is tried at once.
 func (p *path) notYet(t grant.RefreshToken) error {
 	now := p.Now()
-	if p.request.Force || p.reported() || !p.g.Living(now) || p.g.ModeOf(true) == grant.Overlap {
+	if p.request.Force || p.reported() || !p.g.Valid(now) || p.g.ModeOf(true) == grant.Overlap {
 		return nil
 	}
 	if p.before.Waiting() && p.before.Failures > 0 {
-		g := p.stored.Looked(now)
+		g := p.stored.LookedAt(now)
 		if g.Status == grant.StatusInvalidConnection && g.Refusal.Status == 0 {
 			g = p.g.Healthy()
 		}
@@ -206,7 +206,7 @@ func (p *path) choose() (step, error) {
 // loginWaits reports whether a login that is to replace a refresh token would be
 // held back by a refusing host, while refreshes go on.
 func (p *path) loginWaits() bool {
-	return p.host.Refusing() && p.c.HasUser() && p.g.Relogin != grant.ReloginLogin // else it was revoked
+	return p.host.CircuitOpen() && p.c.HasUser() && p.g.Relogin != grant.ReloginLogin // else it was revoked
 }
 
 // awaitsFactor reports whether a login with the secret as it is was answered
@@ -220,9 +220,9 @@ func (p *path) awaitsFactor() bool {
 func (p *path) stillAwaitsFactor() *done {
 	g := p.g
 	if g.Status == grant.StatusMFARequired {
-		g = g.Looked(p.Now())
+		g = g.LookedAt(p.Now())
 	} else {
-		g = g.Failed(grant.StatusMFARequired, secondFactorNeeded(), p.Now(), 0, p.chance())
+		g = g.Failed(grant.StatusMFARequired, secondFactorNeeded(), p.Now(), 0, p.random())
 	}
 	return &done{outcome: rotateapi.Failed, err: secondFactorNeeded(), write: &g}
 }
@@ -233,7 +233,7 @@ func (p *path) open() error {
 	now := p.Now()
 	believed, _ := ratelimit.Bounds(now)
 	if next := p.host.Next; next.After(now.Add(ratelimit.MaxWait)) && !next.After(believed) {
-		return &ratelimit.BusyError{Until: next}
+		return &ratelimit.LimitError{Until: next}
 	}
 	return nil
 }
@@ -271,7 +271,7 @@ func (p *path) noLaterThanRefresh(d *done) *done {
 // reauthorize is the end of a renewal that needs a person.
 func (p *path) reauthorize() *done {
 	e := apierr.New(apierr.ReauthorizationRequired, "a person must log in at Reltio")
-	g := p.g.Failed(grant.StatusReauthorize, e, p.Now(), 0, p.chance())
+	g := p.g.Failed(grant.StatusReauthorize, e, p.Now(), 0, p.random())
 	return &done{outcome: rotateapi.Reauthorize, err: e, write: &g}
 }
 
@@ -282,11 +282,11 @@ func (p *path) readHost(ctx context.Context) (err error) {
 	if p.avoid != nil && p.avoid(p.c.Host()) {
 		return errNoTime
 	}
-	if p.host, err = p.Budgets.Budget(ctx, p.c.Host()); err != nil {
+	if p.host, err = p.RateLimits.Budget(ctx, p.c.Host()); err != nil {
 		return err
 	}
-	if until, paused := p.host.Paused(now); paused {
-		return &ratelimit.BusyError{Until: until, Paused: true}
+	if until, paused := p.host.ThrottledUntil(now); paused {
+		return &ratelimit.LimitError{Until: until, Paused: true}
 	}
 	return nil
 }

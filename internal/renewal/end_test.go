@@ -91,7 +91,7 @@ func TestNewTokensThatHaveEndedAlready(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 		g = w.status(grant.StatusFailing)
-		if g.Fingerprint != before.Fingerprint || !g.Living(time.Now()) {
+		if g.Fingerprint != before.Fingerprint || !g.Valid(time.Now()) {
 			t.Error("the token in hand is gone")
 		}
 		if g.RefreshFingerprint == before.RefreshFingerprint || g.RefreshFingerprint != w.vault().Fingerprint() {

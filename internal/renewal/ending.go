@@ -28,7 +28,7 @@ func (p *path) ending(ctx context.Context, now time.Time) error {
 		return unseen(err)
 	}
 	c, err := connection.Parse(p.request.Connection, source, p.Hosts)
-	if err != nil || c.LogsInAlone() || c.Identity() != p.g.Identity {
+	if err != nil || c.LogsInAlone() || c.IdentityHash() != p.g.Identity {
 		return nil //nolint:nilerr // so is this
 	}
 	p.c = c

@@ -37,7 +37,7 @@ func onEngine(t *testing.T) (*dynamo.Table, *reltioauthtest.Server, *renewal.Ren
 		Behaviour: reltioauthtest.Behaviour{Login: reltioauthtest.NewToken},
 	})
 	return table, server, &renewal.Renewer{
-		Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: secrets, Vault: secrets,
+		Grants: table, Leases: table, Lockouts: table, RateLimits: table, Connections: secrets, RefreshTokens: secrets,
 		Hosts: connection.Hosts{host}, Now: time.Now, Connect: server.Connector(),
 	}
 }
@@ -121,8 +121,8 @@ func TestAStalledWriterChangesNothingOnAnEngine(t *testing.T) {
 // another is another process: a Renewer that shares nothing but the stores.
 func another(r *renewal.Renewer) *renewal.Renewer {
 	return &renewal.Renewer{
-		Grants: r.Grants, Leases: r.Leases, Accounts: r.Accounts, Budgets: r.Budgets, Connections: r.Connections,
-		Vault: r.Vault, Parking: r.Parking, Hosts: r.Hosts, Now: r.Now, Connect: r.Connect,
+		Grants: r.Grants, Leases: r.Leases, Lockouts: r.Lockouts, RateLimits: r.RateLimits, Connections: r.Connections,
+		RefreshTokens: r.RefreshTokens, Parking: r.Parking, Hosts: r.Hosts, Now: r.Now, Connect: r.Connect,
 	}
 }
 

@@ -66,7 +66,7 @@ func (p *told) want(w *world, types ...grant.EventType) {
 func TestEventsCarryALink(t *testing.T) {
 	bubble(t, func(w *world) {
 		p := w.listen()
-		w.renewer.Authorizations, w.renewer.CallbackURL = w.table, "https://callback.example"
+		w.renewer.AuthRequests, w.renewer.CallbackURL = w.table, "https://callback.example"
 		w.connect("acme", authorizationCode())
 		w.connect("bad", wrongPassword())
 		w.acme()
@@ -145,7 +145,7 @@ func TestEventsOfARefreshTokenThatEndsFirst(t *testing.T) {
 			p.want(w, all...)
 			time.Sleep(time.Minute)
 		}
-		if next := w.status(grant.StatusReauthorize); next.Fingerprint != g.Fingerprint || !next.Living(time.Now()) {
+		if next := w.status(grant.StatusReauthorize); next.Fingerprint != g.Fingerprint || !next.Valid(time.Now()) {
 			t.Error("the access token is gone, want it to its end")
 		}
 		w.wantRequests(requests)
@@ -285,7 +285,7 @@ func TestEventsOfARefusingServer(t *testing.T) {
 		}
 		for _, name := range names {
 			g := w.grant(name)
-			if g.Waiting() || g.NeedsSomebody() || len(g.Unpublished) > 0 || !g.RetryAt.Before(time.Now().Add(2*time.Minute)) {
+			if g.Waiting() || g.NeedsOperator() || len(g.Unpublished) > 0 || !g.RetryAt.Before(time.Now().Add(2*time.Minute)) {
 				t.Errorf("%s: status %s, retry at %v, %v not sent", name, g.Status, g.RetryAt, g.Unpublished)
 			}
 		}
@@ -298,7 +298,7 @@ func TestEventsOfARefusingServer(t *testing.T) {
 			w.sweep()
 		}
 		for _, name := range names {
-			if g := w.grant(name); g.Status != grant.StatusOK || !g.Living(time.Now()) {
+			if g := w.grant(name); g.Status != grant.StatusOK || !g.Valid(time.Now()) {
 				t.Errorf("%s: status %s (%s)", name, g.Status, g.LastErrorMessage)
 			}
 		}

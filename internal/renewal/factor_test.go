@@ -138,7 +138,7 @@ func TestSecondFactorAtARelogin(t *testing.T) {
 					began := time.Now()
 					w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
 					w.wantLogins(began, 1)
-					if g := w.status(grant.StatusFailing); g.LastError != apierr.MFARequired || !g.Living(time.Now()) {
+					if g := w.status(grant.StatusFailing); g.LastError != apierr.MFARequired || !g.Valid(time.Now()) {
 						t.Errorf("last error %s, want a living token and MFARequired", g.LastError)
 					}
 					w.due()

@@ -81,7 +81,7 @@ func newWorld(t testing.TB, change func(*reltioauthtest.Config)) *world {
 func (w *world) fresh() *renewal.Renewer {
 	o := w.out
 	return &renewal.Renewer{
-		Grants: o, Leases: o, Accounts: o, Budgets: o, Connections: o, Vault: o, Parking: o,
+		Grants: o, Leases: o, Lockouts: o, RateLimits: o, Connections: o, RefreshTokens: o, Parking: o,
 		Hosts: connection.Hosts{host, otherHost}, Now: time.Now,
 		Connect: o.connector(func(ctx context.Context, u *url.URL) (reltioauth.Transport, error) {
 			if u.Hostname() == "auth-stg.reltio.com" {
@@ -89,7 +89,7 @@ func (w *world) fresh() *renewal.Renewer {
 			}
 			return w.server.Connector()(ctx, u)
 		}),
-		Chance: func() float64 { return 0 },
+		Rand: func() float64 { return 0 },
 	}
 }
 
@@ -186,11 +186,11 @@ func (w *world) authorize(name string) {
 		w.t.Fatal(err)
 	}
 	c := w.parsed(name)
-	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: held.Epoch, Identity: c.Identity()}
+	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: held.Epoch, Identity: c.IdentityHash()}
 	if r.Version, err = w.secrets.Put(ctx, name, r); err != nil {
 		w.t.Fatal(err)
 	}
-	g := grant.Grant{Connection: name}.Newborn(c.Identity()).Accept(token).Healthy().WithRefreshToken(r, c.RefreshTokenLife)
+	g := grant.Grant{Connection: name}.Reset(c.IdentityHash()).Accept(token).Healthy().WithRefreshToken(r, c.RefreshTokenLife)
 	g.ConnectionVersion = c.Version
 	if err := w.table.PutGrant(ctx, held, g.Indexed(time.Now())); err != nil {
 		w.t.Fatal(err)

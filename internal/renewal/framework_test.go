@@ -200,7 +200,7 @@ func TestFrameworkRestarts(t *testing.T) {
 						w.due()
 						w.expect(w.acme(), rotateapi.Renewed, "")
 					}
-					if g := w.status(grant.StatusOK); !w.server.Alive(g.AccessToken) {
+					if g := w.status(grant.StatusOK); !w.server.Valid(g.AccessToken) {
 						t.Error("no valid token")
 					}
 				})
@@ -225,7 +225,7 @@ func TestReportsWhereNobodyMayCheck(t *testing.T) {
 				began := time.Now()
 				for time.Since(began) < 30*time.Minute {
 					w.reject()
-					if g := w.status(grant.StatusOK); !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) {
+					if g := w.status(grant.StatusOK); !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) {
 						t.Fatal("the token in hand is not valid")
 					}
 					time.Sleep(30 * time.Second)
@@ -265,7 +265,7 @@ func TestReportedTokenOfAClientInTheForm(t *testing.T) {
 					w.server.Kill(w.started(with(clientCredentials(), "client_auth", "post")).Fingerprint)
 					time.Sleep(time.Minute)
 					w.expect(w.reject(), rotateapi.Renewed, "")
-					if g := w.status(grant.StatusOK); !w.server.Alive(g.AccessToken) {
+					if g := w.status(grant.StatusOK); !w.server.Valid(g.AccessToken) {
 						t.Error("the dead token was not replaced")
 					}
 				})

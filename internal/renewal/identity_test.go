@@ -252,7 +252,7 @@ func TestSecretMalformed(t *testing.T) {
 				if g.Shard != grant.ShardWaiting || !near(g.RetryAt, time.Now().Add(5*time.Minute)) {
 					t.Errorf("retry at %v in %q", g.RetryAt, g.Shard)
 				}
-				if g.Fingerprint != before.Fingerprint || !g.Living(time.Now()) {
+				if g.Fingerprint != before.Fingerprint || !g.Valid(time.Now()) {
 					t.Error("the living token is gone")
 				}
 				if got := w.out.count(connect); got != dialled {

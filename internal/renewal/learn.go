@@ -23,11 +23,11 @@ func jittered(d time.Duration, chance float64) time.Duration {
 // has to be asked.
 func (p *path) taught(next grant.Grant, sent time.Time) grant.Grant {
 	mode := p.old.ModeOf(p.oldRefresh)
-	p.lesson = p.old.Learn(next, mode, sent, p.reportedEver())
+	p.lesson = p.old.Observe(next, mode, sent, p.reportedEver())
 	if p.lesson == grant.SameToken {
 		return next.WithMode(p.oldRefresh, grant.AtEnd, sent)
 	}
-	if mode == grant.AtEnd && p.old.Living(sent) {
+	if mode == grant.AtEnd && p.old.Valid(sent) {
 		next.EarlyAskedAt = sent // this was the early one of the week
 	}
 	return next
@@ -58,7 +58,7 @@ func (p *path) learn(ctx context.Context) error {
 func (p *path) askAboutOld(ctx context.Context) (grant.Mode, bool) {
 	client := p.c.Client()
 	client.Connect, client.Now = p.Connect, p.Now
-	before, err := client.Check(ctx, p.old.AccessToken)
+	before, err := client.Introspect(ctx, p.old.AccessToken)
 	if err != nil {
 		return "", false
 	}
@@ -69,6 +69,6 @@ func (p *path) askAboutOld(ctx context.Context) (grant.Mode, bool) {
 }
 
 func alive(ctx context.Context, client *reltioauth.Client, token reltioauth.Secret) bool {
-	info, err := client.Check(ctx, token)
+	info, err := client.Introspect(ctx, token)
 	return err == nil && info.Active
 }

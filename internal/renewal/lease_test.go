@@ -300,7 +300,7 @@ func TestAnswerIsStoredThoughTheCallerIsGone(t *testing.T) {
 		w.renewer.Renew(ctx, rotateapi.Request{Connection: "acme"})
 		w.heal()
 		g := w.status(grant.StatusOK)
-		if !g.Living(time.Now()) || w.vault().Fingerprint() != g.RefreshFingerprint {
+		if !g.Valid(time.Now()) || w.vault().Fingerprint() != g.RefreshFingerprint {
 			t.Errorf("grant %+v, want a living token", g)
 		}
 		if !w.free() {

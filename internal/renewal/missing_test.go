@@ -43,8 +43,8 @@ func TestSecretThatComesBack(t *testing.T) {
 					w.expect(w.force(), rotateapi.Failed, apierr.UnknownConnection)
 					w.sweeps(away)
 					believed := away >= time.Minute
-					if g := w.grant("acme"); g.Living(time.Now()) == believed || (g.Status == grant.StatusUnknown) != believed {
-						t.Errorf("status %s, living %t after %v", g.Status, g.Living(time.Now()), away)
+					if g := w.grant("acme"); g.Valid(time.Now()) == believed || (g.Status == grant.StatusUnknown) != believed {
+						t.Errorf("status %s, living %t after %v", g.Status, g.Valid(time.Now()), away)
 					}
 					w.wantRequests(requests)
 					w.connect("acme", fields)
@@ -53,8 +53,8 @@ func TestSecretThatComesBack(t *testing.T) {
 					began := time.Now()
 					w.acme()
 					g := w.status(grant.StatusOK)
-					if !g.Living(began) || g.Identity != before.Identity || !g.SecretMissingAt.IsZero() {
-						t.Errorf("living %t, missing since %v", g.Living(began), g.SecretMissingAt)
+					if !g.Valid(began) || g.Identity != before.Identity || !g.SecretMissingAt.IsZero() {
+						t.Errorf("living %t, missing since %v", g.Valid(began), g.SecretMissingAt)
 					}
 					if !believed {
 						w.wantRequests(requests)
@@ -96,7 +96,7 @@ func TestSecretNotFoundOnce(t *testing.T) {
 					}
 					w.heal()
 					w.sweeps(2 * time.Minute)
-					if g := w.status(grant.StatusOK); !g.Living(time.Now()) || g.RefreshFingerprint != before.RefreshFingerprint {
+					if g := w.status(grant.StatusOK); !g.Valid(time.Now()) || g.RefreshFingerprint != before.RefreshFingerprint {
 						t.Error("no token, or another refresh token")
 					}
 				})
@@ -115,7 +115,7 @@ func TestSecretMissing(t *testing.T) {
 				for _, wait := range []time.Duration{0, time.Second, 58 * time.Second} { // the last one is 59 s later
 					time.Sleep(wait)
 					w.expect(w.force(), rotateapi.Failed, apierr.UnknownConnection)
-					if g := w.status(grant.StatusFailing); g.Fingerprint != before.Fingerprint || !g.Living(time.Now()) {
+					if g := w.status(grant.StatusFailing); g.Fingerprint != before.Fingerprint || !g.Valid(time.Now()) {
 						t.Fatal("it is believed too early")
 					}
 				}
@@ -196,7 +196,7 @@ func TestSecretMissingInARelogin(t *testing.T) {
 			return nil
 		}
 		w.expect(w.renewAtEnd(), rotateapi.Failed, apierr.UnknownConnection)
-		if !w.grant("acme").Living(time.Now()) {
+		if !w.grant("acme").Valid(time.Now()) {
 			t.Error("callers have no token")
 		}
 		time.Sleep(time.Minute)

@@ -76,7 +76,7 @@ func TestMistakesMakeNoHostRefusing(t *testing.T) {
 					w.sweep()
 					time.Sleep(time.Minute)
 				}
-				if r, err := w.table.Budget(t.Context(), host); err != nil || r.Refusing() {
+				if r, err := w.table.Budget(t.Context(), host); err != nil || r.CircuitOpen() {
 					t.Errorf("%v (%v), want a host that refuses nobody", r, err)
 				}
 				for _, name := range names {
@@ -119,7 +119,7 @@ func TestDeadRefreshTokensMakeNoHostRefusing(t *testing.T) {
 			for _, name := range []string{"acme", "second", "third", "fourth"} {
 				w.expect(w.renew(rotateapi.Request{Connection: name, Force: true}), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 			}
-			if r, err := w.table.Budget(t.Context(), host); err != nil || r.Refusing() {
+			if r, err := w.table.Budget(t.Context(), host); err != nil || r.CircuitOpen() {
 				t.Errorf("%v (%v), want a host that refuses nobody", r, err)
 			}
 			if len(p.events) != 4 {
@@ -145,7 +145,7 @@ func TestAcceptedBeforeAnOutage(t *testing.T) {
 		for _, name := range names {
 			w.renew(rotateapi.Request{Connection: name})
 		}
-		if r, err := w.table.Budget(t.Context(), host); err != nil || !r.Refusing() {
+		if r, err := w.table.Budget(t.Context(), host); err != nil || !r.CircuitOpen() {
 			t.Errorf("%v (%v), want a refusing host", r, err)
 		}
 	})

@@ -30,7 +30,7 @@ func (i *invitations) PutInvitation(ctx context.Context, v authrequest.Invitatio
 // links lets events carry links.
 func (w *world) links() *invitations {
 	i := &invitations{Store: w.table}
-	w.renewer.Authorizations, w.renewer.CallbackURL = i, "https://callback.example"
+	w.renewer.AuthRequests, w.renewer.CallbackURL = i, "https://callback.example"
 	return i
 }
 

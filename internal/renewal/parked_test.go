@@ -30,9 +30,9 @@ func (w *world) parked() (grant.RefreshToken, bool) {
 func (w *world) whole() {
 	w.t.Helper()
 	g, r := w.status(grant.StatusOK), w.vault()
-	if r.Fingerprint() != g.RefreshFingerprint || !w.server.Alive(r.Token) || r.Identity != g.Identity {
+	if r.Fingerprint() != g.RefreshFingerprint || !w.server.Valid(r.Token) || r.Identity != g.Identity {
 		w.t.Errorf("vault holds %s of %.8s, grant %s of %.8s; at the server: %t",
-			r.Fingerprint(), r.Identity, g.RefreshFingerprint, g.Identity, w.server.Alive(r.Token))
+			r.Fingerprint(), r.Identity, g.RefreshFingerprint, g.Identity, w.server.Valid(r.Token))
 	}
 	if pointed, err := w.secrets.Version(w.t.Context(), "acme", g.SecretVersion); err != nil || !pointed.Token.Equal(r.Token) {
 		w.t.Errorf("the grant points elsewhere (%v)", err)
@@ -96,7 +96,7 @@ func TestVaultTrouble(t *testing.T) {
 					}
 					g := w.grant("acme")
 					kept, ok := w.parked()
-					if !g.Living(time.Now()) || g.RefreshFingerprint == before.RefreshFingerprint || ok != c.parks {
+					if !g.Valid(time.Now()) || g.RefreshFingerprint == before.RefreshFingerprint || ok != c.parks {
 						t.Errorf("status %s, parked %t", g.Status, ok)
 					}
 					if c.parks && (kept.Fingerprint() != g.RefreshFingerprint || kept.Identity != g.Identity || g.Status != grant.StatusFailing || g.LastError != apierr.StoreUnavailable) {
@@ -156,7 +156,7 @@ func TestParkedTokenIsUsed(t *testing.T) {
 			report := w.acme()
 			w.expect(report, rotateapi.Renewed, apierr.StoreUnavailable)
 			w.wantAsked(began, "refresh_token")
-			if !report.Parked || !w.grant("acme").Living(time.Now()) {
+			if !report.Parked || !w.grant("acme").Valid(time.Now()) {
 				t.Error("it is not said that the refresh token is parked")
 			}
 		}
@@ -222,7 +222,7 @@ func TestSweepWhileTheVaultRefuses(t *testing.T) {
 		}
 		w.sweeps(2 * time.Hour)
 		for _, name := range names {
-			if g := w.grant(name); g.Status != grant.StatusOK || !g.Living(time.Now()) {
+			if g := w.grant(name); g.Status != grant.StatusOK || !g.Valid(time.Now()) {
 				t.Errorf("%s: status %s (%s)", name, g.Status, g.LastErrorMessage)
 			}
 			if _, err := w.table.Parked(t.Context(), name); !errors.Is(err, grant.ErrNotFound) {
@@ -241,7 +241,7 @@ func TestNeitherStoreTakesTheRefreshToken(t *testing.T) {
 		w.out.fail(always, vaultPut, park)
 		report := w.acme()
 		w.expect(report, rotateapi.Renewed, apierr.StoreUnavailable)
-		if !report.Lost || report.Parked || !w.status(grant.StatusFailing).Living(time.Now()) {
+		if !report.Lost || report.Parked || !w.status(grant.StatusFailing).Valid(time.Now()) {
 			t.Errorf("lost %t, parked %t", report.Lost, report.Parked)
 		}
 	})

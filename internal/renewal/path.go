@@ -67,7 +67,7 @@ type path struct {
 	// repeating: that the next one waits until the token is due once more.
 	onward, repeating bool
 	// lesson is what the last answer may teach about refreshes, or else logins.
-	lesson     grant.Lesson
+	lesson     grant.Observation
 	oldRefresh bool
 	// spare is the grant with the token of a login whose refresh token is about
 	// to be revoked.
@@ -223,7 +223,7 @@ func (p *path) persist(ctx context.Context, g grant.Grant) error {
 		if err == nil || errors.Is(err, grant.ErrFenced) {
 			return err
 		}
-		if ratelimit.Sleep(ctx, jittered(wait, p.chance())) != nil {
+		if ratelimit.Sleep(ctx, jittered(wait, p.random())) != nil {
 			p.report.Unstored = true
 			return &done{outcome: rotateapi.Failed, err: apierr.Of(err)}
 		}
@@ -248,7 +248,7 @@ func (d *done) Error() string { return "renewal: " + string(d.outcome) }
 // have to know.
 func (p *path) settle(ctx context.Context, err error) Report {
 	var d *done
-	var busy *ratelimit.BusyError
+	var busy *ratelimit.LimitError
 	switch {
 	case errors.As(err, &d):
 	case errors.Is(err, lease.ErrHeld), errors.Is(err, lease.ErrLost), errors.Is(err, grant.ErrFenced):
@@ -293,7 +293,7 @@ func (p *path) stillWaiting(d *done) {
 	}
 	switch d.err.Type {
 	case apierr.RateLimited, apierr.ReltioUnavailable, apierr.StoreUnavailable:
-		g := p.stored.Looked(p.Now())
+		g := p.stored.LookedAt(p.Now())
 		g.ConnectionVersion = p.knownVersion // a new one was not tried yet
 		g.Refusal = d.write.Refusal
 		g.SecretMissingAt, g.TokenMissingAt = d.write.SecretMissingAt, d.write.TokenMissingAt
@@ -322,7 +322,7 @@ func (p *path) failed(e *apierr.Error) *done {
 	p.report.Unstored = p.g.Connection == "" && e.Type == apierr.StoreUnavailable
 	onlyReported := p.g.Connection != "" && p.reported() && !p.dead // no renewal has failed
 	if p.g.Connection != "" && e.Type == apierr.StoreUnavailable && !onlyReported {
-		g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
+		g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.random())
 		d.write = &g
 	}
 	return d

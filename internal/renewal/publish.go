@@ -88,7 +88,7 @@ func (p *path) link(ctx context.Context, connection string) (string, error) {
 		return link, nil
 	}
 	i, text := authrequest.NewInvitation(connection, authrequest.InvitationFromEvent, false, now)
-	if err := p.Authorizations.PutInvitation(ctx, i); err != nil {
+	if err := p.AuthRequests.PutInvitation(ctx, i); err != nil {
 		return "", err
 	}
 	link := authrequest.Link(p.CallbackURL, text)

@@ -41,7 +41,7 @@ func (p *path) readGrant(ctx context.Context) error {
 	}
 	p.took(g)
 	now := p.Now()
-	p.dead = p.dead || g.Unexpired(now) && !g.Living(now)
+	p.dead = p.dead || g.Unexpired(now) && !g.Valid(now)
 	if g.Owner != p.held.Owner && g.Epoch >= p.held.Epoch {
 		if err := p.hold(ctx, g.Epoch+1, p.held.Until); err != nil {
 			return err
@@ -67,12 +67,12 @@ func (p *path) readConnection(ctx context.Context) error {
 	c, err := connection.Parse(p.request.Connection, source, p.Hosts)
 	if err != nil {
 		p.g.ConnectionVersion, p.g.Refusal = source.Version, grant.Refusal{} // no server has refused it
-		g := p.g.Failed(grant.StatusInvalidConnection, apierr.Of(err), p.Now(), 0, p.chance())
+		g := p.g.Failed(grant.StatusInvalidConnection, apierr.Of(err), p.Now(), 0, p.random())
 		return &done{outcome: rotateapi.Failed, err: apierr.Of(err), write: &g}
 	}
 	p.c = c
 	p.report.host = c.Host()
-	if p.g.Identity != c.Identity() {
+	if p.g.Identity != c.IdentityHash() {
 		if err := p.newborn(ctx); err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (p *path) gone(ctx context.Context) error {
 		return &done{outcome: rotateapi.Failed, err: g.Error(now), write: &g}
 	}
 	p.label(ctx)
-	g := p.g.Gone(now)
+	g := p.g.Deleted(now)
 	return &done{outcome: rotateapi.Failed, err: g.Error(now), write: &g}
 }
 
@@ -132,7 +132,7 @@ func (p *path) label(ctx context.Context) {
 // crash leaves in the vault is never taken for another identity's.
 func (p *path) newborn(ctx context.Context) error {
 	before := p.g
-	p.g = p.g.Newborn(p.c.Identity())
+	p.g = p.g.Reset(p.c.IdentityHash())
 	p.dead, p.spent = false, nil
 	if err := p.bury(ctx, before); err != nil {
 		return p.unburied(before, err)
@@ -149,7 +149,7 @@ func (p *path) unburied(before grant.Grant, err error) error {
 		return err
 	}
 	e := apierr.Of(err)
-	g := before.WithoutToken().Failed(grant.StatusFailing, e, p.Now(), 0, p.chance())
+	g := before.WithoutToken().Failed(grant.StatusFailing, e, p.Now(), 0, p.random())
 	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
@@ -171,8 +171,8 @@ func (p *path) bury(ctx context.Context, before grant.Grant) error {
 	if err := p.hold(ctx, p.held.Epoch, p.Now().Add(lease.Term)); err != nil {
 		return err
 	}
-	version, err := p.Vault.Put(ctx, p.request.Connection, grant.RefreshToken{
-		LoggedInAt: p.Now(), Epoch: p.nextEpoch(), Identity: p.c.Identity(),
+	version, err := p.RefreshTokens.Put(ctx, p.request.Connection, grant.RefreshToken{
+		LoggedInAt: p.Now(), Epoch: p.nextEpoch(), Identity: p.c.IdentityHash(),
 	})
 	p.g.SecretVersion, p.tokens = version, nil
 	return err
@@ -186,7 +186,7 @@ func (p *path) another(before grant.Grant) bool {
 	case p.highest == 0 || p.newest.Token.IsZero():
 		return false
 	case p.newest.Identity != "":
-		return p.newest.Identity != p.c.Identity()
+		return p.newest.Identity != p.c.IdentityHash()
 	}
 	return before.Identity != "" || before.Status == grant.StatusUnknown
 }

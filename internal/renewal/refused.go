@@ -67,7 +67,7 @@ func (p *path) ended(s grant.Status, e *apierr.Error) *done { return p.endedFor(
 
 // endedFor is ended with the least time until the next try.
 func (p *path) endedFor(s grant.Status, e *apierr.Error, wait time.Duration) *done {
-	g := p.g.Failed(s, e, p.Now(), wait, p.chance())
+	g := p.g.Failed(s, e, p.Now(), wait, p.random())
 	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
@@ -146,7 +146,7 @@ func (p *path) refusedOnceMore() {
 
 // refusalPause is the pause after the refusals in a row so far.
 func (p *path) refusalPause() time.Duration {
-	return jittered(grant.RefusalPause(p.g.Refusals, p.g.Life()), p.chance())
+	return jittered(grant.RefusalPause(p.g.Refusals, p.g.Life()), p.random())
 }
 
 // unclear: the request is repeated at growing pauses. A refresh is replaced by a
@@ -204,7 +204,7 @@ func (p *path) throttled(ctx context.Context, err error) error {
 	if atCap {
 		t.RetryAfter = 0 // the client's own cap is no reason for others to wait
 	}
-	if _, err := p.Budgets.Throttled(ctx, p.c.Host(), t); err != nil {
+	if _, err := p.RateLimits.Throttled(ctx, p.c.Host(), t); err != nil {
 		return err
 	}
 	if atCap {

@@ -36,7 +36,7 @@ const (
 // user's login, and whatever a connection sends that was refused since its last
 // success, whether or not that counted against the host.
 func (p *path) heldBack(s step) bool {
-	if !p.host.Refusing() || !s.asks() {
+	if !p.host.CircuitOpen() || !s.asks() {
 		return false
 	}
 	login := s.kind == login && p.c.HasUser()
@@ -66,7 +66,7 @@ func (p *path) probe(ctx context.Context, s step) error {
 	if err := p.count(ctx, s); err != nil {
 		return err
 	}
-	mine, err := p.Budgets.Probe(ctx, p.c.Host(), now)
+	mine, err := p.RateLimits.Probe(ctx, p.c.Host(), now)
 	switch {
 	case err != nil:
 		return p.uncount(ctx, err)
@@ -79,25 +79,25 @@ func (p *path) probe(ctx context.Context, s step) error {
 // everybodyRefused is the end of a renewal at a refusing host: it comes again
 // with the next probe.
 func (p *path) everybodyRefused() error {
-	return &ratelimit.BusyError{Until: p.host.NextProbe(p.Now()), Paused: true}
+	return &ratelimit.LimitError{Until: p.host.NextProbe(p.Now()), Paused: true}
 }
 
 // hostRefuses counts a refusal of credentials that were accepted before at the
 // host. One that is refusing, or is now, says nothing about this connection.
 func (p *path) hostRefuses(ctx context.Context) error {
 	if !p.acceptedBefore(ctx) {
-		if p.host.Refusing() {
+		if p.host.CircuitOpen() {
 			return p.everybodyRefused()
 		}
 		return nil
 	}
-	host, err := p.Budgets.Refused(ctx, p.c.Host(), p.c.Name, p.Now())
+	host, err := p.RateLimits.Refused(ctx, p.c.Host(), p.c.Name, p.Now())
 	if err != nil {
 		return nil //nolint:nilerr // the refusal itself is the news, and is stored next
 	}
-	refusing := p.host.Refusing()
+	refusing := p.host.CircuitOpen()
 	p.host = host
-	if !host.Refusing() {
+	if !host.CircuitOpen() {
 		return nil
 	}
 	if !refusing && p.Events != nil {
@@ -111,20 +111,20 @@ func (p *path) hostRefuses(ctx context.Context) error {
 // was well with this version of the secret until now.
 func (p *path) acceptedBefore(ctx context.Context) bool {
 	if p.counted {
-		return p.account.Accepted == p.c.Credentials()
+		return p.account.AcceptedHash == p.c.CredentialsHash()
 	}
-	r, err := p.Accounts.Account(ctx, p.c.Account())
+	r, err := p.Lockouts.Account(ctx, p.c.AccountHash())
 	if err != nil {
 		return false
 	}
-	if r.Accepted == p.c.Credentials() {
+	if r.AcceptedHash == p.c.CredentialsHash() {
 		return true
 	}
 	if p.c.HasUser() || !p.wellBefore() {
 		return false
 	}
 	// If this fails the next refusal is not counted at the host.
-	_ = p.Accounts.SettleLogin(ctx, p.try(), lockout.Accepted)
+	_ = p.Lockouts.SettleLogin(ctx, p.try(), lockout.Accepted)
 	return true
 }
 
@@ -133,7 +133,7 @@ func (p *path) acceptedBefore(ctx context.Context) bool {
 func (p *path) wellBefore() bool {
 	b := p.before
 	return b.Status == grant.StatusOK && b.Failures == 0 && b.HasToken() &&
-		b.ConnectionVersion == p.c.Version && b.Identity == p.c.Identity()
+		b.ConnectionVersion == p.c.Version && b.Identity == p.c.IdentityHash()
 }
 
 // acceptCredentials remembers that credentials without a user were accepted, if
@@ -143,7 +143,7 @@ func (p *path) acceptCredentials(ctx context.Context) {
 		return
 	}
 	// If this fails a refusal is not counted at the host, until the next success.
-	_ = p.Accounts.SettleLogin(ctx, p.try(), lockout.Accepted)
+	_ = p.Lockouts.SettleLogin(ctx, p.try(), lockout.Accepted)
 }
 
 // hostAccepts forgets, once a token is stored, what was held against its host,
@@ -156,15 +156,15 @@ func (p *path) hostAccepts(ctx context.Context) {
 	p.granted = false
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
-	if host, err := p.Budgets.Budget(ctx, p.c.Host()); err == nil {
+	if host, err := p.RateLimits.Budget(ctx, p.c.Host()); err == nil {
 		p.host = host
 	}
 	if !p.host.Troubled() {
 		return
 	}
 	// What is not forgotten now is forgotten by the next success.
-	_ = p.Budgets.Succeeded(ctx, p.c.Host(), p.c.ClientKey())
-	if !p.host.Refusing() {
+	_ = p.RateLimits.Succeeded(ctx, p.c.Host(), p.c.ClientKey())
+	if !p.host.CircuitOpen() {
 		return
 	}
 	for _, name := range p.host.Refused {
@@ -194,7 +194,7 @@ func (p *path) forgive(ctx context.Context, name string) {
 		t.Spare = 1 // only a user's login shows that the store of users works
 	}
 	// If this fails the pause lasts for its time.
-	_ = p.Accounts.SettleLogin(ctx, t, lockout.Forgiven)
+	_ = p.Lockouts.SettleLogin(ctx, t, lockout.Forgiven)
 }
 
 // free makes a grant that a refusing host refused due at once. What is said of

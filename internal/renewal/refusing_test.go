@@ -99,7 +99,7 @@ func TestRefusingHostRecovers(t *testing.T) {
 					time.Sleep(time.Minute)
 				}
 				for _, name := range names {
-					if g := w.grant(name); g.Status != grant.StatusOK || !g.Living(time.Now()) {
+					if g := w.grant(name); g.Status != grant.StatusOK || !g.Valid(time.Now()) {
 						t.Errorf("%s after the bad hour: status %s (%s)", name, g.Status, g.LastErrorMessage)
 					}
 				}
@@ -161,7 +161,7 @@ func TestRefusalsAmongSuccesses(t *testing.T) {
 		if got := w.sweep(); got.Renewed != 13 || got.Failed != 3 {
 			t.Errorf("result %+v, want 13 renewed and 3 failed", got)
 		}
-		if r, err := w.table.Budget(w.t.Context(), host); err != nil || r.Refusing() {
+		if r, err := w.table.Budget(w.t.Context(), host); err != nil || r.CircuitOpen() {
 			t.Errorf("%v (%v), want a host that refuses nobody", r, err)
 		}
 	})
@@ -277,7 +277,7 @@ func TestReloginAtARefusingHost(t *testing.T) {
 		for _, name := range names {
 			w.renew(rotateapi.Request{Connection: name, Force: true})
 		}
-		if r, err := w.table.Budget(t.Context(), host); err != nil || !r.Refusing() {
+		if r, err := w.table.Budget(t.Context(), host); err != nil || !r.CircuitOpen() {
 			t.Fatalf("%v (%v), want a refusing host", r, err)
 		}
 		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}, reltioauthtest.OpToken, "password")

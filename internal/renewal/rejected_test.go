@@ -24,8 +24,8 @@ func TestReportedTokenIsAlive(t *testing.T) {
 		w.expect(w.reject(), rotateapi.Unchanged, "")
 		w.wantAsked(began, "checkToken")
 		g := w.status(grant.StatusOK)
-		if g.Fingerprint != before.Fingerprint || !near(g.CheckedAt, time.Now()) || !g.FoundAlive(time.Now()) {
-			t.Errorf("checked at %v, found alive %t", g.CheckedAt, g.FoundAlive(time.Now()))
+		if g.Fingerprint != before.Fingerprint || !near(g.CheckedAt, time.Now()) || !g.FoundActive(time.Now()) {
+			t.Errorf("checked at %v, found alive %t", g.CheckedAt, g.FoundActive(time.Now()))
 		}
 		// At most one check in 30 s, whoever reports.
 		time.Sleep(29 * time.Second)
@@ -69,7 +69,7 @@ func TestReportedTokenIsReissued(t *testing.T) {
 				w.out.before = func(op string) error {
 					// As others who report it see it: they wait.
 					if seen := w.grant("acme"); op == sendToken || op == sendRevoke {
-						if seen.CheckVerdict != grant.Dead || seen.FoundAlive(time.Now()) {
+						if seen.CheckVerdict != grant.Inactive || seen.FoundActive(time.Now()) {
 							t.Errorf("before %s it does not count as found dead", op)
 						}
 					}
@@ -121,7 +121,7 @@ func TestReissuedTokenCannotBeRevoked(t *testing.T) {
 // not taken for a dead one and revoked.
 func TestReportedTokenIsAliveAndARenewalFails(t *testing.T) {
 	bubble(t, func(w *world) {
-		w.renewer.Chance = func() float64 { return 0.99 }
+		w.renewer.Rand = func() float64 { return 0.99 }
 		g := w.started(clientCredentials())
 		time.Sleep(time.Until(g.Due().Add(-time.Second)))
 		began := time.Now()
@@ -137,8 +137,8 @@ func TestReportedTokenIsAliveAndARenewalFails(t *testing.T) {
 		time.Sleep(time.Until(failed.RetryAt))
 		w.expect(w.reject(), rotateapi.Unchanged, "")
 		w.wantAsked(began, "checkToken", "client_credentials")
-		if next := w.grant("acme"); !next.FoundAlive(time.Now()) || !w.server.Alive(g.AccessToken) {
-			t.Errorf("found alive: %t, alive: %t", next.FoundAlive(time.Now()), w.server.Alive(g.AccessToken))
+		if next := w.grant("acme"); !next.FoundActive(time.Now()) || !w.server.Valid(g.AccessToken) {
+			t.Errorf("found alive: %t, alive: %t", next.FoundActive(time.Now()), w.server.Valid(g.AccessToken))
 		}
 	})
 }

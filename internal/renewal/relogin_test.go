@@ -101,7 +101,7 @@ func TestReloginWithTheSameRefreshToken(t *testing.T) {
 		if next.RefreshFingerprint == g.RefreshFingerprint || next.Relogin != "" || !next.LoggedInAt.After(g.LoggedInAt) {
 			t.Errorf("refresh token %s of %v, re-login %q", next.RefreshFingerprint, next.LoggedInAt, next.Relogin)
 		}
-		if !w.server.Alive(next.AccessToken) || !w.server.Alive(w.vault().Token) {
+		if !w.server.Valid(next.AccessToken) || !w.server.Valid(w.vault().Token) {
 			t.Error("the new tokens are dead")
 		}
 	})
@@ -134,7 +134,7 @@ func TestReloginRevokesOnlyWhileTheLoginWorks(t *testing.T) {
 				t.Error("the refresh token was revoked though the login does not work")
 			}
 		}
-		if !w.server.Alive(w.vault().Token) {
+		if !w.server.Valid(w.vault().Token) {
 			t.Error("the refresh token is dead")
 		}
 	})
@@ -164,7 +164,7 @@ func TestReloginRefused(t *testing.T) {
 				w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
 				w.wantRequests(before + 2)
 				g := w.status(grant.StatusFailing)
-				if !g.Living(time.Now()) || g.LastError != c.err {
+				if !g.Valid(time.Now()) || g.LastError != c.err {
 					t.Errorf("last error %s, want a living token with %s", g.LastError, c.err)
 				}
 				for range 40 {
@@ -281,11 +281,11 @@ func TestReloginRevocationFails(t *testing.T) {
 					t.Errorf("outcome %s (%v), want %s", got.Outcome, got.Err, c.want)
 				}
 				w.heal()
-				if g := w.grant("acme"); !g.Living(time.Now()) {
+				if g := w.grant("acme"); !g.Valid(time.Now()) {
 					t.Error("callers have no token meanwhile")
 				}
 				w.renewAtEnd()
-				if g := w.status(grant.StatusOK); !g.Living(time.Now()) || g.Relogin != "" {
+				if g := w.status(grant.StatusOK); !g.Valid(time.Now()) || g.Relogin != "" {
 					t.Errorf("re-login %q, want done", g.Relogin)
 				}
 			})
@@ -334,8 +334,8 @@ func TestReloginThatCannotBeKept(t *testing.T) {
 			t.Errorf("lost %t, parked %t", report.Lost, report.Parked)
 		}
 		w.wantAsked(began, "password")
-		if next := w.status(grant.StatusFailing); !next.Living(time.Now()) || next.Relogin != grant.ReloginDue {
-			t.Errorf("re-login %q, want due; living %t", next.Relogin, next.Living(time.Now()))
+		if next := w.status(grant.StatusFailing); !next.Valid(time.Now()) || next.Relogin != grant.ReloginDue {
+			t.Errorf("re-login %q, want due; living %t", next.Relogin, next.Valid(time.Now()))
 		}
 		w.heal()
 		w.atEnd()

@@ -66,10 +66,10 @@ const (
 type Renewer struct {
 	Grants      grant.Store
 	Leases      lease.Store
-	Accounts    lockout.Store
-	Budgets     ratelimit.Store
+	Lockouts    lockout.Store
+	RateLimits     ratelimit.Store
 	Connections connection.Secrets
-	Vault       grant.Vault
+	RefreshTokens       grant.RefreshTokenStore
 	Parking     grant.Parking
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
@@ -78,7 +78,7 @@ type Renewer struct {
 	// Authorizations keeps the invitations whose links go out with events, and
 	// CallbackURL is where they lead, without a slash at its end; empty: events
 	// carry no link.
-	Authorizations authrequest.Store
+	AuthRequests authrequest.Store
 	CallbackURL    string
 	// Now is the clock.
 	Now func() time.Time
@@ -94,7 +94,7 @@ type Renewer struct {
 	// TLS.
 	Connect reltioauth.Connector
 	// Chance gives numbers in [0, 1) for jitter; nil means math/rand.
-	Chance func() float64
+	Rand func() float64
 
 	vault vaultHealth
 	links links
@@ -122,7 +122,7 @@ type Report struct {
 	Throttled     int
 	RefusedLogins int
 	// BudgetWait is how long the budget made it wait.
-	BudgetWait time.Duration
+	RateLimitWait time.Duration
 	// Unkept says why the vault did not take a refresh token, whatever the outcome;
 	// nil: it took it, or had none to take.
 	Unkept *apierr.Error
@@ -163,9 +163,9 @@ func (r *Renewer) loginAttempts() int {
 	return r.LoginAttempts
 }
 
-func (r *Renewer) chance() float64 {
-	if r.Chance != nil {
-		return r.Chance()
+func (r *Renewer) random() float64 {
+	if r.Rand != nil {
+		return r.Rand()
 	}
 	return mathrand.Float64() //nolint:gosec // jitter is no secret
 }

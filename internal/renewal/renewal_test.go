@@ -21,7 +21,7 @@ func TestFirstToken(t *testing.T) {
 				report := w.acme()
 				w.expect(report, rotateapi.Renewed, "")
 				g := w.status(grant.StatusOK)
-				if !g.Living(time.Now()) || g.Version != 1 || report.Version != 1 || report.Fingerprint != g.Fingerprint {
+				if !g.Valid(time.Now()) || g.Version != 1 || report.Version != 1 || report.Fingerprint != g.Fingerprint {
 					t.Errorf("grant %+v, report %+v: want a living token of version 1", g, report)
 				}
 				if want := g.IssuedAt.Add(3599 * time.Second); !g.ExpiresAt.Equal(want) {
@@ -69,7 +69,7 @@ func TestRefreshesWhenDue(t *testing.T) {
 				time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
 				w.expect(w.acme(), rotateapi.Renewed, "")
 				next := w.grant("acme")
-				if next.Version != 2 || next.Fingerprint == g.Fingerprint || !next.Living(time.Now()) {
+				if next.Version != 2 || next.Fingerprint == g.Fingerprint || !next.Valid(time.Now()) {
 					t.Errorf("version %d, %s, want a new token", next.Version, next.Fingerprint)
 				}
 				requests := w.server.Requests()

@@ -82,7 +82,7 @@ func TestClockThatWasAhead(t *testing.T) {
 						}
 						g = w.status(grant.StatusOK)
 						now := time.Now()
-						if !g.Living(now) || !w.server.Alive(g.AccessToken) || g.Due().After(now.Add(65*time.Minute)) || g.DueAt.After(now.Add(65*time.Minute)) {
+						if !g.Valid(now) || !w.server.Valid(g.AccessToken) || g.Due().After(now.Add(65*time.Minute)) || g.DueAt.After(now.Add(65*time.Minute)) {
 							t.Errorf("issued at %v, due at %v", g.IssuedAt, g.DueAt)
 						}
 						w.due()

@@ -58,13 +58,13 @@ func (p *path) count(ctx context.Context, s step) error {
 	if s.kind != login || !p.c.HasUser() || p.counted {
 		return nil
 	}
-	r, err := p.Accounts.CountLogin(ctx, p.try())
+	r, err := p.Lockouts.CountLogin(ctx, p.try())
 	var claimed *lockout.ClaimedError
 	if errors.As(err, &claimed) {
 		if err := p.contest(ctx, claimed.By); err != nil {
 			return err
 		}
-		r, err = p.Accounts.CountLogin(ctx, p.try())
+		r, err = p.Lockouts.CountLogin(ctx, p.try())
 	}
 	var pause *lockout.PauseError
 	switch {
@@ -91,8 +91,8 @@ func (p *path) try() lockout.Try {
 
 func (p *path) tryOf(c *connection.Connection) lockout.Try {
 	return lockout.Try{
-		Account:     c.Account(),
-		Credentials: c.Credentials(),
+		AccountHash:     c.AccountHash(),
+		CredentialsHash: c.CredentialsHash(),
 		Connection:  c.Name,
 		Limit:       p.loginAttempts(),
 		Now:         p.Now(),
@@ -126,7 +126,7 @@ func (p *path) tooSoon(until time.Time) error {
 		g.LastError, g.LastErrorMessage = apierr.ReltioUnavailable, unclearText("login", g.Refusal)
 	}
 	g.RetryAt = until
-	return &done{outcome: rotateapi.Failed, err: g.Last(now), write: &g}
+	return &done{outcome: rotateapi.Failed, err: g.LastFailure(now), write: &g}
 }
 
 func earliest(a, b time.Time) time.Time {
@@ -142,13 +142,13 @@ func (p *path) contest(ctx context.Context, owner string) error {
 	source, err := p.Connections.Connection(ctx, owner)
 	switch {
 	case errors.Is(err, connection.ErrNotFound):
-		return p.Accounts.MoveClaim(ctx, p.c.Account(), owner, p.c.Name)
+		return p.Lockouts.MoveClaim(ctx, p.c.AccountHash(), owner, p.c.Name)
 	case err != nil:
 		return err
 	}
 	c, err := connection.Parse(owner, source, p.Hosts)
-	if err == nil && c.Account() != p.c.Account() {
-		return p.Accounts.MoveClaim(ctx, p.c.Account(), owner, p.c.Name)
+	if err == nil && c.AccountHash() != p.c.AccountHash() {
+		return p.Lockouts.MoveClaim(ctx, p.c.AccountHash(), owner, p.c.Name)
 	}
 	// A secret that cannot be parsed may still name the account.
 	return p.claimed(owner)
@@ -157,7 +157,7 @@ func (p *path) contest(ctx context.Context, owner string) error {
 // claimed is the end of a renewal whose account belongs to another connection.
 func (p *path) claimed(owner string) *done {
 	e := apierr.New(apierr.InvalidConnection, "username: its account belongs to connection "+owner)
-	g := p.g.Failed(grant.StatusInvalidConnection, e, p.Now(), 0, p.chance())
+	g := p.g.Failed(grant.StatusInvalidConnection, e, p.Now(), 0, p.random())
 	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
@@ -170,7 +170,7 @@ func (p *path) uncount(ctx context.Context, cause error) error {
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
 	// If this fails the login stays counted: one attempt fewer is safe.
-	_ = p.Accounts.SettleLogin(ctx, p.try(), lockout.Nothing)
+	_ = p.Lockouts.SettleLogin(ctx, p.try(), lockout.Nothing)
 	return cause
 }
 
@@ -181,14 +181,14 @@ func (p *path) wait(ctx context.Context, s step) error {
 		return p.fits(ctx, checkTime+storeTime)
 	}
 	began := p.Now()
-	turn := ratelimit.Turn{
-		Store: p.Budgets, Host: p.c.Host(), Interval: p.interval(),
+	turn := ratelimit.Slot{
+		Store: p.RateLimits, Host: p.c.Host(), Interval: p.interval(),
 		Latest: began.Add(ratelimit.MaxWait), Now: p.Now, Seen: p.host,
 	}
 	at, err := turn.Reserve(ctx, began)
 	if err == nil {
 		err = turn.Wait(ctx, at)
-		p.report.BudgetWait, p.host = p.Now().Sub(began), turn.Seen
+		p.report.RateLimitWait, p.host = p.Now().Sub(began), turn.Seen
 	}
 	switch {
 	case err == nil:

@@ -57,7 +57,7 @@ func TestEndThatCannotBeSeen(t *testing.T) {
 				w.status(grant.StatusOK)
 				time.Sleep(time.Minute)
 				w.sweep()
-				if next := w.status(grant.StatusReauthorize); !next.Living(time.Now()) {
+				if next := w.status(grant.StatusReauthorize); !next.Valid(time.Now()) {
 					t.Error("the access token is gone, want it to its end")
 				}
 			})

@@ -39,7 +39,7 @@ func TestReloginThatStopsBeforeItsRevocation(t *testing.T) {
 				w.expect(w.renewAtEnd(), c.want, c.err)
 				w.heal()
 				g := w.grant("acme")
-				if !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) {
+				if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) {
 					t.Errorf("status %s, re-login %q: callers have no token", g.Status, g.Relogin)
 				}
 				if c.want == rotateapi.Renewed {

@@ -36,7 +36,7 @@ func (s step) asks() bool { return s.kind == login || s.kind == refresh }
 func (s step) send(ctx context.Context, conn *reltioauth.Conn) (*reltioauth.Token, error) {
 	switch s.kind {
 	case check:
-		info, err := conn.Check(ctx, s.token)
+		info, err := conn.Introspect(ctx, s.token)
 		if err == nil && !info.Active {
 			return nil, errDead
 		}

@@ -65,7 +65,7 @@ func TestSuccessHoweverItIsDressed(t *testing.T) {
 					w.answer(f, reltioauthtest.OpToken)
 					w.expect(w.acme(), rotateapi.Renewed, "")
 					g, refreshed := w.status(grant.StatusOK), reltioauth.Fingerprint(reltioauth.NewSecret("r2"))
-					if g.AccessToken.Reveal() != "a2" || g.Life() != 3599*time.Second || !g.Living(time.Now()) {
+					if g.AccessToken.Reveal() != "a2" || g.Life() != 3599*time.Second || !g.Valid(time.Now()) {
 						t.Errorf("life %v, want the token of the response", g.Life())
 					}
 					if g.RefreshFingerprint != refreshed || w.vault().Fingerprint() != refreshed {
@@ -105,7 +105,7 @@ func TestFirstTokenInItsLastSecond(t *testing.T) {
 							t.Errorf("%v after %v", report.Err, time.Since(began))
 						}
 						g := w.status(grant.StatusOK)
-						if !g.Living(time.Now()) || !w.server.Alive(g.AccessToken) {
+						if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) {
 							t.Error("no token")
 						}
 						w.wantRequests(2)

@@ -262,7 +262,7 @@ func TestSweepSeesWhatAWrongClockHasPutOff(t *testing.T) {
 			}
 			time.Sleep(lease.Term)
 			w.sweep()
-			if g := w.grant("acme"); !g.Living(time.Now()) {
+			if g := w.grant("acme"); !g.Valid(time.Now()) {
 				t.Errorf("%s ahead: %s until %s, want it renewed", ahead, g.Status, g.RetryAt)
 			}
 		})

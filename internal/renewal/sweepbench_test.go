@@ -54,7 +54,7 @@ func benchmarkSweep(b *testing.B, table store) {
 	})
 	secrets := &memstore.Secrets{}
 	r := &renewal.Renewer{
-		Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: secrets, Vault: secrets, Parking: table,
+		Grants: table, Leases: table, Lockouts: table, RateLimits: table, Connections: secrets, RefreshTokens: secrets, Parking: table,
 		Now: time.Now, Connect: server.Connector(),
 	}
 	for i := range swept {

@@ -94,7 +94,7 @@ func TestLoginsWhoseResponseNobodySaw(t *testing.T) {
 				}
 				w.status(grant.StatusCredentialsRejected)
 				w.wantRequests(requests)
-				try := lockout.Try{Account: w.parsed("acme").Account(), Credentials: w.parsed("acme").Credentials(), Connection: "acme", Now: time.Now()}
+				try := lockout.Try{AccountHash: w.parsed("acme").AccountHash(), CredentialsHash: w.parsed("acme").CredentialsHash(), Connection: "acme", Now: time.Now()}
 				if err := w.table.SettleLogin(t.Context(), try, lockout.Resumed); err != nil {
 					t.Fatal(err)
 				}

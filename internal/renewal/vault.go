@@ -82,7 +82,7 @@ func (p *path) order(versions []grant.RefreshToken) {
 		p.newest, p.highest = versions[0], versions[0].Epoch
 	}
 	for _, v := range versions {
-		if v.Token.IsZero() || p.c != nil && !v.Of(p.c.Identity()) {
+		if v.Token.IsZero() || p.c != nil && !v.Of(p.c.IdentityHash()) {
 			return
 		}
 		p.tokens = append(p.tokens, v)
@@ -117,7 +117,7 @@ func (p *path) unpark(ctx context.Context, r grant.RefreshToken) {
 // later.
 func (p *path) readVersions(ctx context.Context, pointer string) ([]grant.RefreshToken, error) {
 	var versions []grant.RefreshToken
-	current, unread := p.Vault.Current(ctx, p.request.Connection)
+	current, unread := p.RefreshTokens.Current(ctx, p.request.Connection)
 	switch {
 	case unread == nil:
 		versions = append(versions, current)
@@ -132,7 +132,7 @@ func (p *path) readVersions(ctx context.Context, pointer string) ([]grant.Refres
 	if pointer == "" {
 		return p.withoutPointer(nil, unread)
 	}
-	pointed, err := p.Vault.Version(ctx, p.request.Connection, pointer)
+	pointed, err := p.RefreshTokens.Version(ctx, p.request.Connection, pointer)
 	switch {
 	case err == nil:
 		return append(versions, pointed), nil
@@ -181,7 +181,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 	if !write {
 		return next, nil
 	}
-	next.Epoch, next.Identity = p.nextEpoch(), p.c.Identity()
+	next.Epoch, next.Identity = p.nextEpoch(), p.c.IdentityHash()
 	limit := keepTime
 	if p.counted {
 		limit -= settleTime
@@ -205,7 +205,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 			}
 			parking = limit
 		}
-		if ratelimit.Sleep(ctx, jittered(wait, p.chance())) != nil {
+		if ratelimit.Sleep(ctx, jittered(wait, p.random())) != nil {
 			p.lost = !next.Token.IsZero()
 			return grant.RefreshToken{}, err
 		}
@@ -225,7 +225,7 @@ func (p *path) park(ctx context.Context, r grant.RefreshToken, limit time.Durati
 func (p *path) putToken(ctx context.Context, r grant.RefreshToken, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	version, err := p.Vault.Put(ctx, p.request.Connection, r)
+	version, err := p.RefreshTokens.Put(ctx, p.request.Connection, r)
 	p.vault.refusing.Store(err != nil)
 	p.vaultErr = apierr.Of(err)
 	return version, err
@@ -243,7 +243,7 @@ func (p *path) mayRotate(ctx context.Context, s step) (step, error) {
 		return p.insteadOfRotating(s, p.unkept)
 	}
 	t := s.refresh
-	t.Epoch, t.Identity = p.nextEpoch(), p.c.Identity()
+	t.Epoch, t.Identity = p.nextEpoch(), p.c.IdentityHash()
 	version, err := p.putToken(ctx, t, vaultTime)
 	if err != nil {
 		return p.insteadOfRotating(s, err)

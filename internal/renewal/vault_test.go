@@ -110,7 +110,7 @@ func TestRefreshTokenOfAnUnusableAnswerIsStored(t *testing.T) {
 					if name == "zero expires_in" { // a token in its last second, given twice
 						version++
 					}
-					if g.Version != version || g.Living(time.Now()) {
+					if g.Version != version || g.Valid(time.Now()) {
 						t.Errorf("version %d, want %d", g.Version, version)
 					}
 				})
@@ -150,7 +150,7 @@ func TestExpiresIn(t *testing.T) {
 						requests = 2
 					}
 					w.wantRequests(requests)
-					if g.Living(time.Now()) {
+					if g.Valid(time.Now()) {
 						t.Error("the token is handed out")
 					}
 					return

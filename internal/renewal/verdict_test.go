@@ -89,7 +89,7 @@ func (c verdictCase) check(w *world, got grantReport) {
 	}
 	want := time.Now().Add(c.retry)
 	due := want
-	if g.Living(time.Now()) && !g.Waiting() { // asked for before its time
+	if g.Valid(time.Now()) && !g.Waiting() { // asked for before its time
 		due = g.ExpiresAt.Add(time.Second)
 	}
 	if !near(g.RetryAt, want) || !near(g.DueAt, due) {
@@ -186,7 +186,7 @@ func TestResponseToRefresh(t *testing.T) {
 					w.answer(row.fault, reltioauthtest.OpToken)
 					row.check(w, grantReport{w.force(), w.grant("acme")})
 					w.wantRequests(2)
-					if g := w.grant("acme"); !g.Living(time.Now()) {
+					if g := w.grant("acme"); !g.Valid(time.Now()) {
 						t.Error("the living token is gone")
 					}
 					// It comes back by itself, but for a second factor.

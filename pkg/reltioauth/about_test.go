@@ -34,7 +34,7 @@ func clientStyle(r *http.Request) string {
 func aboutCalls(ctx context.Context) map[string]func(*reltioauth.Client) error {
 	return map[string]func(*reltioauth.Client) error{
 		"check": func(c *reltioauth.Client) error {
-			_, err := c.Check(ctx, reltioauth.NewSecret("7"))
+			_, err := c.Introspect(ctx, reltioauth.NewSecret("7"))
 			return err
 		},
 		"revoke": func(c *reltioauth.Client) error {
@@ -109,7 +109,7 @@ func TestCheckAsksOnceAboutATokenThatIsNotValid(t *testing.T) {
 		requests.Add(1)
 		writeJSON(w, 401, `{"error":"invalid_token"}`)
 	})
-	info, err := client.Check(t.Context(), reltioauth.NewSecret("t"))
+	info, err := client.Introspect(t.Context(), reltioauth.NewSecret("t"))
 	if err != nil || info.Active || requests.Load() != 1 {
 		t.Errorf("got %+v, %v after %d requests; want not active after one", info, err, requests.Load())
 	}
@@ -152,7 +152,7 @@ func TestTheSecondPlaceIsTriedAgainOverAFreshConnection(t *testing.T) {
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 	})
-	if _, err := client.Check(t.Context(), reltioauth.NewSecret("t")); err != nil || connections.Load() != 2 {
+	if _, err := client.Introspect(t.Context(), reltioauth.NewSecret("t")); err != nil || connections.Load() != 2 {
 		t.Errorf("got %v over %d connections, want no error over 2", err, connections.Load())
 	}
 }

@@ -83,7 +83,7 @@ func canaryCalls(ctx context.Context, client *reltioauth.Client) map[string]func
 		"refresh_token":      token(reltioauth.RefreshTokenGrant{RefreshToken: secret(3)}),
 		"authorization_code": token(reltioauth.AuthorizationCodeGrant{Code: secret(4), RedirectURI: "https://a.example", Verifier: secret(5)}),
 		"mfa":                token(reltioauth.MFAGrant{StateToken: secret(6), TOTP: secret(7)}),
-		"check":              func() (any, error) { i, err := client.Check(ctx, secret(8)); return i, err },
+		"check":              func() (any, error) { i, err := client.Introspect(ctx, secret(8)); return i, err },
 		"revoke":             func() (any, error) { return nil, client.Revoke(ctx, secret(8), "") },
 	}
 }

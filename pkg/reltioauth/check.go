@@ -18,7 +18,7 @@ import (
 //
 // Each field is read by the name that Reltio documents, and else by that of Spring
 // Security's legacy framework (seen in the framework) and of RFC 7662.
-type TokenInfo struct {
+type Introspection struct {
 	// Active reports whether the token is valid.
 	Active bool
 
@@ -51,7 +51,7 @@ type TokenInfo struct {
 // 7662), and nothing else. All else is an *Error and says nothing about the token:
 // 403 above all, which is what the framework says by default, because nobody is
 // permitted to ask (seen in the framework).
-func (c *Conn) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
+func (c *Conn) Introspect(ctx context.Context, token Secret) (*Introspection, error) {
 	ctx, cancel := within(ctx, CheckTimeout)
 	defer cancel()
 	r, a, err := c.aboutToken(ctx, opCheck, token, "")
@@ -64,7 +64,7 @@ func (c *Conn) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
 	e := r.refusal(a)
 	definite := a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized
 	if definite && e.Code == ErrInvalidToken {
-		return &TokenInfo{Active: false}, nil
+		return &Introspection{Active: false}, nil
 	}
 	return nil, e
 }
@@ -76,7 +76,7 @@ const (
 	errActive constError = "active: neither true nor false"
 )
 
-func (r *request) tokenInfo(a *answer) (*TokenInfo, error) {
+func (r *request) tokenInfo(a *answer) (*Introspection, error) {
 	body, err := parseObject(a.body)
 	active, activeErr := body.isActive()
 	if err == nil && !body.missing("error") {
@@ -86,7 +86,7 @@ func (r *request) tokenInfo(a *answer) (*TokenInfo, error) {
 		return nil, r.unusable(a, body, err)
 	}
 	if !active {
-		return &TokenInfo{Active: false}, nil
+		return &Introspection{Active: false}, nil
 	}
 	return readTokenInfo(body), nil
 }
@@ -105,9 +105,9 @@ func (o object) isActive() (bool, error) {
 	return false, errActive
 }
 
-func readTokenInfo(body object) *TokenInfo {
+func readTokenInfo(body object) *Introspection {
 	user, _ := parseObject(body["user"])
-	info := &TokenInfo{
+	info := &Introspection{
 		Active:    true,
 		ClientID:  cmp.Or(body.name("clientId"), body.name("client_id")),
 		Username:  cmp.Or(user.name("username"), body.name("user_name"), body.name("username")),

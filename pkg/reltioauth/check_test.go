@@ -15,56 +15,56 @@ func TestCheckOfALivingToken(t *testing.T) {
 	at := time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		name, body string
-		want       reltioauth.TokenInfo
+		want       reltioauth.Introspection
 	}{
 		{
 			"all that is known",
 			`{"clientId":"acme","expiration":1795453200000,"scopes":["a","b"],"roles":["ROLE_API"],
 			"user":{"customer":"Acme","username":"jane","email":"jane@acme.example","tenants":["t1","t2"]}}`,
-			reltioauth.TokenInfo{
+			reltioauth.Introspection{
 				ClientID: "acme", ExpiresAt: at, Scopes: []string{"a", "b"}, Roles: []string{"ROLE_API"},
 				Customer: "Acme", Username: "jane", Email: "jane@acme.example", Tenants: []string{"t1", "t2"},
 			},
 		},
-		{"nothing", `{}`, reltioauth.TokenInfo{}},
-		{"nulls", `{"clientId":null,"expiration":null,"scopes":null,"roles":null,"user":null,"error":null,"active":null}`, reltioauth.TokenInfo{}},
-		{"active", `{"active":true}`, reltioauth.TokenInfo{}},
-		{"other types", `{"clientId":7,"expiration":true,"scopes":7,"roles":[7],"user":{"username":[],"tenants":7}}`, reltioauth.TokenInfo{}},
+		{"nothing", `{}`, reltioauth.Introspection{}},
+		{"nulls", `{"clientId":null,"expiration":null,"scopes":null,"roles":null,"user":null,"error":null,"active":null}`, reltioauth.Introspection{}},
+		{"active", `{"active":true}`, reltioauth.Introspection{}},
+		{"other types", `{"clientId":7,"expiration":true,"scopes":7,"roles":[7],"user":{"username":[],"tenants":7}}`, reltioauth.Introspection{}},
 		{
 			"the framework's shape",
 			`{"active":true,"client_id":"acme","exp":1795453200,"scope":["a","b"],"user_name":"jane","authorities":["ROLE_API"]}`,
-			reltioauth.TokenInfo{ClientID: "acme", ExpiresAt: at, Scopes: []string{"a", "b"}, Username: "jane"},
+			reltioauth.Introspection{ClientID: "acme", ExpiresAt: at, Scopes: []string{"a", "b"}, Username: "jane"},
 		},
 		{
 			"the shape of RFC 7662",
 			`{"active":true,"client_id":"acme","exp":1795453200,"scope":"a b","username":"jane"}`,
-			reltioauth.TokenInfo{ClientID: "acme", ExpiresAt: at, Scopes: []string{"a", "b"}, Username: "jane"},
+			reltioauth.Introspection{ClientID: "acme", ExpiresAt: at, Scopes: []string{"a", "b"}, Username: "jane"},
 		},
 		{
 			"all shapes at once",
 			`{"clientId":"1","client_id":"2","expiration":1795453200,"exp":1,"scopes":["1"],"scope":"2","user":{"username":"1"},"user_name":"2","username":"3"}`,
-			reltioauth.TokenInfo{ClientID: "1", ExpiresAt: at, Scopes: []string{"1"}, Username: "1"},
+			reltioauth.Introspection{ClientID: "1", ExpiresAt: at, Scopes: []string{"1"}, Username: "1"},
 		},
-		{"user_name before username", `{"user":{"username":null},"user_name":"2","username":"3"}`, reltioauth.TokenInfo{Username: "2"}},
-		{"the first name that can be used", `{"user":{"username":7},"user_name":"\ud800","username":"3"}`, reltioauth.TokenInfo{Username: "3"}},
-		{"a name that is no UTF-8", "{\"user\":{\"username\":\"J\xf6rg\"},\"clientId\":\"a\"}", reltioauth.TokenInfo{ClientID: "a"}},
-		{"a name twice", `{"user":{"username":"1","username":"2"},"user_name":"3"}`, reltioauth.TokenInfo{Username: "3"}},
-		{"fields that are not read", "{\"x\":\"\xe4\",\"x\":[],\"error\":null,\"user_name\":\"jane\"}", reltioauth.TokenInfo{Username: "jane"}},
-		{"user is a string", `{"user":"jane"}`, reltioauth.TokenInfo{}},
-		{"scopes in a string", `{"scopes":"a b"}`, reltioauth.TokenInfo{Scopes: []string{"a", "b"}}},
-		{"roles with their tenants", `{"roles":{"ROLE_B":["t1"],"ROLE_A":[]}}`, reltioauth.TokenInfo{Roles: []string{"ROLE_A", "ROLE_B"}}},
-		{"expiration in seconds", `{"expiration":1795453200}`, reltioauth.TokenInfo{ExpiresAt: at}},
-		{"expiration in a string", `{"expiration":"1795453200000"}`, reltioauth.TokenInfo{ExpiresAt: at}},
-		{"expiration as a date", `{"expiration":"2026-11-23T18:00:00+01:00"}`, reltioauth.TokenInfo{ExpiresAt: at}},
-		{"expiration with a fraction", `{"expiration":1795453200.9}`, reltioauth.TokenInfo{ExpiresAt: at}},
-		{"expiration zero", `{"expiration":0}`, reltioauth.TokenInfo{}},
-		{"expiration negative", `{"expiration":-1795453200}`, reltioauth.TokenInfo{}},
-		{"expiration huge", `{"expiration":1e300}`, reltioauth.TokenInfo{}},
-		{"expiration more than a float", `{"expiration":1e400}`, reltioauth.TokenInfo{}},
-		{"expiration in words", `{"expiration":"soon"}`, reltioauth.TokenInfo{}},
+		{"user_name before username", `{"user":{"username":null},"user_name":"2","username":"3"}`, reltioauth.Introspection{Username: "2"}},
+		{"the first name that can be used", `{"user":{"username":7},"user_name":"\ud800","username":"3"}`, reltioauth.Introspection{Username: "3"}},
+		{"a name that is no UTF-8", "{\"user\":{\"username\":\"J\xf6rg\"},\"clientId\":\"a\"}", reltioauth.Introspection{ClientID: "a"}},
+		{"a name twice", `{"user":{"username":"1","username":"2"},"user_name":"3"}`, reltioauth.Introspection{Username: "3"}},
+		{"fields that are not read", "{\"x\":\"\xe4\",\"x\":[],\"error\":null,\"user_name\":\"jane\"}", reltioauth.Introspection{Username: "jane"}},
+		{"user is a string", `{"user":"jane"}`, reltioauth.Introspection{}},
+		{"scopes in a string", `{"scopes":"a b"}`, reltioauth.Introspection{Scopes: []string{"a", "b"}}},
+		{"roles with their tenants", `{"roles":{"ROLE_B":["t1"],"ROLE_A":[]}}`, reltioauth.Introspection{Roles: []string{"ROLE_A", "ROLE_B"}}},
+		{"expiration in seconds", `{"expiration":1795453200}`, reltioauth.Introspection{ExpiresAt: at}},
+		{"expiration in a string", `{"expiration":"1795453200000"}`, reltioauth.Introspection{ExpiresAt: at}},
+		{"expiration as a date", `{"expiration":"2026-11-23T18:00:00+01:00"}`, reltioauth.Introspection{ExpiresAt: at}},
+		{"expiration with a fraction", `{"expiration":1795453200.9}`, reltioauth.Introspection{ExpiresAt: at}},
+		{"expiration zero", `{"expiration":0}`, reltioauth.Introspection{}},
+		{"expiration negative", `{"expiration":-1795453200}`, reltioauth.Introspection{}},
+		{"expiration huge", `{"expiration":1e300}`, reltioauth.Introspection{}},
+		{"expiration more than a float", `{"expiration":1e400}`, reltioauth.Introspection{}},
+		{"expiration in words", `{"expiration":"soon"}`, reltioauth.Introspection{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := answering(reply{status: 200, body: test.body}).Check(t.Context(), reltioauth.NewSecret("t"))
+			got, err := answering(reply{status: 200, body: test.body}).Introspect(t.Context(), reltioauth.NewSecret("t"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +130,7 @@ func TestCheckHasThreeAnswers(t *testing.T) {
 		{"an error with 200, twice", 200, `{"error":"invalid_token","error":null}`, "invalid_response"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			info, err := answering(reply{status: test.status, body: test.body}).Check(t.Context(), reltioauth.NewSecret("t"))
+			info, err := answering(reply{status: test.status, body: test.body}).Introspect(t.Context(), reltioauth.NewSecret("t"))
 			got := dead
 			switch {
 			case err != nil:
@@ -153,12 +153,12 @@ func TestCheckReadsTheBodyAndNotItsLabel(t *testing.T) {
 	secret := reltioauth.NewSecret("t")
 	for _, d := range dresses() {
 		t.Run(d.name, func(t *testing.T) {
-			info, err := serve(t, d.send(200, `{"user_name":"jane"}`)).Check(t.Context(), secret)
+			info, err := serve(t, d.send(200, `{"user_name":"jane"}`)).Introspect(t.Context(), secret)
 			if err != nil || !info.Active || info.Username != "jane" {
 				t.Errorf("valid token: got %+v, %v", info, err)
 			}
 			for status, body := range map[int]string{400: `{"error":"invalid_token"}`, 200: `{"active":false}`} {
-				info, err = serve(t, d.send(status, body)).Check(t.Context(), secret)
+				info, err = serve(t, d.send(status, body)).Introspect(t.Context(), secret)
 				if err != nil || info.Active {
 					t.Errorf("token that is not valid, %d: got %+v, %v", status, info, err)
 				}
@@ -168,7 +168,7 @@ func TestCheckReadsTheBodyAndNotItsLabel(t *testing.T) {
 }
 
 func TestCheckOfNothing(t *testing.T) {
-	_, err := answering(reply{status: 200, body: `{}`}).Check(t.Context(), reltioauth.Secret{})
+	_, err := answering(reply{status: 200, body: `{}`}).Introspect(t.Context(), reltioauth.Secret{})
 	if e := asError(t, err); !errors.Is(err, reltioauth.ErrInvalidRequest) || e.Sent {
 		t.Errorf("got %v, want %v, not sent", err, reltioauth.ErrInvalidRequest)
 	}

@@ -164,7 +164,7 @@ func (c *Client) Revoke(ctx context.Context, token Secret, hint TokenHint) error
 
 // Check dials, asks whether the token is alive as Conn.Check does, and closes
 // the connection, all within CheckTimeout.
-func (c *Client) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
+func (c *Client) Introspect(ctx context.Context, token Secret) (*Introspection, error) {
 	ctx, cancel := within(ctx, CheckTimeout)
 	defer cancel()
 	conn, err := c.Dial(ctx)
@@ -172,7 +172,7 @@ func (c *Client) Check(ctx context.Context, token Secret) (*TokenInfo, error) {
 		return nil, err
 	}
 	defer conn.discard()
-	return conn.Check(ctx, token)
+	return conn.Introspect(ctx, token)
 }
 
 // validate reports what keeps the Client from being used, without a value in

@@ -48,7 +48,7 @@ func TestClientThatCannotBeUsed(t *testing.T) {
 			}
 			want := "reltioauth: dial: invalid_request: " + test.want
 			_, tokenErr := test.client.Token(t.Context(), reltioauth.ClientCredentialsGrant{})
-			_, checkErr := test.client.Check(t.Context(), secret)
+			_, checkErr := test.client.Introspect(t.Context(), secret)
 			revokeErr := test.client.Revoke(t.Context(), secret, "")
 			for _, err := range []error{tokenErr, checkErr, revokeErr} {
 				e := asError(t, err)
@@ -108,7 +108,7 @@ func TestRequestsOnTheWire(t *testing.T) {
 	token := func(g reltioauth.Grant) func(*reltioauth.Client) error {
 		return func(c *reltioauth.Client) error { _, err := c.Token(t.Context(), g); return err }
 	}
-	check := func(c *reltioauth.Client) error { _, err := c.Check(t.Context(), secret("t&k")); return err }
+	check := func(c *reltioauth.Client) error { _, err := c.Introspect(t.Context(), secret("t&k")); return err }
 	revoke := func(c *reltioauth.Client) error {
 		return c.Revoke(t.Context(), secret("t&k"), reltioauth.HintRefreshToken)
 	}

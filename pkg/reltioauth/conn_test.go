@@ -169,7 +169,7 @@ func TestConnTakesRequestsWhileTheServerKeepsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if _, err := conn.Check(t.Context(), reltioauth.NewSecret("t")); err != nil {
+		if _, err := conn.Introspect(t.Context(), reltioauth.NewSecret("t")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -276,7 +276,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		if e := asError(t, err); token != nil || e.Code != reltioauth.ErrUnavailable || e.StatusCode != status {
 			t.Errorf("%d: got %v, %v; want %v", status, token, err, reltioauth.ErrUnavailable)
 		}
-		_, err = client.Check(t.Context(), reltioauth.NewSecret("t"))
+		_, err = client.Introspect(t.Context(), reltioauth.NewSecret("t"))
 		if !errors.Is(err, reltioauth.ErrUnavailable) {
 			t.Errorf("%d: Check: got %v, want %v", status, err, reltioauth.ErrUnavailable)
 		}

@@ -154,7 +154,7 @@ func (e *Error) Permanent() bool {
 // were refused, so that repeating them does harm: any refusal of the client,
 // and invalid_grant on a password grant. On other grants invalid_grant is about
 // a token or code.
-func (e *Error) Credentials() bool {
+func (e *Error) CredentialsRefused() bool {
 	switch e.Code {
 	case ErrInvalidClient, ErrUnauthorized, ErrUnauthorizedClient:
 		return true

@@ -103,8 +103,8 @@ func TestErrorPermanentAndCredentials(t *testing.T) {
 			"": test.credentials, "refresh_token": test.credentials, "authorization_code": test.credentials, "password": test.ofPassword,
 		} {
 			e := &reltioauth.Error{Code: test.code, GrantType: grant}
-			if e.Permanent() != test.permanent || e.Credentials() != credentials {
-				t.Errorf("%s (%s): got permanent %t, credentials %t; want %t, %t", test.code, grant, e.Permanent(), e.Credentials(), test.permanent, credentials)
+			if e.Permanent() != test.permanent || e.CredentialsRefused() != credentials {
+				t.Errorf("%s (%s): got permanent %t, credentials %t; want %t, %t", test.code, grant, e.Permanent(), e.CredentialsRefused(), test.permanent, credentials)
 			}
 		}
 	}

@@ -132,7 +132,7 @@ func ExampleConn_Revoke() {
 	// Output: <nil>
 }
 
-func ExampleConn_Check() {
+func ExampleConn_Introspect() {
 	server := exampleServer()
 	defer server.Close()
 	ctx := context.Background()
@@ -144,7 +144,7 @@ func ExampleConn_Check() {
 	defer func() { _ = conn.Close() }()
 
 	for _, text := range []string{"204938ca-2cf7", "676742af-989b"} {
-		info, err := conn.Check(ctx, reltioauth.NewSecret(text))
+		info, err := conn.Introspect(ctx, reltioauth.NewSecret(text))
 		if err != nil {
 			fmt.Println("no definite answer:", err)
 			return
@@ -156,11 +156,11 @@ func ExampleConn_Check() {
 	// false
 }
 
-func ExampleClient_Check() {
+func ExampleClient_Introspect() {
 	server := exampleServer()
 	defer server.Close()
 
-	info, err := exampleClient(server).Check(context.Background(), reltioauth.NewSecret("204938ca-2cf7"))
+	info, err := exampleClient(server).Introspect(context.Background(), reltioauth.NewSecret("204938ca-2cf7"))
 	fmt.Println(info.Active, info.ClientID, info.Tenants, err)
 	// Output: true acme [t1] <nil>
 }
@@ -230,7 +230,7 @@ func ExampleError() {
 	fmt.Println(errors.Is(err, reltioauth.ErrInvalidGrant))
 	var e *reltioauth.Error
 	if errors.As(err, &e) {
-		fmt.Println(e.Permanent(), e.Credentials(), e.Sent, e.Description)
+		fmt.Println(e.Permanent(), e.CredentialsRefused(), e.Sent, e.Description)
 	}
 	// Output:
 	// reltioauth: token (password): invalid_grant (HTTP 400)

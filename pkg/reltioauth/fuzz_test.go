@@ -136,7 +136,7 @@ func FuzzErrorAnswer(f *testing.F) {
 			t.Errorf("status %d: got %v, which is permanent", status, e.Code)
 		}
 
-		info, err := client.Check(t.Context(), reltioauth.NewSecret(sent))
+		info, err := client.Introspect(t.Context(), reltioauth.NewSecret(sent))
 		switch {
 		case err != nil:
 			checkError(t, asError(t, err), sent)

@@ -42,7 +42,7 @@ type tokenSource struct {
 
 	mu     sync.Mutex // guards the rest; not held while a request is under way
 	last   outcome
-	flight *flight // nil if no request is under way
+	flight *call // nil if no request is under way
 }
 
 // outcome is what a request came to.
@@ -54,19 +54,19 @@ type outcome struct {
 }
 
 // flight is a request under way. landed is closed when outcome is set.
-type flight struct {
+type call struct {
 	landed  chan struct{}
 	outcome outcome
 }
 
 // Token implements oauth2.TokenSource.
 func (s *tokenSource) Token() (*oauth2.Token, error) {
-	kept, f, mine := s.board()
+	kept, f, mine := s.join()
 	switch {
 	case f == nil:
 		return kept.result()
 	case mine:
-		s.land(f, s.renew(kept.refresh))
+		s.finish(f, s.renew(kept.refresh))
 	default:
 		<-f.landed
 	}
@@ -82,7 +82,7 @@ func (o outcome) result() (*oauth2.Token, error) {
 
 // board decides: what is kept will do (no flight), or a request is needed, and
 // whether the caller is the one who makes it.
-func (s *tokenSource) board() (kept outcome, f *flight, mine bool) {
+func (s *tokenSource) join() (kept outcome, f *call, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -91,7 +91,7 @@ func (s *tokenSource) board() (kept outcome, f *flight, mine bool) {
 	case s.flight != nil:
 		return s.last, s.flight, false
 	}
-	s.flight = &flight{landed: make(chan struct{})}
+	s.flight = &call{landed: make(chan struct{})}
 	return s.last, s.flight, true
 }
 
@@ -103,7 +103,7 @@ func (o outcome) holds(now time.Time) bool {
 	return o.token != nil && !now.After(o.token.ExpiresAt().Add(-time.Second))
 }
 
-func (s *tokenSource) land(f *flight, o outcome) {
+func (s *tokenSource) finish(f *call, o outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f.outcome, s.last, s.flight = o, o, nil

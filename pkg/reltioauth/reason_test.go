@@ -127,7 +127,7 @@ func TestReasonSaysWhichLimitEnded(t *testing.T) {
 	}
 	secret := reltioauth.NewSecret("t")
 	token := func(ctx context.Context, c *reltioauth.Client) error { _, err := c.Token(ctx, password); return err }
-	check := func(ctx context.Context, c *reltioauth.Client) error { _, err := c.Check(ctx, secret); return err }
+	check := func(ctx context.Context, c *reltioauth.Client) error { _, err := c.Introspect(ctx, secret); return err }
 	revoke := func(ctx context.Context, c *reltioauth.Client) error { return c.Revoke(ctx, secret, "") }
 	for _, test := range []struct {
 		name    string

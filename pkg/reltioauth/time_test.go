@@ -41,7 +41,7 @@ func trickle(conn net.Conn) {
 func TestCallsEndAtTheirLimit(t *testing.T) {
 	secret := reltioauth.NewSecret("t")
 	token := func(ctx context.Context, c *reltioauth.Client) error { _, err := c.Token(ctx, password); return err }
-	check := func(ctx context.Context, c *reltioauth.Client) error { _, err := c.Check(ctx, secret); return err }
+	check := func(ctx context.Context, c *reltioauth.Client) error { _, err := c.Introspect(ctx, secret); return err }
 	revoke := func(ctx context.Context, c *reltioauth.Client) error { return c.Revoke(ctx, secret, "") }
 	for _, test := range []struct {
 		name   string
@@ -103,7 +103,7 @@ func TestDialEndsAtItsLimit(t *testing.T) {
 func TestCheckAndRevokeCountDialling(t *testing.T) {
 	for name, call := range map[string]func(context.Context, *reltioauth.Client) error{
 		"check": func(ctx context.Context, c *reltioauth.Client) error {
-			_, err := c.Check(ctx, reltioauth.NewSecret("t"))
+			_, err := c.Introspect(ctx, reltioauth.NewSecret("t"))
 			return err
 		},
 		"revoke": func(ctx context.Context, c *reltioauth.Client) error {

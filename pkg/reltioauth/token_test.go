@@ -174,7 +174,7 @@ func TestTokenAnswersThatCannotBeUsed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := answering(reply{status: 200, body: test.body}).Token(t.Context(), password)
 			e := asError(t, err)
-			if e.Code != reltioauth.ErrInvalidResponse || e.StatusCode != 200 || !e.Sent || e.Permanent() || e.Credentials() {
+			if e.Code != reltioauth.ErrInvalidResponse || e.StatusCode != 200 || !e.Sent || e.Permanent() || e.CredentialsRefused() {
 				t.Errorf("error: got %+v (%v)", e.Code, e)
 			}
 			if e.Err == nil || e.Err.Error() != test.wantCause {
@@ -238,7 +238,7 @@ func TestTokenMFA(t *testing.T) {
 				t.Errorf("token: got one, want none")
 			}
 			e := asError(t, err)
-			if e.Code != reltioauth.ErrMFARequired || !e.Permanent() || e.Credentials() {
+			if e.Code != reltioauth.ErrMFARequired || !e.Permanent() || e.CredentialsRefused() {
 				t.Errorf("got %v, want %v, permanent, not about the credentials", err, reltioauth.ErrMFARequired)
 			}
 			if diff := cmp.Diff(test.want, e.MFA); diff != "" {
@@ -279,7 +279,7 @@ func TestTokenGrantsThatCannotBeSent(t *testing.T) {
 	} {
 		_, err := client.Token(t.Context(), test.grant)
 		e := asError(t, err)
-		if e.Error() != test.want || e.Sent || e.Answered() || !e.Permanent() || e.Credentials() {
+		if e.Error() != test.want || e.Sent || e.Answered() || !e.Permanent() || e.CredentialsRefused() {
 			t.Errorf("got %q (sent %t), want %q", e, e.Sent, test.want)
 		}
 	}

@@ -60,7 +60,7 @@ func newSite(t *testing.T) *site {
 	}
 	t.Cleanup(func() { _ = s.server.Close() })
 	s.flow = &authcode.Flow{
-		Authorizations: s.table, Grants: s.table, Leases: s.table, Budgets: s.table, Connections: s.secrets, Vault: s.secrets, Parking: s.table,
+		AuthRequests: s.table, Grants: s.table, Leases: s.table, RateLimits: s.table, Connections: s.secrets, RefreshTokens: s.secrets, Parking: s.table,
 		Hosts: connection.Hosts{strings.TrimPrefix(reltio, "http://")}, Now: s.now,
 	}
 	callback := &handler.Callback{Flow: s.flow, Pages: pages.New(), Log: telemetry.New(s.log, 0, s.now), Now: s.now}
@@ -103,7 +103,7 @@ func (s *site) connected() bool {
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		s.t.Fatal(err)
 	}
-	return g.Living(s.now())
+	return g.Valid(s.now())
 }
 
 // wantExchanges compares the number of token requests.

@@ -84,7 +84,7 @@ func (f *function) token() reltioauth.Secret {
 // The stand-in answers as the function does, one request after the other.
 func TestTheVendorAnswersAsIssueDoes(t *testing.T) {
 	stack := start(t, 0)
-	vendor := &reltioauthtest.Vendor{Connections: local.Connections()}
+	vendor := &reltioauthtest.IssueServer{Connections: local.Connections()}
 	server := httptest.NewServer(vendor)
 	t.Cleanup(server.Close)
 	issue, standIn := &function{url: stack.LambdaURL}, &function{url: server.URL}
@@ -128,7 +128,7 @@ func TestTheVendorAnswersAsIssueDoes(t *testing.T) {
 
 func TestTheVendorReplacesADeadTokenAsIssueDoes(t *testing.T) {
 	stack := start(t, 0)
-	vendor := &reltioauthtest.Vendor{}
+	vendor := &reltioauthtest.IssueServer{}
 	server := httptest.NewServer(vendor)
 	t.Cleanup(server.Close)
 	issue, standIn := &function{url: stack.LambdaURL}, &function{url: server.URL}
@@ -145,7 +145,7 @@ func TestTheVendorReplacesADeadTokenAsIssueDoes(t *testing.T) {
 			t.Errorf("%s (-issue +stand-in):\n%s", payload, diff)
 		}
 	}
-	if !vendor.Alive(standIn.token()) {
+	if !vendor.Valid(standIn.token()) {
 		t.Error("the replacement is dead")
 	}
 }

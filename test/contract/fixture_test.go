@@ -52,7 +52,7 @@ func tenant(t *testing.T, stack *local.Stack) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		info, err := reltio(stack).Check(context.WithoutCancel(r.Context()), reltioauth.NewSecret(token))
+		info, err := reltio(stack).Introspect(context.WithoutCancel(r.Context()), reltioauth.NewSecret(token))
 		switch {
 		case err != nil:
 			w.WriteHeader(http.StatusInternalServerError)

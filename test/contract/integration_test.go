@@ -53,7 +53,7 @@ func TestAThousandCalls(t *testing.T) {
 	}
 	for i := range 1000 {
 		if i == 500 {
-			token, err := source.Get(t.Context(), issueclient.Need{})
+			token, err := source.Get(t.Context(), issueclient.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func TestErrorsOfTheRealFunction(t *testing.T) {
 		"another function":   {&issueclient.Source{Lambda: client, Function: "rotate", Connection: demo}, issueclient.ErrInvalidAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := test.source.Get(t.Context(), issueclient.Need{})
+			_, err := test.source.Get(t.Context(), issueclient.Options{})
 			var e *issueclient.Error
 			if !errors.As(err, &e) || e.Type != test.want || e.Temporary() {
 				t.Errorf("error %v, want %s", err, test.want)

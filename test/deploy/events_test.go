@@ -129,7 +129,7 @@ func embedded(t *testing.T) map[string]lambda.Handler {
 	hosts, log := connection.Hosts{"auth.reltio.com:443"}, telemetry.New(io.Discard, 0, time.Now)
 	rotate := &handler.Rotate{
 		Renewer: &renewal.Renewer{
-			Grants: table, Leases: table, Accounts: table, Budgets: table, Connections: vault, Vault: vault, Parking: table,
+			Grants: table, Leases: table, Lockouts: table, RateLimits: table, Connections: vault, RefreshTokens: vault, Parking: table,
 			Hosts: hosts, Now: time.Now, Connect: server.Connector(),
 		},
 		Log: log, Now: time.Now,
@@ -137,11 +137,11 @@ func embedded(t *testing.T) map[string]lambda.Handler {
 	return map[string]lambda.Handler{
 		"rotate": rotate,
 		"issue": &handler.Issue{
-			Vendor: &issue.Vendor{Grants: table, Leases: table, Rotate: direct{rotate}, Now: time.Now}, Log: log, Now: time.Now,
+			Issuer: &issue.Issuer{Grants: table, Leases: table, Rotate: direct{rotate}, Now: time.Now}, Log: log, Now: time.Now,
 		},
 		"callback": handler.Gateway{Handler: &handler.Callback{
 			Flow: &authcode.Flow{
-				Authorizations: table, Grants: table, Leases: table, Budgets: table, Connections: vault, Vault: vault, Parking: table,
+				AuthRequests: table, Grants: table, Leases: table, RateLimits: table, Connections: vault, RefreshTokens: vault, Parking: table,
 				Hosts: hosts, Now: time.Now, Connect: server.Connector(),
 			},
 			Pages: pages.New(), Log: log, Now: time.Now,

@@ -21,11 +21,11 @@ import (
 func (d *deployed) operations() {
 	d.t.Helper()
 	table, vault := d.tableOf(operatorRole), d.vault(operatorRole)
-	o := &operator.Operator{
-		Grants: table, Leases: table, Accounts: table, Connections: vault, Rotations: d.invoker(operatorRole),
+	o := &operator.Service{
+		Grants: table, Leases: table, Lockouts: table, Connections: vault, Rotations: d.invoker(operatorRole),
 		Hosts: d.callback.Flow.Hosts, Now: d.now,
-		Authorizations: table, CallbackURL: "https://" + domain,
-		Secrets: vault, Vault: vault, Parking: table, Budgets: table,
+		AuthRequests: table, CallbackURL: "https://" + domain,
+		Secrets: vault, RefreshTokens: vault, Parking: table, RateLimits: table,
 	}
 	ctx := d.t.Context()
 	add := func(name, fields string) error {
@@ -61,7 +61,7 @@ func (d *deployed) operations() {
 }
 
 // park has a renewal of the connection while Secrets Manager takes no refresh token.
-func (d *deployed) park(o *operator.Operator, name string) error {
+func (d *deployed) park(o *operator.Service, name string) error {
 	d.readOnly.Store(true)
 	defer d.readOnly.Store(false)
 	_, err := o.Rotate(d.t.Context(), name, true)
@@ -70,7 +70,7 @@ func (d *deployed) park(o *operator.Operator, name string) error {
 
 // examination is the doctor's. Lambda and CloudFormation are no engines here:
 // that they were asked is all that counts.
-func (d *deployed) examination(o *operator.Operator) {
+func (d *deployed) examination(o *operator.Service) {
 	d.t.Helper()
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	d.t.Cleanup(nothing.Close)

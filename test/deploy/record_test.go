@@ -274,19 +274,19 @@ func (d *deployed) wire() {
 	forIssue, forRotate, forCallback := d.tableOf("issue"), d.tableOf("rotate"), d.tableOf("callback")
 	d.rotate = &handler.Rotate{
 		Renewer: &renewal.Renewer{
-			Grants: forRotate, Leases: forRotate, Accounts: forRotate, Budgets: forRotate,
-			Connections: d.vault("rotate"), Vault: d.vault("rotate"), Parking: forRotate, Hosts: hosts, Events: d.bus("rotate"), Now: d.now,
-			Authorizations: forRotate, CallbackURL: "https://" + domain,
+			Grants: forRotate, Leases: forRotate, Lockouts: forRotate, RateLimits: forRotate,
+			Connections: d.vault("rotate"), RefreshTokens: d.vault("rotate"), Parking: forRotate, Hosts: hosts, Events: d.bus("rotate"), Now: d.now,
+			AuthRequests: forRotate, CallbackURL: "https://" + domain,
 		},
 		Log: log, Now: d.now,
 	}
 	d.issue = &handler.Issue{
-		Vendor: &issue.Vendor{Grants: forIssue, Leases: forIssue, Rotate: d.invoker("issue"), Now: d.now}, Log: log, Now: d.now,
+		Issuer: &issue.Issuer{Grants: forIssue, Leases: forIssue, Rotate: d.invoker("issue"), Now: d.now}, Log: log, Now: d.now,
 	}
 	d.callback = &handler.Callback{
 		Flow: &authcode.Flow{
-			Authorizations: forCallback, Grants: forCallback, Leases: forCallback, Budgets: forCallback,
-			Connections: d.vault("callback"), Vault: d.vault("callback"), Parking: forCallback, Hosts: hosts, Events: d.bus("callback"), Now: d.now,
+			AuthRequests: forCallback, Grants: forCallback, Leases: forCallback, RateLimits: forCallback,
+			Connections: d.vault("callback"), RefreshTokens: d.vault("callback"), Parking: forCallback, Hosts: hosts, Events: d.bus("callback"), Now: d.now,
 		},
 		Pages: pages.New(), Log: log, Now: d.now,
 	}

@@ -37,7 +37,7 @@ func (d *deployed) renewals() {
 	d.connect("person", `"grant_type":"authorization_code","tenant_id":"tenant"`)
 
 	// What issue's main does before it starts.
-	if _, err := d.issue.Vendor.Grants.Grant(d.t.Context(), "", grant.Eventual); !errors.Is(err, grant.ErrNotFound) {
+	if _, err := d.issue.Issuer.Grants.Grant(d.t.Context(), "", grant.Eventual); !errors.Is(err, grant.ErrNotFound) {
 		d.t.Fatal(err)
 	}
 	// A first token, and one reported as refused.
@@ -53,7 +53,7 @@ func (d *deployed) renewals() {
 	d.tell(`{"connection":"user","force":true}`, `"error":null`)
 	// Early: the first caller asks, and does not wait.
 	d.ahead.Add(int64(58 * time.Minute))
-	d.issue.Vendor = &issue.Vendor{Grants: d.issue.Vendor.Grants, Leases: d.issue.Vendor.Leases, Rotate: d.issue.Vendor.Rotate, Now: d.now}
+	d.issue.Issuer = &issue.Issuer{Grants: d.issue.Issuer.Grants, Leases: d.issue.Issuer.Leases, Rotate: d.issue.Issuer.Rotate, Now: d.now}
 	d.ask(`{"connection":"user"}`, "cached")
 	// A person has to log in: said in an event.
 	d.tell(`{"connection":"person"}`, `"outcome":"reauthorize"`)
@@ -134,7 +134,7 @@ const domain = "abc123.execute-api.eu-central-1.amazonaws.com"
 // link invites somebody, as an operator does.
 func (d *deployed) link(name string) string {
 	d.t.Helper()
-	inviter := &authcode.Flow{Authorizations: d.table, Connections: d.operator, Hosts: d.callback.Flow.Hosts, Now: d.now}
+	inviter := &authcode.Flow{AuthRequests: d.table, Connections: d.operator, Hosts: d.callback.Flow.Hosts, Now: d.now}
 	i, err := inviter.Invite(d.t.Context(), name, authrequest.InvitationFromCommand, false)
 	if err != nil {
 		d.t.Fatal(err)

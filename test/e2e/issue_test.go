@@ -52,7 +52,7 @@ func TestAnAnswerHasElevenMembers(t *testing.T) {
 				t.Errorf("answer %d (-want +got):\n%s", i+1, diff)
 			}
 			wantDeadline(t, a, time.Hour)
-			if !s.Alive(token) {
+			if !s.Valid(token) {
 				t.Errorf("answer %d: the server does not know the token", i+1)
 			}
 		}

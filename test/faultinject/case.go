@@ -200,7 +200,7 @@ func (t *trial) served(ctx context.Context, when string) {
 }
 
 func (t *trial) alive(v vended) bool {
-	return t.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken))
+	return t.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken))
 }
 
 // settled is the caller after the next invocation. A token may have been revoked
@@ -263,7 +263,7 @@ func (t *trial) judge(ctx context.Context) {
 		t.problem("I5: the renewal after that: " + again)
 	}
 	t.refreshed(t.Sandbox.Requests()[from:])
-	if g, err := t.Table.Grant(ctx, acmeProd, grant.Strong); err != nil || !g.HasToken() || !t.Sandbox.Alive(g.AccessToken) {
+	if g, err := t.Table.Grant(ctx, acmeProd, grant.Strong); err != nil || !g.HasToken() || !t.Sandbox.Valid(g.AccessToken) {
 		t.problem("I1: at the end there is no living token")
 	}
 	t.codes()
@@ -315,14 +315,14 @@ func (t *trial) excuse(ctx context.Context) {
 		return
 	}
 	current, err := t.Secrets.Current(ctx, acmeProd)
-	if err == nil && !current.Token.IsZero() && t.Sandbox.Alive(current.Token) {
+	if err == nil && !current.Token.IsZero() && t.Sandbox.Valid(current.Token) {
 		t.problem("I5: a person is asked for, though the newest refresh token is good")
 	}
 	pointed, err := t.Secrets.Version(ctx, acmeProd, g.SecretVersion)
-	if err == nil && !pointed.Token.IsZero() && t.Sandbox.Alive(pointed.Token) {
+	if err == nil && !pointed.Token.IsZero() && t.Sandbox.Valid(pointed.Token) {
 		t.problem("I5: a person is asked for, though the refresh token of the grant is good")
 	}
-	if !t.stored.IsZero() && !t.stored.Equal(t.had) && t.Sandbox.Alive(t.stored) {
+	if !t.stored.IsZero() && !t.stored.Equal(t.had) && t.Sandbox.Valid(t.stored) {
 		t.problem("I5: a person is asked for, though the broken invocation has stored a good refresh token")
 	}
 	if t.wire.published() == 0 {

@@ -201,7 +201,7 @@ func reportAgain(ctx context.Context, s *scene) string {
 			return err.Error()
 		}
 		v := s.issue(ctx, `,"rejected_fingerprint":"`+g.Fingerprint+`"`)
-		if v.ErrorType == "" && s.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken)) {
+		if v.ErrorType == "" && s.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken)) {
 			return story + ": a living token"
 		}
 		if v.ErrorType == string(apierr.CredentialsRejected) {

@@ -105,7 +105,7 @@ func (r *round) callers(ctx context.Context) {
 	switch {
 	case ended, r.believed():
 		r.see("callers: " + v.String())
-	case v.ErrorType != "" || !r.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken)):
+	case v.ErrorType != "" || !r.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken)):
 		r.problem("I7: while it lasts callers get " + v.String())
 	}
 }
@@ -205,11 +205,11 @@ func (r *round) judge(ctx context.Context) {
 		return
 	}
 	v := r.issue(ctx, "")
-	if v.ErrorType == "" && !r.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken)) {
+	if v.ErrorType == "" && !r.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken)) {
 		r.Host.Recycle(issue) // what it holds in memory, for 30 s, may have been replaced
 		v = r.issue(ctx, "")
 	}
-	if v.ErrorType != "" || !r.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken)) {
+	if v.ErrorType != "" || !r.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken)) {
 		r.problem("I1: afterwards callers get " + v.String())
 	}
 	g, err := r.Table.Grant(ctx, r.name, grant.Strong)

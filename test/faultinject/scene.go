@@ -213,10 +213,10 @@ func (s *scene) resume(ctx context.Context) error {
 }
 
 // operator does what the command reltio-tokens does.
-func (s *scene) operator() *operator.Operator {
-	return &operator.Operator{
-		Grants: s.Table, Leases: s.Table, Accounts: s.Table, Budgets: s.Table,
-		Connections: s.Secrets, Secrets: s.Secrets, Vault: s.Secrets, Parking: s.Table,
+func (s *scene) operator() *operator.Service {
+	return &operator.Service{
+		Grants: s.Table, Leases: s.Table, Lockouts: s.Table, RateLimits: s.Table,
+		Connections: s.Secrets, Secrets: s.Secrets, RefreshTokens: s.Secrets, Parking: s.Table,
 		Hosts: connection.Hosts{s.wire.reltio}, Now: s.bench.Now,
 	}
 }

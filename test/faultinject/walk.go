@@ -176,7 +176,7 @@ func stillGood(ctx context.Context, s *scene) string {
 // served reports whether a caller gets a living token.
 func served(ctx context.Context, s *scene) bool {
 	v := s.issue(ctx, "")
-	return v.ErrorType == "" && s.Sandbox.Alive(reltioauth.NewSecret(v.AccessToken))
+	return v.ErrorType == "" && s.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken))
 }
 
 // swept reports whether a tick, or one before it, has renewed.
@@ -185,7 +185,7 @@ func swept(ctx context.Context, s *scene) bool {
 		return false
 	}
 	g, err := s.Table.Grant(ctx, s.name, grant.Strong)
-	return err == nil && s.Sandbox.Alive(g.AccessToken)
+	return err == nil && s.Sandbox.Valid(g.AccessToken)
 }
 
 // announced reports whether the event of the connection is out.

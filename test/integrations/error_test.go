@@ -23,7 +23,7 @@ var (
 
 // integration is a function whose issue is a Vendor.
 type integration struct {
-	*reltioauthtest.Vendor
+	*reltioauthtest.IssueServer
 	host *lambdahost.Host
 	log  logtest.Buffer
 }
@@ -47,12 +47,12 @@ func startOne(t testing.TB, language language, api http.Handler) *integration {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = host.Close() })
-	i := &integration{Vendor: &reltioauthtest.Vendor{}, host: host}
+	i := &integration{IssueServer: &reltioauthtest.IssueServer{}, host: host}
 	if api == nil {
 		api = i.Tenant(nil)
 	}
 	f.Env = merged(f.Env, map[string]string{"RELTIO_CONNECTION": connection})
-	deploy(t, host, f, app, serve(t, i.Vendor), serve(t, api), &i.log)
+	deploy(t, host, f, app, serve(t, i.IssueServer), serve(t, api), &i.log)
 	return i
 }
 

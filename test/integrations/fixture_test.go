@@ -93,7 +93,7 @@ func (a *tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delete(a.deaths, a.answered)
 		a.sandbox.Kill(reltioauth.Fingerprint(a.last))
 	}
-	if !a.sandbox.Alive(a.last) {
+	if !a.sandbox.Valid(a.last) {
 		a.refused++
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = fmt.Fprintf(w, `{"error":"invalid_token","error_description":"Token is invalid: %s"}`, token)

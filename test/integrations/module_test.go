@@ -46,14 +46,14 @@ require("fs").writeFileSync(process.argv[2], t.text);
 })()`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			vendor := &reltioauthtest.Vendor{}
+			vendor := &reltioauthtest.IssueServer{}
 			text := filepath.Join(t.TempDir(), "token")
 			said := try(t, keepers[name], vendor, program, text)
 			token, err := os.ReadFile(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !vendor.Alive(reltioauth.NewSecret(string(token))) {
+			if !vendor.Valid(reltioauth.NewSecret(string(token))) {
 				t.Error("it got no token")
 			}
 			if !bytes.Contains(said, []byte("sha256:")) || bytes.Contains(said, token) {
@@ -95,7 +95,7 @@ console.log(JSON.stringify(got));
 })()`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			vendor := &reltioauthtest.Vendor{}
+			vendor := &reltioauthtest.IssueServer{}
 			outage := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if vendor.Asked(connection) > 0 {
 					vendor.Fail(connection, "ReltioUnavailable", "")
@@ -132,7 +132,7 @@ await new Tokens("acme-prod", { minLife: 1200 }).get();
 })()`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			vendor := &reltioauthtest.Vendor{}
+			vendor := &reltioauthtest.IssueServer{}
 			var asked struct {
 				Life int `json:"min_ttl_seconds"`
 			}

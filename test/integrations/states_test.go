@@ -169,7 +169,7 @@ func TestTheStateMachineKnowsEveryError(t *testing.T) {
 // An integration that asks for its token itself leaves none in the history; a
 // task that invokes issue does, whatever it makes of the answer.
 func TestWhatTheHistoryKeeps(t *testing.T) {
-	vendor := &reltioauthtest.Vendor{}
+	vendor := &reltioauthtest.IssueServer{}
 	var shown string
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		shown = strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")

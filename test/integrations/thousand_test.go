@@ -199,7 +199,7 @@ func waitForTheEnd(t testing.TB, s *stack.Stack, token reltioauth.Secret) {
 	t.Helper()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
-	for s.Sandbox.Alive(token) {
+	for s.Sandbox.Valid(token) {
 		select {
 		case <-look.C:
 		case <-t.Context().Done():

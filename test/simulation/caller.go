@@ -14,14 +14,14 @@ import (
 // with its memory, which answers many calls.
 type environment struct {
 	by     *Instance
-	vendor *issue.Vendor
+	vendor *issue.Issuer
 }
 
 func (w *World) environment() *environment {
 	i := w.spawn("issue")
 	p := i.ports()
-	return &environment{by: i, vendor: &issue.Vendor{
-		Grants: p.Grants, Leases: p.Leases, Rotate: p.Rotate, Now: p.Now, Chance: i.Chance,
+	return &environment{by: i, vendor: &issue.Issuer{
+		Grants: p.Grants, Leases: p.Leases, Rotate: p.Rotate, Now: p.Now, Rand: i.Chance,
 	}}
 }
 
@@ -56,7 +56,7 @@ func (w *World) issue(e *environment, c *conn, r issue.Request) (issue.Answer, e
 	w.mu.Lock()
 	w.figures.Calls++
 	k := &called{c: c, by: e.by, began: w.now(), r: r}
-	k.living = c.believed(k.began.Add(e.by.apart())).Living(k.began.Add(e.by.apart()))
+	k.living = c.believed(k.began.Add(e.by.apart())).Valid(k.began.Add(e.by.apart()))
 	if t := c.given[r.RejectedFingerprint]; t != nil {
 		t.allowed += 2
 	}
@@ -92,7 +92,7 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 		w.noteLocked(k.by, step{op: "issue", about: c.name, err: err})
 		// An alias that may not have it is told so, living token or not.
 		denied := f.Type == apierr.AccessDenied && (len(c.stored.Aliases) > 0 && !slices.Contains(c.stored.Aliases, k.r.Alias))
-		if k.living && g.Living(now.Add(time.Second)) && !k.state.tableFailed && !frozen && !denied {
+		if k.living && g.Valid(now.Add(time.Second)) && !k.state.tableFailed && !frozen && !denied {
 			w.broken("I7", c, "a caller got %s while the stored token lives until %s", f, c.stored.ExpiresAt)
 		}
 		return
@@ -159,7 +159,7 @@ func (w *World) somebodyCalls() {
 		}
 		// A caller uses its token, and reports one that Reltio refuses.
 		w.sleep(time.Second)
-		dead := !c.host.server.Alive(a.AccessToken)
+		dead := !c.host.server.Valid(a.AccessToken)
 		if dead && again || wrongly {
 			q.RejectedFingerprint = a.Fingerprint
 			_, _ = w.issue(e, c, q)
@@ -171,5 +171,5 @@ func (w *World) somebodyCalls() {
 func (w *World) living(c *conn) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return c.stored.Living(w.now()) && c.stored.Status != grant.StatusUnknown
+	return c.stored.Valid(w.now()) && c.stored.Status != grant.StatusUnknown
 }

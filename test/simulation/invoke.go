@@ -19,9 +19,9 @@ func (i *Instance) renewer() *renewal.Renewer {
 		r, w.warm = w.warm[n-1], w.warm[:n-1]
 	}
 	w.mu.Unlock()
-	r.Grants, r.Leases, r.Accounts, r.Budgets = p.Grants, p.Leases, p.Accounts, p.Budgets
-	r.Connections, r.Vault, r.Parking, r.Events = p.Connections, p.Vault, p.Parking, p.Events
-	r.Connect, r.Now, r.Chance = p.Connect, p.Now, i.Chance
+	r.Grants, r.Leases, r.Lockouts, r.RateLimits = p.Grants, p.Leases, p.Accounts, p.Budgets
+	r.Connections, r.RefreshTokens, r.Parking, r.Events = p.Connections, p.Vault, p.Parking, p.Events
+	r.Connect, r.Now, r.Rand = p.Connect, p.Now, i.Chance
 	i.renewal = r
 	return r
 }

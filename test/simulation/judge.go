@@ -182,7 +182,7 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 		c.row, c.failures, c.heldBack, c.notBefore = 0, 0, false, time.Time{}
 	}
 	c.stored, c.storedAt, c.storedBy = after, w.now(), i
-	if before.HasToken() && (before.Living(w.now()) || !before.Unexpired(w.now())) {
+	if before.HasToken() && (before.Valid(w.now()) || !before.Unexpired(w.now())) {
 		c.livedUntil = before.ExpiresAt
 		if t := c.given[before.Fingerprint]; t != nil && t.ends.Before(c.livedUntil) {
 			c.livedUntil = t.ends
@@ -191,7 +191,7 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 			c.livedUntil = w.now()
 		}
 	}
-	if after.CheckVerdict == grant.Dead && before.CheckVerdict != grant.Dead {
+	if after.CheckVerdict == grant.Inactive && before.CheckVerdict != grant.Inactive {
 		c.foundAt = w.now()
 	}
 	switch leftOver := !after.Waiting() && after.LastError == apierr.RateLimited && after.Failures == before.Failures && after.RetryAt.After(before.RetryAt); {
@@ -224,15 +224,15 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 //
 // I12 starts its clock here: somebody is needed since.
 func (w *World) judgeHealth(i *Instance, c *conn, before, after grant.Grant) {
-	if after.NeedsSomebody() && before.Status != after.Status {
+	if after.NeedsOperator() && before.Status != after.Status {
 		c.needy, c.announced, c.mended = w.now(), time.Time{}, time.Time{}
 	}
-	if !after.NeedsSomebody() {
+	if !after.NeedsOperator() {
 		c.needy = time.Time{}
 	} else {
 		c.refusedAt = time.Time{}
 	}
-	if c.believed(w.now()).Living(w.now()) {
+	if c.believed(w.now()).Valid(w.now()) {
 		c.mended = time.Time{}
 	}
 	if after.Status == grant.StatusOK && after.HasToken() {
@@ -262,7 +262,7 @@ func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToke
 	defer w.mu.Unlock()
 	c := w.conns[name]
 	newer := r.Epoch > before.Epoch // else the grant points at the one before, which comes first
-	if r.Token.IsZero() && newer && c.host.server.Alive(before.Token) && !c.askedForAnother(before.LoggedInAt) {
+	if r.Token.IsZero() && newer && c.host.server.Valid(before.Token) && !c.askedForAnother(before.LoggedInAt) {
 		w.broken("I5", c, "the refresh token %s is thrown away, and the server takes it", short(before.Fingerprint()))
 	}
 	w.noteLocked(i, step{op: OpVaultPut, about: name, n: r.Epoch, text: short(r.Fingerprint()) + " as " + version})

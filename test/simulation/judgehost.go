@@ -39,7 +39,7 @@ func (w *World) judgeRefusing(name, connection string, r ratelimit.Record) {
 	if c := w.conns[connection]; !c.acceptedEver() {
 		w.broken("I3", c, "the refusal of new credentials counts against %s", name)
 	}
-	if r.Refusing() && !h.refusing {
+	if r.CircuitOpen() && !h.refusing {
 		h.refusing, h.refusingSince = true, w.now()
 	}
 }

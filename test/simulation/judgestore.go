@@ -98,14 +98,14 @@ func (w *World) judgeReauthorize(i *Instance, c *conn) {
 		const behind = mostBehind + 5*time.Minute                   // a clock that was may have dated the login
 		known := c.Behaviour.RefreshTokens == reltioauthtest.Rotate // else nobody sees that a clock was started anew
 		n.Ended++
-		if known && w.now().Sub(token.LoggedInAt.Add(c.refreshTTL())) > behind && c.host.server.Alive(token.Token) {
+		if known && w.now().Sub(token.LoggedInAt.Add(c.refreshTTL())) > behind && c.host.server.Valid(token.Token) {
 			w.broken("I5", c, "a person is asked at the end of the refresh token %s, and the server takes it", short(token.Fingerprint()))
 		}
 		return
 	}
 	n.Refused++
 	switch {
-	case c.host.server.Alive(token.Token):
+	case c.host.server.Valid(token.Token):
 		w.broken("I5", c, "a person is asked though the server takes the stored refresh token %s", short(token.Fingerprint()))
 	case c.dead.by != i && !c.heldToken():
 		w.broken("I5", c, "a person is asked though nobody has refused the stored refresh token %s", short(token.Fingerprint()))
@@ -143,9 +143,9 @@ func (w *World) judgeTrue(i *Instance, c *conn, e grant.Event) {
 	case grant.ReauthorizationRequired:
 		holds = g.Status == grant.StatusReauthorize
 	case grant.CredentialsRejected:
-		holds = (g.NeedsSomebody() || g.Status == grant.StatusFailing && g.Relogin != "") && g.Status != grant.StatusReauthorize
+		holds = (g.NeedsOperator() || g.Status == grant.StatusFailing && g.Relogin != "") && g.Status != grant.StatusReauthorize
 	case grant.Recovered, grant.ReauthorizationSoon:
-		holds = !g.Waiting() && !g.NeedsSomebody()
+		holds = !g.Waiting() && !g.NeedsOperator()
 	default:
 	}
 	if !holds || e.Status != string(g.Status) {
@@ -178,7 +178,7 @@ func (w *World) inspectStores(c *conn, calm time.Time) {
 	const again = 10 * time.Minute // a pause, a second look, a tick
 	now, g := w.now(), c.stored
 	well := later(later(g.ExpiresAt, calm), w.writable)
-	if g.LastError == apierr.StoreUnavailable && g.Status == grant.StatusFailing && now.Sub(well) > again && !g.Waiting() && !c.believed(now).Living(now) {
+	if g.LastError == apierr.StoreUnavailable && g.Status == grant.StatusFailing && now.Sub(well) > again && !g.Waiting() && !c.believed(now).Valid(now) {
 		w.broken("I5", c, "the stores are well since %s, and it is still %s", now.Sub(well), describe(g))
 	}
 	if !g.Waiting() || c.storedAt.IsZero() || now.Before(c.absentUntil) {

@@ -134,7 +134,7 @@ func (w *World) inspect() {
 		}
 		switch {
 		case now.Before(c.absentUntil.Add(absentAfter)):
-		case overdue(c.mended, look+2*tickEvery+work) && !c.believed(now).Living(now):
+		case overdue(c.mended, look+2*tickEvery+work) && !c.believed(now).Valid(now):
 			w.broken("I12", c, "put right %s ago and still %s", now.Sub(c.mended), c.stored.Status)
 		case now.Before(later(w.mute, c.mute)):
 		case overdue(c.refusedAt, tickEvery+work):
@@ -159,7 +159,7 @@ func (w *World) judgeEnd() {
 		}
 		now := w.now()
 		g := c.believed(now)
-		if c.storedAt.IsZero() || g.Living(now) && !g.Waiting() {
+		if c.storedAt.IsZero() || g.Valid(now) && !g.Waiting() {
 			continue
 		}
 		if g.Status == grant.StatusOK && now.Sub(g.ExpiresAt) < tickEvery+work {

@@ -97,7 +97,7 @@ func (w *World) expectsToken(c *conn) bool {
 // and we do not count it as ended.
 func (w *World) takesStored(c *conn) bool {
 	token, ok := w.newest(c)
-	return ok && w.now().Before(token.LoggedInAt.Add(c.refreshTTL())) && c.host.server.Alive(token.Token)
+	return ok && w.now().Before(token.LoggedInAt.Add(c.refreshTTL())) && c.host.server.Valid(token.Token)
 }
 
 // clientOf is the connection whose client sends a request.
@@ -115,7 +115,7 @@ func (w *World) valid(r *http.Request) (t reltioauth.Secret) {
 		t = c.stored.AccessToken
 	}
 	w.mu.Unlock()
-	if t.IsZero() || !c.host.server.Alive(t) {
+	if t.IsZero() || !c.host.server.Valid(t) {
 		return reltioauth.Secret{}
 	}
 	return t

@@ -71,7 +71,7 @@ func rotatesOn(p *Ports) {
 // pointerForEver: a version that is not there is the vault's failure.
 func pointerForEver(p *Ports) {
 	s := p.Vault
-	p.Vault = &vaultMutant{Vault: s, current: s.Current, version: func(ctx context.Context, name, version string) (grant.RefreshToken, error) {
+	p.Vault = &vaultMutant{RefreshTokenStore: s, current: s.Current, version: func(ctx context.Context, name, version string) (grant.RefreshToken, error) {
 		r, err := s.Version(ctx, name, version)
 		if errors.Is(err, grant.ErrNotFound) {
 			err = apierr.New(apierr.StoreUnavailable, "the version is not there")
@@ -84,7 +84,7 @@ func pointerForEver(p *Ports) {
 func nobodys(p *Ports) {
 	s := p.Vault
 	p.Vault = &vaultMutant{
-		Vault: s,
+		RefreshTokenStore: s,
 		current: func(ctx context.Context, name string) (grant.RefreshToken, error) {
 			r, err := s.Current(ctx, name)
 			r.Identity = ""

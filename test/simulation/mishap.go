@@ -152,7 +152,7 @@ func (w *World) forgot(before map[*conn]judged) {
 	}
 	for _, h := range w.hostList {
 		r, _ := w.table().Budget(w.ctx, h.name) // it does not fail
-		h.refusing, h.workedAt, h.probed = r.Refusing(), time.Time{}, time.Time{}
+		h.refusing, h.workedAt, h.probed = r.CircuitOpen(), time.Time{}, time.Time{}
 		h.refusingSince, h.trouble = now, trouble{}
 	}
 	w.disturbLocked("mishap", now.Add(2*tickEvery))

@@ -329,11 +329,11 @@ func sharedKey() func(*Ports) {
 			mu.Lock()
 			defer mu.Unlock()
 			key := string(g.LoginMode)
-			if other, ok := seen[key]; ok && other.Living(p.By.w.now()) {
+			if other, ok := seen[key]; ok && other.Valid(p.By.w.now()) {
 				other.Connection, other.Aliases = g.Connection, g.Aliases
 				return other
 			}
-			if g.Living(p.By.w.now()) {
+			if g.Valid(p.By.w.now()) {
 				seen[key] = g
 			}
 			return g
@@ -353,7 +353,7 @@ func (a *accounts) CountLogin(_ context.Context, t lockout.Try) (lockout.Record,
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.open[t.Connection] = t
-	return lockout.Record{Connection: t.Connection, Credentials: t.Credentials, Attempts: 1, Unclear: 1, TriedAt: t.Now}, nil
+	return lockout.Record{Connection: t.Connection, CredentialsHash: t.CredentialsHash, Attempts: 1, Unclear: 1, TriedAt: t.Now}, nil
 }
 
 func (a *accounts) SettleLogin(ctx context.Context, t lockout.Try, o lockout.Outcome) error {
@@ -386,7 +386,7 @@ func lateCounter(p *Ports) {
 
 // vaultMutant lets reads be changed.
 type vaultMutant struct {
-	grant.Vault
+	grant.RefreshTokenStore
 	current func(context.Context, string) (grant.RefreshToken, error)
 	version func(context.Context, string, string) (grant.RefreshToken, error)
 }
@@ -404,7 +404,7 @@ func (v *vaultMutant) Version(ctx context.Context, name, version string) (grant.
 func olderFirst(p *Ports) {
 	s := p.Vault
 	p.Vault = &vaultMutant{
-		Vault: s,
+		RefreshTokenStore: s,
 		current: func(ctx context.Context, name string) (grant.RefreshToken, error) {
 			g, err := p.Grants.Grant(ctx, name, grant.Strong)
 			if err == nil && g.SecretVersion != "" {

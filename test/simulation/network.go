@@ -116,7 +116,7 @@ func (l *line) exchange(r *http.Request, op Op, f Fault) sent {
 	held := l.i.w.valid(r)
 	l.h.fault = sandboxFault(f)
 	s.response, s.err = l.inner.RoundTrip(r)
-	if !held.IsZero() && !l.h.server.Alive(held) {
+	if !held.IsZero() && !l.h.server.Valid(held) {
 		s.ended = reltioauth.Fingerprint(held)
 	}
 	l.h.fault = reltioauthtest.Fault{}

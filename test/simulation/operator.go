@@ -28,7 +28,7 @@ func (w *World) resume(c *conn) {
 	}
 	mended := c.mended
 	w.mu.Unlock()
-	resumed := w.operate(c, (*operator.Operator).Resume)
+	resumed := w.operate(c, (*operator.Service).Resume)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c.resumedAt = w.now(); resumed {
@@ -41,11 +41,11 @@ func (w *World) resume(c *conn) {
 
 // operate is a command of an operator, given again until it works, ten times at
 // most.
-func (w *World) operate(c *conn, verb func(*operator.Operator, context.Context, string) (operator.Change, error)) bool {
+func (w *World) operate(c *conn, verb func(*operator.Service, context.Context, string) (operator.Change, error)) bool {
 	s := w.spawn(operatorKind).ports()
-	o := &operator.Operator{
+	o := &operator.Service{
 		Grants: s.Grants, Leases: s.Leases, Hosts: w.allowed, Now: s.Now,
-		Accounts: s.Accounts, Connections: seenConnections{s.Connections, &w.secrets},
+		Lockouts: s.Accounts, Connections: seenConnections{s.Connections, &w.secrets},
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
@@ -153,7 +153,7 @@ func (w *World) pauseConnection(c *conn, wait time.Duration) {
 	c.paused, c.mending = true, true
 	w.mu.Unlock()
 	w.running.Go(func() {
-		w.operate(c, (*operator.Operator).Pause)
+		w.operate(c, (*operator.Service).Pause)
 		_ = w.pause(w.patience, wait)
 		w.putRight(c)
 	})
@@ -162,7 +162,7 @@ func (w *World) pauseConnection(c *conn, wait time.Duration) {
 // unpause takes it back into the service, however long that takes: nobody else
 // would.
 func (w *World) unpause(c *conn) {
-	for !w.operate(c, (*operator.Operator).Unpause) && !w.stopped.Load() {
+	for !w.operate(c, (*operator.Service).Unpause) && !w.stopped.Load() {
 		w.sleep(time.Minute)
 	}
 	w.mu.Lock()

@@ -187,15 +187,15 @@ func (w *World) keep(ctx context.Context, p Ports, held lease.Lease, c *connecti
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err
 	}
-	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: max(held.Epoch, current.Epoch+1), Identity: c.Identity()}
+	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: max(held.Epoch, current.Epoch+1), Identity: c.IdentityHash()}
 	if current.Token.Equal(r.Token) && current.LoggedInAt.Add(c.RefreshTokenLife).After(token.IssuedAt) {
 		r = current
 	} else if r.Version, err = p.Vault.Put(ctx, c.Name, r); err != nil {
 		return err
 	}
 	before := g
-	if g.Identity != c.Identity() {
-		g = g.Newborn(c.Identity())
+	if g.Identity != c.IdentityHash() {
+		g = g.Reset(c.IdentityHash())
 	}
 	g = g.Accept(token).Healthy().WithRefreshToken(r, c.RefreshTokenLife)
 	g.ConnectionVersion, g.Aliases, g.Relogin = c.Version, c.Aliases, ""

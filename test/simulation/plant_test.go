@@ -130,7 +130,7 @@ func invalidOn(p *Ports) {
 		return
 	}
 	p.Grants = &grants{Store: p.Grants, get: func(g grant.Grant) grant.Grant {
-		if g.CheckVerdict == grant.Dead {
+		if g.CheckVerdict == grant.Inactive {
 			g.CheckVerdict = grant.Unchecked
 		}
 		return g

@@ -82,7 +82,7 @@ func (w *World) Plant(mode grant.Mode, over time.Duration) error {
 			return err
 		}
 		ch := w.draw("plant", c.name)
-		g := grant.Grant{Connection: c.name}.Newborn(parsed.Identity())
+		g := grant.Grant{Connection: c.name}.Reset(parsed.IdentityHash())
 		g = g.WithMode(false, mode, now.Add(-ch.between(0, grant.TestEvery)))
 		g.RetryAt = now.Add(time.Duration(n) * over / time.Duration(len(w.connList)))
 		g = g.Indexed(now)

@@ -192,7 +192,7 @@ func refusesEverybody(t *testing.T, kind reltioauthtest.FaultKind) {
 		}
 		for _, c := range w.connList {
 			spent := c.Type == connection.Password && server.RefusedLogins(c.user, began, time.Time{}) > 1
-			if g := w.Grant(c.name); (!g.Living(w.now()) || g.Waiting()) && !spent {
+			if g := w.Grant(c.name); (!g.Valid(w.now()) || g.Waiting()) && !spent {
 				t.Errorf("%s (%s) is not back: %s\n%s", c.name, c.Type, describe(g), w.Story(c.name))
 			}
 		}
@@ -315,7 +315,7 @@ func killedAt(t *testing.T, spec Spec, n int, kind FaultKind) (ops []Op) {
 			if g.Status != grant.StatusReauthorize || c.announced.IsZero() {
 				t.Errorf("killed at %d (%s, %s): %s, announced %s, want reauthorize and its event", n, last, kind, describe(g), c.announced)
 			}
-		case !ok || report.Outcome != rotateapi.Renewed && report.Outcome != rotateapi.Unchanged || !g.Living(w.now()):
+		case !ok || report.Outcome != rotateapi.Renewed && report.Outcome != rotateapi.Unchanged || !g.Valid(w.now()):
 			t.Errorf("killed at %d (%s, %s): %s %v, %s", n, last, kind, report.Outcome, report.Err, describe(g))
 		}
 	})

@@ -24,7 +24,7 @@ type Ports struct {
 	Accounts    lockout.Store
 	Budgets     ratelimit.Store
 	Connections connection.Secrets
-	Vault       grant.Vault
+	Vault       grant.RefreshTokenStore
 	Parking     grant.Parking
 	Events      grant.Publisher
 	Rotate      rotateapi.Function

@@ -86,7 +86,7 @@ func through(t *testing.T, w *World, kind reltioauthtest.FaultKind, lasts, allow
 func unwell(w *World) (names []string) {
 	for _, c := range w.connList {
 		g, now := w.Grant(c.name), w.now()
-		if g.Waiting() || !g.Living(now) && now.Sub(g.ExpiresAt) > 2*tickEvery || g.Status == grant.StatusFailing && !g.Living(now) {
+		if g.Waiting() || !g.Valid(now) && now.Sub(g.ExpiresAt) > 2*tickEvery || g.Status == grant.StatusFailing && !g.Valid(now) {
 			names = append(names, c.name)
 		}
 	}

@@ -96,7 +96,7 @@ func issue(ctx context.Context, t *testing.T, s *stack.Stack, name string) issue
 func TestTheBinariesVendTokens(t *testing.T) {
 	s := start(t, stack.Config{})
 	first := issue(t.Context(), t, s, "acme-prod")
-	if first.Outcome != "renewed" || !s.Sandbox.Alive(reltioauth.NewSecret(first.AccessToken)) {
+	if first.Outcome != "renewed" || !s.Sandbox.Valid(reltioauth.NewSecret(first.AccessToken)) {
 		t.Fatalf("first answer: outcome %q, error %q", first.Outcome, first.ErrorType)
 	}
 	again := issue(t.Context(), t, s, "acme-prod")

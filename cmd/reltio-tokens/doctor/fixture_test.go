@@ -116,7 +116,7 @@ type installation struct {
 	host, callback string
 	lambda         *lambdaAPI
 	vault          secrets.Manager
-	operator       *operator.Operator
+	operator       *operator.Service
 	doctor         *doctor.Doctor
 }
 
@@ -228,8 +228,8 @@ func (i *installation) wire() {
 	functions := httptest.NewServer(i.lambda)
 	i.t.Cleanup(functions.Close)
 	table := &dynamo.Table{Client: i.database(), Name: i.name}
-	i.operator = &operator.Operator{
-		Grants: table, Leases: table, Accounts: table, Connections: i.vault, Parking: table, Now: time.Now,
+	i.operator = &operator.Service{
+		Grants: table, Leases: table, Lockouts: table, Connections: i.vault, Parking: table, Now: time.Now,
 		Hosts: connection.Hosts{host}, CallbackURL: i.callback,
 	}
 	onLambda := i.config.Copy()

@@ -9,7 +9,7 @@ import (
 )
 
 func TestATokenThatDies(t *testing.T) {
-	vendor := &reltioauthtest.Vendor{}
+	vendor := &reltioauthtest.IssueServer{}
 	lambdaAPI, api := httptest.NewServer(vendor), httptest.NewServer(vendor.Tenant(nil))
 	t.Cleanup(lambdaAPI.Close)
 	t.Cleanup(api.Close)

@@ -29,11 +29,11 @@ func readAccount(i item) (lockout.Record, error) {
 func accountFields(r *lockout.Record) []field {
 	return []field{
 		{attrConnection, asText(&r.Connection)},
-		{attrCredentials, asText(&r.Credentials)},
+		{attrCredentials, asText(&r.CredentialsHash)},
 		{attrAttempts, asKeptNumber(&r.Attempts)},
 		{attrUnclear, asKeptNumber(&r.Unclear)},
 		{attrTriedAt, asTime(&r.TriedAt)},
-		{attrAccepted, asText(&r.Accepted)},
+		{attrAccepted, asText(&r.AcceptedHash)},
 	}
 }
 
@@ -61,7 +61,7 @@ func (t *Table) CountLogin(ctx context.Context, try lockout.Try) (lockout.Record
 		if err != nil {
 			return r, err
 		}
-		w = changeAccount(try.Account, stored, next)
+		w = changeAccount(try.AccountHash, stored, next)
 	}
 	return lockout.Record{}, contended()
 }
@@ -69,7 +69,7 @@ func (t *Table) CountLogin(ctx context.Context, try lockout.Try) (lockout.Record
 // countAfterSuccess counts a login with credentials of which nothing is counted
 // since they were accepted: the usual case, in one request.
 func countAfterSuccess(try lockout.Try) *write {
-	w := newAccountWrite(try.Account)
+	w := newAccountWrite(try.AccountHash)
 	w.set(attrConnection, text(try.Connection))
 	w.set(attrAttempts, number(1))
 	w.set(attrUnclear, number(1))
@@ -92,7 +92,7 @@ func (t *Table) SettleLogin(ctx context.Context, try lockout.Try, o lockout.Outc
 		}
 	}
 	for range accountTries {
-		stored, err := t.get(ctx, accountKey(try.Account), true)
+		stored, err := t.get(ctx, accountKey(try.AccountHash), true)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (t *Table) SettleLogin(ctx context.Context, try lockout.Try, o lockout.Outc
 		if after == before || len(stored) == 0 && o != lockout.Accepted {
 			return nil
 		}
-		_, taken, err := t.update(ctx, changeAccount(try.Account, stored, after), ifNotDone)
+		_, taken, err := t.update(ctx, changeAccount(try.AccountHash, stored, after), ifNotDone)
 		if err != nil || taken {
 			return err
 		}
@@ -114,11 +114,11 @@ func (t *Table) SettleLogin(ctx context.Context, try lockout.Try, o lockout.Outc
 
 // acceptCounted remembers the success of a counted login, in one request.
 func acceptCounted(try lockout.Try) *write {
-	w := newWrite(accountKey(try.Account))
+	w := newWrite(accountKey(try.AccountHash))
 	w.set(attrConnection, text(try.Connection))
 	w.set(attrAttempts, number(0))
 	w.set(attrUnclear, number(0))
-	w.set(attrAccepted, text(try.Credentials))
+	w.set(attrAccepted, text(try.CredentialsHash))
 	w.condition = w.same(try)
 	return w
 }
@@ -147,7 +147,7 @@ func newAccountWrite(hash string) *write {
 // try's.
 func (w *write) same(try lockout.Try) string {
 	ours := either(w.absent(attrConnection), w.is(attrConnection, "=", text(try.Connection)))
-	return all(ours, w.is(attrCredentials, "=", text(try.Credentials)))
+	return all(ours, w.is(attrCredentials, "=", text(try.CredentialsHash)))
 }
 
 // ifNotDone repeats only throttled requests.

@@ -127,7 +127,7 @@ func forced() lockout.Try {
 // login is counted, and each outcome counts, once.
 func TestOthersThatComeBeforeALoginIsCounted(t *testing.T) {
 	changed := forced()
-	changed.Credentials = "c2"
+	changed.CredentialsHash = "c2"
 	theirs := forced()
 	theirs.Connection = "other"
 	type state struct{ attempts, unclear int }
@@ -174,7 +174,7 @@ func TestOthersThatComeBeforeALoginIsSettled(t *testing.T) {
 	counted := func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), forced())) }
 	refused := func(direct *dynamo.Table) error { return direct.SettleLogin(t.Context(), try(), lockout.Refused) }
 	changed := forced()
-	changed.Credentials = "c2"
+	changed.CredentialsHash = "c2"
 	for name, test := range map[string]struct {
 		outcome   lockout.Outcome
 		meanwhile func(direct *dynamo.Table) error
@@ -184,11 +184,11 @@ func TestOthersThatComeBeforeALoginIsSettled(t *testing.T) {
 		"refused, another is counted":   {lockout.Refused, counted, lockout.Record{Attempts: 2, Unclear: 1}},
 		"unclear, another is counted":   {lockout.Unclear, counted, lockout.Record{Attempts: 1, Unclear: 2}},
 		"unclear, another was refused":  {lockout.Unclear, refused, lockout.Record{}},
-		"nothing, credentials changed":  {lockout.Nothing, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, lockout.Record{Credentials: "c2", Attempts: 1, Unclear: 1}},
+		"nothing, credentials changed":  {lockout.Nothing, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, lockout.Record{CredentialsHash: "c2", Attempts: 1, Unclear: 1}},
 		"nothing, the claim moved":      {lockout.Nothing, func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "other") }, lockout.Record{Connection: "other", Attempts: 1, Unclear: 1}},
 		"nothing, the claim ended":      {lockout.Nothing, func(direct *dynamo.Table) error { return direct.MoveClaim(t.Context(), "a", "acme", "") }, lockout.Record{Connection: "-"}},
-		"accepted, another is counted":  {lockout.Accepted, counted, lockout.Record{Accepted: "c"}},
-		"accepted, credentials changed": {lockout.Accepted, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, lockout.Record{Credentials: "c2", Attempts: 1, Unclear: 1, Accepted: "c"}},
+		"accepted, another is counted":  {lockout.Accepted, counted, lockout.Record{AcceptedHash: "c"}},
+		"accepted, credentials changed": {lockout.Accepted, func(direct *dynamo.Table) error { return err2(direct.CountLogin(t.Context(), changed)) }, lockout.Record{CredentialsHash: "c2", Attempts: 1, Unclear: 1, AcceptedHash: "c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table, direct := interrupted(t, 1, test.meanwhile)
@@ -204,8 +204,8 @@ func TestOthersThatComeBeforeALoginIsSettled(t *testing.T) {
 				want.Connection = "acme"
 			}
 			want.Connection = strings.TrimPrefix(want.Connection, "-") // nobody's
-			if want.Credentials == "" {
-				want.Credentials = "c"
+			if want.CredentialsHash == "" {
+				want.CredentialsHash = "c"
 			}
 			got, err := direct.Account(t.Context(), "a")
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {

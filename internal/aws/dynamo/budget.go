@@ -166,7 +166,7 @@ func (t *Table) Throttled(ctx context.Context, host string, th ratelimit.Throttl
 
 // pause is the write of a 429 over a stored record; nil if it changes nothing.
 func pause(host string, th ratelimit.Throttle, stored item, before ratelimit.Record) *write {
-	after := ratelimit.Pause(before, th)
+	after := ratelimit.RecordThrottle(before, th)
 	isNew := len(after.Throttled) > len(before.Throttled)
 	anew := len(after.Served) < len(before.Served)
 	changed := !after.PausedUntil.Equal(before.PausedUntil) || after.Pause != before.Pause
@@ -198,7 +198,7 @@ func pause(host string, th ratelimit.Throttle, stored item, before ratelimit.Rec
 // pause in force ends before ours.
 func (w *write) pausedAs(now time.Time, stored item, before, after ratelimit.Record) string {
 	unchanged := w.unchanged(attrPausedUntil, stored[attrPausedUntil])
-	if _, paused := before.Paused(now); !paused {
+	if _, paused := before.ThrottledUntil(now); !paused {
 		return unchanged
 	}
 	inForce := w.is(attrPausedUntil, ">", millis(now))

@@ -117,7 +117,7 @@ func fullGrant() (grant.Grant, plain) {
 		RefreshExpiresAt: at(4), User: "u", Rotates: true, APIURL: "https://acme.example/api", TenantID: "t",
 		Status: grant.StatusFailing, Failures: 2, Refusals: 3, Throttles: 4, RetryAt: at(5),
 		Refusal:   grant.Refusal{Code: "invalid_grant", Status: 400, Description: "Bad credentials"},
-		LastError: apierr.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), CheckVerdict: grant.Dead, ReissuedAt: at(7),
+		LastError: apierr.RateLimited, LastErrorMessage: "retry after 1 s", CheckedAt: at(6), CheckVerdict: grant.Inactive, ReissuedAt: at(7),
 		Relogin: grant.ReloginDue, RepeatedUntil: at(8), EarlyAskedAt: at(9), TriedAt: at(10), WarnedAt: at(11),
 		Unpublished: []string{"Recovered"}, PublishTries: 5, PublishAt: at(13), SecretMissingAt: at(14), TokenMissingAt: at(15), Shard: grant.ShardDue, DueAt: at(12), TTL: now().Add(time.Minute),
 	}
@@ -151,7 +151,7 @@ func TestGrantItem(t *testing.T) {
 	wantItem(t, table, "grant#acme", want)
 	put(t, table, grant.Grant{Connection: "acme", Epoch: 7, Owner: "o7"})
 	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:7", "owner": "S:o7", "refusals": "N:0"})
-	put(t, table, g.Gone(now()))
+	put(t, table, g.Deleted(now()))
 	wantItem(t, table, "grant#acme", plain{
 		"version": "N:41", "epoch": "N:7", "owner": "S:o7", "status": "S:unknown",
 		"retry_at": "N:1795449660250", "ttl": "N:1795536000", "refusals": "N:0",
@@ -201,7 +201,7 @@ func window() ratelimit.Window {
 }
 
 func try() lockout.Try {
-	return lockout.Try{Account: "a", Credentials: "c", Connection: "acme", Limit: 2, Now: now()}
+	return lockout.Try{AccountHash: "a", CredentialsHash: "c", Connection: "acme", Limit: 2, Now: now()}
 }
 
 func TestLeaseItem(t *testing.T) {
@@ -503,12 +503,12 @@ func TestGrantsOfTheReleaseBefore(t *testing.T) {
 		throttles int
 		verdict   grant.Verdict
 	}{
-		"of before":                        {plain{}, 2, 0, grant.Dead},
+		"of before":                        {plain{}, 2, 0, grant.Inactive},
 		"of this, nothing in a row":        {plain{"refusals": "N:0"}, 0, 0, ""},
 		"of this, refused":                 {plain{"refusals": "N:7"}, 7, 0, ""},
 		"by hand, throttled":               {plain{"throttles": "N:1"}, 0, 1, ""},
 		"by hand, checked":                 {plain{"check_verdict": "S:unclear"}, 0, 0, grant.Unclear},
-		"of before, with another addition": {plain{"api_url": "S:https://acme.example"}, 2, 0, grant.Dead},
+		"of before, with another addition": {plain{"api_url": "S:https://acme.example"}, 2, 0, grant.Inactive},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stored := maps.Clone(before)

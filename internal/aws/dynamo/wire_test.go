@@ -374,7 +374,7 @@ func TestOthersThatComeBeforeAnInstantIsTaken(t *testing.T) {
 			return err2(direct.Throttled(t.Context(), "h:1", throttled))
 		})
 		_, err := table.Reserve(t.Context(), "h:1", window())
-		var busy *ratelimit.BusyError
+		var busy *ratelimit.LimitError
 		if !errors.As(err, &busy) || !busy.Paused {
 			t.Errorf("error %v, want a pause", err)
 		}
@@ -399,7 +399,7 @@ func TestOthersThatComeBeforeAnInstantIsTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := table.Reserve(t.Context(), "h:1", window())
-		var busy *ratelimit.BusyError
+		var busy *ratelimit.LimitError
 		if !errors.As(err, &busy) || !busy.Paused {
 			t.Errorf("error %v, want a pause", err)
 		}

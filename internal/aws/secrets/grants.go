@@ -18,7 +18,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-var _ grant.Vault = Manager{}
+var _ grant.RefreshTokenStore = Manager{}
 
 // What a fault says of a grant's secret.
 const (

@@ -32,7 +32,7 @@ func accountPromises() promises {
 // oneTry is a user's login with a limit of two, forced, so that no pause lies
 // between two of them.
 func oneTry(hash string) lockout.Try {
-	return lockout.Try{Account: hash, Credentials: "credentials-1", Connection: "acme", Limit: 2, Now: start(), Forced: true}
+	return lockout.Try{AccountHash: hash, CredentialsHash: "credentials-1", Connection: "acme", Limit: 2, Now: start(), Forced: true}
 }
 
 // wantCount counts a login, which makes so many attempts.
@@ -43,8 +43,8 @@ func wantCount(t *testing.T, s Store, try lockout.Try, want int) {
 		t.Errorf("CountLogin = %+v, %v; want %d attempts", got, err, want)
 	}
 	if want := (lockout.Record{
-		Connection: try.Connection, Credentials: try.Credentials, Attempts: want,
-		Unclear: got.Unclear, TriedAt: got.TriedAt, Accepted: got.Accepted,
+		Connection: try.Connection, CredentialsHash: try.CredentialsHash, Attempts: want,
+		Unclear: got.Unclear, TriedAt: got.TriedAt, AcceptedHash: got.AcceptedHash,
 	}); err == nil && (got != want || !got.TriedAt.Equal(try.Now)) {
 		t.Errorf("CountLogin = %+v, want %+v tried now", got, want)
 	}
@@ -110,10 +110,10 @@ func countedToNone(t *testing.T, s Store) {
 	wantLimit(t, s, none)
 	wantCount(t, s, other, 1)
 	wantLimit(t, s, none)
-	none.Credentials = "credentials-2"
+	none.CredentialsHash = "credentials-2"
 	wantLimit(t, s, none)
 	settle(t, s, other, lockout.Accepted)
-	none.Credentials = other.Credentials
+	none.CredentialsHash = other.CredentialsHash
 	wantLimit(t, s, none)
 	wantCount(t, s, other, 1)
 }
@@ -130,11 +130,11 @@ func newCredentials(t *testing.T, s Store) {
 	try := oneTry("a")
 	wantCount(t, s, try, 1)
 	wantCount(t, s, try, 2)
-	try.Credentials = "credentials-2"
+	try.CredentialsHash = "credentials-2"
 	wantCount(t, s, try, 1)
 	wantCount(t, s, try, 2)
 	wantLimit(t, s, try)
-	try.Credentials = "credentials-1"
+	try.CredentialsHash = "credentials-1"
 	wantCount(t, s, try, 1)
 }
 
@@ -185,7 +185,7 @@ func credentialsAtOnce(t *testing.T, s Store) {
 	wantCount(t, s, old, 1)
 	wantCount(t, s, old, 2)
 	next := oneTry("a")
-	next.Credentials = "credentials-2"
+	next.CredentialsHash = "credentials-2"
 	wantCounted(t, s, 2, func(int) lockout.Try { return next })
 }
 
@@ -209,7 +209,7 @@ func accountsByRule(t *testing.T, s Store) {
 		at = at.Add(time.Duration(chance.IntN(2) * chance.IntN(int(time.Hour))))  // or at once
 		apart := time.Duration(chance.IntN(int(20*time.Second))) - 10*time.Second // of two clocks
 		try.Now = at.Add(apart).Truncate(time.Millisecond)
-		try.Credentials = fmt.Sprintf("credentials-%d", chance.IntN(2))
+		try.CredentialsHash = fmt.Sprintf("credentials-%d", chance.IntN(2))
 		try.Connection = fmt.Sprintf("acme-%d", chance.IntN(2))
 		try.Limit, try.Spare = 1+chance.IntN(lockout.MaxAttempts), chance.IntN(2)
 		try.Forced = chance.IntN(2) == 0
@@ -222,7 +222,7 @@ func accountsByRule(t *testing.T, s Store) {
 			}
 		case o == lockout.Forgiven+1:
 			to := []string{"acme-0", ""}[chance.IntN(2)]
-			err = s.MoveClaim(t.Context(), try.Account, try.Connection, to)
+			err = s.MoveClaim(t.Context(), try.AccountHash, try.Connection, to)
 			if record.Connection == try.Connection {
 				record.Connection = to
 			}

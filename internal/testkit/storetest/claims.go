@@ -29,7 +29,7 @@ func claimed(t *testing.T, s Store) {
 	theirs.Connection = "other"
 	wantCount(t, s, mine, 1)
 	wantClaimed(t, s, theirs, "acme")
-	theirs.Credentials = "credentials-2"
+	theirs.CredentialsHash = "credentials-2"
 	wantClaimed(t, s, theirs, "acme")
 	wantCount(t, s, mine, 2)
 	wantClaimed(t, s, theirs, "acme")
@@ -76,7 +76,7 @@ func claimDropped(t *testing.T, s Store) {
 
 func claimDroppedNewCredentials(t *testing.T, s Store) {
 	mine, theirs := oneTry("a"), oneTry("a")
-	theirs.Connection, theirs.Credentials = "other", "credentials-2"
+	theirs.Connection, theirs.CredentialsHash = "other", "credentials-2"
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
 	noError(t, s.MoveClaim(t.Context(), "a", "acme", ""))
@@ -86,7 +86,7 @@ func claimDroppedNewCredentials(t *testing.T, s Store) {
 
 func claimDroppedCleared(t *testing.T, s Store) {
 	mine, old := oneTry("a"), oneTry("a")
-	old.Credentials = "credentials-0"
+	old.CredentialsHash = "credentials-0"
 	wantCount(t, s, mine, 1)
 	wantCount(t, s, mine, 2)
 	noError(t, s.MoveClaim(t.Context(), "a", "acme", ""))
@@ -120,7 +120,7 @@ func claimsAtOnce(t *testing.T, s Store) {
 	race(func(i int) {
 		try := oneTry("a")
 		try.Connection = fmt.Sprintf("acme-%d", i)
-		try.Credentials = fmt.Sprintf("credentials-%d", i%8)
+		try.CredentialsHash = fmt.Sprintf("credentials-%d", i%8)
 		_, err := s.CountLogin(t.Context(), try)
 		var claimed *lockout.ClaimedError
 		switch {

@@ -55,7 +55,7 @@ func reservePromises() promises {
 					Earliest: start().Add(test.earliest), Latest: start().Add(test.latest),
 				}
 				if test.busy {
-					wantBusy(t, s, w, ratelimit.BusyError{Until: start().Add(test.want)})
+					wantBusy(t, s, w, ratelimit.LimitError{Until: start().Add(test.want)})
 					return
 				}
 				wantInstant(t, s, w, start().Add(test.want))
@@ -96,10 +96,10 @@ func wantInstant(t *testing.T, s Store, w ratelimit.Window, want time.Time) {
 	}
 }
 
-func wantBusy(t *testing.T, s Store, w ratelimit.Window, want ratelimit.BusyError) {
+func wantBusy(t *testing.T, s Store, w ratelimit.Window, want ratelimit.LimitError) {
 	t.Helper()
 	got, err := s.Reserve(t.Context(), host, w)
-	var busy *ratelimit.BusyError
+	var busy *ratelimit.LimitError
 	if !errors.As(err, &busy) {
 		t.Errorf("Reserve = %v, %v; want %v", got, err, &want)
 		return
@@ -163,19 +163,19 @@ func windowTooSmall(t *testing.T, s Store) {
 	wantInstant(t, s, windowAt(start()), start())
 	w := windowAt(start())
 	w.Latest = start().Add(interval - time.Millisecond)
-	wantBusy(t, s, w, ratelimit.BusyError{Until: start().Add(interval)})
+	wantBusy(t, s, w, ratelimit.LimitError{Until: start().Add(interval)})
 	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(interval)})
 }
 
 func windowInverted(t *testing.T, s Store) {
 	w := windowAt(start())
 	w.Earliest, w.Latest = start().Add(time.Second), start()
-	wantBusy(t, s, w, ratelimit.BusyError{Until: w.Earliest})
+	wantBusy(t, s, w, ratelimit.LimitError{Until: w.Earliest})
 	w.Idle = true
-	wantBusy(t, s, w, ratelimit.BusyError{Until: w.Earliest})
+	wantBusy(t, s, w, ratelimit.LimitError{Until: w.Earliest})
 	wantBudget(t, s, host, ratelimit.Record{})
 	wantInstant(t, s, windowAt(start()), start())
-	wantBusy(t, s, w, ratelimit.BusyError{Until: w.Earliest})
+	wantBusy(t, s, w, ratelimit.LimitError{Until: w.Earliest})
 }
 
 func reserveInMillis(t *testing.T, s Store) {
@@ -211,12 +211,12 @@ func reserveByRule(t *testing.T, s Store) {
 			got, err := s.Throttled(t.Context(), host, th)
 			noError(t, err)
 			th.Now = th.Now.Truncate(time.Millisecond)
-			record = inOrder(ratelimit.Pause(record, th))
+			record = inOrder(ratelimit.RecordThrottle(record, th))
 			sameBudget(t, got, record)
 		case 1:
 			noError(t, s.Succeeded(t.Context(), host, "client"))
 			if !cmp.Equal(record, ratelimit.Record{}) {
-				record = inOrder(ratelimit.Success(record, "client"))
+				record = inOrder(ratelimit.RecordSuccess(record, "client"))
 			}
 		}
 		w := windowAt(now)
@@ -249,8 +249,8 @@ func inOrder(r ratelimit.Record) ratelimit.Record {
 	return r
 }
 
-func busyOf(err error) *ratelimit.BusyError {
-	var busy *ratelimit.BusyError
+func busyOf(err error) *ratelimit.LimitError {
+	var busy *ratelimit.LimitError
 	errors.As(err, &busy)
 	return busy
 }

@@ -68,7 +68,7 @@ func pausedWhileReserving(t *testing.T, s Store) {
 				t.Error(err)
 			}
 			// Whoever begins after this gets no instant.
-			wantBusy(t, s, windowAt(start()), ratelimit.BusyError{Until: start().Add(time.Second), Paused: true})
+			wantBusy(t, s, windowAt(start()), ratelimit.LimitError{Until: start().Add(time.Second), Paused: true})
 			return
 		}
 		for range 3 {
@@ -84,5 +84,5 @@ func pausedWhileReserving(t *testing.T, s Store) {
 		}
 	})
 	wantSpaced(t, append(got.given, start().Add(time.Hour)), interval)
-	wantBusy(t, s, windowAt(start()), ratelimit.BusyError{Until: start().Add(time.Second), Paused: true})
+	wantBusy(t, s, windowAt(start()), ratelimit.LimitError{Until: start().Add(time.Second), Paused: true})
 }

@@ -19,7 +19,7 @@ import (
 // does to it.
 type Secrets interface {
 	connection.Secrets
-	grant.Vault
+	grant.RefreshTokenStore
 
 	PutConnection(ctx context.Context, name string, text reltioauth.Secret) (version string, err error)
 	DeleteConnection(ctx context.Context, name string) error

@@ -70,7 +70,7 @@ func refusedCounts(t *testing.T, s Store) {
 	wantCount(t, s, try, 2)
 	settle(t, s, try, lockout.Refused)
 	wantLimit(t, s, try)
-	wantAccount(t, s, "a", lockout.Record{Connection: "acme", Credentials: "credentials-1", Attempts: 2, TriedAt: start()})
+	wantAccount(t, s, "a", lockout.Record{Connection: "acme", CredentialsHash: "credentials-1", Attempts: 2, TriedAt: start()})
 }
 
 func unclearWaits(t *testing.T, s Store) {
@@ -116,10 +116,10 @@ func unclearForADay(t *testing.T, s Store) {
 func acceptedWithoutCount(t *testing.T, s Store) {
 	try := oneTry("a")
 	settle(t, s, try, lockout.Accepted)
-	wantAccount(t, s, "a", lockout.Record{Connection: "acme", Accepted: "credentials-1"})
-	try.Credentials = "credentials-2"
+	wantAccount(t, s, "a", lockout.Record{Connection: "acme", AcceptedHash: "credentials-1"})
+	try.CredentialsHash = "credentials-2"
 	settle(t, s, try, lockout.Accepted)
-	wantAccount(t, s, "a", lockout.Record{Connection: "acme", Accepted: "credentials-2"})
+	wantAccount(t, s, "a", lockout.Record{Connection: "acme", AcceptedHash: "credentials-2"})
 }
 
 func acceptedRemembered(t *testing.T, s Store) {
@@ -127,13 +127,13 @@ func acceptedRemembered(t *testing.T, s Store) {
 	wantCount(t, s, try, 1)
 	settle(t, s, try, lockout.Accepted)
 	wantAccount(t, s, "a", lockout.Record{
-		Connection: "acme", Credentials: "credentials-1", Accepted: "credentials-1", TriedAt: start(),
+		Connection: "acme", CredentialsHash: "credentials-1", AcceptedHash: "credentials-1", TriedAt: start(),
 	})
-	try.Credentials = "credentials-2"
+	try.CredentialsHash = "credentials-2"
 	wantCount(t, s, try, 1)
 	settle(t, s, try, lockout.Refused)
 	wantAccount(t, s, "a", lockout.Record{
-		Connection: "acme", Credentials: "credentials-2", Attempts: 1, Accepted: "credentials-1", TriedAt: start(),
+		Connection: "acme", CredentialsHash: "credentials-2", Attempts: 1, AcceptedHash: "credentials-1", TriedAt: start(),
 	})
 }
 
@@ -170,8 +170,8 @@ func unknownAccount(t *testing.T, s Store) {
 	for _, o := range []lockout.Outcome{lockout.Nothing, lockout.Refused, lockout.Unclear, lockout.Resumed, lockout.Forgiven} {
 		settle(t, s, try, o)
 	}
-	noError(t, s.MoveClaim(t.Context(), try.Account, "acme", "other"))
-	noError(t, s.MoveClaim(t.Context(), try.Account, "acme", ""))
+	noError(t, s.MoveClaim(t.Context(), try.AccountHash, "acme", "other"))
+	noError(t, s.MoveClaim(t.Context(), try.AccountHash, "acme", ""))
 	wantAccount(t, s, "a", lockout.Record{})
 	try.Connection = "third"
 	wantCount(t, s, try, 1)
@@ -179,7 +179,7 @@ func unknownAccount(t *testing.T, s Store) {
 
 func oldCredentials(t *testing.T, s Store) {
 	old, now := oneTry("a"), oneTry("a")
-	now.Credentials = "credentials-2"
+	now.CredentialsHash = "credentials-2"
 	wantCount(t, s, old, 1)
 	wantCount(t, s, now, 1)
 	settle(t, s, old, lockout.Nothing)

@@ -150,8 +150,8 @@ func cancelled(t *testing.T, s Store) {
 		"Unpark":       func() error { return s.Unpark(ctx, "acme", 1) },
 		"CountLogin":   func() error { _, err := s.CountLogin(ctx, try); return err },
 		"SettleLogin":  func() error { return s.SettleLogin(ctx, try, lockout.Accepted) },
-		"Account":      func() error { _, err := s.Account(ctx, try.Account); return err },
-		"MoveClaim":    func() error { return s.MoveClaim(ctx, try.Account, "acme", "other") },
+		"Account":      func() error { _, err := s.Account(ctx, try.AccountHash); return err },
+		"MoveClaim":    func() error { return s.MoveClaim(ctx, try.AccountHash, "acme", "other") },
 		"Budget":       func() error { _, err := s.Budget(ctx, host); return err },
 		"Reserve":      func() error { _, err := s.Reserve(ctx, host, window); return err },
 		"Throttled": func() error {

@@ -88,8 +88,8 @@ func pausedHost(t *testing.T, s Store) {
 	want := ratelimit.Record{Next: start().Add(interval), PausedUntil: end, Pause: time.Second, Throttled: []string{"client"}}
 	sameBudget(t, throttle(t, s, ratelimit.Throttle{Client: "client", Now: start()}), want)
 	wantBudget(t, s, host, want)
-	wantBusy(t, s, windowAt(start()), ratelimit.BusyError{Until: end, Paused: true})
-	wantBusy(t, s, windowAt(end.Add(-time.Millisecond)), ratelimit.BusyError{Until: end, Paused: true})
+	wantBusy(t, s, windowAt(start()), ratelimit.LimitError{Until: end, Paused: true})
+	wantBusy(t, s, windowAt(end.Add(-time.Millisecond)), ratelimit.LimitError{Until: end, Paused: true})
 	wantBudget(t, s, host, want)
 	wantInstant(t, s, windowAt(end), end)
 }
@@ -101,7 +101,7 @@ func pauseBeyondBelief(t *testing.T, s Store) {
 	wantInstant(t, s, windowAt(early), early)
 	wantInstant(t, s, windowAt(early), early.Add(interval))
 	for _, now := range []time.Time{early.Add(time.Millisecond), end.Add(-time.Millisecond)} {
-		wantBusy(t, s, windowAt(now), ratelimit.BusyError{Until: end, Paused: true})
+		wantBusy(t, s, windowAt(now), ratelimit.LimitError{Until: end, Paused: true})
 	}
 	// The next pause is counted from now, however far the old one reaches.
 	got := throttle(t, s, ratelimit.Throttle{Client: "client", Now: start()})
@@ -137,7 +137,7 @@ func pausesByRule(t *testing.T, s Store) {
 	} {
 		now = now.Add(step.later)
 		th := ratelimit.Throttle{Client: step.client, RetryAfter: step.retryAfter, Now: now}
-		want = inOrder(ratelimit.Pause(want, th))
+		want = inOrder(ratelimit.RecordThrottle(want, th))
 		got := throttle(t, s, th)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("429 number %d, of %+v (-want +got):\n%s", i+1, step, diff)
@@ -191,7 +191,7 @@ func succeeded(t *testing.T, s Store) {
 		noError(t, s.Succeeded(t.Context(), host, "client"))
 		wantBudget(t, s, host, want)
 	}
-	wantBusy(t, s, windowAt(start()), ratelimit.BusyError{Until: want.PausedUntil, Paused: true})
+	wantBusy(t, s, windowAt(start()), ratelimit.LimitError{Until: want.PausedUntil, Paused: true})
 }
 
 func served(t *testing.T, s Store) {
@@ -247,7 +247,7 @@ func refused(t *testing.T, s Store) {
 		sameBudget(t, refuse(t, s, name), want)
 		wantBudget(t, s, host, want)
 	}
-	if !want.Refusing() {
+	if !want.CircuitOpen() {
 		t.Error("three refused connections make no refusing host")
 	}
 }

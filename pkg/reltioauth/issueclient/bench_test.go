@@ -12,7 +12,7 @@ func BenchmarkGet(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
-			if _, err := s.Get(b.Context(), issueclient.Need{}); err != nil {
+			if _, err := s.Get(b.Context(), issueclient.Options{}); err != nil {
 				b.Error(err)
 			}
 		}

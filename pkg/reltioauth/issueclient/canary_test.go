@@ -75,7 +75,7 @@ func TestNothingPrintsAToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := source(script(payload(good), next))
 			transport := &issueclient.Transport{Source: s, Hosts: []string{strings.TrimPrefix(tenant.URL, "http://"), "127.0.0.1:1"}}
-			got, err := s.Get(t.Context(), issueclient.Need{})
+			got, err := s.Get(t.Context(), issueclient.Options{})
 			if err != nil || got.AccessToken.Reveal() != canary {
 				t.Fatalf("got %v, %v", got, err)
 			}
@@ -95,7 +95,7 @@ func TestNothingPrintsAToken(t *testing.T) {
 					hidden(t, "its request", resp.Request)
 				}
 			}
-			_, err = s.Get(t.Context(), issueclient.Need{Rejected: mark})
+			_, err = s.Get(t.Context(), issueclient.Options{Rejected: mark})
 			hidden(t, "error", err)
 			hidden(t, "source", s)
 			hidden(t, "transport", transport)
@@ -110,7 +110,7 @@ func TestLateErrorsPrintNoToken(t *testing.T) {
 	}}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err := source(f).Get(ctx, issueclient.Need{})
+	_, err := source(f).Get(ctx, issueclient.Options{})
 	hidden(t, "error", err)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want the deadline", err)

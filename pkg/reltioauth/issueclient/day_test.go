@@ -31,7 +31,7 @@ func inProcess(h http.Handler) roundTripper {
 // tokens end, are replaced before their end, die, and Lambda throttles.
 func TestADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		vendor := &reltioauthtest.Vendor{}
+		vendor := &reltioauthtest.IssueServer{}
 		source := &issueclient.Source{Connection: "acme", Lambda: lambda.New(lambda.Options{
 			Region: "eu-central-1", Credentials: aws.AnonymousCredentials{}, BaseEndpoint: aws.String("http://lambda.example"),
 			HTTPClient: &http.Client{Transport: inProcess(vendor)},

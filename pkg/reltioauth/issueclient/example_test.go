@@ -19,8 +19,8 @@ import (
 
 // sandbox stands in for AWS and Reltio. Outside of tests the client is
 // lambda.NewFromConfig(cfg).
-func sandbox() (vendor *reltioauthtest.Vendor, client *lambda.Client, closeIt func()) {
-	vendor = &reltioauthtest.Vendor{}
+func sandbox() (vendor *reltioauthtest.IssueServer, client *lambda.Client, closeIt func()) {
+	vendor = &reltioauthtest.IssueServer{}
 	server := httptest.NewServer(vendor)
 	client = lambda.New(lambda.Options{
 		Region: "eu-central-1", BaseEndpoint: aws.String(server.URL), Credentials: aws.AnonymousCredentials{},
@@ -60,12 +60,12 @@ func ExampleSource_Get() {
 	defer closeIt()
 	source := &issueclient.Source{Lambda: client, Connection: "acme-prod"}
 
-	token, err := source.Get(context.Background(), issueclient.Need{MinLife: 20 * time.Minute})
+	token, err := source.Get(context.Background(), issueclient.Options{MinTTL: 20 * time.Minute})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(token.AccessToken, token.TokenType, token.MinLifeMet)
+	fmt.Println(token.AccessToken, token.TokenType, token.MinTTLMet)
 	// Output: [redacted] bearer true
 }
 
@@ -90,7 +90,7 @@ func ExampleError() {
 	vendor.Fail("acme-prod", "ReauthorizationRequired", "a person must log in")
 
 	source := &issueclient.Source{Lambda: client, Connection: "acme-prod"}
-	_, err := source.Get(context.Background(), issueclient.Need{})
+	_, err := source.Get(context.Background(), issueclient.Options{})
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, issueclient.ErrReauthorizationRequired))
 	// Output:

@@ -49,7 +49,7 @@ func TestErrorTypes(t *testing.T) {
 		bubble(t, string(test.is), func(t *testing.T) {
 			f := script(failed(string(test.is), "the message"), token(1, 3600))
 			began := time.Now()
-			got, err := source(f).Get(t.Context(), issueclient.Need{})
+			got, err := source(f).Get(t.Context(), issueclient.Options{})
 			if test.want == passing {
 				if err != nil || got.AccessToken.Reveal() != text(1) {
 					t.Errorf("error %v, want a token at the second try", err)
@@ -85,9 +85,9 @@ func TestRateLimitedWaitsAsLongAsItSays(t *testing.T) {
 		bubble(t, message, func(t *testing.T) {
 			f := script(failed("RateLimited", message), token(1, 3600))
 			s := source(f)
-			s.Patience = time.Hour
+			s.Timeout = time.Hour
 			began := time.Now()
-			get(t, s, issueclient.Need{}, 1)
+			get(t, s, issueclient.Options{}, 1)
 			if want == 0 {
 				took(t, began, time.Second/2, time.Second)
 				return
@@ -107,7 +107,7 @@ func TestAFailureStandsForAllCallers(t *testing.T) {
 		for i := range 1000 {
 			callers.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond)
-				get(t, s, issueclient.Need{}, 1)
+				get(t, s, issueclient.Options{}, 1)
 			})
 		}
 		callers.Wait()
@@ -118,21 +118,21 @@ func TestAFailureStandsForAllCallers(t *testing.T) {
 		f := script(failed("UnknownConnection", "no connection has this name"), token(1, 3600))
 		s := source(f)
 		for range 1000 {
-			if _, err := s.Get(t.Context(), issueclient.Need{}); !errors.Is(err, issueclient.ErrUnknownConnection) {
+			if _, err := s.Get(t.Context(), issueclient.Options{}); !errors.Is(err, issueclient.ErrUnknownConnection) {
 				t.Fatalf("error %v, want UnknownConnection", err)
 			}
 		}
 		f.invocations(t, 1)
 		time.Sleep(12 * time.Second)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 	})
 	bubble(t, "but not a caller's own mistake", func(t *testing.T) {
 		f := script(failed("InvalidRequest", "min_ttl_seconds: must be from 0 to 60"), token(1, 3600))
 		s := source(f)
-		if _, err := s.Get(t.Context(), issueclient.Need{MinLife: time.Hour}); !errors.Is(err, issueclient.ErrInvalidRequest) {
+		if _, err := s.Get(t.Context(), issueclient.Options{MinTTL: time.Hour}); !errors.Is(err, issueclient.ErrInvalidRequest) {
 			t.Fatalf("error %v, want InvalidRequest", err)
 		}
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 	})
 }
 
@@ -142,7 +142,7 @@ func TestAContextEndsTheWaiting(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		began := time.Now()
-		_, err := source(f).Get(ctx, issueclient.Need{})
+		_, err := source(f).Get(ctx, issueclient.Options{})
 		if e := asError(t, err); e.Type != issueclient.ErrRateLimited || e.RetryAfter != 10*time.Second || !e.Temporary() {
 			t.Errorf("error %v after %v", err, e.RetryAfter)
 		}
@@ -152,7 +152,7 @@ func TestAContextEndsTheWaiting(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer time.AfterFunc(3*time.Second, cancel).Stop()
 		began := time.Now()
-		_, err := source(always(failed("RateLimited", "retry after 10 s"))).Get(ctx, issueclient.Need{})
+		_, err := source(always(failed("RateLimited", "retry after 10 s"))).Get(ctx, issueclient.Options{})
 		if !errors.Is(err, context.Canceled) || !errors.Is(err, issueclient.ErrRateLimited) {
 			t.Errorf("error %v, want both what it waited for and why it stopped", err)
 		}
@@ -162,7 +162,7 @@ func TestAContextEndsTheWaiting(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 		defer cancel()
 		s := source(slowly(time.Hour, always(token(1, 3600))))
-		_, err := s.Get(ctx, issueclient.Need{})
+		_, err := s.Get(ctx, issueclient.Options{})
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), "vended: acme: no token yet: ") {
 			t.Errorf("error %v, want the deadline", err)
 		}
@@ -179,18 +179,18 @@ func TestAContextEndsTheWaiting(t *testing.T) {
 			return nil, ctx.Err()
 		}}
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		time.Sleep(time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.Get(ctx, issueclient.Need{}); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, issueclient.ErrRateLimited) {
+		if _, err := s.Get(ctx, issueclient.Options{}); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, issueclient.ErrRateLimited) {
 			t.Errorf("error %v, want the deadline alone", err)
 		}
 	})
 	bubble(t, "and patience does", func(t *testing.T) {
 		f := slowly(time.Hour, always(token(1, 3600)))
 		began := time.Now()
-		_, err := source(f).Get(t.Context(), issueclient.Need{})
+		_, err := source(f).Get(t.Context(), issueclient.Options{})
 		if !errors.Is(err, issueclient.ErrStoreUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want the deadline of the invocation and of the caller", err)
 		}
@@ -273,7 +273,7 @@ func TestWhatLambdaAndTheNetworkSay(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond) // less than any pause
 			defer cancel()
-			_, err := (&issueclient.Source{Lambda: client, Connection: "acme"}).Get(ctx, issueclient.Need{})
+			_, err := (&issueclient.Source{Lambda: client, Connection: "acme"}).Get(ctx, issueclient.Options{})
 			e := asError(t, err)
 			if e.Type != test.want || e.RetryAfter != test.after || e.Temporary() != test.pass || e.Err == nil {
 				t.Errorf("got %s, retry after %v, temporary %t, want %s, %v, %t", e.Type, e.RetryAfter, e.Temporary(), test.want, test.after, test.pass)
@@ -304,7 +304,7 @@ func TestErrorsOfAFakeClient(t *testing.T) {
 			f := &function{reply: func(context.Context, int) (*lambda.InvokeOutput, error) { return nil, test.err }}
 			ctx, cancel := context.WithTimeout(t.Context(), 1)
 			defer cancel()
-			_, err := source(f).Get(ctx, issueclient.Need{})
+			_, err := source(f).Get(ctx, issueclient.Options{})
 			if e := asError(t, err); e.Type != test.want || e.RetryAfter != test.after || !errors.Is(err, test.err) {
 				t.Errorf("got %v after %v, want %s after %v", err, e.RetryAfter, test.want, test.after)
 			}
@@ -356,7 +356,7 @@ func TestHostileAnswers(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			f := always(payload(body))
-			_, err := source(f).Get(t.Context(), issueclient.Need{})
+			_, err := source(f).Get(t.Context(), issueclient.Options{})
 			if e := asError(t, err); e.Type != issueclient.ErrInvalidAnswer || e.Temporary() || strings.Contains(err.Error(), canary) {
 				t.Errorf("error %v, want InvalidAnswer, without the answer in it", err)
 			}
@@ -364,7 +364,7 @@ func TestHostileAnswers(t *testing.T) {
 		})
 	}
 	t.Run("no output at all", func(t *testing.T) {
-		if _, err := source(always(nil)).Get(t.Context(), issueclient.Need{}); !errors.Is(err, issueclient.ErrInvalidAnswer) {
+		if _, err := source(always(nil)).Get(t.Context(), issueclient.Options{}); !errors.Is(err, issueclient.ErrInvalidAnswer) {
 			t.Errorf("error %v, want InvalidAnswer", err)
 		}
 	})
@@ -389,7 +389,7 @@ func TestHostileFunctionErrors(t *testing.T) {
 			out.FunctionError = aws.String("Unhandled")
 			ctx, cancel := context.WithTimeout(t.Context(), 1)
 			defer cancel()
-			_, err := source(always(out)).Get(ctx, issueclient.Need{})
+			_, err := source(always(out)).Get(ctx, issueclient.Options{})
 			if e := asError(t, err); string(e.Type) != test.is || e.Message != test.message {
 				t.Errorf("got %s: %q, want %s: %q", e.Type, e.Message, test.is, test.message)
 			}
@@ -405,7 +405,7 @@ func TestAThousandCallersWhoseContextEnds(t *testing.T) {
 	var all sync.WaitGroup
 	for range 1000 {
 		all.Go(func() {
-			if got, err := s.Get(ctx, issueclient.Need{}); !errors.Is(err, context.DeadlineExceeded) {
+			if got, err := s.Get(ctx, issueclient.Options{}); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v, %v, want the end of the context", got, err)
 			}
 		})

@@ -108,7 +108,7 @@ func source(f *function) *issueclient.Source {
 }
 
 // get gets the token that is expected.
-func get(t *testing.T, s *issueclient.Source, need issueclient.Need, want int) *issueclient.Token {
+func get(t *testing.T, s *issueclient.Source, need issueclient.Options, want int) *issueclient.Token {
 	t.Helper()
 	got, err := s.Get(t.Context(), need)
 	if err != nil {

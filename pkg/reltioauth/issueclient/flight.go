@@ -6,7 +6,7 @@ import (
 )
 
 // flight is an invocation under way, and those who wait for it.
-type flight struct {
+type call struct {
 	cancel context.CancelFunc
 	// began by the wall clock.
 	began time.Time
@@ -24,13 +24,13 @@ type pass struct {
 	token   *Token
 	key     key
 	verdict verdict
-	flight  *flight
+	flight  *call
 	trouble *Error
 	until   time.Time
 }
 
 // board decides what a caller does, and takes it aboard the flight of its key.
-func (s *Source) board(ctx context.Context, k key) pass {
+func (s *Source) join(ctx context.Context, k key) pass {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -47,7 +47,7 @@ func (s *Source) board(ctx context.Context, k key) pass {
 		s.memory.calm = now.Add(askEvery) // whatever becomes of it: the others use what is kept
 	}
 	if f == nil || f.lost(now) {
-		f = s.depart(ctx, p.key, now)
+		f = s.start(ctx, p.key, now)
 	}
 	f.waiting++
 	p.flight = f
@@ -56,28 +56,28 @@ func (s *Source) board(ctx context.Context, k key) pass {
 
 // lost reports whether a flight has outlived its time: the environment was frozen
 // with it, and its connection is dead. Nobody boards it any more.
-func (f *flight) lost(now time.Time) bool { return now.Sub(f.began) > invokeTime }
+func (f *call) lost(now time.Time) bool { return now.Sub(f.began) > invokeTime }
 
 // depart begins an invocation. It does not end with the context of the caller
 // that happened to be the first: others may wait. The caller holds mu.
-func (s *Source) depart(ctx context.Context, k key, now time.Time) *flight {
+func (s *Source) start(ctx context.Context, k key, now time.Time) *call {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invokeTime)
-	f := &flight{cancel: cancel, began: now, landed: make(chan struct{})}
+	f := &call{cancel: cancel, began: now, landed: make(chan struct{})}
 	if s.flights == nil {
-		s.flights = map[key]*flight{}
+		s.flights = map[key]*call{}
 	}
 	s.flights[k] = f
 	go func() {
 		defer cancel()
 		asked := s.now()
 		token, err := s.invoke(ctx, k)
-		s.land(k, f, asked, token, err)
+		s.finish(k, f, asked, token, err)
 	}()
 	return f
 }
 
 // land takes the result over, and tells those who wait.
-func (s *Source) land(k key, f *flight, asked time.Time, token *Token, err *Error) {
+func (s *Source) finish(k key, f *call, asked time.Time, token *Token, err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(f.landed)
@@ -93,7 +93,7 @@ func (s *Source) land(k key, f *flight, asked time.Time, token *Token, err *Erro
 	err.Connection = s.Connection
 	f.err = err
 	if f.waiting > 0 { // else it failed because everybody had left
-		s.memory.fail(err, now, chance())
+		s.memory.fail(err, now, random())
 	}
 }
 
@@ -110,12 +110,12 @@ func (s *Source) ride(ctx context.Context, p pass) (*Token, error) {
 	case <-waiting.Done():
 		s.leave(p)
 	}
-	return s.arrive(p)
+	return s.settle(p)
 }
 
 // arrive is what a caller has after its flight. One that could have used the
 // kept token from the start still can, whatever happened.
-func (s *Source) arrive(p pass) (*Token, error) {
+func (s *Source) settle(p pass) (*Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()

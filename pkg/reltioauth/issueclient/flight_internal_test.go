@@ -20,7 +20,7 @@ func (leaves) Invoke(ctx context.Context, _ *lambda.InvokeInput, _ ...func(*lamb
 // only then find neither a token nor news, and the failure is nobody's.
 func TestWhoLeavesAFlightThatEndsForItFindsNothing(t *testing.T) {
 	s := &Source{Lambda: leaves{}, Connection: "acme"}
-	first, second := s.board(t.Context(), key{}), s.board(t.Context(), key{})
+	first, second := s.join(t.Context(), key{}), s.join(t.Context(), key{})
 	if first.flight == nil || first.flight != second.flight {
 		t.Fatal("want both aboard one flight")
 	}
@@ -28,7 +28,7 @@ func TestWhoLeavesAFlightThatEndsForItFindsNothing(t *testing.T) {
 	s.leave(second)
 	<-first.flight.landed
 	for _, p := range []pass{first, second} {
-		if token, err := s.arrive(p); token != nil || err != nil {
+		if token, err := s.settle(p); token != nil || err != nil {
 			t.Errorf("got %v, %v, want neither", token, err)
 		}
 	}

@@ -35,19 +35,19 @@ type Source struct {
 	// MinLife is the life that every token of this Source should have left:
 	// that of the longest job done with one. Zero means none in particular. It
 	// is a wish: see Token.MinLifeMet.
-	MinLife time.Duration
+	MinTTL time.Duration
 	// Margin is how long before a token's end the next one is asked for: at a
 	// random moment between one and two margins, so that a fleet does not ask
 	// all at once. Zero means 30 s, negative none. Until its end the old token
 	// goes on being used if there is no newer one.
-	Margin time.Duration
+	RefreshBefore time.Duration
 	// Patience is the longest that one call waits for a token, if its context
 	// does not end before. Zero means a minute.
-	Patience time.Duration
+	Timeout time.Duration
 	// MaxPause is the longest that a call waits before the function is asked
 	// again; a failure that stands for longer is returned at once. Zero means as
 	// long as Patience and the context allow.
-	MaxPause time.Duration
+	MaxRetryWait time.Duration
 	// Now is the clock that dates tokens. Nil means time.Now. Waiting is by the
 	// timers of package time.
 	Now func() time.Time
@@ -55,16 +55,16 @@ type Source struct {
 	// mu guards the rest. It is not held across the network.
 	mu      sync.Mutex
 	memory  memory
-	flights map[key]*flight
+	flights map[key]*call
 }
 
 var _ oauth2.TokenSource = (*Source)(nil)
 
 // Need is what a caller needs of a token. The zero value: any that lives.
-type Need struct {
+type Options struct {
 	// MinLife is the life that the token should have left, up to 24 h. The
 	// Source's own counts if it is longer.
-	MinLife time.Duration
+	MinTTL time.Duration
 	// Rejected is the fingerprint of a token that Reltio answered with 401;
 	// empty for none. If it is the token in use, issue has it checked, and
 	// replaced unless Reltio says that it is valid. A token that came back alive
@@ -78,18 +78,18 @@ type Need struct {
 // The error is an *Error, or wraps one together with the context's error if that
 // ended first. A caller whose context ends before the moment that an error names
 // gets it at once.
-func (s *Source) Get(ctx context.Context, need Need) (*Token, error) {
+func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
 	k, err := s.key(need)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(s.Patience, 0), DefaultPatience))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(s.Timeout, 0), DefaultPatience))
 	defer cancel()
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, s.gaveUp(err, s.lastTrouble())
 		}
-		p := s.board(ctx, k)
+		p := s.join(ctx, k)
 		switch {
 		case p.token != nil:
 			return p.token, nil
@@ -110,7 +110,7 @@ func (s *Source) Get(ctx context.Context, need Need) (*Token, error) {
 // Token implements oauth2.TokenSource. It is Get for any living token, without
 // a context: it blocks for Patience at most.
 func (s *Source) Token() (*oauth2.Token, error) {
-	token, err := s.Get(context.Background(), Need{})
+	token, err := s.Get(context.Background(), Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,8 @@ func (s *Source) Token() (*oauth2.Token, error) {
 }
 
 // key checks what a caller needs before anything is sent.
-func (s *Source) key(need Need) (key, error) {
-	k := key{minLife: max(need.MinLife, s.MinLife, 0), rejected: need.Rejected}
+func (s *Source) key(need Options) (key, error) {
+	k := key{minLife: max(need.MinTTL, s.MinTTL, 0), rejected: need.Rejected}
 	what := ""
 	switch {
 	case s.Lambda == nil:
@@ -140,7 +140,7 @@ func (s *Source) key(need Need) (key, error) {
 // not pass, or not before the context's end.
 func (s *Source) wait(ctx context.Context, p pass) error {
 	pause := p.until.Sub(s.now())
-	tooLong := s.MaxPause > 0 && pause > s.MaxPause
+	tooLong := s.MaxRetryWait > 0 && pause > s.MaxRetryWait
 	if end, ok := ctx.Deadline(); !p.trouble.awaited() || tooLong || ok && !p.until.Before(end) {
 		return p.trouble
 	}
@@ -181,11 +181,11 @@ func (s *Source) now() time.Time {
 
 // margin is when, before its end, a token begins to age.
 func (s *Source) margin() time.Duration {
-	if s.Margin < 0 {
+	if s.RefreshBefore < 0 {
 		return 0
 	}
-	return stretch(cmp.Or(s.Margin, DefaultMargin), 1+chance())
+	return stretch(cmp.Or(s.RefreshBefore, DefaultMargin), 1+random())
 }
 
 // chance is a number in [0, 1).
-func chance() float64 { return rand.Float64() } //nolint:gosec // jitter is no secret
+func random() float64 { return rand.Float64() } //nolint:gosec // jitter is no secret

@@ -26,51 +26,51 @@ func TestATokenIsKept(t *testing.T) {
 		f := script(token(1, 3600), token(2, 3600))
 		s := source(f)
 		for range 10 {
-			get(t, s, issueclient.Need{}, 1)
+			get(t, s, issueclient.Options{}, 1)
 		}
 		time.Sleep(time.Hour - 61*time.Second)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		f.invocations(t, 1)
 		time.Sleep(31 * time.Second) // 30 s before its end
-		get(t, s, issueclient.Need{}, 2)
+		get(t, s, issueclient.Options{}, 2)
 		f.invocations(t, 2)
 	})
 	bubble(t, "to its end while there is no other", func(t *testing.T) {
 		f := script(token(1, 3600), token(1, 30), token(1, 5), token(2, 3600))
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		time.Sleep(time.Hour - 30*time.Second)
 		for range 100 {
-			get(t, s, issueclient.Need{}, 1)
+			get(t, s, issueclient.Options{}, 1)
 		}
 		f.invocations(t, 2)
 		time.Sleep(29*time.Second - 1)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		f.invocations(t, 2)
 		time.Sleep(time.Nanosecond)
-		get(t, s, issueclient.Need{}, 1) // as issue says, five seconds more
+		get(t, s, issueclient.Options{}, 1) // as issue says, five seconds more
 		time.Sleep(5 * time.Second)
-		get(t, s, issueclient.Need{}, 2)
+		get(t, s, issueclient.Options{}, 2)
 		f.invocations(t, 4)
 	})
 	bubble(t, "no margin", func(t *testing.T) {
 		f := script(token(1, 3600), token(2, 3600))
 		s := source(f)
-		s.Margin = -1
-		get(t, s, issueclient.Need{}, 1)
+		s.RefreshBefore = -1
+		get(t, s, issueclient.Options{}, 1)
 		time.Sleep(time.Hour - time.Second - 1)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		time.Sleep(time.Nanosecond)
-		get(t, s, issueclient.Need{}, 2)
+		get(t, s, issueclient.Options{}, 2)
 	})
 	bubble(t, "until a moment of its own", func(t *testing.T) {
 		early := 0
 		for range 200 {
 			f := script(token(1, 3600), token(2, 3600))
 			s := source(f)
-			get(t, s, issueclient.Need{}, 1)
+			get(t, s, issueclient.Options{}, 1)
 			s.Now = func() time.Time { return time.Now().Add(time.Hour - 45*time.Second) }
-			if _, err := s.Get(t.Context(), issueclient.Need{}); err != nil {
+			if _, err := s.Get(t.Context(), issueclient.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			early += len(f.requests()) - 1
@@ -81,7 +81,7 @@ func TestATokenIsKept(t *testing.T) {
 	})
 	bubble(t, "counted from the invocation", func(t *testing.T) {
 		began := time.Now()
-		got := get(t, source(slowly(3*time.Second, script(token(1, 60)))), issueclient.Need{}, 1)
+		got := get(t, source(slowly(3*time.Second, script(token(1, 60)))), issueclient.Options{}, 1)
 		if want := began.Round(0).Add(time.Minute); got.ExpiresAt != want {
 			t.Errorf("ends %v, want %v, without a monotonic reading", got.ExpiresAt, want)
 		}
@@ -93,7 +93,7 @@ func TestEveryFieldOfAToken(t *testing.T) {
 		s := source(always(payload(`{"connection":"acme","access_token":"token-1","token_type":"bearer","scope":"a b","expires_in":60,` +
 			`"expires_at":"2000-01-01T00:01:00Z","fingerprint":"` + fingerprint(1) + `","version":41,"outcome":"renewed",` +
 			`"min_ttl_met":false,"warnings":["refresh_token_ends_soon","renewal_failing"],"of_a_later_release":{"a":[1,null]}}`)))
-		got := get(t, s, issueclient.Need{MinLife: time.Hour}, 1)
+		got := get(t, s, issueclient.Options{MinTTL: time.Hour}, 1)
 		want := &issueclient.Token{
 			AccessToken: got.AccessToken, TokenType: "bearer", Scope: "a b", ExpiresAt: time.Now().Round(0).Add(time.Minute),
 			Fingerprint: fingerprint(1), Version: 41,
@@ -103,7 +103,7 @@ func TestEveryFieldOfAToken(t *testing.T) {
 			t.Errorf("token (-want +got):\n%s", diff)
 		}
 		got.Warnings[0], got.Scope = "changed", "changed"
-		if again := get(t, s, issueclient.Need{}, 1); again.Warnings[0] != issueclient.WarnRefreshTokenEndsSoon || again.Scope != "a b" {
+		if again := get(t, s, issueclient.Options{}, 1); again.Warnings[0] != issueclient.WarnRefreshTokenEndsSoon || again.Scope != "a b" {
 			t.Error("a caller's changes are seen by the next")
 		}
 	})
@@ -130,7 +130,7 @@ func TestOAuth2(t *testing.T) {
 // A deadline outlives a freeze only as a wall clock's. (In a bubble there is no
 // other clock.)
 func TestADeadlineHasNoMonotonicReading(t *testing.T) {
-	got := get(t, source(always(token(1, 60))), issueclient.Need{}, 1)
+	got := get(t, source(always(token(1, 60))), issueclient.Options{}, 1)
 	if text := got.ExpiresAt.String(); strings.Contains(text, "m=") {
 		t.Errorf("ends %s", text)
 	}
@@ -142,7 +142,7 @@ func TestAThousandCallersAreOneInvocation(t *testing.T) {
 		s := source(f)
 		var callers sync.WaitGroup
 		for range 1000 {
-			callers.Go(func() { get(t, s, issueclient.Need{}, 1) })
+			callers.Go(func() { get(t, s, issueclient.Options{}, 1) })
 		}
 		callers.Wait()
 		if diff := cmp.Diff([]string{`{"connection":"acme"}`}, f.requests()); diff != "" {
@@ -155,12 +155,12 @@ func TestOneInvocationForEachNeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := slowly(time.Second, script(token(1, 3600)))
 		s := source(f)
-		needs := []issueclient.Need{
+		needs := []issueclient.Options{
 			{},
-			{MinLife: 10 * time.Minute},
-			{MinLife: 1500 * time.Millisecond},
+			{MinTTL: 10 * time.Minute},
+			{MinTTL: 1500 * time.Millisecond},
 			{Rejected: fingerprint(9)},
-			{MinLife: 10 * time.Minute, Rejected: fingerprint(9)},
+			{MinTTL: 10 * time.Minute, Rejected: fingerprint(9)},
 		}
 		var callers sync.WaitGroup
 		for range 20 {
@@ -195,14 +195,14 @@ func TestATokenThatEndsWhileFrozen(t *testing.T) {
 		f := script(token(1, 3600), token(2, 3600), token(3, 3600))
 		s := source(f)
 		s.Now = func() time.Time { return time.Now().Add(frozen) }
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		frozen = 59*time.Minute + 30*time.Second
-		get(t, s, issueclient.Need{}, 2)
+		get(t, s, issueclient.Options{}, 2)
 		frozen += 2 * time.Hour
-		get(t, s, issueclient.Need{}, 3)
+		get(t, s, issueclient.Options{}, 3)
 		f.invocations(t, 3)
 		frozen -= time.Hour // and a clock that was wrong is set back
-		get(t, s, issueclient.Need{}, 3)
+		get(t, s, issueclient.Options{}, 3)
 		f.invocations(t, 4)
 	})
 }
@@ -224,15 +224,15 @@ func TestAnInvocationThatFrozeIsNotWaitedFor(t *testing.T) {
 			return f.Invoke(ctx, in)
 		})
 		s.Now = func() time.Time { return time.Now().Add(frozen) }
-		go func() { _, _ = s.Get(t.Context(), issueclient.Need{}) }()
+		go func() { _, _ = s.Get(t.Context(), issueclient.Options{}) }()
 		synctest.Wait()
 		frozen = 10 * time.Minute
 		began := time.Now()
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		took(t, began, 0, 0)
 		close(hanging)
 		synctest.Wait()
-		get(t, s, issueclient.Need{}, 1) // what came late changes nothing
+		get(t, s, issueclient.Options{}, 1) // what came late changes nothing
 	})
 }
 
@@ -252,13 +252,13 @@ func TestWhoeverLeavesTakesNothingAlong(t *testing.T) {
 		var callers sync.WaitGroup
 		callers.Go(func() {
 			began := time.Now()
-			if _, err := s.Get(ctx, issueclient.Need{}); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := s.Get(ctx, issueclient.Options{}); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error %v, want the deadline", err)
 			}
 			took(t, began, time.Second, time.Second)
 		})
 		synctest.Wait()
-		callers.Go(func() { get(t, s, issueclient.Need{}, 1) })
+		callers.Go(func() { get(t, s, issueclient.Options{}, 1) })
 		callers.Wait()
 		f.invocations(t, 1)
 	})
@@ -277,7 +277,7 @@ func TestWhoeverLeavesTakesNothingAlong(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 3 {
 			callers.Go(func() {
-				if _, err := s.Get(ctx, issueclient.Need{}); !errors.Is(err, context.Canceled) {
+				if _, err := s.Get(ctx, issueclient.Options{}); !errors.Is(err, context.Canceled) {
 					t.Errorf("error %v, want %v", err, context.Canceled)
 				}
 			})
@@ -290,7 +290,7 @@ func TestWhoeverLeavesTakesNothingAlong(t *testing.T) {
 			t.Error("the invocation goes on")
 		}
 		began := time.Now()
-		get(t, s, issueclient.Need{}, 1) // and nobody waits because of it
+		get(t, s, issueclient.Options{}, 1) // and nobody waits because of it
 		took(t, began, 0, 0)
 		f.invocations(t, 2)
 	})
@@ -306,21 +306,21 @@ func TestWhoeverLeavesTakesNothingAlong(t *testing.T) {
 		s := source(f)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.Get(ctx, issueclient.Need{}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := s.Get(ctx, issueclient.Options{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want the deadline", err)
 		}
 		began := time.Now()
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		took(t, began, 0, 0)
 		time.Sleep(time.Minute) // it has ended by now, and done no harm
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		f.invocations(t, 2)
 	})
 	bubble(t, "before it began", func(t *testing.T) {
 		f := script(token(1, 3600))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := source(f).Get(ctx, issueclient.Need{}); !errors.Is(err, context.Canceled) {
+		if _, err := source(f).Get(ctx, issueclient.Options{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 		f.invocations(t, 0)
@@ -338,16 +338,16 @@ func TestAnAgeingTokenServesWhateverFails(t *testing.T) {
 			return token(1, 3600), nil
 		}
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		time.Sleep(time.Hour - 30*time.Second)
 		var first sync.WaitGroup
-		first.Go(func() { get(t, s, issueclient.Need{}, 2) })
+		first.Go(func() { get(t, s, issueclient.Options{}, 2) })
 		synctest.Wait()
 		began := time.Now()
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		took(t, began, 0, 0)
 		first.Wait()
-		get(t, s, issueclient.Need{}, 2)
+		get(t, s, issueclient.Options{}, 2)
 		f.invocations(t, 2)
 	})
 	bubble(t, "issue hangs", func(t *testing.T) {
@@ -360,26 +360,26 @@ func TestAnAgeingTokenServesWhateverFails(t *testing.T) {
 			return token(1, 3600), nil
 		}
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		time.Sleep(time.Hour - 30*time.Second)
 		began := time.Now()
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		took(t, began, 5*time.Second, 5*time.Second)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		took(t, began, 5*time.Second, 5*time.Second)
 		f.invocations(t, 2)
 	})
 	bubble(t, "issue fails", func(t *testing.T) {
 		f := script(token(1, 3600), failed("ReauthorizationRequired", "a person must log in"))
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		time.Sleep(time.Hour - 30*time.Second)
 		for range 100 {
-			get(t, s, issueclient.Need{}, 1)
+			get(t, s, issueclient.Options{}, 1)
 		}
 		f.invocations(t, 2)
 		time.Sleep(30 * time.Second)
-		if _, err := s.Get(t.Context(), issueclient.Need{}); !errors.Is(err, issueclient.ErrReauthorizationRequired) {
+		if _, err := s.Get(t.Context(), issueclient.Options{}); !errors.Is(err, issueclient.ErrReauthorizationRequired) {
 			t.Errorf("after its end: error %v, want ReauthorizationRequired", err)
 		}
 	})
@@ -389,12 +389,12 @@ func TestALifeThatAJobNeeds(t *testing.T) {
 	bubble(t, "is asked for when less is left", func(t *testing.T) {
 		f := script(token(1, 3600), token(2, 3600))
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
-		if got := get(t, s, issueclient.Need{MinLife: time.Hour}, 1); !got.MinLifeMet {
+		get(t, s, issueclient.Options{}, 1)
+		if got := get(t, s, issueclient.Options{MinTTL: time.Hour}, 1); !got.MinTTLMet {
 			t.Error("an hour is left, and is said not to be")
 		}
 		time.Sleep(time.Minute)
-		if got := get(t, s, issueclient.Need{MinLife: time.Hour}, 2); !got.MinLifeMet {
+		if got := get(t, s, issueclient.Options{MinTTL: time.Hour}, 2); !got.MinTTLMet {
 			t.Error("the new token's life is said to be too short")
 		}
 		want := []string{`{"connection":"acme"}`, `{"connection":"acme","min_ttl_seconds":3600}`}
@@ -405,26 +405,26 @@ func TestALifeThatAJobNeeds(t *testing.T) {
 	bubble(t, "is asked for now and then if it cannot be had", func(t *testing.T) {
 		f := always(token(1, 600))
 		s := source(f)
-		s.MinLife = 20 * time.Minute
+		s.MinTTL = 20 * time.Minute
 		for range 100 {
-			if got := get(t, s, issueclient.Need{}, 1); got.MinLifeMet {
+			if got := get(t, s, issueclient.Options{}, 1); got.MinTTLMet {
 				t.Fatal("ten minutes are said to be twenty")
 			}
 		}
 		f.invocations(t, 1)
 		time.Sleep(30 * time.Second)
 		for range 100 {
-			get(t, s, issueclient.Need{MinLife: time.Minute}, 1)
+			get(t, s, issueclient.Options{MinTTL: time.Minute}, 1)
 		}
 		f.invocations(t, 2)
 	})
 	bubble(t, "does without when issue fails", func(t *testing.T) {
 		f := script(token(1, 600), failed("RateLimited", "retry after 9 s"))
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		began := time.Now()
-		get(t, s, issueclient.Need{MinLife: time.Hour}, 1)
-		get(t, s, issueclient.Need{MinLife: time.Hour}, 1)
+		get(t, s, issueclient.Options{MinTTL: time.Hour}, 1)
+		get(t, s, issueclient.Options{MinTTL: time.Hour}, 1)
 		took(t, began, 0, 0)
 		f.invocations(t, 2)
 	})
@@ -434,14 +434,14 @@ func TestAReportedToken(t *testing.T) {
 	bubble(t, "is replaced, once for all reporters", func(t *testing.T) {
 		f := slowly(2*time.Second, script(token(1, 3600), token(2, 3600)))
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		var reporters sync.WaitGroup
 		for range 100 {
-			reporters.Go(func() { get(t, s, issueclient.Need{Rejected: fingerprint(1)}, 2) })
+			reporters.Go(func() { get(t, s, issueclient.Options{Rejected: fingerprint(1)}, 2) })
 		}
 		reporters.Wait()
-		get(t, s, issueclient.Need{Rejected: fingerprint(1)}, 2) // late
-		get(t, s, issueclient.Need{}, 2)
+		get(t, s, issueclient.Options{Rejected: fingerprint(1)}, 2) // late
+		get(t, s, issueclient.Options{}, 2)
 		want := []string{`{"connection":"acme"}`, `{"connection":"acme","rejected_fingerprint":"` + fingerprint(1) + `"}`}
 		if diff := cmp.Diff(want, f.requests()); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
@@ -450,29 +450,29 @@ func TestAReportedToken(t *testing.T) {
 	bubble(t, "that is alive is reported again after 30 s", func(t *testing.T) {
 		f := script(token(1, 3600))
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		for range 100 {
-			get(t, s, issueclient.Need{Rejected: fingerprint(1)}, 1)
+			get(t, s, issueclient.Options{Rejected: fingerprint(1)}, 1)
 		}
 		f.invocations(t, 2)
 		time.Sleep(30 * time.Second)
-		get(t, s, issueclient.Need{Rejected: fingerprint(1)}, 1)
+		get(t, s, issueclient.Options{Rejected: fingerprint(1)}, 1)
 		f.invocations(t, 3)
 	})
 	bubble(t, "is reported however lately the one before it was", func(t *testing.T) {
 		f := script(token(1, 600), token(1, 600), token(2, 3600), token(3, 3600))
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
-		get(t, s, issueclient.Need{Rejected: fingerprint(1)}, 1)
-		get(t, s, issueclient.Need{MinLife: time.Hour}, 2)
-		get(t, s, issueclient.Need{Rejected: fingerprint(2)}, 3)
+		get(t, s, issueclient.Options{}, 1)
+		get(t, s, issueclient.Options{Rejected: fingerprint(1)}, 1)
+		get(t, s, issueclient.Options{MinTTL: time.Hour}, 2)
+		get(t, s, issueclient.Options{Rejected: fingerprint(2)}, 3)
 		f.invocations(t, 4)
 	})
 	bubble(t, "is not reported when it was replaced before", func(t *testing.T) {
 		f := script(token(2, 600), token(3, 3600))
 		s := source(f)
-		get(t, s, issueclient.Need{}, 2)
-		get(t, s, issueclient.Need{Rejected: fingerprint(1), MinLife: time.Hour}, 3)
+		get(t, s, issueclient.Options{}, 2)
+		get(t, s, issueclient.Options{Rejected: fingerprint(1), MinTTL: time.Hour}, 3)
 		want := []string{`{"connection":"acme"}`, `{"connection":"acme","min_ttl_seconds":3600}`}
 		if diff := cmp.Diff(want, f.requests()); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
@@ -480,11 +480,11 @@ func TestAReportedToken(t *testing.T) {
 	})
 	bubble(t, "is no use when it cannot be replaced", func(t *testing.T) {
 		s := source(script(token(1, 3600), failed("CredentialsRejected", "Reltio refused the credentials")))
-		get(t, s, issueclient.Need{}, 1)
-		if _, err := s.Get(t.Context(), issueclient.Need{Rejected: fingerprint(1)}); !errors.Is(err, issueclient.ErrCredentialsRejected) {
+		get(t, s, issueclient.Options{}, 1)
+		if _, err := s.Get(t.Context(), issueclient.Options{Rejected: fingerprint(1)}); !errors.Is(err, issueclient.ErrCredentialsRejected) {
 			t.Errorf("error %v, want CredentialsRejected", err)
 		}
-		get(t, s, issueclient.Need{}, 1) // nobody said that it is dead but one caller
+		get(t, s, issueclient.Options{}, 1) // nobody said that it is dead but one caller
 	})
 	bubble(t, "is not brought back by an older answer", func(t *testing.T) {
 		f := &function{}
@@ -499,13 +499,13 @@ func TestAReportedToken(t *testing.T) {
 			}
 		}
 		s := source(f)
-		get(t, s, issueclient.Need{}, 1)
+		get(t, s, issueclient.Options{}, 1)
 		var slow sync.WaitGroup
-		slow.Go(func() { get(t, s, issueclient.Need{MinLife: time.Hour}, 2) })
+		slow.Go(func() { get(t, s, issueclient.Options{MinTTL: time.Hour}, 2) })
 		synctest.Wait()
-		get(t, s, issueclient.Need{Rejected: fingerprint(1)}, 2)
+		get(t, s, issueclient.Options{Rejected: fingerprint(1)}, 2)
 		slow.Wait()
-		get(t, s, issueclient.Need{}, 2)
+		get(t, s, issueclient.Options{}, 2)
 	})
 }
 
@@ -513,14 +513,14 @@ func TestASourceThatIsNotConfigured(t *testing.T) {
 	f := always(token(1, 3600))
 	for name, test := range map[string]struct {
 		source *issueclient.Source
-		need   issueclient.Need
+		need   issueclient.Options
 		want   string
 	}{
-		"nothing":              {&issueclient.Source{}, issueclient.Need{}, "vended: InvalidRequest: Source.Lambda: is missing"},
-		"no connection":        {&issueclient.Source{Lambda: f}, issueclient.Need{}, "vended: InvalidRequest: Source.Connection: is missing"},
-		"more than a day":      {source(f), issueclient.Need{MinLife: 24*time.Hour + 1}, "vended: acme: InvalidRequest: MinLife: must be at most 24 h"},
-		"a token as its name":  {source(f), issueclient.Need{Rejected: "token-1"}, "vended: acme: InvalidRequest: Rejected: must be the fingerprint of a token"},
-		"a name in upper case": {source(f), issueclient.Need{Rejected: strings.ToUpper(fingerprint(1))}, "vended: acme: InvalidRequest: Rejected: must be the fingerprint of a token"},
+		"nothing":              {&issueclient.Source{}, issueclient.Options{}, "vended: InvalidRequest: Source.Lambda: is missing"},
+		"no connection":        {&issueclient.Source{Lambda: f}, issueclient.Options{}, "vended: InvalidRequest: Source.Connection: is missing"},
+		"more than a day":      {source(f), issueclient.Options{MinTTL: 24*time.Hour + 1}, "vended: acme: InvalidRequest: MinLife: must be at most 24 h"},
+		"a token as its name":  {source(f), issueclient.Options{Rejected: "token-1"}, "vended: acme: InvalidRequest: Rejected: must be the fingerprint of a token"},
+		"a name in upper case": {source(f), issueclient.Options{Rejected: strings.ToUpper(fingerprint(1))}, "vended: acme: InvalidRequest: Rejected: must be the fingerprint of a token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := test.source.Get(t.Context(), test.need); err == nil || err.Error() != test.want || !errors.Is(err, issueclient.ErrInvalidRequest) {

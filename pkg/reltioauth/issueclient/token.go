@@ -27,7 +27,7 @@ type Token struct {
 	Version int64
 	// MinLifeMet is false if less life is left than was needed: Reltio gave no
 	// longer one.
-	MinLifeMet bool
+	MinTTLMet bool
 	// Warnings are sorted. There may be others than the constants of this
 	// package.
 	Warnings []Warning
@@ -65,7 +65,7 @@ func (t *Token) OAuth2() *oauth2.Token {
 // answering is a copy of the token for a caller that needs minLife.
 func (t *Token) answering(minLife time.Duration, now time.Time) *Token {
 	own := *t
-	own.MinLifeMet = t.ExpiresAt.Sub(now) >= minLife
+	own.MinTTLMet = t.ExpiresAt.Sub(now) >= minLife
 	own.Warnings = slices.Clone(t.Warnings)
 	return &own
 }

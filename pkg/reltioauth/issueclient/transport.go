@@ -67,7 +67,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil || !t.Retry || !s.repeatable() {
 			return resp, err
 		}
-		wait := retryWait(resp, try, t.now(), chance())
+		wait := retryWait(resp, try, t.now(), random())
 		if end, ok := ctx.Deadline(); wait == 0 || ok && !t.now().Add(wait).Before(end) {
 			return resp, nil
 		}
@@ -103,7 +103,7 @@ func (s *sending) send(ctx context.Context) (*http.Response, error) {
 	if !s.signed {
 		return s.attempt(ctx, nil)
 	}
-	token, err := s.Source.Get(ctx, Need{})
+	token, err := s.Source.Get(ctx, Options{})
 	if err != nil {
 		s.close()
 		return nil, err
@@ -113,7 +113,7 @@ func (s *sending) send(ctx context.Context) (*http.Response, error) {
 		return resp, err
 	}
 	s.renewed = true
-	next, err := s.Source.Get(ctx, Need{Rejected: token.Fingerprint})
+	next, err := s.Source.Get(ctx, Options{Rejected: token.Fingerprint})
 	switch {
 	case !s.rewindable():
 		return resp, nil // reported all the same, for those who come next

@@ -24,7 +24,7 @@ import (
 
 // world is an integration's: a function that vends, a tenant API, a client.
 type world struct {
-	vendor *reltioauthtest.Vendor
+	vendor *reltioauthtest.IssueServer
 	tenant *httptest.Server
 	source *issueclient.Source
 	client *http.Client
@@ -35,7 +35,7 @@ type world struct {
 // newWorld makes one over real connections and the SDK's real client.
 func newWorld(t *testing.T, api http.HandlerFunc) *world {
 	t.Helper()
-	w := &world{vendor: &reltioauthtest.Vendor{}}
+	w := &world{vendor: &reltioauthtest.IssueServer{}}
 	lambdaAPI := httptest.NewServer(w.vendor)
 	t.Cleanup(lambdaAPI.Close)
 	guarded := w.vendor.Tenant(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

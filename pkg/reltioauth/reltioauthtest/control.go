@@ -9,7 +9,7 @@ import (
 )
 
 // Alive reports whether a token, access or refresh, would be accepted now.
-func (s *Server) Alive(token reltioauth.Secret) bool {
+func (s *Server) Valid(token reltioauth.Secret) bool {
 	set, now := s.lockNow()
 	defer s.mu.Unlock()
 	fingerprint := reltioauth.Fingerprint(token)

@@ -14,7 +14,7 @@ func TestKill(t *testing.T) {
 	equal(t, "unknown", f.Kill("sha256:00000000000000000000000000000000"), false)
 	equal(t, "access token", f.Kill(token.Fingerprint()), true)
 	equal(t, "once more", f.Kill(token.Fingerprint()), false)
-	info, err := f.Check(ctx(), token.AccessToken)
+	info, err := f.Introspect(ctx(), token.AccessToken)
 	if err != nil || info.Active {
 		t.Errorf("checkToken: got %v, %v", info, err)
 	}

@@ -113,7 +113,7 @@ func ExampleServer_Authorize() {
 		fmt.Println(err)
 		return
 	}
-	info, err := client.Check(ctx, token.AccessToken)
+	info, err := client.Introspect(ctx, token.AccessToken)
 	if err != nil {
 		fmt.Println(err)
 		return

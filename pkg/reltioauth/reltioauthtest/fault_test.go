@@ -149,7 +149,7 @@ func TestEverybodyIsRefused(t *testing.T) {
 	equal(t, "refused logins are bad ones", f.Locked("ann"), true)
 	f.refused(annPassword(), reltioauth.ErrInvalidGrant)
 	f.clientCredentials()
-	_, err := f.Check(ctx(), token.AccessToken)
+	_, err := f.Introspect(ctx(), token.AccessToken)
 	equal(t, "checkToken", err, nil)
 
 	f.Outage(reltioauthtest.Outage{})
@@ -167,7 +167,7 @@ func TestOutageOfOneOperationForATime(t *testing.T) {
 		From:  epoch.Add(time.Minute), Until: epoch.Add(2 * time.Minute),
 	})
 	for _, want := range []reltioauth.ErrorCode{"", reltioauth.ErrUnavailable, ""} {
-		_, err := f.Check(ctx(), token.AccessToken)
+		_, err := f.Introspect(ctx(), token.AccessToken)
 		equal(t, "checkToken", code(err), want)
 		f.login()
 		f.clock.Advance(time.Minute)
@@ -214,7 +214,7 @@ func TestOtherEndpointsInAnOutage(t *testing.T) {
 		equal(t, "login page", f.send(http.MethodGet, page, url.Values{}, http.Header{}).status, want)
 	}
 	f.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultInvalidClient}})
-	_, err := f.Check(ctx(), secret("x"))
+	_, err := f.Introspect(ctx(), secret("x"))
 	equal(t, "checkToken", code(err), reltioauth.ErrInvalidClient)
 }
 

@@ -85,7 +85,7 @@ func TestRateLimitModes(t *testing.T) {
 		token := f.clientCredentials()
 		f.burst(20)
 		for range 20 {
-			if _, err := f.Check(ctx(), token.AccessToken); err != nil {
+			if _, err := f.Introspect(ctx(), token.AccessToken); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -24,14 +24,14 @@ func TestOverTheNetwork(t *testing.T) {
 	if token, err = client.Token(ctx(), reltioauth.RefreshTokenGrant{RefreshToken: token.RefreshToken}); err != nil {
 		t.Fatal(err)
 	}
-	info, err := client.Check(ctx(), token.AccessToken)
+	info, err := client.Introspect(ctx(), token.AccessToken)
 	if err != nil || !info.Active {
 		t.Errorf("checkToken: got %v, %v", info, err)
 	}
 	if err := client.Revoke(ctx(), token.RefreshToken, reltioauth.HintRefreshToken); err != nil {
 		t.Error(err)
 	}
-	equal(t, "alive", server.Alive(token.AccessToken), false)
+	equal(t, "alive", server.Valid(token.AccessToken), false)
 }
 
 func TestFaultsOverTheNetwork(t *testing.T) {

@@ -16,7 +16,7 @@ func TestRequests(t *testing.T) {
 	token := f.login()
 	f.clock.Advance(time.Minute)
 	f.refresh(token)
-	if _, err := f.Check(ctx(), token.AccessToken); err != nil {
+	if _, err := f.Introspect(ctx(), token.AccessToken); err != nil {
 		t.Fatal(err)
 	}
 	f.refused(reltioauth.RefreshTokenGrant{RefreshToken: secret("x")}, reltioauth.ErrInvalidGrant)
@@ -70,7 +70,7 @@ func TestTokenRequests(t *testing.T) {
 	for range 3 {      // at 1, 2, 3 s
 		f.clock.Advance(time.Second)
 		f.clientCredentials()
-		if _, err := f.Check(ctx(), token.AccessToken); err != nil {
+		if _, err := f.Introspect(ctx(), token.AccessToken); err != nil {
 			t.Fatal(err)
 		}
 	}

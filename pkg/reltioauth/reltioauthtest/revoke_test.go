@@ -138,7 +138,7 @@ func TestTokenPlace(t *testing.T) {
 		}
 	}
 	f := like(t, reltioauthtest.Behaviour{TokenPlace: reltioauthtest.QueryOnly})
-	if _, err := f.Check(ctx(), f.login().AccessToken); err != nil {
+	if _, err := f.Introspect(ctx(), f.login().AccessToken); err != nil {
 		t.Errorf("the server's own client knows the place: %v", err)
 	}
 }
@@ -165,7 +165,7 @@ func TestCheckTokenOfAClientThatIsGone(t *testing.T) {
 	f := like(t, reltioauthtest.Behaviour{})
 	token := f.clientCredentials().AccessToken
 	f.Configure(func(cfg *reltioauthtest.Config) { cfg.Clients = cfg.Clients[1:] })
-	info, err := f.Server.Client("other").Check(ctx(), token)
+	info, err := f.Server.Client("other").Introspect(ctx(), token)
 	if err != nil || info.ClientID != "acme" || len(info.Roles) != 0 {
 		t.Errorf("got %+v, %v", info, err)
 	}
@@ -179,7 +179,7 @@ func TestExpirationFormat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := like(t, reltioauthtest.Behaviour{Expiration: format})
-			info, err := f.Check(ctx(), f.login().AccessToken)
+			info, err := f.Introspect(ctx(), f.login().AccessToken)
 			if err != nil || !info.ExpiresAt.Equal(epoch.Add(time.Hour)) {
 				t.Errorf("got %v, %v; want %v", info, err, epoch.Add(time.Hour))
 			}
@@ -201,7 +201,7 @@ func TestDeadToken(t *testing.T) {
 			}
 		}
 		f.clock.Advance(time.Hour)
-		info, err := f.Check(ctx(), token.AccessToken)
+		info, err := f.Introspect(ctx(), token.AccessToken)
 		if verdict := err == nil && !info.Active; verdict == management { // a 404 is none
 			t.Errorf("ended token, %d: got %v, %v", status, info, err)
 		}
@@ -212,7 +212,7 @@ func TestCheckTokenRefused(t *testing.T) {
 	f := like(t, reltioauthtest.Behaviour{})
 	equal(t, "no token", f.post("/oauth/checkToken", nil).status, 400)
 	f.ClientSecret = secret("wrong")
-	_, err := f.Check(ctx(), secret("x"))
+	_, err := f.Introspect(ctx(), secret("x"))
 	if !errors.Is(err, reltioauth.ErrInvalidClient) {
 		t.Errorf("wrong client: got %v", err)
 	}

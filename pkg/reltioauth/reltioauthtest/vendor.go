@@ -28,7 +28,7 @@ import (
 //
 // The zero value is ready. It is safe for concurrent use; its fields must not be
 // changed after the first call.
-type Vendor struct {
+type IssueServer struct {
 	// Connections are those that exist. Empty means any name that could be one.
 	Connections []string
 	// Life is that of each token. Zero means an hour.
@@ -62,7 +62,7 @@ type functionError struct {
 // Kill lets the connection's token die before its time: Tenant refuses it from
 // now on, and the function does not know. It returns its fingerprint, "" if
 // there is none.
-func (v *Vendor) Kill(connection string) string {
+func (v *IssueServer) Kill(connection string) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	t := v.vended[connection]
@@ -75,7 +75,7 @@ func (v *Vendor) Kill(connection string) string {
 
 // Renew gives the connection a new token, as the schedule does. The one before it
 // lives on to its own end.
-func (v *Vendor) Renew(connection string) {
+func (v *IssueServer) Renew(connection string) {
 	now := v.now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -85,7 +85,7 @@ func (v *Vendor) Renew(connection string) {
 // Fail lets the function fail for the connection from now on, with an errorType
 // of its own ("ReauthorizationRequired") and its message ("a person must log
 // in"; "retry after 3 s" for RateLimited). An empty errorType ends it.
-func (v *Vendor) Fail(connection, errorType, message string) {
+func (v *IssueServer) Fail(connection, errorType, message string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.failures == nil {
@@ -95,7 +95,7 @@ func (v *Vendor) Fail(connection, errorType, message string) {
 }
 
 // Throttle answers the next n invocations with Lambda's own 429.
-func (v *Vendor) Throttle(n int) {
+func (v *IssueServer) Throttle(n int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.throttled = n
@@ -103,14 +103,14 @@ func (v *Vendor) Throttle(n int) {
 
 // Asked is how often the function was invoked for the connection, throttled
 // invocations not counted.
-func (v *Vendor) Asked(connection string) int {
+func (v *IssueServer) Asked(connection string) int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.asked[connection]
 }
 
 // Alive reports whether Tenant would let the token through.
-func (v *Vendor) Alive(token reltioauth.Secret) bool {
+func (v *IssueServer) Valid(token reltioauth.Secret) bool {
 	now := v.now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -130,7 +130,7 @@ func (t *vendedToken) left(now time.Time) int64 {
 }
 
 // renew makes a token. The caller holds mu.
-func (v *Vendor) renew(connection string, now time.Time) *vendedToken {
+func (v *IssueServer) renew(connection string, now time.Time) *vendedToken {
 	life := v.Life
 	orDefault(&life, DefaultAccessTokenTTL)
 	t := &vendedToken{secret: reltioauth.NewSecret(strings.ToLower(rand.Text())), version: 1, born: now, ends: now.Add(life)}
@@ -145,11 +145,11 @@ func (v *Vendor) renew(connection string, now time.Time) *vendedToken {
 	return t
 }
 
-func (v *Vendor) exists(connection string) bool {
+func (v *IssueServer) exists(connection string) bool {
 	return len(v.Connections) == 0 || slices.Contains(v.Connections, connection)
 }
 
-func (v *Vendor) now() time.Time {
+func (v *IssueServer) now() time.Time {
 	if v.Now == nil {
 		return time.Now().Round(0) //nolint:forbidigo // the documented default
 	}

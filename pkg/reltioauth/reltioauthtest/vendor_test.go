@@ -17,8 +17,8 @@ import (
 )
 
 // The Invoke API by hand, as an SDK in any language speaks it.
-func ExampleVendor() {
-	vendor := &reltioauthtest.Vendor{}
+func ExampleIssueServer() {
+	vendor := &reltioauthtest.IssueServer{}
 	lambdaAPI, tenant := httptest.NewServer(vendor), httptest.NewServer(vendor.Tenant(nil))
 	defer lambdaAPI.Close()
 	defer tenant.Close()
@@ -60,7 +60,7 @@ type vendorAnswer struct {
 	body   map[string]any
 }
 
-func ask(t *testing.T, v *reltioauthtest.Vendor, payload string) vendorAnswer {
+func ask(t *testing.T, v *reltioauthtest.IssueServer, payload string) vendorAnswer {
 	t.Helper()
 	w := httptest.NewRecorder()
 	v.ServeHTTP(w, httptest.NewRequest("POST", "/2015-03-31/functions/issue:team-a/invocations", strings.NewReader(payload)))
@@ -78,7 +78,7 @@ const acme = `{"connection":"acme"}`
 
 func TestVendorsTokens(t *testing.T) {
 	now := time.Date(2026, 11, 23, 16, 0, 0, 500e6, time.UTC)
-	v := &reltioauthtest.Vendor{Now: func() time.Time { return now }}
+	v := &reltioauthtest.IssueServer{Now: func() time.Time { return now }}
 	first := ask(t, v, acme).body
 	secret := reltioauth.NewSecret(first["access_token"].(string))
 	want := map[string]any{
@@ -115,7 +115,7 @@ func TestVendorsTokens(t *testing.T) {
 				step.name, got["outcome"], got["version"], got["expires_in"], step.outcome, step.version, step.left)
 		}
 	}
-	if v.Alive(secret) {
+	if v.Valid(secret) {
 		t.Error("the first token outlives its hour")
 	}
 	if got := v.Kill("nobody"); got != "" {
@@ -124,7 +124,7 @@ func TestVendorsTokens(t *testing.T) {
 }
 
 func TestVendorsFailures(t *testing.T) {
-	v := &reltioauthtest.Vendor{Connections: []string{"acme", "zeta"}}
+	v := &reltioauthtest.IssueServer{Connections: []string{"acme", "zeta"}}
 	if got := ask(t, v, `{"connection":"nope"}`); got.kind != "UnknownConnection" || got.status != 200 {
 		t.Errorf("unknown: %d %s", got.status, got.kind)
 	}
@@ -148,7 +148,7 @@ func TestVendorsFailures(t *testing.T) {
 }
 
 func TestOnlyTheInvokeAPI(t *testing.T) {
-	v := &reltioauthtest.Vendor{}
+	v := &reltioauthtest.IssueServer{}
 	for name, test := range map[string]struct {
 		method, path, body string
 		want               int
@@ -174,7 +174,7 @@ func TestOnlyTheInvokeAPI(t *testing.T) {
 }
 
 func TestTenant(t *testing.T) {
-	v := &reltioauthtest.Vendor{}
+	v := &reltioauthtest.IssueServer{}
 	token, _ := ask(t, v, acme).body["access_token"].(string)
 	api := v.Tenant(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the API") }))
 	for name, test := range map[string]struct {

@@ -24,7 +24,7 @@ const (
 )
 
 // ServeHTTP implements http.Handler: the Invoke API of Lambda.
-func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (v *IssueServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, versioned := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
 	name, invoked := strings.CutSuffix(path, "/invocations")
 	if r.Method != http.MethodPost || !versioned || !invoked || name == "" {
@@ -54,7 +54,7 @@ func refuseInvoke(w http.ResponseWriter, status int, kind, message string) {
 }
 
 // throttle reports whether this invocation is one of those to throttle.
-func (v *Vendor) throttle() bool {
+func (v *IssueServer) throttle() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.throttled <= 0 {
@@ -65,7 +65,7 @@ func (v *Vendor) throttle() bool {
 }
 
 // invoke runs the function.
-func (v *Vendor) invoke(w http.ResponseWriter, payload []byte) {
+func (v *IssueServer) invoke(w http.ResponseWriter, payload []byte) {
 	header := http.Header{"X-Amz-Executed-Version": {"$LATEST"}}
 	body, failed := v.issue(payload)
 	if failed != nil {
@@ -83,7 +83,7 @@ type issueRequest struct {
 }
 
 // issue is the function.
-func (v *Vendor) issue(payload []byte) ([]byte, *functionError) {
+func (v *IssueServer) issue(payload []byte) ([]byte, *functionError) {
 	r, problem := readIssueRequest(payload)
 	if problem != "" {
 		return nil, &functionError{Type: "InvalidRequest", Message: problem}
@@ -106,7 +106,7 @@ func (v *Vendor) issue(payload []byte) ([]byte, *functionError) {
 }
 
 // choose finds the token to hand out, or makes it. The caller holds mu.
-func (v *Vendor) choose(r issueRequest, now time.Time) (t *vendedToken, outcome string, warnings []string) {
+func (v *IssueServer) choose(r issueRequest, now time.Time) (t *vendedToken, outcome string, warnings []string) {
 	t = v.vended[r.connection]
 	reported := t.left(now) > 0 && r.rejected == reltioauth.Fingerprint(t.secret)
 	switch {

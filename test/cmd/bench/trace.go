@@ -123,7 +123,7 @@ func (w *way) call(ctx context.Context, r *rig.Rig, right bool) {
 	living := false
 	if err == nil {
 		v, err := readVended(a.Payload)
-		living = err == nil && w.server.Alive(reltioauth.NewSecret(v.AccessToken))
+		living = err == nil && w.server.Valid(reltioauth.NewSecret(v.AccessToken))
 	}
 	w.trace.mu.Lock()
 	defer w.trace.mu.Unlock()

@@ -159,8 +159,8 @@ func TestWhatACheckSaysOfTheNextToken(t *testing.T) {
 		checkable time.Duration // after the check
 	}{
 		grant.Unchecked: {grant.Unchecked, 30 * time.Second},
-		grant.Active:     {grant.Unchecked, 30 * time.Second},
-		grant.Inactive:      {grant.Unchecked, 30 * time.Second},
+		grant.Active:    {grant.Unchecked, 30 * time.Second},
+		grant.Inactive:  {grant.Unchecked, 30 * time.Second},
 		grant.Unclear:   {grant.Unclear, 5 * time.Minute},
 	} {
 		for _, again := range []bool{false, true} {
@@ -193,7 +193,9 @@ func TestWhatACheckSaysOfTheNextToken(t *testing.T) {
 func TestATokenFoundDead(t *testing.T) {
 	now := issued().Add(10 * time.Minute)
 	due := expires().Add(-3 * time.Minute)
-	dead := func(changes ...func(*grant.Grant)) grant.Grant { return fresh(changes...).CheckedAs(grant.Inactive, now) }
+	dead := func(changes ...func(*grant.Grant)) grant.Grant {
+		return fresh(changes...).CheckedAs(grant.Inactive, now)
+	}
 	for name, test := range map[string]struct {
 		grant  grant.Grant
 		living bool

@@ -299,7 +299,7 @@ func (w *world) wantRequests(want int) {
 	}
 }
 
-// vault is the newest refresh token; the zero one if there is none.
+// tokenStore is the newest refresh token; the zero one if there is none.
 func (w *world) vault() grant.RefreshToken {
 	w.t.Helper()
 	r, err := w.secrets.Current(w.t.Context(), "acme")

@@ -150,9 +150,9 @@ type row struct {
 func refusalRows() []row {
 	rows := []row{
 		// Wrong, locked, disabled, expired user; a refresh token that is unknown.
-		{400, "invalid_grant", refusedUser, unclear, deadRefreshToken},
+		{400, "invalid_grant", refusedUser, unclear, inactiveRefreshToken},
 		// Past its end.
-		{401, "invalid_token", unclearUser, refusedClient, deadRefreshToken},
+		{401, "invalid_token", unclearUser, refusedClient, inactiveRefreshToken},
 		// Wrong client secret; a store that is down; a user at a refresh.
 		{401, "unauthorized", unclearUser, refusedClient, unclear},
 		// Wrong client secret in the form; a client without the grant type.

@@ -253,7 +253,7 @@ func successes() map[verdict]map[string]canned {
 		},
 		secondFactor: {
 			"plain": ok(factor), "gzip": ok(zip(factor)), "byte order mark": ok("\xef\xbb\xbf" + factor),
-			"a text": ok(`{"state_token":"t"}`), "of a kind that nobody knows": ok(`{"state_token":{"mfaType":"EMAIL","token":"t"}}`),
+			"a text": ok(`{"state_token":"t"}`), "of an unknown kind": ok(`{"state_token":{"mfaType":"EMAIL","token":"t"}}`),
 		},
 		unavailable: {
 			"page": ok("<html></html>"), "empty": ok(""), "no object": ok("[]"), "no token": ok(`{"expires_in":1}`),

@@ -1,10 +1,10 @@
-// Package connection is one named way into Reltio: what its secret says and
-// whose grant it therefore is.
+// Package connection is one named way into Reltio: what its secret says, and so
+// whose grant it is.
 //
 // An operator writes a secret; Parse reads it strictly, field by field, and
-// says everything that is wrong with it at once. A connection that parses can
-// be used: its host is allowed, its grant type has all that it needs and
-// nothing that it does not.
+// reports all its mistakes at once. A connection that parses can be used: its
+// host is allowed, and its grant type has all the fields that it needs and no
+// others.
 //
 //	source, err := secrets.Connection(ctx, name)   // ErrNotFound: no such connection
 //	c, err := connection.Parse(name, source, hosts) // apierr.InvalidConnection
@@ -63,16 +63,16 @@ type Connection struct {
 	// PKCE and ExpectedUser are for the authorization-code grant.
 	PKCE         bool
 	ExpectedUser string
-	// RefreshTokenLife is how long a refresh token lives from its login.
+	// RefreshTokenLife is how long a refresh token is valid from its login.
 	RefreshTokenLife time.Duration
 	// Scope is sent with logins, not with refreshes.
 	Scope string
 	// TokenParams are more parameters that are sent with logins, not with
-	// refreshes, by name; none of them is one that this service sends itself.
+	// refreshes, by name; the service sends none of these names itself.
 	TokenParams map[string]reltioauth.Secret
 	// APIURL is where callers use the token; nothing is sent there.
 	APIURL string
-	// Aliases that may have the connection's tokens; none: every caller may.
+	// Aliases that may have the connection's tokens; none: all callers may.
 	Aliases []string
 	// TokenInQuery is for servers whose revoke and checkToken read only the
 	// query.
@@ -80,20 +80,20 @@ type Connection struct {
 	host         string
 }
 
-// Host is the authorization server's "host:port" in lower case: what a budget
-// is shared by.
+// Host is the authorization server's "host:port" in lower case: the key of a
+// rate limit.
 func (c *Connection) Host() string { return c.host }
 
-// Identity says whose grant it is: a grant of another identity is no grant of
-// this connection. It is the SHA-256 over host, client, grant type, user name
-// and tenant.
+// IdentityHash says whose grant it is: a grant of another identity does not
+// belong to this connection. It is the SHA-256 over host, client, grant type,
+// user name and tenant.
 func (c *Connection) IdentityHash() string {
 	return Hash(c.host, c.ClientID, string(c.GrantType), c.Username, c.TenantID)
 }
 
-// Account names what Reltio locks after bad logins: the SHA-256 over host and
-// user name in lower case. A client without a user has an account per
-// connection, since nobody is locked by it; Reltio never sees it.
+// AccountHash names what Reltio locks after refused logins: the SHA-256 over
+// host and user name in lower case. A client without a user has an account for
+// each connection, because it cannot be locked; Reltio never sees it.
 func (c *Connection) AccountHash() string {
 	if c.GrantType != Password {
 		return Hash(c.host, "", c.ClientID, c.Name)
@@ -110,13 +110,14 @@ func (c *Connection) Refreshes() bool { return c.GrantType != ClientCredentials 
 // LogsInAlone reports whether a login needs no person.
 func (c *Connection) LogsInAlone() bool { return c.GrantType != AuthorizationCode }
 
-// Credentials names the credentials of a login without holding them: the
+// CredentialsHash names the credentials of a login without holding them: the
 // SHA-256 over client, client secret, user name and password.
 func (c *Connection) CredentialsHash() string {
 	return Hash(c.ClientID, c.ClientSecret.Reveal(), c.Username, c.Password.Reveal())
 }
 
-// ClientKey names the client at its host, for counting who is throttled.
+// ClientKey names the client at its host, for the lists of throttled and served
+// clients.
 func (c *Connection) ClientKey() string { return Hash(c.host, c.ClientID) }
 
 // Client is the client of the connection's authorization server. The caller
@@ -161,7 +162,7 @@ var name = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 // ValidName reports whether a connection can have the name.
 func ValidName(s string) bool { return name.MatchString(s) }
 
-// NameRule is what callers hear of a name that is not valid.
+// NameRule is the error text for a name that is not valid.
 const NameRule = "must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64"
 
 // ErrNotFound says that there is no secret for the connection, or that it is
@@ -176,13 +177,13 @@ type Source struct {
 	Version string
 }
 
-// Secrets reads connections. All methods are safe for concurrent use. A
-// missing secret, and one scheduled for deletion, is ErrNotFound; any other
-// failure is a apierr.Error of type StoreUnavailable.
+// Secrets reads connections. All methods are safe for concurrent use. A missing
+// secret, and one scheduled for deletion, is ErrNotFound; any other failure is
+// an apierr.Error of type StoreUnavailable.
 type Secrets interface {
 	// Connection returns the current secret.
 	Connection(ctx context.Context, name string) (Source, error)
-	// ConnectionVersion returns the current version without reading the
-	// secret: the cheap question of a grant that waits for new credentials.
+	// ConnectionVersion returns the current version without reading the secret.
+	// It is cheap, for grants that wait for new credentials.
 	ConnectionVersion(ctx context.Context, name string) (string, error)
 }

@@ -103,7 +103,7 @@ func TestGrantTypesHaveDifferentIdentities(t *testing.T) {
 	}
 }
 
-// The same user of the same server is one account, whoever names it; a client
+// The same user of the same server is one account, whichever connection names it; a client
 // without a user has one of its own per connection.
 func TestAccountsOfTwoConnections(t *testing.T) {
 	for grantType, shared := range map[connection.GrantType]bool{

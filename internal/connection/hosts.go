@@ -12,8 +12,8 @@ import (
 )
 
 // Hosts are the authorization servers that a connection may name, each as
-// "host:port" in lower case. Credentials go nowhere else, whatever a secret
-// says.
+// "host:port" in lower case. Credentials are sent to no other host, whatever a
+// secret says.
 type Hosts []string
 
 // ParseHosts reads a comma-separated list of "host" or "host:port"; a host
@@ -42,8 +42,7 @@ func ParseHosts(list string) (Hosts, error) {
 func (h Hosts) Allow(host string) bool { return slices.Contains(h, host) }
 
 // normalURL checks that text is scheme and host alone, and returns it in lower
-// case without the port that goes without saying, together with its
-// "host:port".
+// case without the scheme's default port, together with its "host:port".
 func normalURL(text string) (normal, host string, err error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" || u.User != nil || (u.Path != "" && u.Path != "/") ||

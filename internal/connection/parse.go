@@ -33,9 +33,9 @@ var fieldsOf = map[GrantType]struct{ required, optional []string }{ //nolint:goc
 // specific lists the fields that only some grant types use.
 var specific = []string{"username", "password", "totp_secret", "refresh_token_days", "pkce", "expected_user"} //nolint:gochecknoglobals // a constant table
 
-// Parse reads the secret of the connection. All that is wrong with it is said
-// in one apierr.Error of type InvalidConnection, which holds field names and
-// never a value.
+// Parse reads the secret of the connection. All its mistakes are in one
+// apierr.Error of type InvalidConnection, which holds field names and never a
+// value.
 func Parse(name string, source Source, hosts Hosts) (*Connection, error) {
 	o, err := object(source.Value.Reveal())
 	if err != nil {
@@ -60,7 +60,7 @@ func Parse(name string, source Source, hosts Hosts) (*Connection, error) {
 	return c, nil
 }
 
-// parser takes fields out of a secret and remembers what is wrong with them.
+// parser takes fields out of a secret and remembers their mistakes.
 type parser struct{ o *strictjson.Object }
 
 func (p parser) grantType() GrantType {
@@ -71,11 +71,12 @@ func (p parser) grantType() GrantType {
 	return t
 }
 
-// specific reads what only some grant types use, and refuses it for the others.
+// specific reads the fields that only some grant types use, and refuses them
+// for the others.
 func (p parser) specific(c *Connection) {
 	uses, known := fieldsOf[c.GrantType]
 	if !known {
-		p.o.Known(specific...) // the grant type is wrong, that is said already
+		p.o.Known(specific...) // the grant type is wrong and reported already
 		return
 	}
 	for _, field := range specific {
@@ -117,8 +118,8 @@ func (p parser) requiredAny(field string) string {
 	return text
 }
 
-// requiredName and optionalName are for texts that name something, and have to
-// be what they look like.
+// requiredName and optionalName are for texts that name something, and must
+// have no invisible characters.
 func (p parser) requiredName(field string) string {
 	text := p.required(field)
 	p.visible(field, text)
@@ -211,6 +212,8 @@ func (p parser) refreshTokenLife() time.Duration {
 // alias is what Lambda lets an alias be called; a name of digits alone would be
 // a version.
 var (
+	// alias is the form of an alias that Lambda allows; a name of digits alone
+	// would be a version.
 	alias  = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
 	digits = regexp.MustCompile(`^[0-9]+$`)
 )

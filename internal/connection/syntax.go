@@ -15,8 +15,8 @@ import (
 const byteOrderMark = "\ufeff"
 
 // object reads the text of a secret as one JSON object. A byte order mark
-// before it is skipped. The error says where the text stops being JSON and, if
-// the mistake is a known one, which; it quotes nothing of the text.
+// before it is skipped. The error says where the text stops being JSON and, for
+// known mistakes, which mistake it is; it quotes nothing of the text.
 func object(text string) (*strictjson.Object, error) {
 	text = strings.TrimPrefix(text, byteOrderMark)
 	o, err := strictjson.Parse([]byte(text))
@@ -34,8 +34,8 @@ func object(text string) (*strictjson.Object, error) {
 	return nil, fmt.Errorf("%w: line %d, column %d: %s", err, line, column, what)
 }
 
-// wrongAsWhole says what a text is that is no JSON object from its first byte
-// on; "" if it may be one with a mistake in it.
+// wrongAsWhole says why a text is no JSON object from its first byte on; "" if
+// it may be one with a mistake in it.
 func wrongAsWhole(text string) string {
 	control := func(r rune) bool { return r < ' ' && !unicode.IsSpace(r) }
 	head := text[:min(len(text), 8)]
@@ -71,7 +71,7 @@ func place(text string, at int) (line, column int) {
 }
 
 // mistake finds the first byte at which the text is no JSON object, and says
-// what is wrong there.
+// what the mistake is.
 func mistake(text string) (at int, what string) {
 	var syntax *json.SyntaxError
 	var value json.RawMessage
@@ -97,7 +97,7 @@ func mistake(text string) (at int, what string) {
 	return mistakeBetweenTexts(text, at, l)
 }
 
-// lexed is what stands before a place in JSON.
+// lexed describes the JSON before a place.
 type lexed struct {
 	// inText says that the place is inside a text, escaped that it is inside an
 	// escape sequence of one.
@@ -135,7 +135,7 @@ func lex(before string) lexed {
 	return l
 }
 
-// mistakeInText is what is wrong inside a text.
+// mistakeInText says what the mistake inside a text is.
 func mistakeInText(text string, at int, l lexed) (place int, what string) {
 	switch {
 	case at == len(text) || text[at] == '\n' || text[at] == '\r':
@@ -147,13 +147,13 @@ func mistakeInText(text string, at int, l lexed) (place int, what string) {
 	}
 }
 
-// curlyQuote is what is said of a quote that a text processor put there.
+// curlyQuote is the error text for a quote that a word processor has replaced.
 const curlyQuote = "a curly quote, JSON has straight ones"
 
 func isCurlyQuote(r rune) bool { return strings.ContainsRune("“”„‟‘’‚‛«»″′", r) }
 
-// mistakeBetweenTexts is what is wrong outside of texts, at a byte that JSON
-// does not allow there.
+// mistakeBetweenTexts says what the mistake outside of texts is, at a byte that
+// JSON does not allow there.
 func mistakeBetweenTexts(text string, at int, l lexed) (place int, what string) {
 	r, _ := utf8.DecodeRuneInString(text[at:])
 	var before byte // the last one that is not white space; 0: none

@@ -2,8 +2,9 @@ package connection
 
 import "unicode"
 
-// invisible says what a character is that nobody sees, and that therefore comes
-// into a secret by accident; "" for one that can be seen, and for the space.
+// invisible names a character that cannot be seen, and therefore gets into a
+// secret by accident; it returns "" for one that can be seen, and for the
+// space.
 func invisible(r rune) string {
 	switch {
 	case r == ' ':
@@ -27,8 +28,8 @@ func invisible(r rune) string {
 	}
 }
 
-// visible is what a text must be that names something: a name with a blank at
-// its end looks like the one without it, and is another one.
+// visible reports invisible characters in a text that names something: a name
+// with a blank at its end looks like the one without it, and is another one.
 func (p parser) visible(field, text string) {
 	runes := []rune(text)
 	if len(runes) == 0 {

@@ -6,23 +6,25 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Lesson is what a renewal can teach about the server.
+// Observation is what a renewal shows about the server.
 type Observation int
 
-// The lessons.
+// The observations.
 const (
-	// NoLesson: nothing can be concluded, or nothing is asked just now.
+	// NoObservation: the renewal shows nothing, or the mode need not be tested
+	// now.
 	NoObservation Observation = iota
 	// SameToken: the server gave the token that it had given before.
 	SameToken
-	// AskAboutOld: a new token came; whether the old one lives on has to be
-	// asked.
+	// AskAboutOld: a new token came; a check has to show whether the old one is
+	// still active.
 	AskAboutOld
 )
 
-// Learn says what a renewal sent at sent teaches: only one of an unreported
-// token that had enough of its life left, since a token about to end dies of
-// itself, and not of one that was found dead, since it died before.
+// Observe returns what a renewal sent at sent shows. Only the renewal of an
+// unreported token that had enough of its life left shows anything: a token
+// near its end expires anyway, and one that was found inactive had become so
+// before.
 func (g Grant) Observe(next Grant, m Mode, sent time.Time, reported bool) Observation {
 	left := g.ExpiresAt.Sub(sent)
 	if !g.HasToken() || reported || g.CheckVerdict == Inactive || left < min(learnLeft, g.Life()/learnShare) {
@@ -37,7 +39,8 @@ func (g Grant) Observe(next Grant, m Mode, sent time.Time, reported bool) Observ
 	return AskAboutOld
 }
 
-// WithMode sets what was learned, for refreshes or for logins, and when.
+// WithMode sets the observed mode, of refreshes or of logins, and when it was
+// observed.
 func (g Grant) WithMode(refresh bool, m Mode, at time.Time) Grant {
 	if refresh {
 		g.RefreshMode = m
@@ -48,8 +51,8 @@ func (g Grant) WithMode(refresh bool, m Mode, at time.Time) Grant {
 	return g
 }
 
-// ModeOf is the mode learned for refreshes or for logins. A refresh begins as
-// AtEnd, so that no token which callers hold is ended to learn.
+// ModeOf is the mode of refreshes or of logins. Refreshes begin as AtEnd, so
+// that no test makes a token inactive that callers have.
 func (g Grant) ModeOf(refresh bool) Mode {
 	switch {
 	case refresh && g.RefreshMode != Overlap:
@@ -62,10 +65,10 @@ func (g Grant) ModeOf(refresh bool) Mode {
 	return g.LoginMode
 }
 
-// Accept puts an answer's access token into the grant. A token that is the one
-// already held keeps its version; if its two deadlines nearly agree the earlier
-// one counts for callers, else the new one, and the later one is remembered as
-// the moment after which the server may be asked once more.
+// Accept puts a response's access token into the grant. A token that the grant
+// has already keeps its version. If its two deadlines nearly agree the earlier
+// one counts for callers, else the new one. The later one becomes
+// RepeatedUntil: after it the server is asked again.
 func (g Grant) Accept(t *reltioauth.Token) Grant {
 	same := g.HasToken() && g.AccessToken.Equal(t.AccessToken)
 	old := g
@@ -79,7 +82,7 @@ func (g Grant) Accept(t *reltioauth.Token) Grant {
 		g.IssuedAt = t.IssuedAt
 		g.Version = old.Version + 1
 		g.RepeatedUntil = time.Time{}
-		if t.ExpiresIn == 0 { // the last second of a token that another asked for
+		if t.ExpiresIn == 0 { // the last second of a token that another client requested
 			g.RepeatedUntil = g.ExpiresAt
 		}
 		return g.unchecked()
@@ -94,16 +97,17 @@ func (g Grant) Accept(t *reltioauth.Token) Grant {
 	return g
 }
 
-// Stuck reports whether the server gave an ended token again that it had
-// already given a second time: asking once more in a moment gives nothing.
+// Stuck reports whether the server gave an expired token again that it had
+// already given a second time: a new request at once would give nothing new.
 func (g Grant) Stuck(next Grant, sent time.Time) bool {
 	return next.Fingerprint == g.Fingerprint && g.HasToken() && !next.Unexpired(sent) &&
 		!g.RepeatedUntil.IsZero() && !sent.Before(g.RepeatedUntil)
 }
 
-// Fleeting reports whether the server's new token ended on its way, and asking
-// again at once gives nothing: the one before it was as short-lived, or lives
-// on. A first one may be another client's in its last second.
+// Fleeting reports whether the server's new token expired before it arrived,
+// and a new request at once would give nothing better: the token before it had
+// as short a life, or is still valid. A first such token may be another
+// client's in its last second.
 func (g Grant) Fleeting(next Grant, now time.Time) bool {
 	return next.Version != g.Version && !next.Valid(now) &&
 		(g.Valid(now) || g.HasToken() && g.Life() < fleeting)
@@ -116,8 +120,8 @@ func (g Grant) WithoutToken() Grant {
 	return g
 }
 
-// WithRefreshToken points at the refresh token's version in the vault and
-// starts its clock at its login.
+// WithRefreshToken points at the refresh token's version in the
+// RefreshTokenStore and counts its life from its login.
 func (g Grant) WithRefreshToken(r RefreshToken, life time.Duration) Grant {
 	g.SecretVersion = r.Version
 	g.RefreshFingerprint = r.Fingerprint()
@@ -128,8 +132,8 @@ func (g Grant) WithRefreshToken(r RefreshToken, life time.Duration) Grant {
 	return g
 }
 
-// Newborn is the empty grant of an identity: nothing of the one before is kept
-// but what fences writers and orders versions.
+// Reset is the empty grant of an identity. Of the grant before it keeps only
+// what fences writers and orders versions.
 func (g Grant) Reset(identity string) Grant {
 	return Grant{
 		Connection:  g.Connection,

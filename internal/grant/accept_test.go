@@ -57,11 +57,11 @@ func TestLearn(t *testing.T) {
 		"at the end, the same though tested lately": {fresh(testedAt(issued().Add(-day))), fresh(), grant.AtEnd, issued(), false, grant.SameToken},
 		"tested by a clock that is a bit fast":      {fresh(testedAt(issued().Add(day))), other, grant.Overlap, issued(), false, grant.NoObservation},
 		"tested by a clock that is broken":          {fresh(testedAt(issued().Add(week + ms))), other, grant.Overlap, issued(), false, grant.AskAboutOld},
-		"found alive":                               {fresh().CheckedAs(grant.Active, issued()), other, grant.Unknown, issued(), false, grant.AskAboutOld},
-		"nobody may check it":                       {fresh().CheckedAs(grant.Unclear, issued()), other, grant.Unknown, issued(), false, grant.AskAboutOld},
-		"found dead":                                {fresh().CheckedAs(grant.Inactive, issued()), other, grant.Unknown, issued(), false, grant.NoObservation},
-		"found dead, and given again":               {fresh().AskedAs(grant.Inactive, issued()), other, grant.Unknown, issued(), false, grant.NoObservation},
-		"found dead, and the same now":              {fresh().CheckedAs(grant.Inactive, issued()), fresh(), grant.Unknown, issued(), false, grant.NoObservation},
+		"found active":                              {fresh().CheckedAs(grant.Active, issued()), other, grant.Unknown, issued(), false, grant.AskAboutOld},
+		"checks are denied":                         {fresh().CheckedAs(grant.Unclear, issued()), other, grant.Unknown, issued(), false, grant.AskAboutOld},
+		"found inactive":                            {fresh().CheckedAs(grant.Inactive, issued()), other, grant.Unknown, issued(), false, grant.NoObservation},
+		"found inactive, and given again":           {fresh().AskedAs(grant.Inactive, issued()), other, grant.Unknown, issued(), false, grant.NoObservation},
+		"found inactive, and the same now":          {fresh().CheckedAs(grant.Inactive, issued()), fresh(), grant.Unknown, issued(), false, grant.NoObservation},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.before.Observe(test.next, test.mode, test.sent, test.reported); got != test.want {
@@ -239,7 +239,7 @@ func TestWithATombstone(t *testing.T) {
 	}
 }
 
-func TestNewbornKeepsWhatFencesAndOrders(t *testing.T) {
+func TestResetKeepsWhatFencesAndOrders(t *testing.T) {
 	before := fresh(refreshable, repeatedUntil(expires()), testedAt(issued()), status(grant.StatusReauthorize), func(g *grant.Grant) {
 		g.Epoch, g.Owner, g.Identity, g.Aliases, g.User = 7, "o", "old", []string{"a"}, "user"
 		g.SecretVersion, g.ConnectionVersion, g.Failures, g.Unpublished = "v7", "c1", 3, []string{"e"}

@@ -7,16 +7,17 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
-// announceEvery is how often it is said again that a connection needs somebody.
+// announceEvery is how often operators are told again that a connection needs a
+// person or an operator.
 const announceEvery = 24 * time.Hour
 
 // soon are the shares of a refresh token's life before its end at which a
 // person is warned, the last one first.
 var soon = [...]float64{0.035, 0.10, 0.25} //nolint:gochecknoglobals // a constant table
 
-// NeedsSomebody reports whether the grant waits for a person or an operator who
-// has to be told; or will, because the login that is to replace its refresh
-// token is refused while that still serves.
+// NeedsOperator reports whether the grant waits for a person or an operator who
+// has to be told; or will wait, because the login that is to replace its
+// refresh token is refused while the refresh token still works.
 func (g Grant) NeedsOperator() bool {
 	switch g.Status {
 	case StatusReauthorize, StatusCredentialsRejected, StatusMFARequired:
@@ -28,11 +29,11 @@ func (g Grant) NeedsOperator() bool {
 	}
 }
 
-// Announced is the grant with the events that its change calls for: somebody is
-// needed (again every day), somebody is needed soon (only where a person
-// authorized the connection), or nobody any more: there is a token, or a
-// person's refresh token that will give one, or there was one, from a login that
-// showed that all is well.
+// Announced adds the events that the change from before to g requires.
+// Attention needed: ReauthorizationRequired or CredentialsRejected, again every
+// day. Refresh token ending: ReauthorizationSoon, only where a person
+// authorized the connection. Over: Recovered, if there is a token, a refresh
+// token from a person's login, or a re-login that succeeded.
 func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 	switch {
 	case g.NeedsOperator():
@@ -51,7 +52,7 @@ func (g Grant) Announced(before Grant, now time.Time, person bool) Grant {
 	return g
 }
 
-// needed is the event for a grant that needs somebody.
+// needed is the event of a grant that needs a person or an operator.
 func (g Grant) needed() EventType {
 	if g.Status == StatusReauthorize {
 		return ReauthorizationRequired
@@ -60,7 +61,7 @@ func (g Grant) needed() EventType {
 }
 
 // soonAgain reports whether the refresh token has come so near its end that a
-// person has to be warned once more.
+// person has to be warned again.
 func (g Grant) soonAgain(now time.Time) bool {
 	if !g.HasRefreshToken() || !now.Before(g.RefreshExpiresAt) {
 		return false
@@ -74,9 +75,9 @@ func (g Grant) soonAgain(now time.Time) bool {
 	return false
 }
 
-// endsNext is the next moment at which a person, if one authorized the
-// connection, has to be told how near the refresh token's end is, or that it has
-// come; zero if there is none.
+// endsNext is the next moment at which a person who authorized the connection
+// is told how near the refresh token's end is, or that it has ended; zero if
+// there is none.
 func (g Grant) endsNext(now time.Time) time.Time {
 	if !g.HasRefreshToken() {
 		return time.Time{}
@@ -91,9 +92,9 @@ func (g Grant) endsNext(now time.Time) time.Time {
 	return next
 }
 
-// WithEvent remembers an event until it was sent. Of those not yet sent only
-// what is still true is kept: that somebody is needed ends that nobody is, and
-// the other way round.
+// WithEvent adds an event to those that are to be sent. Unsent events that it
+// makes untrue are removed: a recovery removes the demand for a person, and the
+// other way round.
 func (g Grant) WithEvent(t EventType) Grant {
 	kept := slices.DeleteFunc(slices.Clone(g.Unpublished), func(u string) bool { return ends(t, EventType(u)) })
 	if !slices.Contains(kept, string(t)) {
@@ -104,7 +105,7 @@ func (g Grant) WithEvent(t EventType) Grant {
 	return g
 }
 
-// ends reports whether an event makes another, which was not sent, untrue.
+// ends reports whether an event makes another, unsent one untrue.
 func ends(t, other EventType) bool {
 	switch t {
 	case Recovered:
@@ -118,8 +119,8 @@ func ends(t, other EventType) bool {
 	}
 }
 
-// StillTrue is the grant without the events that were not sent in time: what they
-// say is no longer so. A state that is entered again is announced again.
+// StillTrue is the grant without unsent events that are no longer true. If
+// their state returns it is announced again.
 func (g Grant) StillTrue(now time.Time) Grant {
 	g.Unpublished = slices.DeleteFunc(slices.Clone(g.Unpublished), func(t string) bool {
 		return !g.stillTrue(EventType(t), now)
@@ -144,7 +145,7 @@ func (g Grant) stillTrue(t EventType, now time.Time) bool {
 	}
 }
 
-// Events are those that were not sent yet.
+// Events returns the events that were not sent yet.
 func (g Grant) Events() []Event {
 	events := make([]Event, 0, len(g.Unpublished))
 	for _, t := range g.Unpublished {

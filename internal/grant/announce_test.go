@@ -13,8 +13,8 @@ import (
 
 func warnedAt(at time.Time) func(*grant.Grant) { return func(g *grant.Grant) { g.WarnedAt = at } }
 
-// Somebody who is needed is told when it begins, and daily while it lasts.
-func TestAnnounceThatSomebodyIsNeeded(t *testing.T) {
+// Operators are told when attention is needed, and daily while it lasts.
+func TestAnnounceThatAttentionIsNeeded(t *testing.T) {
 	now := issued()
 	for name, test := range map[string]struct {
 		before, after grant.Grant
@@ -43,7 +43,7 @@ func TestAnnounceThatSomebodyIsNeeded(t *testing.T) {
 	}
 }
 
-func TestAnnounceThatNobodyIsNeededAnyMore(t *testing.T) {
+func TestAnnounceRecovery(t *testing.T) {
 	now := issued()
 	for _, s := range []grant.Status{grant.StatusReauthorize, grant.StatusCredentialsRejected, grant.StatusMFARequired} {
 		before := fresh(status(s), warnedAt(now.Add(-time.Hour)))
@@ -60,7 +60,7 @@ func TestAnnounceThatNobodyIsNeededAnyMore(t *testing.T) {
 		}
 		after.Relogin = grant.ReloginRevoke
 		if got := after.Announced(before, now, false).Unpublished; len(got) != 1 {
-			t.Errorf("after %s, before the revocation: %v, want that nobody is needed any more", s, got)
+			t.Errorf("after %s, before the revocation: %v, want that it has recovered", s, got)
 		}
 	}
 }
@@ -97,8 +97,8 @@ func TestNothingToAnnounce(t *testing.T) {
 }
 
 // A person is warned at 25 %, 10 % and 3.5 % of the refresh token's life, once
-// each, and not at all where nobody has to log in.
-func TestAnnounceThatSomebodyIsNeededSoon(t *testing.T) {
+// each, and not at all where no person has to log in.
+func TestAnnounceThatAPersonIsNeededSoon(t *testing.T) {
 	ends := issued().Add(28 * day)
 	left := func(share float64) time.Time { return ends.Add(-time.Duration(share * float64(28*day))) }
 	for name, test := range map[string]struct {
@@ -129,7 +129,7 @@ func TestAnnounceThatSomebodyIsNeededSoon(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 			if d := diff(g, g.Announced(fresh(refreshable), test.now, false)); d != "" {
-				t.Errorf("where nobody has to log in (-want +got):\n%s", d)
+				t.Errorf("where no person has to log in (-want +got):\n%s", d)
 			}
 		})
 	}

@@ -2,23 +2,24 @@ package grant
 
 import "time"
 
-// What is believed of stored instants. A clock that was wrong once, on an
-// instance that is long gone, must not stop a connection.
+// These bounds say which stored times are believed. A clock that was wrong
+// once, on an instance that no longer runs, must not stop a connection.
 const (
 	// clocksApart is how far two clocks may differ.
 	clocksApart = 10 * time.Second
-	// furthestRetry is further ahead than any try is ever put off.
+	// furthestRetry is longer than any wait until a retry.
 	furthestRetry = 65 * time.Minute
-	// furthestLook is further ahead than the next look at a waiting grant ever is.
+	// furthestLook is longer than any wait until the next look at a waiting
+	// grant.
 	furthestLook = LookEvery + clocksApart
-	// longestLife is the longest life of an access token that is counted.
+	// longestLife is the longest life of an access token that is believed.
 	longestLife = 31 * 24 * time.Hour
 )
 
-// Believed is the grant as it is read at now, without what a wrong clock wrote: a
-// try that is put off too far may be made now; a token that was issued in the
-// future lives from now at the latest, and is due; a deadline that is too far
-// ahead has passed; what was missed, tried or told in the future was not.
+// Believed is the grant as it is read at now, without what a wrong clock wrote.
+// A RetryAt that is too far ahead becomes now. A token that was issued in the
+// future counts its life from now, and is due. A deadline that is too far ahead
+// has passed. Events dated in the future have not happened.
 func (g Grant) Believed(now time.Time) Grant {
 	furthest := furthestRetry
 	if g.Waiting() {
@@ -35,7 +36,7 @@ func (g Grant) Believed(now time.Time) Grant {
 		g.ExpiresAt, g.RepeatedUntil, g.Doubted = now, time.Time{}, true
 	}
 	happened := []*time.Time{&g.SecretMissingAt, &g.TokenMissingAt, &g.WarnedAt}
-	if g.Status != StatusMFARequired { // whose try would mail a code
+	if g.Status != StatusMFARequired { // a try of this status would make Reltio send a code
 		happened = append(happened, &g.TriedAt)
 	}
 	for _, at := range happened {
@@ -46,6 +47,6 @@ func (g Grant) Believed(now time.Time) Grant {
 	return g
 }
 
-// Misdated reports whether an entry of the waiting shard was written by a wrong
-// clock: none is ever so far ahead.
+// Misdated reports whether a wrong clock wrote an entry of the waiting shard:
+// it is further ahead than any entry can be.
 func (d Due) Misdated(now time.Time) bool { return d.DueAt.After(now.Add(furthestLook)) }

@@ -79,7 +79,7 @@ func TestBelieved(t *testing.T) {
 	}
 }
 
-// moveToken is what a clock that is wrong by d makes of a token's instants.
+// moveToken is what a clock that is wrong by d makes of a token's times.
 func moveToken(g *grant.Grant, d time.Duration) {
 	g.IssuedAt, g.ExpiresAt = g.IssuedAt.Add(d), g.ExpiresAt.Add(d)
 }
@@ -92,7 +92,7 @@ func TestADoubtedTokenServesAndIsDue(t *testing.T) {
 		moveToken(&g, time.Hour)
 		g = g.Believed(now)
 		if !g.Valid(now) || g.Due().After(now) || !g.EarlyWindow(now) {
-			t.Errorf("%s: living %v, due %v, early window %v; want it served and renewed", mode, g.Valid(now), g.Due(), g.EarlyWindow(now))
+			t.Errorf("%s: valid %v, due %v, early window %v; want it served and renewed", mode, g.Valid(now), g.Due(), g.EarlyWindow(now))
 		}
 		for _, s := range append(waitings(), grant.StatusPaused) {
 			if fresh(status(s), func(g *grant.Grant) { g.Doubted = true }).EarlyWindow(now) {
@@ -105,7 +105,7 @@ func TestADoubtedTokenServesAndIsDue(t *testing.T) {
 	}
 }
 
-// What a clock that is ahead writes down is no reason to tell nobody, or to try
+// What a clock that is ahead writes is no reason to tell no operator, or to try
 // nothing, for twice as long.
 func TestWhatHappensInTheFutureHasNotHappened(t *testing.T) {
 	now := issued()
@@ -116,7 +116,7 @@ func TestWhatHappensInTheFutureHasNotHappened(t *testing.T) {
 			t.Errorf("%s ahead: not tried", ahead)
 		}
 		if g := g.Announced(g, now, true); len(g.Unpublished) != 1 {
-			t.Errorf("%s ahead: nobody is told again", ahead)
+			t.Errorf("%s ahead: operators are not told again", ahead)
 		}
 		if !(grant.Due{DueAt: at}).Misdated(now) && ahead > grant.LookEvery {
 			t.Errorf("%s ahead: not looked at", ahead)

@@ -8,14 +8,15 @@ type Verdict string
 
 // The verdicts.
 const (
-	// Unchecked: it was never checked.
+	// Unchecked: the token was never checked.
 	Unchecked Verdict = ""
-	// Alive: the server accepts it.
+	// Active: the server accepts the token.
 	Active Verdict = "alive"
-	// Dead: the server says that it is invalid. Such a token counts as ended.
+	// Inactive: the server says that the token is invalid. Such a token is not
+	// handed out.
 	Inactive Verdict = "dead"
-	// Unclear: the server said neither, as the framework's default does, where
-	// nobody may check a token.
+	// Unclear: the server said neither. The framework's default does so,
+	// because it lets no client check a token.
 	Unclear Verdict = "unclear"
 )
 
@@ -26,15 +27,16 @@ func (g Grant) CheckedAs(v Verdict, now time.Time) Grant {
 }
 
 // AskedAs is the grant whose checked token was given again when another was
-// asked for. With Alive the server took it for valid all the same, with Dead it
-// insists on a token that it calls invalid.
+// requested. With Active the server gave a token that it accepts, with Inactive
+// it gave a token again that it calls invalid.
 func (g Grant) AskedAs(v Verdict, now time.Time) Grant {
 	g.CheckVerdict, g.ReissuedAt = v, now
 	return g
 }
 
-// unchecked is the grant with a new token, of which the last check said nothing.
-// That nobody may check tokens stays known, and that nothing is asked for any more.
+// unchecked is the grant with a new token, about which the last check said
+// nothing. After an inconclusive check it keeps that verdict, and marks the
+// request for another token as done.
 func (g Grant) unchecked() Grant {
 	if g.CheckVerdict == Unclear {
 		g.ReissuedAt = g.CheckedAt
@@ -44,19 +46,19 @@ func (g Grant) unchecked() Grant {
 	return g
 }
 
-// Asking reports whether a check a moment ago said nothing of the token, and
-// another one is being asked for, unless that has failed.
+// Asking reports whether a recent check was inconclusive and another token is
+// being requested, unless that request has failed.
 func (g Grant) Asking(now time.Time) bool {
 	return g.CheckVerdict == Unclear && g.ReissuedAt.IsZero() && recently(g.CheckedAt, now, CheckEvery)
 }
 
-// foundDead reports whether the token counts as ended, because the server calls
-// it invalid and has not given it again.
-func (g Grant) foundDead() bool { return g.CheckVerdict == Inactive && g.ReissuedAt.IsZero() }
+// foundInactive reports whether the last check found the token inactive and the
+// server has not given it again.
+func (g Grant) foundInactive() bool { return g.CheckVerdict == Inactive && g.ReissuedAt.IsZero() }
 
 // Checkable reports whether a reported token may be checked: once per
-// CheckEvery, whichever token it was; not for a while after the server gave it
-// again, nor after it said nothing, because then another token was asked for.
+// CheckEvery, whichever token was checked. After the server gave the token
+// again, and after an inconclusive check, the wait is AskEvery.
 func (g Grant) Checkable(now time.Time) bool {
 	every := CheckEvery
 	if g.CheckVerdict == Unclear {
@@ -65,14 +67,15 @@ func (g Grant) Checkable(now time.Time) bool {
 	return !recently(g.CheckedAt, now, every) && !g.reissued(now)
 }
 
-// reissued reports whether the server gave a checked token again a while ago.
+// reissued reports whether the server gave a checked token again within
+// AskEvery.
 func (g Grant) reissued(now time.Time) bool { return recently(g.ReissuedAt, now, AskEvery) }
 
-// FoundAlive reports whether the server took the token for valid a moment ago.
+// FoundActive reports whether the server recently accepted the token.
 func (g Grant) FoundActive(now time.Time) bool {
 	return g.CheckVerdict == Active && (recently(g.CheckedAt, now, CheckEvery) || g.reissued(now))
 }
 
-// Reissued reports whether the server insisted a while ago on a token that it
-// calls invalid.
+// Reissued reports whether the server recently gave a token again that it calls
+// invalid.
 func (g Grant) Reissued(now time.Time) bool { return g.CheckVerdict == Inactive && g.reissued(now) }

@@ -12,7 +12,7 @@ import (
 )
 
 // said is what a grant tells of its last check.
-type said struct{ Living, Checkable, FoundAlive, Reissued bool }
+type said struct{ Valid, Checkable, FoundActive, Reissued bool }
 
 func (s said) of(t *testing.T, g grant.Grant, now time.Time) {
 	t.Helper()
@@ -25,9 +25,9 @@ func (s said) of(t *testing.T, g grant.Grant, now time.Time) {
 func TestChecks(t *testing.T) {
 	const s, m = time.Second, time.Minute
 	now := issued()
-	nothing, checkable := said{Living: true}, said{Living: true, Checkable: true}
-	alive, reissued := said{Living: true, FoundAlive: true}, said{Living: true, Reissued: true}
-	dead, deadCheckable := said{}, said{Checkable: true}
+	nothing, checkable := said{Valid: true}, said{Valid: true, Checkable: true}
+	active, reissued := said{Valid: true, FoundActive: true}, said{Valid: true, Reissued: true}
+	inactive, inactiveCheckable := said{}, said{Checkable: true}
 	for name, test := range map[string]struct {
 		verdict           grant.Verdict
 		checked, reissued time.Duration // before now; 0: never
@@ -36,29 +36,29 @@ func TestChecks(t *testing.T) {
 		"never checked":                              {grant.Unchecked, 0, 0, checkable},
 		"the one before was checked just now":        {grant.Unchecked, 1, 0, nothing},
 		"the one before was checked 30 s ago":        {grant.Unchecked, 30 * s, 0, checkable},
-		"alive just now":                             {grant.Active, 1, 0, alive},
-		"alive not quite 30 s ago":                   {grant.Active, 30*s - 1, 0, alive},
-		"alive 30 s ago":                             {grant.Active, 30 * s, 0, checkable},
-		"alive by a clock that is fast":              {grant.Active, -30 * s, 0, alive},
-		"alive by a clock that is broken":            {grant.Active, -30*s - 1, 0, checkable},
-		"dead just now":                              {grant.Inactive, 1, 0, dead},
-		"dead not quite 30 s ago":                    {grant.Inactive, 30*s - 1, 0, dead},
-		"dead 30 s ago":                              {grant.Inactive, 30 * s, 0, deadCheckable},
-		"dead long ago":                              {grant.Inactive, 50 * m, 0, deadCheckable},
-		"dead by a clock that is broken":             {grant.Inactive, -day, 0, deadCheckable},
+		"active just now":                            {grant.Active, 1, 0, active},
+		"active not quite 30 s ago":                  {grant.Active, 30*s - 1, 0, active},
+		"active 30 s ago":                            {grant.Active, 30 * s, 0, checkable},
+		"active by a clock that is fast":             {grant.Active, -30 * s, 0, active},
+		"active by a clock that is broken":           {grant.Active, -30*s - 1, 0, checkable},
+		"inactive just now":                          {grant.Inactive, 1, 0, inactive},
+		"inactive not quite 30 s ago":                {grant.Inactive, 30*s - 1, 0, inactive},
+		"inactive 30 s ago":                          {grant.Inactive, 30 * s, 0, inactiveCheckable},
+		"inactive long ago":                          {grant.Inactive, 50 * m, 0, inactiveCheckable},
+		"inactive by a clock that is broken":         {grant.Inactive, -day, 0, inactiveCheckable},
 		"unclear just now":                           {grant.Unclear, 1, 0, nothing},
 		"unclear 30 s ago":                           {grant.Unclear, 30 * s, 0, nothing},
 		"unclear not quite 5 min ago":                {grant.Unclear, 5*m - 1, 0, nothing},
 		"unclear 5 min ago":                          {grant.Unclear, 5 * m, 0, checkable},
 		"unclear by a clock that is broken":          {grant.Unclear, -5*m - 1, 0, checkable},
-		"dead, given again just now":                 {grant.Inactive, s, s, reissued},
-		"dead, given again not quite 5 min ago":      {grant.Inactive, 5 * m, 5*m - 1, reissued},
-		"dead, given again 5 min ago":                {grant.Inactive, 5 * m, 5 * m, checkable},
-		"dead, given again by a fast clock":          {grant.Inactive, m, -5 * m, reissued},
-		"dead, given again by a broken clock":        {grant.Inactive, m, -5*m - 1, checkable},
-		"unclear, given again just now":              {grant.Active, s, s, alive},
-		"unclear, given again 30 s ago":              {grant.Active, 31 * s, 30 * s, alive},
-		"unclear, given again not quite 5 min ago":   {grant.Active, 5 * m, 5*m - 1, alive},
+		"inactive, given again just now":             {grant.Inactive, s, s, reissued},
+		"inactive, given again not quite 5 min ago":  {grant.Inactive, 5 * m, 5*m - 1, reissued},
+		"inactive, given again 5 min ago":            {grant.Inactive, 5 * m, 5 * m, checkable},
+		"inactive, given again by a fast clock":      {grant.Inactive, m, -5 * m, reissued},
+		"inactive, given again by a broken clock":    {grant.Inactive, m, -5*m - 1, checkable},
+		"unclear, given again just now":              {grant.Active, s, s, active},
+		"unclear, given again 30 s ago":              {grant.Active, 31 * s, 30 * s, active},
+		"unclear, given again not quite 5 min ago":   {grant.Active, 5 * m, 5*m - 1, active},
 		"unclear, given again 5 min ago":             {grant.Active, 5 * m, 5 * m, checkable},
 		"a verdict of the future, checked just now":  {"from_the_future", 1, 0, nothing},
 		"a verdict of the future, checked 30 s ago:": {"from_the_future", 30 * s, 0, checkable},
@@ -108,8 +108,8 @@ func checkedBefore(now time.Time) map[string]grant.Grant {
 		"failed in this very moment":  fresh(status(grant.StatusFailing), tried(now)),
 		"failed by a clock that runs": fresh(status(grant.StatusFailing), tried(now.Add(time.Second))),
 		"rejected":                    fresh(status(grant.StatusCredentialsRejected), tried(now.Add(-10*time.Minute))),
-		"found alive a minute ago":    fresh().CheckedAs(grant.Active, now.Add(-time.Minute)),
-		"found dead a minute ago":     fresh().CheckedAs(grant.Inactive, now.Add(-time.Minute)),
+		"found active a minute ago":   fresh().CheckedAs(grant.Active, now.Add(-time.Minute)),
+		"found inactive a minute ago": fresh().CheckedAs(grant.Inactive, now.Add(-time.Minute)),
 		"unclear a minute ago":        fresh().CheckedAs(grant.Unclear, now.Add(-time.Minute)),
 		"given again a while ago":     fresh().CheckedAs(grant.Inactive, now.Add(-10*time.Minute)).AskedAs(grant.Inactive, now.Add(-10*time.Minute)),
 	}
@@ -139,7 +139,7 @@ func TestWhatACheckSaidStands(t *testing.T) {
 		},
 	}
 	verdicts := map[grant.Verdict]said{
-		grant.Active: {Living: true, FoundAlive: true}, grant.Inactive: {}, grant.Unclear: {Living: true},
+		grant.Active: {Valid: true, FoundActive: true}, grant.Inactive: {}, grant.Unclear: {Valid: true},
 	}
 	for name, before := range checkedBefore(now) {
 		for verdict, want := range verdicts {
@@ -159,8 +159,8 @@ func TestWhatACheckSaysOfTheNextToken(t *testing.T) {
 		checkable time.Duration // after the check
 	}{
 		grant.Unchecked: {grant.Unchecked, 30 * time.Second},
-		grant.Active:     {grant.Unchecked, 30 * time.Second},
-		grant.Inactive:      {grant.Unchecked, 30 * time.Second},
+		grant.Active:    {grant.Unchecked, 30 * time.Second},
+		grant.Inactive:  {grant.Unchecked, 30 * time.Second},
 		grant.Unclear:   {grant.Unclear, 5 * time.Minute},
 	} {
 		for _, again := range []bool{false, true} {
@@ -181,41 +181,43 @@ func TestWhatACheckSaysOfTheNextToken(t *testing.T) {
 				if g.Asking(now.Add(time.Second)) {
 					t.Error("another token is still asked for")
 				}
-				said{Living: true}.of(t, g, now.Add(test.checkable-1))
-				said{Living: true, Checkable: true}.of(t, g, now.Add(test.checkable))
+				said{Valid: true}.of(t, g, now.Add(test.checkable-1))
+				said{Valid: true, Checkable: true}.of(t, g, now.Add(test.checkable))
 			})
 		}
 	}
 }
 
-// A token that was found dead counts as ended, and is due at once; but where the
+// A token that was found inactive counts as ended, and is due at once; but where the
 // server insists on it, as every other token.
-func TestATokenFoundDead(t *testing.T) {
+func TestATokenFoundInactive(t *testing.T) {
 	now := issued().Add(10 * time.Minute)
 	due := expires().Add(-3 * time.Minute)
-	dead := func(changes ...func(*grant.Grant)) grant.Grant { return fresh(changes...).CheckedAs(grant.Inactive, now) }
+	inactive := func(changes ...func(*grant.Grant)) grant.Grant {
+		return fresh(changes...).CheckedAs(grant.Inactive, now)
+	}
 	for name, test := range map[string]struct {
-		grant  grant.Grant
-		living bool
-		due    time.Time
+		grant grant.Grant
+		valid bool
+		due   time.Time
 	}{
-		"alive":                      {fresh().CheckedAs(grant.Active, now), true, due},
-		"unclear":                    {fresh().CheckedAs(grant.Unclear, now), true, due},
-		"dead":                       {dead(), false, time.Time{}},
-		"dead, overlapping":          {dead(mode(grant.Overlap)), false, time.Time{}},
-		"dead, at the end":           {dead(mode(grant.AtEnd)), false, time.Time{}},
-		"dead, with a refresh token": {dead(refreshable), false, time.Time{}},
-		"dead, it came again before": {dead(repeatedUntil(expires())), false, time.Time{}},
-		"dead, a login comes next":   {dead(relogin(grant.ReloginDue)), false, time.Time{}},
-		"dead, a retry lies ahead":   {dead(retryAt(now.Add(time.Minute))), false, now.Add(time.Minute)},
-		"dead, rejected":             {dead(status(grant.StatusCredentialsRejected), retryAt(now.Add(time.Minute))), false, now.Add(time.Minute)},
-		"dead, given again":          {dead().AskedAs(grant.Inactive, now), true, due},
-		"unclear, given again":       {fresh().CheckedAs(grant.Unclear, now).AskedAs(grant.Active, now), true, due},
-		"dead, given again, dead":    {dead().AskedAs(grant.Inactive, now).CheckedAs(grant.Inactive, now), false, time.Time{}},
+		"active":                          {fresh().CheckedAs(grant.Active, now), true, due},
+		"unclear":                         {fresh().CheckedAs(grant.Unclear, now), true, due},
+		"inactive":                        {inactive(), false, time.Time{}},
+		"inactive, overlapping":           {inactive(mode(grant.Overlap)), false, time.Time{}},
+		"inactive, at the end":            {inactive(mode(grant.AtEnd)), false, time.Time{}},
+		"inactive, with a refresh token":  {inactive(refreshable), false, time.Time{}},
+		"inactive, it came again before":  {inactive(repeatedUntil(expires())), false, time.Time{}},
+		"inactive, a login comes next":    {inactive(relogin(grant.ReloginDue)), false, time.Time{}},
+		"inactive, a retry lies ahead":    {inactive(retryAt(now.Add(time.Minute))), false, now.Add(time.Minute)},
+		"inactive, rejected":              {inactive(status(grant.StatusCredentialsRejected), retryAt(now.Add(time.Minute))), false, now.Add(time.Minute)},
+		"inactive, given again":           {inactive().AskedAs(grant.Inactive, now), true, due},
+		"unclear, given again":            {fresh().CheckedAs(grant.Unclear, now).AskedAs(grant.Active, now), true, due},
+		"inactive, given again, inactive": {inactive().AskedAs(grant.Inactive, now).CheckedAs(grant.Inactive, now), false, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := test.grant.Valid(now); got != test.living {
-				t.Errorf("Living = %v, want %v", got, test.living)
+			if got := test.grant.Valid(now); got != test.valid {
+				t.Errorf("Valid = %v, want %v", got, test.valid)
 			}
 			if got := test.grant.Due(); !got.Equal(test.due) {
 				t.Errorf("due %v, want %v", got, test.due)
@@ -248,8 +250,8 @@ func TestAsking(t *testing.T) {
 		"a new token":                  {unclear.Accept(answered("access-2", now, time.Hour)), time.Second, false},
 		"a new token, and another one": {unclear.Accept(answered("access-2", now, time.Hour)).Accept(answered("access-3", now, time.Hour)), time.Second, false},
 		"never checked":                {fresh(), time.Second, false},
-		"alive":                        {fresh().CheckedAs(grant.Active, now), time.Second, false},
-		"dead":                         {fresh().CheckedAs(grant.Inactive, now), time.Second, false},
+		"active":                       {fresh().CheckedAs(grant.Active, now), time.Second, false},
+		"inactive":                     {fresh().CheckedAs(grant.Inactive, now), time.Second, false},
 	} {
 		if got := test.grant.Asking(now.Add(test.after)); got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)

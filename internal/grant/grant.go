@@ -2,18 +2,25 @@
 // tokens, their deadlines and their health, and every decision about when to
 // renew them.
 //
-// A Grant is stored as one item per connection. Callers of the issue function
-// are answered from it alone; it is changed only by whoever holds the grant's
-// lease. The refresh token is not in it but in a Vault, and is always stored
-// there first: what lives long is stored before what lives short.
+// A Grant is stored as one item per connection. The issue function answers its
+// callers from the grant alone. Only the holder of the grant's lease changes
+// it. The refresh token is not in the grant but in a RefreshTokenStore, and is
+// always stored there first: what is valid for weeks is stored before what is
+// valid for an hour.
 //
 //	g, err := store.Grant(ctx, name, grant.Eventual) // ErrNotFound: never asked for
-//	if g.Living(now) { ... }                         // hand it out
+//	if g.Valid(now) { ... }                          // hand it out
 //	if !g.Due().After(now) { ... }                   // renew it
-//	err = store.PutGrant(ctx, lease, g)              // ErrFenced: somebody newer was here
+//	err = store.PutGrant(ctx, lease, g)              // ErrFenced: a newer holder has written
 //
-// Decisions are pure functions with a table test each; only Store and Vault
-// block.
+// An Event is what operators are told about a grant: a connection needs a
+// person, soon or now; credentials were refused; a server refuses every
+// connection; a connection has recovered. An event is stored with the grant
+// whose change it reports before it is sent, and removed after it was sent: so
+// it is sent at least once, whatever crashes, and may be sent twice.
+//
+// Decisions are pure functions with a table test each; only Store,
+// RefreshTokenStore, Parking and Publisher block.
 package grant
 
 import (
@@ -27,17 +34,18 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Mode is what was learned of a server: what becomes of the old token when a
-// new one is asked for while it lives.
+// Mode is what was observed of a server: what happens to the old token when a
+// new one is requested before the old one expires.
 type Mode string
 
 // The modes.
 const (
-	// Unknown: nothing was learned yet.
+	// Unknown: nothing was observed yet.
 	Unknown Mode = "unknown"
-	// Overlap: a new token came and the old one lived on.
+	// Overlap: a new token came and the old one stayed valid.
 	Overlap Mode = "overlap"
-	// AtEnd: the same token came again, or a new one killed the old one.
+	// AtEnd: the same token came again, or the new one made the old one
+	// inactive.
 	AtEnd Mode = "at_end"
 )
 
@@ -57,12 +65,13 @@ const (
 	StatusPaused              Status = "paused"
 )
 
-// Relogin is how far a login is that replaces a refresh token before its end.
+// Relogin is the step that a re-login has reached: a login that replaces a
+// refresh token before its end.
 type Relogin string
 
 // The steps of a re-login.
 const (
-	// ReloginDue: the token in hand is the last one before the login.
+	// ReloginDue: the stored token is the last one before the login.
 	ReloginDue Relogin = "due"
 	// ReloginRevoke: the login gave the same refresh token, which is revoked
 	// next.
@@ -71,7 +80,7 @@ const (
 	ReloginLogin Relogin = "login"
 )
 
-// Grant is everything that is remembered of a connection. A zero time is an
+// Grant is everything that is stored about a connection. A zero time is an
 // absent one. Times have millisecond precision.
 type Grant struct {
 	Connection string
@@ -99,8 +108,9 @@ type Grant struct {
 	// Aliases of the issue function that may have the token; none: all may.
 	Aliases []string
 
-	// RefreshMode and LoginMode are learned apart. A refresh that was never
-	// seen is AtEnd: the framework always ends the old token with it.
+	// RefreshMode and LoginMode are observed separately. Without an observation
+	// of refreshes RefreshMode is AtEnd: the framework always ends the old
+	// token at a refresh.
 	RefreshMode Mode
 	LoginMode   Mode
 
@@ -108,24 +118,26 @@ type Grant struct {
 	// refresh token; ConnectionVersion is the connection's secret last parsed.
 	SecretVersion     string
 	ConnectionVersion string
-	// SecondFactorVersion is the connection's secret whose login the server
-	// answered with the wish for a second factor; empty if it did not. No other
-	// login is sent with that version until an operator resumes.
+	// SecondFactorVersion is the connection's secret with which a login was
+	// answered by a demand for a second factor; empty if there was none. No
+	// other login is sent with that version until an operator resumes the
+	// connection.
 	SecondFactorVersion string
 	// RefreshFingerprint names the refresh token; empty if there is none.
 	RefreshFingerprint string
-	// LoggedInAt starts the refresh token's clock, RefreshExpiresAt ends it.
+	// LoggedInAt is when the refresh token's life began, RefreshExpiresAt when
+	// it ends.
 	LoggedInAt       time.Time
 	RefreshExpiresAt time.Time
 	// User is the first user that authorized the connection.
 	User string
 
 	// SecretMissingAt is when the connection's secret, which was there before,
-	// was first not found; TokenMissingAt the same of the refresh token that
-	// SecretVersion points at.
+	// was first not found; TokenMissingAt is the same for the refresh token
+	// that SecretVersion points at.
 	SecretMissingAt, TokenMissingAt time.Time
 	// Rotates says that the refresh token came from a refresh: the server gives
-	// a new one each time, and may have started its clock anew.
+	// a new one each time, and may have restarted the refresh token's life.
 	Rotates bool
 
 	// APIURL and TenantID are where the token is used, for callers.
@@ -133,52 +145,54 @@ type Grant struct {
 	TenantID string
 
 	Status Status
-	// Failures are those in a row, of any kind. Refusals are requests in a row
-	// that were refused and can lock nobody: refreshes, and logins of clients
-	// without a user. Throttles are the 429s in a row.
+	// Failures counts the failures in a row, of any kind. Refusals counts the
+	// refusals in a row that cannot lock a user: of refreshes, and of logins of
+	// clients without a user. Throttles counts the 429s in a row.
 	Failures  int
 	Refusals  int
 	Throttles int
-	// Refusal is what the server last said when it refused.
+	// Refusal is what the server said at its last refusal.
 	Refusal Refusal
-	// RetryAt is when Reltio may be asked again after a failure, or when a
-	// waiting grant is looked at next.
+	// RetryAt is when Reltio may be asked again after a failure, or when the
+	// sweep looks at a waiting grant next.
 	RetryAt time.Time
-	// LastError is what callers get (Error). LastErrorMessage is what the last
-	// failure said; between failures LastError may also be a postponement.
+	// LastError is the error that callers get (Error). LastErrorMessage is the
+	// message of the last failure; between failures LastError may also be a
+	// postponement.
 	LastError        apierr.Type
 	LastErrorMessage string
 
-	// CheckedAt is when a reported token was last checked, this one or one
-	// before. CheckVerdict is what came of it for this one, and ReissuedAt when
-	// the server gave it again though another was asked for. Of a new token that
-	// was asked for because the check said nothing it is the moment of the check.
+	// CheckedAt is when a reported token was last checked, this token or an
+	// earlier one. CheckVerdict is the result for this token. ReissuedAt is
+	// when the server gave this token again although another was requested. For
+	// a new token that was requested because the check was inconclusive,
+	// ReissuedAt is the moment of the check.
 	CheckedAt    time.Time
 	CheckVerdict Verdict
 	ReissuedAt   time.Time
 	Relogin      Relogin
 	// RepeatedUntil is the later deadline of a token that came a second time.
 	RepeatedUntil time.Time
-	// EarlyAskedAt is when the mode was last put to the test.
+	// EarlyAskedAt is when the mode was last tested.
 	EarlyAskedAt time.Time
-	// TriedAt is when Reltio was last asked for something and did not give it.
+	// TriedAt is when a request to Reltio last failed.
 	TriedAt time.Time
 	// WarnedAt is when the end of the refresh token was last announced.
 	WarnedAt time.Time
-	// Unpublished are events not yet sent, PublishTries how often that was tried
-	// in vain, and PublishAt when it is tried again.
+	// Unpublished are events not yet sent, PublishTries counts the failed
+	// attempts to send them, and PublishAt is when the next attempt is made.
 	Unpublished  []string
 	PublishTries int
 	PublishAt    time.Time
 
-	// Doubted says that the token's instants were written by a wrong clock, as
-	// Believed found: it is due. It is not stored.
+	// Doubted says that a wrong clock wrote the token's times, as Believed
+	// found: the token is due. It is not stored.
 	Doubted bool
 
 	// Shard and DueAt are the index entry: a hint where to look.
 	Shard Shard
 	DueAt time.Time
-	// TTL deletes what is left of a connection that is gone.
+	// TTL is when the store deletes what is left of a deleted connection.
 	TTL time.Time
 }
 
@@ -191,7 +205,7 @@ type Refusal struct {
 	Description string
 }
 
-// String is what anybody may see of it, as "(invalid_grant, HTTP 400)".
+// String is the part that callers may see, as "(invalid_grant, HTTP 400)".
 func (r Refusal) String() string {
 	switch {
 	case r.Status == 0:
@@ -225,8 +239,8 @@ const (
 var (
 	// ErrNotFound says that there is no grant of that name.
 	ErrNotFound = errors.New("grant: not found")
-	// ErrUnreadable says that a version of the vault is there and holds no
-	// refresh token that can be read.
+	// ErrUnreadable says that a version is in the RefreshTokenStore and holds
+	// no refresh token that can be read.
 	ErrUnreadable = errors.New("grant: the secret holds no refresh token")
 	// ErrFenced says that a higher epoch has written: the lease was lost.
 	ErrFenced = errors.New("grant: fenced off by a newer lease")
@@ -239,17 +253,17 @@ type Due struct {
 }
 
 // Store keeps one item per connection. All methods are atomic and safe for
-// concurrent use by any number of processes. A network failure is a
+// concurrent use by any number of processes. A network failure is an
 // apierr.Error of type StoreUnavailable; after one of PutGrant the item is
 // either the old or the new one.
 type Store interface {
-	// Grant returns the item, or ErrNotFound. What is past its deadline is
-	// returned as well: who reads checks the time.
+	// Grant returns the item, or ErrNotFound. An expired token or a past TTL is
+	// returned as well: the reader checks the times.
 	Grant(ctx context.Context, name string, c Consistency) (Grant, error)
 	// PutGrant writes g under the lease: its epoch and owner become the
-	// grant's. It is taken if the stored epoch is lower, or equal with the
-	// same owner, else ErrFenced. Attributes that this release does not know
-	// stay as they are.
+	// grant's. The write is taken if the stored epoch is lower, or equal with
+	// the same owner, else the error is ErrFenced. Attributes that this release
+	// does not know stay as they are.
 	PutGrant(ctx context.Context, held lease.Lease, g Grant) error
 	// DueGrants returns up to limit entries of the shard that are due at now,
 	// the most urgent first, after the given one (nil: from the start).
@@ -257,7 +271,7 @@ type Store interface {
 }
 
 // RefreshToken is a version of a grant's secret. One without a token is a
-// tombstone: what came before belongs to somebody else.
+// tombstone: no refresh token of an older version may be used.
 type RefreshToken struct {
 	Token      reltioauth.Secret
 	LoggedInAt time.Time
@@ -266,14 +280,14 @@ type RefreshToken struct {
 	Epoch int64
 	// Identity is whose it is; empty in a version that an older release wrote.
 	Identity string
-	// Version names it in the vault.
+	// Version is the version's name in the RefreshTokenStore.
 	Version string
-	// ParkedAt is when it was parked. In the vault it is zero.
+	// ParkedAt is when it was parked; zero in the RefreshTokenStore.
 	ParkedAt time.Time
 }
 
-// Of reports whether the refresh token may be sent for an identity: it is that
-// identity's, or does not say whose it is.
+// Of reports whether the refresh token may be sent for an identity: it belongs
+// to that identity, or names none.
 func (r RefreshToken) Of(identity string) bool { return r.Identity == "" || r.Identity == identity }
 
 // Fingerprint names the refresh token; empty for a tombstone.
@@ -284,31 +298,34 @@ func (r RefreshToken) Fingerprint() string {
 	return reltioauth.Fingerprint(r.Token)
 }
 
-// Vault keeps refresh tokens, each change as a new version. All methods are
-// safe for concurrent use. A failure is a apierr.Error of type
-// StoreUnavailable; one that matches ErrUnreadable too is about what is stored.
+// RefreshTokenStore keeps refresh tokens, each change as a new version. All
+// methods are safe for concurrent use. A failure is an apierr.Error of type
+// StoreUnavailable; one that also matches ErrUnreadable is about what is
+// stored.
 type RefreshTokenStore interface {
 	// Current returns the newest version, or ErrNotFound if there is none.
 	Current(ctx context.Context, name string) (RefreshToken, error)
 	// Version returns one version, or ErrNotFound if it is not there: it was
-	// purged, or the store has not caught up with its writing yet.
+	// purged, or the store does not show its write yet.
 	Version(ctx context.Context, name, version string) (RefreshToken, error)
 	// Put adds a version, makes it the newest, and returns its name.
 	Put(ctx context.Context, name string, r RefreshToken) (string, error)
 }
 
-// ParkAfter is how long the vault is tried before a refresh token is parked.
+// ParkAfter is how long a write to the RefreshTokenStore is tried before a
+// refresh token is parked.
 const ParkAfter = 2 * time.Second
 
-// Parking keeps a refresh token that the vault did not take, one for a
-// connection, until the vault does. All methods are safe for concurrent use. A
-// failure is a apierr.Error of type StoreUnavailable.
+// Parking keeps a refresh token that the RefreshTokenStore did not take, one
+// for each connection, until that store takes it. All methods are safe for
+// concurrent use. A failure is an apierr.Error of type StoreUnavailable.
 type Parking interface {
-	// Park keeps r, unless one of a higher epoch is kept: then ErrFenced.
+	// Park keeps r. If one of a higher epoch is parked the error is ErrFenced.
 	Park(ctx context.Context, name string, r RefreshToken) error
-	// Parked returns the one that is kept; else ErrNotFound, with the epoch of the
-	// one that was forgotten last: none of a lower one is kept.
+	// Parked returns the parked refresh token. If there is none the error is
+	// ErrNotFound, and the epoch is that of the one that was removed last: no
+	// lower epoch is parked.
 	Parked(ctx context.Context, name string) (RefreshToken, error)
-	// Unpark forgets the one of that epoch, if it is kept still.
+	// Unpark removes the parked refresh token if it still has that epoch.
 	Unpark(ctx context.Context, name string, epoch int64) error
 }

@@ -15,14 +15,14 @@ const (
 	backOffShare = 4
 	// usualLife is assumed where there is no token yet.
 	usualLife = time.Hour
-	// jitter is how much of a back-off is left to chance.
+	// jitter is the share of a back-off that is random.
 	jitter = 0.2
 )
 
 // BackOff is how long to wait after the failures-th failure in a row: doubling,
 // bounded, at most a quarter of the token's life, at least a second. chance, in
-// [0, 1), takes up to a fifth off, so that what failed together does not come
-// back together.
+// [0, 1), takes up to a fifth off, so that grants that failed together do not
+// retry together.
 func BackOff(failures int, life time.Duration, chance float64) time.Duration {
 	if life <= 0 {
 		life = usualLife
@@ -36,7 +36,7 @@ func BackOff(failures int, life time.Duration, chance float64) time.Duration {
 }
 
 // RefusalPause is how long to wait after the refusals-th refusal in a row of a
-// request that can lock nobody: the back-off for an hour, then TryEvery.
+// request that cannot lock a user: the back-off for an hour, then TryEvery.
 func RefusalPause(refusals int, life time.Duration) time.Duration {
 	var waited time.Duration
 	for n := 1; n < refusals; n++ {
@@ -52,8 +52,8 @@ func (g Grant) RefusedForLong() bool {
 	return g.Refusals > 1 && RefusalPause(g.Refusals, g.Life()) == TryEvery
 }
 
-// Refused is the grant after one more refusal that can lock nobody. One that
-// came before its time, because an operator forced it, lengthens no row.
+// Refused is the grant after one more refusal that cannot lock a user. A
+// refusal before RetryAt, of a request that an operator forced, is not counted.
 func (g Grant) Refused(now time.Time) Grant {
 	if g.Refusals == 0 || !g.Retrying(now) {
 		g.Refusals++
@@ -61,7 +61,8 @@ func (g Grant) Refused(now time.Time) Grant {
 	return g
 }
 
-// Healthy is the grant after a success. What a check said of its token stands.
+// Healthy is the grant after a success. The verdict of a check of its token
+// stays.
 func (g Grant) Healthy() Grant {
 	g.TriedAt = time.Time{}
 	g.Status = StatusOK
@@ -74,8 +75,8 @@ func (g Grant) Healthy() Grant {
 }
 
 // Failed is the grant after a failure. wait is the least time until the next
-// try; 0: the back-off's. A waiting grant is looked at every LookEvery instead,
-// or sooner if it may be tried sooner.
+// try; 0 for the back-off alone. The sweep looks at a waiting grant every
+// LookEvery instead, or sooner if it may be tried sooner.
 func (g Grant) Failed(s Status, e *apierr.Error, now time.Time, wait time.Duration, chance float64) Grant {
 	g.Status = s
 	g.Failures++
@@ -88,8 +89,9 @@ func (g Grant) Failed(s Status, e *apierr.Error, now time.Time, wait time.Durati
 	return g
 }
 
-// Postponed is the grant when nothing was sent: no failure, only a later
-// moment. In a row of failures the message stays that of the last one.
+// Postponed is the grant after a renewal that sent nothing: it is tried later,
+// and no failure is counted. After failures the message stays that of the last
+// one.
 func (g Grant) Postponed(e *apierr.Error, until time.Time) Grant {
 	g.LastError = e.Type
 	if g.Failures == 0 {
@@ -99,14 +101,14 @@ func (g Grant) Postponed(e *apierr.Error, until time.Time) Grant {
 	return g
 }
 
-// Looked is a waiting grant that was looked at and found waiting still.
+// LookedAt is the grant after a look that found it still waiting.
 func (g Grant) LookedAt(now time.Time) Grant {
 	g.RetryAt = now.Add(min(LookEvery, g.tryEvery()))
 	return g
 }
 
 // SecretMissing is the grant whose connection's secret was not found. Its token
-// serves on until the absence is believed, at a second look so much later.
+// stays valid until a second look, so much later, finds no secret either.
 func (g Grant) SecretMissing(now time.Time, second time.Duration) Grant {
 	if g.SecretMissingAt.IsZero() {
 		g.SecretMissingAt = now
@@ -119,12 +121,12 @@ func (g Grant) SecretMissing(now time.Time, second time.Duration) Grant {
 	return g
 }
 
-// MissedSince reports whether the secret was first not found so long ago.
+// MissedSince reports whether the secret was first not found that long ago.
 func (g Grant) MissedSince(now time.Time, second time.Duration) bool {
 	return !g.SecretMissingAt.IsZero() && !g.SecretMissingAt.Add(second).After(now)
 }
 
-// SecretFound is the grant whose connection's secret is there again.
+// SecretFound is the grant whose connection's secret was found again.
 func (g Grant) SecretFound() Grant {
 	if g.SecretMissingAt.IsZero() {
 		return g
@@ -143,7 +145,7 @@ func unknownConnection() *apierr.Error {
 	return apierr.New(apierr.UnknownConnection, "no connection has this name")
 }
 
-// Gone is what is left of a connection whose secret is missing: enough to
+// Deleted is what is left of a connection whose secret is missing: enough to
 // fence old writers and to answer callers for a minute.
 func (g Grant) Deleted(now time.Time) Grant {
 	return Grant{
@@ -157,8 +159,8 @@ func (g Grant) Deleted(now time.Time) Grant {
 	}
 }
 
-// Indexed sets the index entry: where and when a sweep looks for the grant.
-// What has events to send is looked at now.
+// Indexed sets the index entry: where and when a sweep finds the grant. A grant
+// with unsent events is found at once.
 func (g Grant) Indexed(now time.Time) Grant {
 	g.Shard, g.DueAt = ShardDue, g.Due()
 	switch {
@@ -193,8 +195,8 @@ func (g Grant) Error(now time.Time) *apierr.Error {
 	}
 }
 
-// Last is what the last renewal ended with, whatever the status; nil if that
-// was well.
+// LastFailure is the error of the last renewal, whatever the status; nil if it
+// succeeded.
 func (g Grant) LastFailure(now time.Time) *apierr.Error {
 	switch g.LastError {
 	case "":
@@ -206,8 +208,8 @@ func (g Grant) LastFailure(now time.Time) *apierr.Error {
 	}
 }
 
-// Failing reports whether a caller should hear that the renewal is in trouble
-// though its token lives.
+// Failing reports whether a caller is warned that the renewal fails although
+// the token is valid.
 func (g Grant) Failing() bool {
 	return g.Status != StatusOK && g.Status != StatusPaused && g.Status != ""
 }

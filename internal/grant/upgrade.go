@@ -7,17 +7,17 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
-// Upgraded is a grant that the release before this one wrote, in which four
-// things stood between the lines: what a check had said, in the order of two
-// moments; how often the client was refused, and how often throttled, in the
-// message of the last failure; that a login was answered with the wish for a
-// second factor, in its type. It can go with the next release.
+// Upgraded is a grant that the release before this one wrote. That release had
+// no attributes for four things. The result of a check was in the order of two
+// times. The counts of refusals and of throttled requests were in the message
+// of the last failure. The demand for a second factor was in the type of the
+// last failure. Upgraded can be removed in the next release.
 func (g Grant) Upgraded() Grant {
-	if g.ReissuedAt.Before(g.CheckedAt) { // there was a check since
+	if g.ReissuedAt.Before(g.CheckedAt) { // there was a later check
 		g.ReissuedAt = time.Time{}
 	}
 	switch {
-	case !g.ReissuedAt.IsZero(): // only one that was found dead
+	case !g.ReissuedAt.IsZero(): // only a token that was found inactive was reissued
 		g.CheckVerdict = Inactive
 	case g.CheckedAt.IsZero() || g.TriedAt.After(g.CheckedAt):
 	case g.TriedAt.Equal(g.CheckedAt):
@@ -25,7 +25,7 @@ func (g Grant) Upgraded() Grant {
 	default:
 		g.CheckVerdict = Active
 	}
-	// A user's refusals are counted with its account.
+	// The refusals of a user are counted in the lockout record.
 	if g.Failures > 0 && strings.HasPrefix(g.LastErrorMessage, "Reltio refused the client") {
 		g.Refusals = 1
 		if g.Status == StatusCredentialsRejected {

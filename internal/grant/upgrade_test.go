@@ -20,17 +20,17 @@ func TestUpgradedVerdict(t *testing.T) {
 	}{
 		"never checked":                            {0, 0, 0, grant.Unchecked, false},
 		"never checked, tried":                     {0, m, 0, grant.Unchecked, false},
-		"alive":                                    {m, 0, 0, grant.Active, false},
-		"alive, tried before":                      {m, m + ms, 0, grant.Active, false},
-		"dead":                                     {m, m, 0, grant.Inactive, false},
+		"active":                                   {m, 0, 0, grant.Active, false},
+		"active, tried before":                     {m, m + ms, 0, grant.Active, false},
+		"inactive":                                 {m, m, 0, grant.Inactive, false},
 		"undecided, or another token":              {m, m - ms, 0, grant.Unchecked, false},
 		"failed since":                             {m, s, 0, grant.Unchecked, false},
 		"given again in the check's own moment":    {m, m, m, grant.Inactive, true},
 		"given again":                              {m, m, m - s, grant.Inactive, true},
 		"given again, failed since":                {m, s, m - s, grant.Inactive, true},
 		"given again long ago":                     {20 * m, 20 * m, 19 * m, grant.Inactive, true},
-		"given again long ago, alive now":          {s, 0, 20 * m, grant.Active, false},
-		"given again long ago, dead now":           {s, s, 20 * m, grant.Inactive, false},
+		"given again long ago, active now":         {s, 0, 20 * m, grant.Active, false},
+		"given again long ago, inactive now":       {s, s, 20 * m, grant.Inactive, false},
 		"given again long ago, undecided now":      {s, s - ms, 20 * m, grant.Unchecked, false},
 		"given again long ago, refused since then": {15 * m, m, 20 * m, grant.Unchecked, false},
 	} {
@@ -53,8 +53,8 @@ func TestUpgradedVerdict(t *testing.T) {
 			if d := diff(want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
-			if living := test.want != grant.Inactive || test.again; got.Valid(now) != living {
-				t.Errorf("Living = %v, want %v", !living, living)
+			if valid := test.want != grant.Inactive || test.again; got.Valid(now) != valid {
+				t.Errorf("Valid = %v, want %v", !valid, valid)
 			}
 		})
 	}

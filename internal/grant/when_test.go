@@ -135,7 +135,7 @@ func TestMode(t *testing.T) {
 	}
 }
 
-func TestLiving(t *testing.T) {
+func TestValid(t *testing.T) {
 	for name, test := range map[string]struct {
 		grant grant.Grant
 		now   time.Time
@@ -186,7 +186,7 @@ func TestEarlyWindow(t *testing.T) {
 		"a refresh, unknown":              {fresh(refreshable), due, false},
 		"a refresh, whatever logins do":   {fresh(refreshable, mode(grant.Overlap)), expires().Add(-time.Second), false},
 		"an overlapping refresh":          {fresh(refreshable, refreshMode(grant.Overlap)), due, true},
-		"found dead":                      {fresh().CheckedAs(grant.Inactive, due), due, false},
+		"found inactive":                  {fresh().CheckedAs(grant.Inactive, due), due, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := test.grant.EarlyWindow(test.now); got != test.want {

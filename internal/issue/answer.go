@@ -9,7 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
-// Warning is something that a caller should know though it has its token.
+// Warning is something that a caller should know although it has its token.
 type Warning string
 
 // The warnings.
@@ -18,12 +18,13 @@ const (
 	ExpiresInMissing Warning = "expires_in_missing"
 	// RefreshTokenEndsSoon: a person has to log in, or soon will.
 	RefreshTokenEndsSoon Warning = "refresh_token_ends_soon"
-	// RejectedTokenIsAlive: the reported token is alive by Reltio's word.
+	// RejectedTokenIsAlive: Reltio says that the reported token is active.
 	RejectedTokenIsAlive Warning = "rejected_token_is_alive"
-	// RejectedTokenReissued: Reltio gives the reported dead token again.
+	// RejectedTokenReissued: Reltio says that the reported token is inactive,
+	// and gives it again.
 	RejectedTokenReissued Warning = "rejected_token_reissued"
-	// RenewalFailing: the token lives, its renewal is in trouble, or the report
-	// of it could not be looked into.
+	// RenewalFailing: the token is valid, but its renewal fails, or the
+	// reported token could not be checked.
 	RenewalFailing Warning = "renewal_failing"
 )
 
@@ -32,7 +33,8 @@ func (c *call) allowed() bool {
 	return len(c.g.Aliases) == 0 || slices.Contains(c.g.Aliases, c.request.Alias) && c.request.Alias != ""
 }
 
-// answer hands out the grant last read: its token, or else why there is none.
+// answer hands out the token of the grant last read, or returns the error that
+// says why there is none.
 func (c *call) answer() (Answer, error) {
 	now := c.now()
 	if !c.allowed() {
@@ -60,8 +62,8 @@ func (c *call) answer() (Answer, error) {
 	return a, nil
 }
 
-// outcome says how the token of the grant last read was come by. One that the
-// call did not wait for was there, and so was one whose renewal failed.
+// outcome says where the token of the grant last read comes from. It is Cached
+// if the call did not wait, or if the renewal gave no token.
 func (c *call) outcome() Outcome {
 	if c.waited && renewed(c.first, c.g) {
 		return Renewed
@@ -70,8 +72,8 @@ func (c *call) outcome() Outcome {
 }
 
 // renewed reports whether Reltio gave a token between two reads of a grant: a
-// new one, or the one in hand again, with another deadline or without. A
-// renewal that failed, and a check, give none.
+// new one, or the stored one again, with another deadline or the same. A failed
+// renewal gives none, and a check gives none.
 func renewed(before, after grant.Grant) bool {
 	return after.Version != before.Version ||
 		!after.ExpiresAt.Equal(before.ExpiresAt) ||
@@ -89,10 +91,10 @@ func (c *call) warnings(now time.Time) []Warning {
 	}
 	add(ExpiresInMissing, c.g.ExpiresInMissing)
 	add(RefreshTokenEndsSoon, c.g.RefreshEndsSoon(now))
-	alive, reissued := c.g.FoundActive(now), c.g.Reissued(now)
-	add(RejectedTokenIsAlive, c.reported() && alive)
+	active, reissued := c.g.FoundActive(now), c.g.Reissued(now)
+	add(RejectedTokenIsAlive, c.reported() && active)
 	add(RejectedTokenReissued, c.reported() && reissued)
-	unsettled := c.reported() && !alive && !reissued && c.g.Status != grant.StatusPaused
+	unsettled := c.reported() && !active && !reissued && c.g.Status != grant.StatusPaused
 	add(RenewalFailing, c.trouble || c.g.Failing() || unsettled)
 	return list
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// await is the long way: to have the grant renewed by whoever gets its lease,
-// and to read again until the result is there.
+// await waits for a renewal: the call takes the lease and invokes rotate, or
+// reads the grant again until the renewal of the lease's holder is stored.
 func (c *call) await(ctx context.Context) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.deadline.Sub(c.now()))
 	defer cancel()
-	c.trouble = false // what failed on the way here is tried again
+	c.trouble = false // what failed before is tried again below
 	pause := firstPause
 	tryAt := c.start // when the lease may be free
 	again := firstAgain
@@ -35,7 +35,7 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 					return c.settled(err)
 				}
 			case errors.Is(err, lease.ErrHeld):
-				// It may be given back before its end.
+				// The holder may release the lease before it ends.
 				tryAt = c.now().Add(min(held.Until.Sub(c.now()), again))
 				again = min(2*again, lease.SyncTerm)
 			}
@@ -44,15 +44,15 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 			return c.settled(c.late())
 		}
 		pause = min(2*pause, longestPause)
-		// A read that fails is a pause.
+		// After a failed read the call pauses and reads again.
 		if err := c.read(ctx, grant.Eventual); err == nil && c.over() {
 			return c.settled(nil)
 		}
 	}
 }
 
-// won has the grant renewed, with the lease in hand. It reports whether that
-// ended the waiting, and with what error.
+// won has the grant renewed, under the lease. It reports whether the wait has
+// ended, and with what error.
 func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error) {
 	c.holds = true
 	defer func() { c.holds = false }()
@@ -60,10 +60,10 @@ func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error
 		c.giveBack(ctx, held)
 		return ctx.Err() == nil || err == nil, err
 	}
-	result, err := c.Rotate.Rotate(ctx, c.rotation(held))
+	result, err := c.Rotate.Rotate(ctx, c.rotateRequest(held))
 	if err != nil {
 		if ctx.Err() != nil {
-			return false, nil // it goes on without us, and so do we
+			return false, nil // rotate goes on without this call, and this call reads on
 		}
 		f := apierr.Of(err)
 		held.Failure, held.FailedAt = lease.Failure{Type: string(f.Type), Message: f.Message}, c.now()
@@ -79,12 +79,12 @@ func (c *call) won(ctx context.Context, held lease.Lease) (ended bool, err error
 			return true, f
 		}
 	}
-	return false, nil // no news, or news that cannot be read yet
+	return false, nil // nothing was renewed, or the result cannot be read yet
 }
 
-// failedBefore is why the function that renews could not be invoked by another
-// caller, while this one waited; nil if it could. Each would only find out the
-// same, one after the other.
+// failedBefore returns the error with which another caller could not invoke
+// rotate, while this call waited; nil if there is none. Without it all waiting
+// callers would get the same failure one after the other.
 func (c *call) failedBefore(l lease.Lease) error {
 	if !l.FailedAt.After(c.start) || l.FailedAt.After(c.now().Add(lease.Skew)) {
 		return nil
@@ -96,17 +96,18 @@ func (c *call) failedBefore(l lease.Lease) error {
 	return apierr.New(t, l.Failure.Message)
 }
 
-// giveBack ends a lease that was not handed over, whatever became of the
-// caller's context; but no store keeps a caller for long after its deadline.
+// giveBack releases a lease that was not handed over, also after the caller's
+// context has ended. It returns soon after the caller's deadline, even if the
+// store hangs.
 func (c *call) giveBack(ctx context.Context, held lease.Lease) {
 	left := max(grace, c.deadline.Add(grace).Sub(c.now()))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(left, aside))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(left, backgroundTime))
 	defer cancel()
-	_ = c.Leases.ReleaseLease(ctx, held) // it ends by itself otherwise
+	_ = c.Leases.ReleaseLease(ctx, held) // a lease that is not released expires
 }
 
-// over reports whether the grant last read ends the waiting: by a token, or by
-// news later than the call itself.
+// over reports whether the grant last read ends the wait: it has a token for
+// the call, or a failure that is later than the call's start.
 func (c *call) over() bool {
 	if c.state() != wanting {
 		return true
@@ -114,10 +115,10 @@ func (c *call) over() bool {
 	return c.g.RetryAt.After(c.start) && !c.g.Valid(c.now())
 }
 
-// pause waits for half of d at least, and all of it at most; false if the
-// caller's patience ends first.
+// pause waits for half of d at least, and all of d at most. It returns false if
+// the call's timeout passes first.
 func (c *call) pause(ctx context.Context, d time.Duration) bool {
-	d -= time.Duration(c.chance() * float64(d) / 2)
+	d -= time.Duration(c.random() * float64(d) / 2)
 	if !c.now().Add(d).Before(c.deadline) {
 		return false
 	}
@@ -131,7 +132,7 @@ func (c *call) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// late is the error of a caller whose patience has ended.
+// late is the error of a caller whose timeout has passed.
 func (c *call) late() error {
 	if e := c.g.Error(c.now()); e != nil && e.Type == apierr.RateLimited {
 		return e
@@ -139,8 +140,8 @@ func (c *call) late() error {
 	return unavailable()
 }
 
-// settled is the answer at the end of the waiting. A living token is the
-// answer whatever failed.
+// settled is the result at the end of the wait. A valid token is the result
+// whatever failed.
 func (c *call) settled(err error) (Answer, error) {
 	if err == nil {
 		return c.answer()

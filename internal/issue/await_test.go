@@ -25,7 +25,7 @@ func (w *world) blank() {
 	}
 }
 
-// hold takes acme's lease as somebody else, for d.
+// hold takes acme's lease as another holder, for d.
 func (w *world) hold(d time.Duration) lease.Lease {
 	w.t.Helper()
 	now := time.Now()
@@ -68,7 +68,7 @@ func TestLosersReadAgainWithGrowingJitteredPauses(t *testing.T) {
 		start := time.Now()
 		message := w.refused(issue.Request{}, apierr.ReltioUnavailable)
 		if took := time.Since(start); took < 18*time.Second || took > 20*time.Second {
-			t.Errorf("the call took %v, want its patience of 20 s", took)
+			t.Errorf("the call took %v, want its timeout of 20 s", took)
 		}
 		if message == "" {
 			t.Error("the error says nothing")
@@ -96,7 +96,7 @@ func TestPausesAreJittered(t *testing.T) {
 		w.hold(time.Minute)
 		var ends [2][]time.Duration
 		for i, chance := range []float64{0, 0.999} {
-			v := w.vendor()
+			v := w.issuer()
 			v.Rand = func() float64 { return chance }
 			w.store.readTimes()
 			start := time.Now()
@@ -265,7 +265,7 @@ func TestRotateAnswersThatAreNoNews(t *testing.T) {
 	}
 }
 
-func TestTheLeaseOfADeadWinnerIsTakenOver(t *testing.T) {
+func TestTheLeaseOfAWinnerThatCrashedIsTakenOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		w.hold(lease.SyncTerm) // and never hands it over
@@ -306,13 +306,13 @@ func TestReadsOfOneCallNeverGoBack(t *testing.T) {
 		if first.Fingerprint == second.Fingerprint {
 			t.Fatal("no second token")
 		}
-		// Somebody renews the second one, and eventually consistent reads see
+		// Another holder renews the second one, and eventually consistent reads see
 		// the first, which has time left but was replaced.
 		w.hold(lease.Term)
 		w.store.behind = func() time.Duration { return time.Minute }
 		w.rotate.answer = nil
 		time.Sleep(10 * time.Second)
-		a, err := w.issue(w.vendor(), issue.Request{RejectedFingerprint: second.Fingerprint})
+		a, err := w.issue(w.issuer(), issue.Request{RejectedFingerprint: second.Fingerprint})
 		if err != nil || a.Fingerprint == first.Fingerprint || !slices.Contains(a.Warnings, issue.RenewalFailing) {
 			t.Errorf("%v, %v; want the current token with a warning", a, err)
 		}

@@ -51,7 +51,7 @@ func TestTheEarlyWindowCausesOneAsynchronousInvocation(t *testing.T) {
 		}
 		all.Wait()
 		if time.Since(start) != 0 || w.rotate.invoked() != before {
-			t.Error("somebody waited")
+			t.Error("a caller waited")
 		}
 		event := w.wantQueued(1)[0]
 		held, ok := w.store.holder(t.Context(), time.Now())
@@ -92,7 +92,7 @@ func TestALeaseOfTheEarlyWindowEndsWithTheToken(t *testing.T) {
 		if held, ok := w.store.holder(t.Context(), time.Now()); !ok || !held.Until.Equal(end) {
 			t.Errorf("the lease ends at %v, want with the token at %v", held.Until, end)
 		}
-		// The event is lost: whoever comes after the end renews at once.
+		// The event is lost: the first caller after the end renews at once.
 		time.Sleep(time.Until(end))
 		start := time.Now()
 		w.must(issue.Request{})
@@ -198,7 +198,7 @@ func TestAReportInTheEarlyWindowDoesNotHinderTheRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := atDue(t)
 		fingerprint := w.grant().Fingerprint
-		w.must(issue.Request{RejectedFingerprint: fingerprint}) // found alive
+		w.must(issue.Request{RejectedFingerprint: fingerprint}) // found active
 		a := w.must(issue.Request{RejectedFingerprint: fingerprint})
 		wantWarnings(t, a, issue.RejectedTokenIsAlive)
 		w.wantQueued(1)
@@ -212,7 +212,7 @@ func TestAReportInTheEarlyWindowDoesNotHinderTheRenewal(t *testing.T) {
 func TestAHungEventIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := atDue(t)
-		v := w.vendor()
+		v := w.issuer()
 		v.Rotate = hangingEvents{w.rotate}
 		start := time.Now()
 		a, err := w.issue(v, issue.Request{})

@@ -17,11 +17,11 @@ import (
 
 func TestNothingRunsAfterTheAnswer(t *testing.T) {
 	calls := map[string]func(w *world){
-		"from the store":    func(w *world) { w.must(issue.Request{}) },
-		"the long way":      func(w *world) { time.Sleep(2 * time.Hour); w.must(issue.Request{}) },
-		"the early window":  func(w *world) { time.Sleep(time.Until(w.grant().Due())); w.must(issue.Request{}) },
-		"a report":          func(w *world) { w.must(issue.Request{RejectedFingerprint: w.grant().Fingerprint}) },
-		"the patience ends": func(w *world) { w.hold(time.Minute); w.must(issue.Request{RejectedFingerprint: w.grant().Fingerprint}) },
+		"from the store":     func(w *world) { w.must(issue.Request{}) },
+		"the long way":       func(w *world) { time.Sleep(2 * time.Hour); w.must(issue.Request{}) },
+		"the early window":   func(w *world) { time.Sleep(time.Until(w.grant().Due())); w.must(issue.Request{}) },
+		"a report":           func(w *world) { w.must(issue.Request{RejectedFingerprint: w.grant().Fingerprint}) },
+		"the timeout passes": func(w *world) { w.hold(time.Minute); w.must(issue.Request{RejectedFingerprint: w.grant().Fingerprint}) },
 		"an error": func(w *world) {
 			time.Sleep(2 * time.Hour)
 			w.down()
@@ -29,7 +29,7 @@ func TestNothingRunsAfterTheAnswer(t *testing.T) {
 		},
 		"an event that hangs": func(w *world) {
 			time.Sleep(time.Until(w.grant().Due()))
-			v := w.vendor()
+			v := w.issuer()
 			v.Rotate = hangingEvents{w.rotate}
 			if _, err := w.issue(v, issue.Request{}); err != nil {
 				w.t.Error(err)
@@ -59,7 +59,7 @@ func TestATokenThatEndsWhileItsRenewalIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := atDue(t)
 		time.Sleep(time.Until(w.grant().ExpiresAt) - 1500*time.Millisecond)
-		v := w.vendor()
+		v := w.issuer()
 		v.Rotate = slowEvents{w.rotate}
 		a, err := w.issue(v, issue.Request{})
 		if err != nil || a.Version != 2 || a.Outcome != issue.Renewed {
@@ -73,7 +73,7 @@ func TestAnEventThatIsRefusedAsItsTokenEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := atDue(t)
 		time.Sleep(time.Until(w.grant().ExpiresAt) - 1500*time.Millisecond)
-		v := w.vendor()
+		v := w.issuer()
 		v.Rotate = slowRefusal{w.rotate}
 		a, err := w.issue(v, issue.Request{})
 		if err != nil || a.Version != 2 || a.Outcome != issue.Renewed {
@@ -155,7 +155,7 @@ func TestAPausedHostIsARateLimit(t *testing.T) {
 	})
 }
 
-func TestWinnersThatDieOneAfterTheOther(t *testing.T) {
+func TestWinnersThatCrashOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		slowly(w)

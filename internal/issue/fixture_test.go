@@ -26,7 +26,7 @@ const (
 	host = "auth.reltio.com:443"
 )
 
-// world is everything around Vendors: the embedded store, the sandbox, and the
+// world is everything around Issuers: the embedded store, the sandbox, and the
 // real renewal behind an invocation, in one bubble of virtual time.
 type world struct {
 	t       *testing.T
@@ -85,15 +85,15 @@ func (w *world) behave(change func(*reltioauthtest.Behaviour)) {
 	w.server.Configure(func(c *reltioauthtest.Config) { change(&c.Behaviour) })
 }
 
-// down makes Reltio answer nobody; up ends it.
+// down makes Reltio answer no request; up ends it.
 func (w *world) down() {
 	w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus}})
 }
 
 func (w *world) up() { w.server.Outage(reltioauthtest.Outage{}) }
 
-// vendor is an execution environment of its own.
-func (w *world) vendor() *issue.Issuer {
+// issuer is an execution environment of its own.
+func (w *world) issuer() *issue.Issuer {
 	return &issue.Issuer{Grants: w.store, Leases: w.store, Rotate: w.rotate, Now: time.Now}
 }
 
@@ -110,7 +110,7 @@ func (w *world) issue(v *issue.Issuer, r issue.Request) (issue.Answer, error) {
 // must asks an instance that has nothing cached, and wants a token.
 func (w *world) must(r issue.Request) issue.Answer {
 	w.t.Helper()
-	a, err := w.issue(w.vendor(), r)
+	a, err := w.issue(w.issuer(), r)
 	if err != nil {
 		w.t.Fatalf("issue: %v", err)
 	}
@@ -120,7 +120,7 @@ func (w *world) must(r issue.Request) issue.Answer {
 // refused asks an instance that has nothing cached, and wants an error.
 func (w *world) refused(r issue.Request, want apierr.Type) (message string) {
 	w.t.Helper()
-	a, err := w.issue(w.vendor(), r)
+	a, err := w.issue(w.issuer(), r)
 	if err == nil {
 		w.t.Fatalf("issue answered a token (%s, %v), want %s", a.Fingerprint, a.Warnings, want)
 	}
@@ -131,7 +131,7 @@ func (w *world) refused(r issue.Request, want apierr.Type) (message string) {
 	return got.Message
 }
 
-// alter writes the stored grant anew, as somebody with a lease would.
+// alter changes the stored grant, as a holder of its lease would.
 func (w *world) alter(change func(*grant.Grant)) grant.Grant {
 	w.t.Helper()
 	now, g := time.Now(), w.grant()

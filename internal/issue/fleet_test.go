@@ -15,9 +15,9 @@ import (
 
 // fleet are calls on many instances at once; tally counts what they got.
 func fleet(w *world, instances, calls int, r issue.Request) (tokens map[string]int, errs map[apierr.Type]int) {
-	vendors := make([]*issue.Issuer, instances)
-	for i := range vendors {
-		vendors[i] = w.vendor()
+	issuers := make([]*issue.Issuer, instances)
+	for i := range issuers {
+		issuers[i] = w.issuer()
 	}
 	var (
 		mu  sync.Mutex
@@ -26,7 +26,7 @@ func fleet(w *world, instances, calls int, r issue.Request) (tokens map[string]i
 	tokens, errs = map[string]int{}, map[apierr.Type]int{}
 	for i := range calls {
 		all.Go(func() {
-			a, err := w.issue(vendors[i%instances], r)
+			a, err := w.issue(issuers[i%instances], r)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -121,9 +121,9 @@ func TestAThousandCallersWhileReltioIsDownCauseOneRequestPerBackOff(t *testing.T
 func lastMinutes(t *testing.T, w *world, calls int) (before, after int) {
 	t.Helper()
 	first := w.grant()
-	vendors := make([]*issue.Issuer, 50)
-	for i := range vendors {
-		vendors[i] = w.vendor()
+	issuers := make([]*issue.Issuer, 50)
+	for i := range issuers {
+		issuers[i] = w.issuer()
 	}
 	start := first.ExpiresAt.Add(-15 * time.Minute)
 	time.Sleep(time.Until(start))
@@ -132,7 +132,7 @@ func lastMinutes(t *testing.T, w *world, calls int) (before, after int) {
 	for i := range calls {
 		all.Go(func() {
 			time.Sleep(16 * time.Minute * time.Duration(i) / time.Duration(calls))
-			a, err := w.issue(vendors[i%len(vendors)], issue.Request{})
+			a, err := w.issue(issuers[i%len(issuers)], issue.Request{})
 			if err != nil {
 				t.Errorf("call %d: %v", i, err)
 				return

@@ -11,15 +11,15 @@ import (
 const (
 	// rememberFor is how old an entry may be.
 	rememberFor = 30 * time.Second
-	// rememberBefore its due moment an entry is no longer used, so that
-	// whoever comes then takes part in its renewal.
+	// rememberBefore is how long before its due moment an entry is no longer
+	// used, so that later callers take part in its renewal.
 	rememberBefore = 30 * time.Second
 	// rememberMost bounds the number of entries.
 	rememberMost = 1000
 )
 
 // memory holds the grants read last, for the calls that an execution
-// environment answers within seconds. The zero value is ready.
+// environment receives within seconds. The zero value is ready.
 type memory struct {
 	// mu guards entries; it is never held across the network.
 	mu      sync.Mutex
@@ -31,8 +31,8 @@ type entry struct {
 	readAt time.Time
 }
 
-// get returns the grant if it may be used at now. An entry from the future was
-// read by a clock that has been set since.
+// get returns the grant if it may be used at now. An entry that was read after
+// now is not used: the clock was set back since.
 func (m *memory) get(name string, now time.Time) (grant.Grant, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -70,7 +70,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-func TestInstantsCarryNoMonotonicReading(t *testing.T) {
+func TestTimesCarryNoMonotonicReading(t *testing.T) {
 	v := &Issuer{Now: time.Now}
 	if now := v.now(); now != now.Round(0) { // == sees the monotonic reading
 		t.Errorf("now is %v", now)

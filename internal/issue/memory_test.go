@@ -22,7 +22,7 @@ func (w *world) readsOf(f func()) int {
 func TestASecondCallIsAnsweredFromMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
-		v := w.vendor()
+		v := w.issuer()
 		first, err := w.issue(v, issue.Request{})
 		if err != nil {
 			t.Fatal(err)
@@ -63,7 +63,7 @@ func TestAWallClockThatIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		offset := time.Duration(0)
-		v := w.vendor()
+		v := w.issuer()
 		v.Now = func() time.Time { return time.Now().Add(offset) }
 		if _, err := w.issue(v, issue.Request{}); err != nil {
 			t.Fatal(err)
@@ -75,18 +75,18 @@ func TestAWallClockThatIsSet(t *testing.T) {
 		offset = 59*time.Minute + 59500*time.Millisecond // less than a second left by this clock
 		a, err := w.issue(v, issue.Request{})
 		if err == nil && !v.Now().Add(time.Second).Before(a.ExpiresAt.Add(time.Second)) {
-			t.Errorf("a token that ends at %v was vended at %v", a.ExpiresAt, v.Now())
+			t.Errorf("a token that ends at %v was issued at %v", a.ExpiresAt, v.Now())
 		}
 	})
 }
 
-func TestATokenThatEndsInMemoryIsNotVended(t *testing.T) {
+func TestATokenThatEndsInMemoryIsNotIssued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		w.must(issue.Request{})
 		// Its next look lies far behind its end, so memory alone would do.
 		g := w.alter(func(g *grant.Grant) { g.RetryAt = g.ExpiresAt.Add(10 * time.Minute) })
-		v := w.vendor()
+		v := w.issuer()
 		time.Sleep(time.Until(g.ExpiresAt) - 5*time.Second)
 		if _, err := w.issue(v, issue.Request{}); err != nil {
 			t.Fatal(err)
@@ -98,7 +98,7 @@ func TestATokenThatEndsInMemoryIsNotVended(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 		if _, err = w.issue(v, issue.Request{}); apierr.Of(err) == nil {
-			t.Error("a token with less than a second was vended")
+			t.Error("a token with less than a second was issued")
 		}
 	})
 }
@@ -109,7 +109,7 @@ func TestAnAliasIsJudgedByMemoryToo(t *testing.T) {
 		f := fields("client_credentials")
 		f["aliases"] = []string{"team-a"}
 		w.connect(f)
-		v := w.vendor()
+		v := w.issuer()
 		if _, err := w.issue(v, issue.Request{Alias: "team-a"}); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestAnInstanceIsSafeForConcurrentUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		w.must(issue.Request{})
-		v := w.vendor()
+		v := w.issuer()
 		var all sync.WaitGroup
 		for i := range 20 {
 			all.Go(func() {

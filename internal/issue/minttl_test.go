@@ -85,7 +85,7 @@ func overlapping(t *testing.T) *world {
 func TestMinTTLFromMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := overlapping(t)
-		v := w.vendor()
+		v := w.issuer()
 		for range 2 {
 			if _, err := w.issue(v, issue.Request{}); err != nil {
 				t.Fatal(err)
@@ -124,7 +124,7 @@ func TestMinTTLWaitsForARenewalUnderWay(t *testing.T) {
 		start := time.Now()
 		a := w.must(issue.Request{MinTTL: 40 * time.Minute})
 		if took := time.Since(start); took < 18*time.Second {
-			t.Errorf("it took %v, want the patience of a caller", took)
+			t.Errorf("it took %v, want the timeout of a caller", took)
 		}
 		if a.MinTTLMet || !slices.Contains(a.Warnings, issue.RenewalFailing) {
 			t.Errorf("min_ttl_met %t, warnings %v", a.MinTTLMet, a.Warnings)

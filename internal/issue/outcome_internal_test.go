@@ -28,7 +28,7 @@ func TestOutcome(t *testing.T) {
 		"a new token that could not all be kept": {held, held.Accept(given("second", now, time.Hour)).Failed(grant.StatusFailing, failure, now, 0, 0), Renewed},
 		"nothing":                                {held, held, Cached},
 		"read in another zone":                   {held, with(held, func(g *grant.Grant) { g.ExpiresAt = g.ExpiresAt.In(time.FixedZone("", 3600)) }), Cached},
-		"the token was found alive":              {held, with(held, func(g *grant.Grant) { g.CheckedAt = now }), Cached},
+		"the token was found active":             {held, with(held, func(g *grant.Grant) { g.CheckedAt = now }), Cached},
 		"a failure":                              {held, held.Failed(grant.StatusFailing, failure, now, 0, 0), Cached},
 		"a renewal put off":                      {held, held.Postponed(failure, now.Add(time.Second)), Cached},
 		"another lease":                          {held, with(held, func(g *grant.Grant) { g.Epoch, g.Owner = 7, "another" }), Cached},

@@ -33,7 +33,7 @@ func TestAReportOfAnotherTokenGetsTheCurrentOne(t *testing.T) {
 func TestAReportSkipsMemoryAndReadsStrongly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
-		v := w.vendor()
+		v := w.issuer()
 		if _, err := w.issue(v, issue.Request{}); err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestAReportSkipsMemoryAndReadsStrongly(t *testing.T) {
 	})
 }
 
-func TestAReportedTokenThatIsAlive(t *testing.T) {
+func TestAReportedTokenThatIsActive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		current := w.must(issue.Request{}).Fingerprint
@@ -85,30 +85,30 @@ func TestAReportedTokenThatIsAlive(t *testing.T) {
 	})
 }
 
-func TestAReportedTokenThatIsDeadIsReplaced(t *testing.T) {
+func TestAReportedTokenThatIsInactiveIsReplaced(t *testing.T) {
 	for _, grantType := range []string{"client_credentials", "password"} {
 		t.Run(grantType, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, grantType)
-				dead := w.must(issue.Request{}).Fingerprint
+				inactive := w.must(issue.Request{}).Fingerprint
 				before := w.grant()
-				w.server.Kill(dead)
-				a := w.must(issue.Request{RejectedFingerprint: dead})
-				if a.Fingerprint == dead || a.Outcome != issue.Renewed || a.Version != 2 {
+				w.server.Kill(inactive)
+				a := w.must(issue.Request{RejectedFingerprint: inactive})
+				if a.Fingerprint == inactive || a.Outcome != issue.Renewed || a.Version != 2 {
 					t.Errorf("answer %s, %s, version %d, want a new token", a.Fingerprint, a.Outcome, a.Version)
 				}
 				wantWarnings(t, a)
 				w.wantRequests(2)
 				after := w.grant()
 				if after.RefreshMode != before.RefreshMode || after.LoginMode != before.LoginMode || !after.EarlyAskedAt.Equal(before.EarlyAskedAt) {
-					t.Errorf("modes %q and %q were learned of a dead token", after.RefreshMode, after.LoginMode)
+					t.Errorf("modes %q and %q were learned of an inactive token", after.RefreshMode, after.LoginMode)
 				}
 			})
 		})
 	}
 }
 
-func TestADeadTokenThatIsReissued(t *testing.T) {
+func TestAInactiveTokenThatIsReissued(t *testing.T) {
 	tests := map[string]struct {
 		killed   reltioauthtest.KilledTokens
 		replaced bool
@@ -121,11 +121,11 @@ func TestADeadTokenThatIsReissued(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, "client_credentials")
 				w.behave(func(b *reltioauthtest.Behaviour) { b.KilledTokens = test.killed })
-				dead := w.must(issue.Request{}).Fingerprint
-				w.server.Kill(dead)
-				a := w.must(issue.Request{RejectedFingerprint: dead})
+				inactive := w.must(issue.Request{}).Fingerprint
+				w.server.Kill(inactive)
+				a := w.must(issue.Request{RejectedFingerprint: inactive})
 				if test.replaced {
-					if a.Fingerprint == dead {
+					if a.Fingerprint == inactive {
 						t.Error("want a new token")
 					}
 					wantWarnings(t, a)
@@ -138,7 +138,7 @@ func TestADeadTokenThatIsReissued(t *testing.T) {
 				requests, checks := w.requests(), w.checks()
 				for range 4 {
 					time.Sleep(time.Minute)
-					a = w.must(issue.Request{RejectedFingerprint: dead})
+					a = w.must(issue.Request{RejectedFingerprint: inactive})
 					wantWarnings(t, a, issue.RejectedTokenReissued)
 					if a.Outcome != issue.Cached {
 						t.Errorf("outcome %s, want cached: nothing was asked", a.Outcome)
@@ -148,7 +148,7 @@ func TestADeadTokenThatIsReissued(t *testing.T) {
 					t.Error("Reltio was asked again within five minutes")
 				}
 				time.Sleep(time.Minute)
-				w.must(issue.Request{RejectedFingerprint: dead})
+				w.must(issue.Request{RejectedFingerprint: inactive})
 				if w.checks() == checks {
 					t.Error("it is not checked again after five minutes")
 				}
@@ -209,14 +209,14 @@ func TestAThousandReportersCauseOneCheck(t *testing.T) {
 	tests := map[string]struct {
 		kill     bool
 		killed   reltioauthtest.KilledTokens
-		denied   bool // nobody may check
+		denied   bool // checks are denied
 		requests int
 	}{
-		"of a token that is alive":                {false, reltioauthtest.KilledAreReplaced, false, 1},
-		"of a token that is dead":                 {true, reltioauthtest.KilledAreReplaced, false, 2},
-		"of a dead one that comes again":          {true, reltioauthtest.KilledUntilRevoked, false, 3},
-		"of a token that is alive, says nobody":   {false, reltioauthtest.KilledAreReplaced, true, 2},
-		"of a token that is dead, as nobody says": {true, reltioauthtest.KilledAreReplaced, true, 2},
+		"of a token that is active":               {false, reltioauthtest.KilledAreReplaced, false, 1},
+		"of a token that is inactive":             {true, reltioauthtest.KilledAreReplaced, false, 2},
+		"of an inactive one that comes again":     {true, reltioauthtest.KilledUntilRevoked, false, 3},
+		"of an active token, checks are denied":   {false, reltioauthtest.KilledAreReplaced, true, 2},
+		"of an inactive token, checks are denied": {true, reltioauthtest.KilledAreReplaced, true, 2},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -252,7 +252,7 @@ func TestOtherReportersWaitForTheCheckAndGetTheCurrentTokenAtTheirDeadline(t *te
 		start := time.Now()
 		a := w.must(issue.Request{RejectedFingerprint: current})
 		if took := time.Since(start); took < 18*time.Second || took > issue.Timeout {
-			t.Errorf("it took %v, want the patience of a caller", took)
+			t.Errorf("it took %v, want the timeout of a caller", took)
 		}
 		if a.Fingerprint != current || !slices.Contains(a.Warnings, issue.RenewalFailing) {
 			t.Errorf("answer %s %v, want the current token with a warning", a.Fingerprint, a.Warnings)

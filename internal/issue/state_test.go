@@ -152,7 +152,7 @@ func TestAPausedConnectionWithoutAToken(t *testing.T) {
 	})
 }
 
-func TestALivingTokenIsTheAnswerWhateverTheStatus(t *testing.T) {
+func TestAValidTokenIsTheAnswerWhateverTheStatus(t *testing.T) {
 	tests := map[grant.Status][]issue.Warning{
 		grant.StatusOK:                  {},
 		grant.StatusPaused:              {},
@@ -197,7 +197,7 @@ func TestARefreshTokenNearItsEndIsAWarning(t *testing.T) {
 	})
 }
 
-func TestALivingTokenHidesEveryFailure(t *testing.T) {
+func TestAValidTokenHidesEveryFailure(t *testing.T) {
 	down := apierr.New(apierr.StoreUnavailable, "rotate: it cannot be invoked")
 	limited := apierr.New(apierr.RateLimited, "retry after 1 s")
 	tests := map[string]func(w *world){
@@ -246,7 +246,7 @@ func TestReltioDown(t *testing.T) {
 		w.down()
 		for time.Until(end) >= time.Second {
 			if a := w.must(issue.Request{}); a.Version != 1 {
-				t.Fatalf("version %d, want the living token", a.Version)
+				t.Fatalf("version %d, want the valid token", a.Version)
 			}
 			w.rotate.deliver(t.Context())
 			time.Sleep(min(time.Minute, max(time.Until(end)-time.Second, time.Millisecond)))

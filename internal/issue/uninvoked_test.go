@@ -48,7 +48,7 @@ func TestWhoWaitsWhileRotateCannotBeInvoked(t *testing.T) {
 					var all sync.WaitGroup
 					for range 20 {
 						all.Go(func() {
-							_, err := w.issue(w.vendor(), issue.Request{})
+							_, err := w.issue(w.issuer(), issue.Request{})
 							if got := apierr.Of(err); err == nil || got.Type != want.Type || got.Message != want.Message {
 								t.Errorf("error %v, want %v", err, want)
 							}
@@ -176,7 +176,7 @@ func TestATokenThatWasIssuedInTheFuture(t *testing.T) {
 					g.IssuedAt, g.ExpiresAt = g.IssuedAt.Add(ahead), g.ExpiresAt.Add(ahead)
 				})
 				time.Sleep(time.Second)
-				v := w.vendor()
+				v := w.issuer()
 				a, err := w.issue(v, issue.Request{})
 				if err != nil || a.Outcome != issue.Cached || a.ExpiresIn > life {
 					t.Fatalf("%s, expires in %v, %v; want it for %v at most", a.Outcome, a.ExpiresIn, err, life)

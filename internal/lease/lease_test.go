@@ -15,7 +15,7 @@ func TestEnded(t *testing.T) {
 	}{
 		"never taken":                {time.Time{}, true},
 		"long past":                  {now.Add(-time.Hour), true},
-		"this instant":               {now, true},
+		"this moment":                {now, true},
 		"a millisecond left":         {now.Add(time.Millisecond), false},
 		"asynchronous":               {now.Add(lease.AsyncTerm), false},
 		"at the bound of belief":     {now.Add(lease.MaxAhead), false},

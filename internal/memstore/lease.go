@@ -38,7 +38,8 @@ func (t *Table) SeizeLease(ctx context.Context, r lease.Request) (lease.Lease, e
 	return t.nextLease(r), nil
 }
 
-// AdoptLease implements lease.Store. The request's connection counts.
+// AdoptLease implements lease.Store. The request's connection counts, not that
+// of the given lease.
 func (t *Table) AdoptLease(ctx context.Context, given lease.Lease, r lease.Request) (lease.Lease, error) {
 	leave, err := t.enter(ctx)
 	if err != nil {
@@ -56,8 +57,8 @@ func (t *Table) AdoptLease(ctx context.Context, given lease.Lease, r lease.Reque
 	}
 }
 
-// answered reports whether the stored lease was made by this very request, for
-// whom it is always drawn anew.
+// answered reports whether this very request made the stored lease: an owner is
+// drawn for each request.
 func answered(stored lease.Lease, r lease.Request) bool {
 	return r.Owner != "" && stored.Owner == r.Owner
 }
@@ -90,7 +91,7 @@ func (t *Table) ExtendLease(ctx context.Context, held lease.Lease, epoch int64, 
 		t.leases[held.Connection] = stored
 		return stored, nil
 	case stored.Epoch == epoch:
-		return stored, nil // a lost answer
+		return stored, nil // the first response was lost
 	default:
 		return lease.Lease{}, lease.ErrLost
 	}

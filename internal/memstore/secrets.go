@@ -19,8 +19,8 @@ const keptVersions = 100
 
 // Secrets keeps connections and refresh tokens in memory. The zero value is
 // empty and ready to use; it must not be copied. All methods are safe for
-// concurrent use and never block for long; none fails but for what is not
-// there.
+// concurrent use and never block for long; the only errors are those for
+// missing items.
 type Secrets struct {
 	mu sync.Mutex
 	// connections and grants by connection name, and how many versions were
@@ -31,8 +31,8 @@ type Secrets struct {
 }
 
 var (
-	_ connection.Secrets = (*Secrets)(nil)
-	_ grant.RefreshTokenStore        = (*Secrets)(nil)
+	_ connection.Secrets      = (*Secrets)(nil)
+	_ grant.RefreshTokenStore = (*Secrets)(nil)
 )
 
 // Connection implements connection.Secrets.
@@ -65,7 +65,7 @@ func (s *Secrets) PutConnection(_ context.Context, name string, text reltioauth.
 	return version, nil
 }
 
-// DeleteConnection deletes the connection's secret, or answers
+// DeleteConnection deletes the connection's secret, or returns
 // connection.ErrNotFound.
 func (s *Secrets) DeleteConnection(_ context.Context, name string) error {
 	s.mu.Lock()
@@ -84,7 +84,7 @@ func (s *Secrets) List(context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(s.connections)), nil
 }
 
-// Current implements grant.Vault.
+// Current implements grant.RefreshTokenStore.
 func (s *Secrets) Current(_ context.Context, name string) (grant.RefreshToken, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,7 +95,8 @@ func (s *Secrets) Current(_ context.Context, name string) (grant.RefreshToken, e
 	return versions[len(versions)-1], nil
 }
 
-// Version implements grant.Vault. The newest hundred versions are kept.
+// Version implements grant.RefreshTokenStore. The newest hundred versions are
+// kept.
 func (s *Secrets) Version(_ context.Context, name, version string) (grant.RefreshToken, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,8 +108,8 @@ func (s *Secrets) Version(_ context.Context, name, version string) (grant.Refres
 	return grant.RefreshToken{}, grant.ErrNotFound
 }
 
-// Put implements grant.Vault. What is stored already is not stored a second
-// time, and does not become the newest again.
+// Put implements grant.RefreshTokenStore. A repeated write makes no second
+// version, and does not make the first one the newest again.
 func (s *Secrets) Put(_ context.Context, name string, r grant.RefreshToken) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,8 +130,8 @@ func (s *Secrets) Put(_ context.Context, name string, r grant.RefreshToken) (str
 	return r.Version, nil
 }
 
-// DeleteGrant deletes the grant's secret with all its versions. One that is not
-// there is no error.
+// DeleteGrant deletes the grant's secret with all its versions. A missing one
+// is no error.
 func (s *Secrets) DeleteGrant(_ context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,8 +139,8 @@ func (s *Secrets) DeleteGrant(_ context.Context, name string) error {
 	return nil
 }
 
-// PurgeGrant deletes all versions of the grant's secret but the newest. One that
-// is not there is no error.
+// PurgeGrant deletes all versions of the grant's secret except the newest. A
+// missing one is no error.
 func (s *Secrets) PurgeGrant(_ context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,17 +1,17 @@
-// Package memstore keeps everything in the memory of one process: for running on
-// one machine and for tests.
+// Package memstore keeps the stores in the memory of one process: for running
+// on one machine and for tests.
 //
-// A Table holds what dynamo keeps in a table, with the same contracts and the
-// same precision, and Secrets what an account keeps in its secrets. Both pass
-// the suites of storetest that their counterparts pass.
+// A Table holds what package dynamo keeps in a table, with the same contracts
+// and the same precision, and Secrets what package secrets keeps in AWS Secrets
+// Manager. Both pass the same suites of package storetest as those packages.
 //
 //	var table memstore.Table
 //	g, err := table.Grant(ctx, "acme", grant.Strong) // ErrNotFound
 //
-// Nothing blocks for longer than a few memory accesses take, and nothing fails
-// but for reasons that the contracts name: a Table also when its caller's
-// context has ended, because then a table across the network would not have
-// answered either. What is kept is gone with the process.
+// No call blocks for longer than a few memory accesses take, and calls fail
+// only for the reasons that the contracts name. A Table also fails when its
+// caller's context has ended, as a table across the network does. The content
+// ends with the process.
 package memstore
 
 import (
@@ -28,8 +28,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
-// Table keeps grants, leases, accounts and budgets. The zero value is empty and
-// ready to use; it must not be copied. All methods are safe for concurrent use.
+// Table keeps grants, leases, lockout records, rate limits and authorization
+// requests. The zero value is empty and ready to use; it must not be copied.
+// All methods are safe for concurrent use.
 type Table struct {
 	// mu guards everything below: each method holds it from its first look at
 	// a record to the change that follows from it, as DynamoDB does for a
@@ -76,8 +77,8 @@ func (t *Table) enter(ctx context.Context) (leave func(), err error) {
 	return t.mu.Unlock, nil
 }
 
-// Copy is a table with the same content that changes apart from this one, as a
-// backup of it restored.
+// Copy returns a table with the same content, which changes independently, like
+// a restored backup.
 func (t *Table) Copy() *Table {
 	t.mu.Lock()
 	defer t.mu.Unlock()

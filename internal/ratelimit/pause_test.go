@@ -131,7 +131,7 @@ func TestOthersServed(t *testing.T) {
 		served []string
 		want   bool
 	}{
-		"nobody":        {nil, false},
+		"no client":     {nil, false},
 		"only it":       {[]string{"a"}, false},
 		"another":       {[]string{"b"}, true},
 		"it and others": {[]string{"a", "b"}, true},
@@ -188,7 +188,7 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// Who is served is counted anew from the first 429 in a row, and no other.
+// Who is served is counted again from the first 429 in a row, and no other.
 func TestPauseForgetsWhoWasServed(t *testing.T) {
 	before := ratelimit.Record{Served: []string{"b"}}
 	if got := ratelimit.RecordThrottle(before, ratelimit.Throttle{Client: "a", Now: now(), First: true}); got.OthersServed("a") {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// AwaitUnpaused waits while a host is paused, as its record says, before a
-// request that takes no instant. A pause that outlasts the context's deadline
-// is a *BusyError at once; a context that ends otherwise is its error.
+// AwaitUnpaused waits until the pause of a host ends, before a request that
+// takes no slot. A pause that outlasts the context's deadline is a *LimitError
+// at once; a context that ends otherwise is its error.
 func AwaitUnpaused(ctx context.Context, r Record, now func() time.Time) error {
 	until, paused := r.ThrottledUntil(now())
 	if !paused {

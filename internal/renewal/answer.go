@@ -13,8 +13,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// answered stores what became of a request, and says whether another pass
-// follows. What the server has given is stored though the caller be gone.
+// answered stores the result of a request, and reports whether another pass
+// follows. It stores what the server has given even if the caller's context has
+// ended.
 func (p *path) answered(ctx context.Context, s step, token *reltioauth.Token, err error) (again bool, _ error) {
 	storing, cancel := p.storing(ctx)
 	defer cancel()
@@ -33,19 +34,19 @@ func (p *path) answered(ctx context.Context, s step, token *reltioauth.Token, er
 		p.onward = again && !p.repeating
 		return again, err
 	}
-	return false, p.learn(ctx)
+	return false, p.observe(ctx)
 }
 
-// answeredToken stores the answer to a token request. A refresh token in any
-// answer that parses comes first.
+// answeredToken stores the response to a token request. The refresh token of
+// any response that parses is stored first.
 func (p *path) answeredToken(ctx context.Context, s step, token *reltioauth.Token, err error) (bool, error) {
 	if token != nil && !token.AccessToken.IsZero() && errors.Is(err, reltioauth.ErrNoLifeLeft) {
-		err = nil // a token in its last second: it is asked for again in a moment
+		err = nil // a token in its last second: another one is requested in a moment
 	}
 	kept, keepErr := p.keep(ctx, s, token, err)
 	v := judge(s.kind, p.c.HasUser(), err)
 	if success(err) {
-		p.g.Refusals = 0 // whatever was refused before is not any more
+		p.g.Refusals = 0 // a success ends the row of refusals
 	}
 	if v != throttled {
 		p.g.Throttles = 0
@@ -82,9 +83,9 @@ func (p *path) tally(v verdict, err error) {
 	}
 }
 
-// settleLogin says what a counted login came to, if anybody saw it. That it was
-// accepted is said again for a while if the table does not take it: with the
-// count of one refused before it the account would be at its limit.
+// settleLogin records the outcome of a counted login, if its response was seen.
+// A failed write of an acceptance is repeated for a while: with the count of an
+// earlier refusal the account would be at its limit.
 func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
 	outcome, seen := outcomeOf(v, err)
 	if !p.counted || !seen {
@@ -93,8 +94,9 @@ func (p *path) settleLogin(ctx context.Context, v verdict, err error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	for p.Lockouts.SettleLogin(ctx, p.try(), outcome) != nil {
-		// A count that could not be lowered stays: one attempt fewer is safe. Only
-		// an acceptance may be said twice without lowering it twice.
+		// A count that could not be lowered stays: one attempt fewer is safe.
+		// Only an acceptance can be recorded twice without lowering a count
+		// twice.
 		if outcome != lockout.Accepted || ratelimit.Sleep(ctx, jittered(firstRetry, p.random())) != nil {
 			return
 		}
@@ -112,7 +114,7 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 		return false, p.ended(grant.StatusFailing, apierr.New(apierr.ReltioUnavailable, text))
 	}
 	next = next.Healthy()
-	if s.kind == refresh { // it says nothing of logins
+	if s.kind == refresh { // a refresh shows nothing about logins
 		next.SecondFactorVersion = p.g.SecondFactorVersion
 	}
 	if keepErr == nil {
@@ -125,18 +127,18 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 		next.Status = grant.StatusFailing
 		next.LastError, next.LastErrorMessage = p.loginRefused.Type, p.loginRefused.Message
 	}
-	next = p.taught(next, token.IssuedAt)
+	next = p.observed(next, token.IssuedAt)
 	renewed := !token.RefreshToken.IsZero() && !token.RefreshToken.Equal(s.refresh.Token)
 	next.Rotates = s.kind == refresh && (renewed || p.g.Rotates)
 	next.Relogin = ""
 	if s.kind == login {
 		p.loggedIn = true
-		if keepErr == nil { // else nobody can say whose refresh token the grant has
+		if keepErr == nil { // without a stored refresh token there is none to revoke
 			next.Relogin = p.reloginAfter(next)
 		}
 	}
 	if next.Relogin == grant.ReloginRevoke {
-		p.spare = next
+		p.loginGrant = next
 		next = next.WithoutToken()
 	} else if p.reloginNext(next) {
 		next.Relogin = grant.ReloginDue
@@ -144,8 +146,9 @@ func (p *path) accepted(ctx context.Context, s step, token *reltioauth.Token, ke
 	return p.acceptedReported(ctx, next)
 }
 
-// useless says why an accepted token would only be asked for once more, in vain;
-// empty if it serves, or is the last one's end.
+// useless says why an accepted token is of no use and the next request would
+// give the same; empty if it can be used, or if the next request may give a
+// better one.
 func (p *path) useless(next grant.Grant, sent time.Time) string {
 	switch {
 	case p.g.Stuck(next, sent):
@@ -156,11 +159,11 @@ func (p *path) useless(next grant.Grant, sent time.Time) string {
 	return ""
 }
 
-// acceptedReported stores the accepted token and says what follows: where the
-// reported token came again it is revoked, and another one asked for, once.
+// acceptedReported stores the accepted token and decides what follows. If the
+// reported token came again it is revoked, and another one is requested, once.
 func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, error) {
 	same := next.Fingerprint == p.old.Fingerprint && p.old.HasToken()
-	insists := same && p.dead
+	insists := same && p.inactive
 	switch {
 	case insists && p.revoked:
 		next = next.AskedAs(grant.Inactive, p.Now())
@@ -184,16 +187,16 @@ func (p *path) acceptedReported(ctx context.Context, next grant.Grant) (bool, er
 	return p.repeat(next), nil
 }
 
-// repeat reports whether a token that came again with nothing left is asked
-// for once more by this renewal: if somebody waits for it, and it is a matter
-// of seconds.
+// repeat reports whether this renewal requests again after a token that came
+// again with no time left: if a caller waits for it, and it is due within
+// seconds.
 func (p *path) repeat(g grant.Grant) bool {
 	now := p.Now()
 	p.repeating = p.single && !g.Valid(now) && g.Due().Sub(now) <= waitForDue
 	return p.repeating
 }
 
-// checked reads a check of the reported token.
+// checked stores the result of a check of the reported token.
 func (p *path) checked(ctx context.Context, err error) (bool, error) {
 	now := p.Now()
 	var e *reltioauth.Error
@@ -204,19 +207,19 @@ func (p *path) checked(ctx context.Context, err error) (bool, error) {
 			g.LastError, g.LastErrorMessage = "", ""
 		}
 		return false, &done{outcome: rotateapi.Unchanged, write: &g}
-	case errors.Is(err, errDead):
-		p.dead = true
+	case errors.Is(err, errInactive):
+		p.inactive = true
 		return true, p.write(ctx, p.g.CheckedAs(grant.Inactive, now))
 	case errors.As(err, &e) && e.Answered() && !errors.Is(err, reltioauth.ErrRateLimited):
-		// No verdict. The server shows what it thinks of the token when it is
-		// asked for another.
+		// The server gave no verdict. Its response to the next token request
+		// shows whether it accepts the token.
 		p.unsettled = true
 		return true, p.write(ctx, p.g.CheckedAs(grant.Unclear, now))
 	}
-	// The server was not heard: nothing is asked, and there is no check for a
-	// while. No renewal has failed: only callers who report the token hear of it.
+	// No response came, so nothing is requested, and the next check waits. No
+	// renewal has failed: only callers who report the token get this error.
 	f := outage(err)
-	f.Message = "checkToken: " + f.Message // it is no response to a token request
+	f.Message = "checkToken: " + f.Message // say that it was not a token request
 	g := p.g.CheckedAs(grant.Unchecked, now)
 	if g.RetryAt = now.Add(grant.CheckEvery); g.Status == grant.StatusOK {
 		g.LastError, g.LastErrorMessage = f.Type, f.Message
@@ -224,8 +227,9 @@ func (p *path) checked(ctx context.Context, err error) (bool, error) {
 	return false, &done{outcome: rotateapi.Failed, err: f, write: &g}
 }
 
-// revokedAccess goes on after the revocation of a dead token that came again.
-// If that gave no definite answer asking again would give nothing.
+// revokedAccess continues after the revocation of an inactive token that came
+// again. If the revocation gave no definite response, another request would
+// give the same token.
 func (p *path) revokedAccess(ctx context.Context, err error) (bool, error) {
 	p.revoked = true
 	g := p.g
@@ -236,11 +240,11 @@ func (p *path) revokedAccess(ctx context.Context, err error) (bool, error) {
 	return false, &done{outcome: rotateapi.Unchanged, write: &g}
 }
 
-// revokedRefresh goes on after the revocation of a refresh token that a login
+// revokedRefresh continues after the revocation of a refresh token that a login
 // gave again.
 func (p *path) revokedRefresh(ctx context.Context, err error) (bool, error) {
 	if err == nil || definite(err) {
-		p.spare = grant.Grant{} // its token was revoked as well
+		p.loginGrant = grant.Grant{} // the access token was revoked with it
 		g := p.g
 		g.Relogin = grant.ReloginLogin
 		return true, p.write(ctx, g)
@@ -248,35 +252,35 @@ func (p *path) revokedRefresh(ctx context.Context, err error) (bool, error) {
 	return false, p.ended(grant.StatusFailing, outage(err))
 }
 
-// withSpare ends a renewal that was to revoke the refresh token of its login and
-// has not, as far as anybody knows: callers get the login's token, and the
-// refresh token is replaced at its end. A grant that is no longer that
-// identity's, because the secret is gone or another's, gets no token.
-func (p *path) withSpare(d *done) {
-	if !p.spare.Valid(p.Now()) || p.stored.Relogin != grant.ReloginRevoke || d.outcome == rotateapi.Contended {
+// restoreLoginToken publishes the access token of a login whose refresh token should
+// have been revoked, when the revocation did not happen or its result is
+// unknown. The refresh token is then replaced at that token's end. A grant that
+// now belongs to another identity, or whose secret is missing, gets no token.
+func (p *path) restoreLoginToken(d *done) {
+	if !p.loginGrant.Valid(p.Now()) || p.stored.Relogin != grant.ReloginRevoke || d.outcome == rotateapi.Contended {
 		return
 	}
 	after := p.stored
 	if d.write != nil {
 		after = *d.write
 	}
-	if p.g.Identity != p.spare.Identity || after.Identity != p.spare.Identity {
+	if p.g.Identity != p.loginGrant.Identity || after.Identity != p.loginGrant.Identity {
 		return
 	}
-	after.AccessToken, after.RepeatedUntil = p.spare.AccessToken, p.spare.RepeatedUntil
+	after.AccessToken, after.RepeatedUntil = p.loginGrant.AccessToken, p.loginGrant.RepeatedUntil
 	after.Relogin = grant.ReloginDue
 	d.write = &after
 }
 
-// definite reports whether a revocation was answered with a refusal of the
-// token: then it is as good as revoked.
+// definite reports whether the response to a revocation refused the token
+// itself: then it is inactive already.
 func definite(err error) bool {
 	return errors.Is(err, reltioauth.ErrInvalidToken) || errors.Is(err, reltioauth.ErrInvalidGrant)
 }
 
 // reloginAfter is the step that follows a login: none if it gave a new refresh
-// token, else the old one is revoked. A login after the revocation is the last
-// step whatever it gives.
+// token, else the revocation of the old one. A login after the revocation is
+// the last step whatever it gives.
 func (p *path) reloginAfter(next grant.Grant) grant.Relogin {
 	sameRefresh := next.RefreshFingerprint != "" && next.RefreshFingerprint == p.old.RefreshFingerprint
 	if sameRefresh && (p.old.Relogin == grant.ReloginDue || p.old.Relogin == grant.ReloginRevoke) {
@@ -286,12 +290,12 @@ func (p *path) reloginAfter(next grant.Grant) grant.Relogin {
 }
 
 // reloginNext reports whether the token is the last one before a connection
-// that logs in alone replaces its refresh token.
+// that logs in without a person replaces its refresh token.
 func (p *path) reloginNext(g grant.Grant) bool {
 	return p.c.LogsInAlone() && g.HasRefreshToken() && !g.ReloginAt().After(g.ExpiresAt)
 }
 
-// retryAfter is how long the server wants the client to stay away.
+// retryAfter is how long the server wants the client to wait.
 func retryAfter(err error) time.Duration {
 	var e *reltioauth.Error
 	if !errors.As(err, &e) {

@@ -87,7 +87,7 @@ func (w *world) sung(name string, op reltioauthtest.Op, f func(reltioauthtest.Re
 		c.Behaviour.KilledTokens = reltioauthtest.KilledUntilEnd
 	})
 	w.started(canaries())
-	w.putVaultCanary()
+	w.putTokenCanary()
 	w.server.Kill(w.grant("acme").Fingerprint)
 	w.server.Configure(func(c *reltioauthtest.Config) {
 		c.Fault = func(r reltioauthtest.Request) reltioauthtest.Fault {
@@ -100,7 +100,7 @@ func (w *world) sung(name string, op reltioauthtest.Op, f func(reltioauthtest.Re
 	time.Sleep(time.Minute)
 	look := func(r renewal.Report) {
 		g := w.grant("acme")
-		silent(w.t, name, canary, r, r.Err, error(r.Err), g, w.vault())
+		silent(w.t, name, canary, r, r.Err, error(r.Err), g, w.refreshToken())
 		if strings.Contains(r.Refusal.Description, saying) {
 			said++
 		}
@@ -123,11 +123,11 @@ func (w *world) sung(name string, op reltioauthtest.Op, f func(reltioauthtest.Re
 	return said
 }
 
-// putVaultCanary makes the newest refresh token one that is refused.
-func (w *world) putVaultCanary() {
-	r := w.vault()
+// putTokenCanary makes the newest refresh token one that is refused.
+func (w *world) putTokenCanary() {
+	r := w.refreshToken()
 	r.Token, r.Epoch = reltioauth.NewSecret(canary+"-refresh"), r.Epoch+1
-	w.putVault(r)
+	w.putRefreshToken(r)
 }
 
 // silent looks for a text in all that values print.

@@ -62,7 +62,7 @@ func once(ops []string) []string {
 	return slices.CompactFunc(ops, func(a, b string) bool { return a == "checkToken" && b == a })
 }
 
-func TestReportedTokenIsDead(t *testing.T) {
+func TestReportedTokenIsInactive(t *testing.T) {
 	for name, f := range saysDead() {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -107,11 +107,11 @@ func TestCheckWithoutAVerdict(t *testing.T) {
 					t.Errorf("asked %v in 14 minutes, want %v each five", got, want)
 				}
 				if !w.server.Valid(g.AccessToken) {
-					t.Error("the living token was revoked")
+					t.Error("the valid token was revoked")
 				}
 			})
 		})
-		t.Run(name+", the token is dead", func(t *testing.T) {
+		t.Run(name+", the token is inactive", func(t *testing.T) {
 			bubble(t, func(w *world) {
 				g := w.started(password())
 				w.server.Kill(g.Fingerprint)
@@ -138,9 +138,9 @@ func TestCheckWithoutAVerdict(t *testing.T) {
 	}
 }
 
-// A server that gives a dead token again, and may not be asked about it: nobody
-// knows that it is dead, so it is not revoked.
-func TestDeadTokenGivenAgainWithoutAVerdict(t *testing.T) {
+// A server that gives an inactive token again, and may not be asked about it: no check
+// shows that it is inactive, so it is not revoked.
+func TestInactiveTokenGivenAgainWithoutAVerdict(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(func(b *reltioauthtest.Behaviour) { b.KilledTokens = reltioauthtest.KilledUntilRevoked })
 		w.server.Kill(w.started(clientCredentials()).Fingerprint)
@@ -156,7 +156,7 @@ func TestDeadTokenGivenAgainWithoutAVerdict(t *testing.T) {
 }
 
 // A check without a verdict, and the renewal after it fails: the token is handed
-// out on, because nobody has called it invalid.
+// out on, because the server has not called it invalid.
 func TestCheckWithoutAVerdictAndTheRenewalFails(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(clientCredentials())
@@ -171,7 +171,7 @@ func TestCheckWithoutAVerdictAndTheRenewalFails(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.expect(w.reject(), rotateapi.Failed, apierr.ReltioUnavailable)
 		if g := w.status(grant.StatusFailing); !g.Valid(time.Now()) || g.CheckVerdict != grant.Unclear {
-			t.Errorf("living %t, verdict %q", g.Valid(time.Now()), g.CheckVerdict)
+			t.Errorf("valid %t, verdict %q", g.Valid(time.Now()), g.CheckVerdict)
 		}
 	})
 }
@@ -226,7 +226,7 @@ func TestCheckWithoutADefiniteAnswerAndTheRenewals(t *testing.T) {
 		time.Sleep(31 * time.Second)
 		w.expect(w.reject(), rotateapi.Unchanged, "")
 		if g := w.status(grant.StatusOK); g.LastError != "" || g.LastErrorMessage != "" {
-			t.Errorf("last error %s (%s) of a token that was found alive", g.LastError, g.LastErrorMessage)
+			t.Errorf("last error %s (%s) of a token that was found active", g.LastError, g.LastErrorMessage)
 		}
 		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
 		w.expect(w.atDue(), rotateapi.Failed, apierr.ReltioUnavailable)

@@ -12,7 +12,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// A client without a user locks nobody: it is tried at growing pauses for an
+// A client without a user cannot be locked: it is tried at growing pauses for an
 // hour, then hourly; operators hear of the second refusal, and force is obeyed.
 func TestRefusedClientIsTriedOn(t *testing.T) {
 	for _, attempts := range []int{1, 2} {
@@ -116,7 +116,7 @@ func TestUnclearRefreshOfAUser(t *testing.T) {
 				w.busy(time.Now().Add(8 * time.Second))
 				w.expect(w.force(), rotateapi.LeftOver, apierr.RateLimited)
 				time.Sleep(10 * time.Second)
-				w.out.fail(always, vaultCurrent)
+				w.out.fail(always, tokenCurrent)
 				w.expect(w.force(), rotateapi.Failed, apierr.StoreUnavailable)
 				w.out.before = nil
 				w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
@@ -200,9 +200,9 @@ func unclearRefreshes() map[string]reltioauthtest.Fault {
 	}
 }
 
-// A dead refresh token that is told in unclear words, for two days, costs few
+// An inactive refresh token that is told in unclear words, for two days, costs few
 // requests, and the password gives a token soon.
-func TestDeadRefreshTokenToldInOtherWords(t *testing.T) {
+func TestInactiveRefreshTokenToldInOtherWords(t *testing.T) {
 	for name, f := range unclearRefreshes() {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -216,7 +216,7 @@ func TestDeadRefreshTokenToldInOtherWords(t *testing.T) {
 					w.sweep()
 					time.Sleep(time.Minute)
 				}
-				if !w.living() {
+				if !w.valid() {
 					t.Error("no token after two minutes, though the password is there")
 				}
 				for range 2 * 24 * 60 {
@@ -251,7 +251,7 @@ func TestUnclearAfterRefusals(t *testing.T) {
 }
 
 // A login that has to wait, for up to an hour, holds up no refresh, which locks
-// nobody and may be accepted any moment.
+// no user and may be accepted any moment.
 func TestUnclearRefreshWhileTheLoginWaits(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())
@@ -273,7 +273,7 @@ func TestUnclearRefreshWhileTheLoginWaits(t *testing.T) {
 }
 
 // Nor does a user who may not log in for the day: the refresh goes on at its own
-// pauses, and for an hour nobody is told.
+// pauses, and for an hour operators are not told.
 func TestUnclearRefreshAtTheDaysLimitOfLogins(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())

@@ -24,7 +24,7 @@ func (w *world) wantCounts(want counts) {
 }
 
 // What a response leaves counted of a login: the status of a refusal decides, and
-// one that nobody saw counts as both.
+// one that was not seen counts as both.
 func TestLoginCount(t *testing.T) {
 	f := func(kind reltioauthtest.FaultKind) reltioauthtest.Fault { return reltioauthtest.Fault{Kind: kind} }
 	page := func(status int) reltioauthtest.Fault {
@@ -73,7 +73,7 @@ func TestLoginCount(t *testing.T) {
 	}
 }
 
-// A refusal that breaks off may have been one of the user: nobody saw that it
+// A refusal that breaks off may have been one of the user: no caller saw that it
 // was not.
 func TestRefusalCutOffStaysCounted(t *testing.T) {
 	bubble(t, func(w *world) {

@@ -18,23 +18,23 @@ var errKilled = errors.New("killed")
 // after it did and before the answer is there. All later ones fail. It reports
 // whether the process came that far.
 func (w *world) killAt(n int, acted bool) (killed func() bool) {
-	began, dead := 0, false
+	began, inactive := 0, false
 	w.out.before = func(string) error {
 		began++
-		if dead || began == n && !acted {
-			dead = true
+		if inactive || began == n && !acted {
+			inactive = true
 			return errKilled
 		}
 		return nil
 	}
 	w.out.after = func(string) error {
 		if began == n && acted {
-			dead = true
+			inactive = true
 			return errKilled
 		}
 		return nil
 	}
-	return func() bool { return dead }
+	return func() bool { return inactive }
 }
 
 // crashCase is a renewal that is killed at every operation.
@@ -53,7 +53,7 @@ func crashCases() map[string]crashCase {
 		b.LoginRefreshToken = reltioauthtest.NewTokenOldDies
 	}
 	relogin := func(w *world) { w.toRelogin() }
-	dead := func(w *world) { w.server.Kill(w.grant("acme").RefreshFingerprint) }
+	inactive := func(w *world) { w.server.Kill(w.grant("acme").RefreshFingerprint) }
 	moved := func(w *world) { w.connect("acme", with(password(), "username", "ben")); w.passwordOf("ben") }
 	return map[string]crashCase{
 		"client credentials, first":         {fields: clientCredentials(), first: true},
@@ -65,7 +65,7 @@ func crashCases() map[string]crashCase {
 		"password, rotated":                 {fields: password(), behave: rotate},
 		"password, new token":               {fields: password(), behave: newTokens},
 		"password, old dies":                {fields: password(), behave: dies},
-		"password, dead refresh token":      {fields: password(), arrange: dead},
+		"password, inactive refresh token":  {fields: password(), arrange: inactive},
 		"password, re-login, same":          {fields: halfDay(), arrange: relogin},
 		"password, re-login, new":           {fields: halfDay(), behave: dies, arrange: relogin},
 		"password, another identity":        {fields: password(), arrange: moved},
@@ -114,7 +114,7 @@ func (w *world) passwordOf(user string) {
 }
 
 // A process dies at any operation, before it or right after it: the next
-// renewal succeeds without a person (I5), nobody's account suffers (I3), and
+// renewal succeeds without a person (I5), no account suffers (I3), and
 // what is stored fits together.
 func TestCrashAnywhere(t *testing.T) {
 	for name, c := range crashCases() {
@@ -160,13 +160,13 @@ func crash(w *world, c crashCase, n int, acted bool) (over bool) {
 	time.Sleep(6 * time.Minute) // lease and back-off are over
 	report := w.acme()
 	for range 3 {
-		if report.Outcome == rotateapi.Renewed || w.living() {
+		if report.Outcome == rotateapi.Renewed || w.valid() {
 			break
 		}
 		time.Sleep(6 * time.Minute)
 		report = w.acme()
 	}
-	if c.byHand && (last == sendToken && acted || last == vaultPut && !acted) {
+	if c.byHand && (last == sendToken && acted || last == tokenPut && !acted) {
 		w.status(grant.StatusReauthorize) // the answer is lost with the refresh token in it
 		return false
 	}
@@ -174,28 +174,28 @@ func crash(w *world, c crashCase, n int, acted bool) (over bool) {
 	return !killed()
 }
 
-func (w *world) living() bool {
+func (w *world) valid() bool {
 	g, err := w.table.Grant(w.t.Context(), "acme", grant.Strong)
 	return err == nil && g.Valid(time.Now())
 }
 
-// consistent compares grant, vault, account and server with each other.
+// consistent compares grant, Secrets Manager, account and server with each other.
 func (w *world) consistent(when string, outcome rotateapi.Outcome) {
 	w.t.Helper()
-	if !w.living() {
-		w.t.Fatalf("%s: outcome %s, no living token", when, outcome)
+	if !w.valid() {
+		w.t.Fatalf("%s: outcome %s, no valid token", when, outcome)
 	}
 	g, c := w.grant("acme"), w.parsed("acme")
 	if !w.server.Valid(g.AccessToken) {
-		w.t.Errorf("%s: the stored token is dead at the server", when)
+		w.t.Errorf("%s: the stored token is inactive at the server", when)
 	}
 	if g.Identity != c.IdentityHash() || g.Status != grant.StatusOK {
 		w.t.Errorf("%s: status %s, identity %.8s, want %.8s", when, g.Status, g.Identity, c.IdentityHash())
 	}
 	if c.Refreshes() {
-		r := w.vault()
+		r := w.refreshToken()
 		if r.Fingerprint() != g.RefreshFingerprint || !w.server.Valid(r.Token) {
-			w.t.Errorf("%s: vault holds %s, grant %s, alive %t", when, r.Fingerprint(), g.RefreshFingerprint, w.server.Valid(r.Token))
+			w.t.Errorf("%s: Secrets Manager holds %s, grant %s, active %t", when, r.Fingerprint(), g.RefreshFingerprint, w.server.Valid(r.Token))
 		}
 		if pointed, err := w.secrets.Version(w.t.Context(), "acme", g.SecretVersion); err != nil || !pointed.Token.Equal(r.Token) {
 			w.t.Errorf("%s: the grant points elsewhere (%v)", when, err)

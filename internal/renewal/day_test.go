@@ -23,10 +23,10 @@ func TestDay(t *testing.T) {
 					// A refresh is never asked early to learn, because it may end the
 					// token that callers hold.
 					if b.mode == grant.Overlap && gap > 0 && fields["grant_type"] != "password" {
-						t.Errorf("no living token for %v", gap)
+						t.Errorf("no valid token for %v", gap)
 					}
 					if gap > time.Minute+time.Second {
-						t.Errorf("no living token for %v, more than a tick", gap)
+						t.Errorf("no valid token for %v, more than a tick", gap)
 					}
 					perToken := map[string]int{}
 					for _, r := range w.server.Requests() {
@@ -56,7 +56,7 @@ func TestDay(t *testing.T) {
 }
 
 // day sweeps each minute for 24 hours and looks each second: the longest time
-// without a living token.
+// without a valid token.
 func (w *world) day() (gap time.Duration) {
 	w.t.Helper()
 	var since time.Time
@@ -65,7 +65,7 @@ func (w *world) day() (gap time.Duration) {
 		next := time.Now().Truncate(time.Minute).Add(time.Minute + 17*time.Second)
 		for ; time.Now().Before(next); time.Sleep(time.Second) {
 			switch {
-			case w.living():
+			case w.valid():
 				since = time.Time{}
 			case since.IsZero():
 				since = time.Now()
@@ -78,9 +78,9 @@ func (w *world) day() (gap time.Duration) {
 }
 
 // Where each refresh ends the token before, no token is ended before its time in
-// days of ticks and calls that nobody forces: not by the first refresh, not once
+// days of ticks and calls that no operator forces: not by the first refresh, not once
 // a week, not by a re-login's refresh instead, not by callers that want more life.
-func TestNoRefreshEndsALivingToken(t *testing.T) {
+func TestNoRefreshEndsAValidToken(t *testing.T) {
 	for name, c := range map[string]struct {
 		fields map[string]any
 		change func(*reltioauthtest.Behaviour)
@@ -100,11 +100,11 @@ func TestNoRefreshEndsALivingToken(t *testing.T) {
 				})
 				w.started(c.fields)
 				w.out.before = func(op string) error {
-					if op == sendToken && w.living() {
+					if op == sendToken && w.valid() {
 						t.Errorf("a token request at %v, while a token lives", time.Now())
 					}
 					if op == sendCheck {
-						t.Error("a token was checked that nobody reported")
+						t.Error("a token was checked that no caller reported")
 					}
 					return nil
 				}

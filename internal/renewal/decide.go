@@ -13,8 +13,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// due ends a renewal for which there is no reason yet. It needs the grant
-// alone. A single renewal that is due in a moment waits for it.
+// due ends a renewal that is not due. It needs the grant alone. A single
+// renewal that is due within seconds waits for it.
 func (p *path) due(ctx context.Context) error {
 	now := p.Now()
 	if p.onward {
@@ -22,7 +22,7 @@ func (p *path) due(ctx context.Context) error {
 		return nil
 	}
 	if p.repeating {
-		// It was asked for: from now on the moment counts.
+		// From the second request on only the due moment counts.
 		p.repeating, p.request.Force, p.request.MinTTLSeconds = false, false, 0
 	}
 	if p.reported() {
@@ -44,7 +44,7 @@ func (p *path) due(ctx context.Context) error {
 	return p.look(ctx)
 }
 
-// reported reports whether the request names the token in hand as refused, and
+// reported reports whether the request names the stored token as rejected, and
 // its deadline has not passed.
 func (p *path) reported() bool {
 	return p.request.RejectedFingerprint != "" && p.g.Unexpired(p.Now()) &&
@@ -55,16 +55,17 @@ func (p *path) needed() time.Duration {
 	return time.Duration(p.request.MinTTLSeconds) * time.Second
 }
 
-// dueReported lets a reported token be checked, and one found dead be renewed;
-// also one that was found dead before and is not replaced yet. Of a waiting
-// grant only if it may be tried: else the token could not be replaced.
+// dueReported decides about a reported token. It is checked; or it is renewed
+// if this check or an earlier one found it inactive and no renewal followed. A
+// waiting grant is checked only if it may be tried: otherwise the token could
+// not be replaced.
 func (p *path) dueReported(ctx context.Context, now time.Time) error {
 	switch {
 	case p.request.Force:
 		return nil
 	case p.g.Retrying(now):
-		return p.unchanged(now) // Reltio is not asked before that, for no reason
-	case p.dead:
+		return p.unchanged(now) // before RetryAt Reltio is not asked, whatever the reason
+	case p.inactive:
 		return p.look(ctx)
 	case p.g.Checkable(now):
 		return p.look(ctx)
@@ -73,13 +74,13 @@ func (p *path) dueReported(ctx context.Context, now time.Time) error {
 }
 
 // unchanged is the end of a renewal that had nothing to do. After an adoption
-// the lease of a living token's grant stays until it ends: callers in its early
-// window would only ask again.
+// the lease of a grant with a valid token is kept until it expires: callers in
+// the early window would only start another renewal.
 func (p *path) unchanged(now time.Time) *done {
 	d := &done{outcome: rotateapi.Unchanged}
-	living := p.g.Valid(now)
-	d.idle = p.request.Lease != nil && living
-	if !living {
+	valid := p.g.Valid(now)
+	d.idle = p.request.Lease != nil && valid
+	if !valid {
 		d.err = p.g.Error(now)
 	}
 	if !p.single && !p.stored.DueAt.After(now) {
@@ -88,8 +89,8 @@ func (p *path) unchanged(now time.Time) *done {
 	return d
 }
 
-// look is the visit to a grant that waits for a person or new credentials:
-// Reltio is asked only if the secret has a new version, or once in a while.
+// look handles a grant that waits for a person or new credentials: Reltio is
+// asked only if the secret has a new version, or when TryDue allows it.
 func (p *path) look(ctx context.Context) error {
 	now := p.Now()
 	if !p.g.Waiting() || p.g.TryDue(now) {
@@ -114,14 +115,14 @@ func (p *path) decide(ctx context.Context) (step, error) {
 	if err := p.readHost(ctx); err != nil {
 		return step{}, err
 	}
-	if p.reported() && !p.dead && !p.unsettled && !p.request.Force {
+	if p.reported() && !p.inactive && !p.unsettled && !p.request.Force {
 		return step{kind: check, token: p.g.AccessToken}, nil
 	}
-	if p.dead && p.reasked && !p.revoked {
+	if p.inactive && p.reasked && !p.revoked {
 		return step{kind: revokeAccess, token: p.g.AccessToken}, nil
 	}
 	if p.c.Refreshes() {
-		if err := p.readVault(ctx, p.g.SecretVersion); err != nil {
+		if err := p.readRefreshTokens(ctx, p.g.SecretVersion); err != nil {
 			return step{}, err
 		}
 	}
@@ -138,12 +139,13 @@ func (p *path) decide(ctx context.Context) (step, error) {
 	return s, p.probe(ctx, s)
 }
 
-// notYet ends a renewal whose refresh would end a valid token that callers hold:
-// at that token's end is time enough. Of a grant that waited for somebody it would
-// only learn whether what was put right is right; a secret that can be read again
-// is all that an unreadable one needs. And a refresh token that was found in the
-// vault, of which the grant did not know, makes the token due later than a login
-// would have. What an operator resumes is tried at once.
+// notYet ends a renewal whose refresh would make a valid token inactive that
+// callers have: the refresh can wait for that token's end. There are three
+// cases. A grant that waited would be refreshed only to test whether the repair
+// worked. A grant whose secret was unreadable is healthy once the secret can be
+// read. A refresh token that was found in Secrets Manager and was unknown to
+// the grant makes the token due later than a login would have. A renewal that
+// an operator forces is not held back.
 func (p *path) notYet(t grant.RefreshToken) error {
 	now := p.Now()
 	if p.request.Force || p.reported() || !p.g.Valid(now) || p.g.ModeOf(true) == grant.Overlap {
@@ -166,10 +168,10 @@ func (p *path) notYet(t grant.RefreshToken) error {
 	return &done{outcome: rotateapi.Unchanged, write: &g}
 }
 
-// choose is the choice among token requests: the refresh token, then the other
-// one, then a login, and where that needs a person, none. A refresh token that
-// is refused without a clear word is not believed in for long where a login is
-// possible.
+// choose chooses among token requests: the refresh token, then the other stored
+// one, then a login; without a login the renewal ends and a person is needed.
+// After repeated unclear refusals of the refresh token a connection that can
+// logs in.
 func (p *path) choose() (step, error) {
 	if p.awaitsFactor() && p.loginRefused == nil {
 		p.loginRefused = secondFactorNeeded()
@@ -203,20 +205,21 @@ func (p *path) choose() (step, error) {
 	}
 }
 
-// loginWaits reports whether a login that is to replace a refresh token would be
-// held back by a refusing host, while refreshes go on.
+// loginWaits reports whether a login that is to replace a refresh token would
+// wait because the host's circuit is open, while refreshes go on.
 func (p *path) loginWaits() bool {
-	return p.host.CircuitOpen() && p.c.HasUser() && p.g.Relogin != grant.ReloginLogin // else it was revoked
+	return p.host.CircuitOpen() && p.c.HasUser() && p.g.Relogin != grant.ReloginLogin // at ReloginLogin the refresh token was revoked
 }
 
-// awaitsFactor reports whether a login with the secret as it is was answered
-// with the wish for a second factor, and no operator has resumed since: each
-// further login would have Reltio mail a code.
+// awaitsFactor reports whether a login with this version of the secret was
+// answered by a demand for a second factor, and no operator has resumed the
+// connection since: Reltio would send a code at each further login.
 func (p *path) awaitsFactor() bool {
 	return p.c.HasUser() && p.g.SecondFactorVersion != "" && p.g.SecondFactorVersion == p.c.Version
 }
 
-// stillAwaitsFactor is the end of a renewal that sends no login for that reason.
+// stillAwaitsFactor is the end of a renewal that sends no login, because the
+// user needs a second factor.
 func (p *path) stillAwaitsFactor() *done {
 	g := p.g
 	if g.Status == grant.StatusMFARequired {
@@ -227,8 +230,8 @@ func (p *path) stillAwaitsFactor() *done {
 	return &done{outcome: rotateapi.Failed, err: secondFactorNeeded(), write: &g}
 }
 
-// open refuses to revoke while the login that has to follow would have to wait
-// for its instant.
+// open refuses to revoke while the login that has to follow would wait too long
+// for its slot.
 func (p *path) open() error {
 	now := p.Now()
 	believed, _ := ratelimit.Bounds(now)
@@ -238,12 +241,13 @@ func (p *path) open() error {
 	return nil
 }
 
-// insteadOfLogin goes on with the refresh token, while it lives, when a login
-// that was to replace it is refused or may not be sent. Else err is the end.
+// insteadOfLogin continues with the refresh token, while it is valid, when a
+// login that was to replace it is refused or may not be sent. Otherwise it
+// returns err as the end.
 func (p *path) insteadOfLogin(ctx context.Context, err error) (bool, error) {
 	var d *done
 	_, refreshes := p.refreshToken()
-	refreshes = refreshes && p.g.Relogin != grant.ReloginLogin // else it was revoked
+	refreshes = refreshes && p.g.Relogin != grant.ReloginLogin // at ReloginLogin the refresh token was revoked
 	if !refreshes || p.loginRefused != nil || !errors.As(err, &d) || d.err == nil {
 		return false, err
 	}
@@ -260,7 +264,8 @@ func (p *path) insteadOfLogin(ctx context.Context, err error) (bool, error) {
 }
 
 // noLaterThanRefresh is the end of a renewal whose refresh and login were both
-// refused: the refresh, which locks nobody, does not wait as long as the login.
+// refused: the refresh, which cannot lock a user, does not wait as long as the
+// login.
 func (p *path) noLaterThanRefresh(d *done) *done {
 	if d.write != nil && !d.write.Waiting() {
 		d.write.RetryAt = earliest(d.write.RetryAt, p.Now().Add(p.refusalPause()))
@@ -275,8 +280,8 @@ func (p *path) reauthorize() *done {
 	return &done{outcome: rotateapi.Reauthorize, err: e, write: &g}
 }
 
-// readHost looks at the authorization server's state: nothing is dialled while
-// it is paused.
+// readHost reads the authorization server's record. It fails while the host is
+// throttled: then no connection is opened.
 func (p *path) readHost(ctx context.Context) (err error) {
 	now := p.Now()
 	if p.avoid != nil && p.avoid(p.c.Host()) {

@@ -45,7 +45,7 @@ func TestDueMoment(t *testing.T) {
 	}
 }
 
-// A sweep waits for nobody.
+// A sweep does not wait for due moments.
 func TestDueMomentInASweep(t *testing.T) {
 	bubble(t, func(w *world) {
 		due := w.started(clientCredentials()).Due()
@@ -57,7 +57,7 @@ func TestDueMomentInASweep(t *testing.T) {
 }
 
 // The index is a hint: what is not due any more is left alone.
-func TestDueMomentIsDecidedAnew(t *testing.T) {
+func TestDueMomentIsDecidedAgain(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(clientCredentials())
 		w.out.before = func(op string) error {

@@ -68,7 +68,7 @@ func TestSameTokenWithNothingLeft(t *testing.T) {
 
 // New tokens that have ended before they can be handed out are a failure from
 // the second on: else one would be asked for again and again. What is
-// longer-lived is kept: the refresh token, and a living token in hand.
+// longer-lived is kept: the refresh token, and a valid token in hand.
 func TestNewTokensThatHaveEndedAlready(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(func(b *reltioauthtest.Behaviour) {
@@ -79,7 +79,7 @@ func TestNewTokensThatHaveEndedAlready(t *testing.T) {
 		w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.wantRequests(2)
 		g := w.status(grant.StatusFailing)
-		if g.Version != 1 || g.RefreshFingerprint != w.vault().Fingerprint() || !near(g.RetryAt, time.Now().Add(time.Second)) {
+		if g.Version != 1 || g.RefreshFingerprint != w.refreshToken().Fingerprint() || !near(g.RetryAt, time.Now().Add(time.Second)) {
 			t.Errorf("version %d, refresh token %q, retry at %v", g.Version, g.RefreshFingerprint, g.RetryAt)
 		}
 		w.wantAttempts(0) // the login was accepted
@@ -94,7 +94,7 @@ func TestNewTokensThatHaveEndedAlready(t *testing.T) {
 		if g.Fingerprint != before.Fingerprint || !g.Valid(time.Now()) {
 			t.Error("the token in hand is gone")
 		}
-		if g.RefreshFingerprint == before.RefreshFingerprint || g.RefreshFingerprint != w.vault().Fingerprint() {
+		if g.RefreshFingerprint == before.RefreshFingerprint || g.RefreshFingerprint != w.refreshToken().Fingerprint() {
 			t.Error("the refresh token is not the new one")
 		}
 	})

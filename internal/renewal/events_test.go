@@ -44,7 +44,7 @@ func (p *told) Publish(ctx context.Context, e grant.Event) error {
 	return nil
 }
 
-// listen lets somebody hear of the connections.
+// listen sends the connections' events to a publisher.
 func (w *world) listen() *told {
 	p := &told{}
 	w.renewer.Events = p
@@ -131,7 +131,7 @@ func TestEventsOfARefreshTokenThatEndsFirst(t *testing.T) {
 	bubble(t, func(w *world) {
 		p := w.listen()
 		g := w.started(with(authorizationCode(), "refresh_token_days", 1.0/48))
-		w.connect("alone", with(password(), "refresh_token_days", 1.0/48)) // nobody is told of its moments
+		w.connect("alone", with(password(), "refresh_token_days", 1.0/48)) // no person is told of its moments
 		w.expect(w.renew(rotateapi.Request{Connection: "alone"}), rotateapi.Renewed, "")
 		requests := w.requests()
 		want := map[int]grant.EventType{23: grant.ReauthorizationSoon, 27: grant.ReauthorizationSoon, 29: grant.ReauthorizationSoon, 30: grant.ReauthorizationRequired}
@@ -155,7 +155,7 @@ func TestEventsOfARefreshTokenThatEndsFirst(t *testing.T) {
 	})
 }
 
-// The callback died between vault and table: a person has come already.
+// The callback died between Secrets Manager and table: a person has come already.
 func TestEventsOfARefreshTokenThatWasReplaced(t *testing.T) {
 	bubble(t, func(w *world) {
 		p := w.listen()
@@ -254,16 +254,16 @@ func TestEventsSurviveACrash(t *testing.T) {
 			w.acme()
 			w.heal()
 			time.Sleep(time.Minute)
-			w.acme() // what a caller would ask for, if nobody was ever told
+			w.acme() // what a caller would ask for, if no event was sent
 			w.sweep()
 			if len(p.events) == 0 {
-				t.Errorf("killed at %d: nobody was told", n)
+				t.Errorf("killed at %d: no event was sent", n)
 			}
 		})
 	}
 }
 
-// A refusing server is said once; those whom it refused are not blamed, no person is
+// A refusing server is said once; the connections that it refused stay as they were, no person is
 // called, and they come back by themselves.
 func TestEventsOfARefusingServer(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -305,7 +305,7 @@ func TestEventsOfARefusingServer(t *testing.T) {
 	})
 }
 
-// A connection that somebody is busy with is left alone by the success that ends a
+// A connection whose lease is held is left alone by the success that ends a
 // host's refusing, and all others are due at once.
 func TestRefusingServerAndABusyConnection(t *testing.T) {
 	bubble(t, func(w *world) {

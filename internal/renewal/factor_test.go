@@ -57,7 +57,7 @@ func (w *world) wantLogins(from time.Time, want int) {
 }
 
 // A user with a second factor is logged in once: each login mails a code. Neither
-// time nor force nor a report sends another, but for another secret or an
+// time nor force nor a report sends another, except after another secret or an
 // operator.
 func TestSecondFactor(t *testing.T) {
 	for name, text := range map[string]string{
@@ -108,18 +108,18 @@ func TestSecondFactor(t *testing.T) {
 // a second factor and the renewals after it.
 func troubles() map[string]func(w *world) {
 	return map[string]func(w *world){
-		"nothing":            func(*world) {},
-		"outage":             func(w *world) { w.answer(says(503, "server_error"), reltioauthtest.OpToken) },
-		"unheard":            func(w *world) { w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}, reltioauthtest.OpToken) },
-		"429":                func(w *world) { w.answer(says(429, "slow_down"), reltioauthtest.OpToken) },
-		"no instant":         func(w *world) { w.busy(time.Now().Add(9 * time.Second)) },
-		"host paused":        func(w *world) { w.pause(20 * time.Second) },
-		"vault out of order": func(w *world) { w.out.fail(always, vaultCurrent) },
-		"refresh refused":    func(w *world) { w.answer(says(401, "unauthorized"), reltioauthtest.OpToken, "refresh_token") },
-		"secret unreadable":  func(w *world) { w.out.fail(always, readSecret) },
-		"no connection":      func(w *world) { w.out.fail(always, connect) },
-		"wrong scope":        func(w *world) { w.answer(says(400, "invalid_scope"), reltioauthtest.OpToken) },
-		"dead refresh token": func(w *world) { w.answer(says(400, "invalid_grant"), reltioauthtest.OpToken, "refresh_token") },
+		"nothing":                      func(*world) {},
+		"outage":                       func(w *world) { w.answer(says(503, "server_error"), reltioauthtest.OpToken) },
+		"unheard":                      func(w *world) { w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}, reltioauthtest.OpToken) },
+		"429":                          func(w *world) { w.answer(says(429, "slow_down"), reltioauthtest.OpToken) },
+		"no slot":                      func(w *world) { w.busy(time.Now().Add(9 * time.Second)) },
+		"host paused":                  func(w *world) { w.pause(20 * time.Second) },
+		"Secrets Manager out of order": func(w *world) { w.out.fail(always, tokenCurrent) },
+		"refresh refused":              func(w *world) { w.answer(says(401, "unauthorized"), reltioauthtest.OpToken, "refresh_token") },
+		"secret unreadable":            func(w *world) { w.out.fail(always, readSecret) },
+		"no connection":                func(w *world) { w.out.fail(always, connect) },
+		"wrong scope":                  func(w *world) { w.answer(says(400, "invalid_scope"), reltioauthtest.OpToken) },
+		"inactive refresh token":       func(w *world) { w.answer(says(400, "invalid_grant"), reltioauthtest.OpToken, "refresh_token") },
 	}
 }
 
@@ -139,7 +139,7 @@ func TestSecondFactorAtARelogin(t *testing.T) {
 					w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
 					w.wantLogins(began, 1)
 					if g := w.status(grant.StatusFailing); g.LastError != apierr.MFARequired || !g.Valid(time.Now()) {
-						t.Errorf("last error %s, want a living token and MFARequired", g.LastError)
+						t.Errorf("last error %s, want a valid token and MFARequired", g.LastError)
 					}
 					w.due()
 					hinder(w)
@@ -166,8 +166,8 @@ func TestSecondFactorAtARelogin(t *testing.T) {
 	}
 }
 
-// The refresh token is dead, and the login that replaces it is answered so.
-func TestSecondFactorInsteadOfADeadRefreshToken(t *testing.T) {
+// The refresh token is inactive, and the login that replaces it is answered so.
+func TestSecondFactorInsteadOfAInactiveRefreshToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(password())
 		w.server.Kill(g.RefreshFingerprint)

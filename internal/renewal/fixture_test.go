@@ -171,7 +171,7 @@ func with(fields map[string]any, field string, value any) map[string]any {
 	return fields
 }
 
-// authorize does what a person's login does: the tokens stand in vault and
+// authorize does what a person's login does: the tokens stand in Secrets Manager and
 // table.
 func (w *world) authorize(name string) {
 	w.t.Helper()
@@ -299,8 +299,8 @@ func (w *world) wantRequests(want int) {
 	}
 }
 
-// vault is the newest refresh token; the zero one if there is none.
-func (w *world) vault() grant.RefreshToken {
+// tokenStore is the newest refresh token; the zero one if there is none.
+func (w *world) refreshToken() grant.RefreshToken {
 	w.t.Helper()
 	r, err := w.secrets.Current(w.t.Context(), "acme")
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
@@ -330,7 +330,7 @@ func (w *world) sweep() rotateapi.Result {
 	return swept.Result
 }
 
-// busy books the budget up to a moment.
+// busy books the rate limit up to a moment.
 func (w *world) busy(next time.Time) {
 	w.t.Helper()
 	_, err := w.table.Reserve(w.t.Context(), host, ratelimit.Window{

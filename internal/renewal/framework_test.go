@@ -128,7 +128,7 @@ func TestLoginAtTheFramework(t *testing.T) {
 }
 
 // Each thing that can be wrong at a refresh, as the framework says it: a user who is
-// refused, or whose store is down, is no dead refresh token.
+// refused, or whose store is down, is no inactive refresh token.
 func TestRefreshAtTheFramework(t *testing.T) {
 	unclear := func(code string, status int, fields map[string]any, wrong func(w *world)) frameworkCase {
 		return frameworkCase{
@@ -137,7 +137,7 @@ func TestRefreshAtTheFramework(t *testing.T) {
 			counts{},
 		}
 	}
-	dead := func(code string, status int, wrong func(w *world)) frameworkCase {
+	inactive := func(code string, status int, wrong func(w *world)) frameworkCase {
 		return frameworkCase{
 			authorizationCode(), wrong, rotateapi.Reauthorize, apierr.ReauthorizationRequired, grant.StatusReauthorize,
 			grant.Refusal{Code: code, Status: status},
@@ -146,9 +146,9 @@ func TestRefreshAtTheFramework(t *testing.T) {
 	}
 	killed := func(w *world) { w.server.Kill(w.grant("acme").RefreshFingerprint) }
 	cases := map[string]frameworkCase{
-		"unknown":  dead("invalid_grant", 400, killed),
-		"restart":  dead("invalid_grant", 400, func(w *world) { w.server.Restart() }),
-		"past end": dead("invalid_token", 401, func(w *world) { w.behave(func(b *reltioauthtest.Behaviour) { b.DeadRefreshStatus = 401 }); killed(w) }),
+		"unknown":  inactive("invalid_grant", 400, killed),
+		"restart":  inactive("invalid_grant", 400, func(w *world) { w.server.Restart() }),
+		"past end": inactive("invalid_token", 401, func(w *world) { w.behave(func(b *reltioauthtest.Behaviour) { b.DeadRefreshStatus = 401 }); killed(w) }),
 	}
 	for kind, fields := range map[string]map[string]any{"password": password(), "person": authorizationCode()} {
 		cases["user locked, 2.3, "+kind] = unclear("unauthorized", 401, fields, func(w *world) {
@@ -174,7 +174,7 @@ func TestRefreshAtTheFramework(t *testing.T) {
 				c.wrong(w)
 				before := w.requests()
 				got := w.acme()
-				if c.said.Status == 500 { // an outage refuses nobody
+				if c.said.Status == 500 { // an outage is no refusal
 					c.said = grant.Refusal{Status: 500}
 				}
 				c.check(w, grantReport{got, w.grant("acme")})
@@ -185,7 +185,7 @@ func TestRefreshAtTheFramework(t *testing.T) {
 }
 
 // The server restarts and has forgotten all tokens: what can log in alone has a token
-// with the next renewal, and a report finds the dead one.
+// with the next renewal, and a report finds the inactive one.
 func TestFrameworkRestarts(t *testing.T) {
 	for _, fields := range []map[string]any{clientCredentials(), password()} {
 		for _, reported := range []bool{false, true} {
@@ -209,10 +209,10 @@ func TestFrameworkRestarts(t *testing.T) {
 	}
 }
 
-// Nobody may check tokens, which is the framework's default: a valid token that is
+// Checks are denied, which is the framework's default: a valid token that is
 // reported every half minute is neither revoked nor asked for more often than once in
 // five minutes.
-func TestReportsWhereNobodyMayCheck(t *testing.T) {
+func TestReportsWhereChecksAreDenied(t *testing.T) {
 	for _, fields := range []map[string]any{clientCredentials(), password(), with(clientCredentials(), "client_auth", "post")} {
 		t.Run(fmt.Sprint(fields["grant_type"], fields["client_auth"]), func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -248,7 +248,7 @@ func TestReportsWhereNobodyMayCheck(t *testing.T) {
 }
 
 // A client that authenticates in the form, which the framework takes at the token
-// endpoint alone: its dead token is found and replaced, also where the server gives it
+// endpoint alone: its inactive token is found and replaced, also where the server gives it
 // again until it is revoked. So it is where the form is the client's style everywhere.
 func TestReportedTokenOfAClientInTheForm(t *testing.T) {
 	for name, preset := range map[string]reltioauthtest.Behaviour{
@@ -266,7 +266,7 @@ func TestReportedTokenOfAClientInTheForm(t *testing.T) {
 					time.Sleep(time.Minute)
 					w.expect(w.reject(), rotateapi.Renewed, "")
 					if g := w.status(grant.StatusOK); !w.server.Valid(g.AccessToken) {
-						t.Error("the dead token was not replaced")
+						t.Error("the inactive token was not replaced")
 					}
 				})
 			})

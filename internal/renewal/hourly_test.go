@@ -24,7 +24,7 @@ func (w *world) refusedLiving() grant.Grant {
 	return g
 }
 
-// The check that finds a reported token dead does not stand for the hourly try
+// The check that finds a reported token inactive does not stand for the hourly try
 // that it leads to, not even if that comes to nothing for a while.
 func TestReportedTokenWhenTheHourlyTryIsDue(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -36,7 +36,7 @@ func TestReportedTokenWhenTheHourlyTryIsDue(t *testing.T) {
 		"Reltio is down": {func(w *world) {
 			w.answer(says(503, "server_error"), reltioauthtest.OpToken)
 		}, rotateapi.Failed, apierr.ReltioUnavailable},
-		"no instant": {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.LeftOver, apierr.RateLimited},
+		"no slot": {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.LeftOver, apierr.RateLimited},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -57,7 +57,7 @@ func TestReportedTokenWhenTheHourlyTryIsDue(t *testing.T) {
 	}
 }
 
-// Before it is due nothing is asked of Reltio, whoever reports the token, and
+// Before it is due nothing is asked of Reltio, whichever caller reports the token, and
 // nothing puts the try off.
 func TestReportedTokenBeforeTheHourlyTry(t *testing.T) {
 	bubble(t, func(w *world) {

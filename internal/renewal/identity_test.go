@@ -103,8 +103,8 @@ func TestIdentityThereAndBack(t *testing.T) {
 		if presented(w.server, first.RefreshFingerprint) {
 			t.Error("the refresh token of before was sent")
 		}
-		if !w.vault().Token.IsZero() {
-			t.Error("no tombstone in the vault")
+		if !w.refreshToken().Token.IsZero() {
+			t.Error("no tombstone in Secrets Manager")
 		}
 		w.authorize("acme")
 		w.status(grant.StatusOK)
@@ -122,13 +122,13 @@ func TestRefreshTokenAddedBehindTheTombstone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				before := w.started(password())
-				stale := w.vault()
+				stale := w.refreshToken()
 				w.connect("acme", elsewhere())
 				w.other.Configure(func(c *reltioauthtest.Config) { behave(&c.Behaviour) })
 				w.out.after = func(op string) error {
-					if op == vaultPut && w.vault().Token.IsZero() {
+					if op == tokenPut && w.refreshToken().Token.IsZero() {
 						stale.LoggedInAt = time.Now()
-						w.putVault(stale)
+						w.putRefreshToken(stale)
 					}
 					return nil
 				}
@@ -143,15 +143,15 @@ func TestRefreshTokenAddedBehindTheTombstone(t *testing.T) {
 	}
 }
 
-// A renewal that stalls before it looks into the vault, and whose lease is
-// another's meanwhile, buries nothing: what it reads is the other's.
-func TestStalledRenewalBuriesNothing(t *testing.T) {
+// A renewal that stalls before it looks into Secrets Manager, and whose lease is
+// another's meanwhile, writes no tombstone: what it reads is the other's.
+func TestStalledRenewalWritesNoTombstone(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())
 		w.connect("acme", elsewhere())
 		stalled := false
 		w.out.before = func(op string) error {
-			if op != vaultCurrent || stalled {
+			if op != tokenCurrent || stalled {
 				return nil
 			}
 			stalled = true
@@ -160,16 +160,16 @@ func TestStalledRenewalBuriesNothing(t *testing.T) {
 			return nil
 		}
 		w.expect(w.force(), rotateapi.Contended, "")
-		if g := w.status(grant.StatusOK); w.vault().Fingerprint() != g.RefreshFingerprint {
-			t.Error("the next holder's refresh token is buried")
+		if g := w.status(grant.StatusOK); w.refreshToken().Fingerprint() != g.RefreshFingerprint {
+			t.Error("the next holder's refresh token has a tombstone")
 		}
 	})
 }
 
-// The vault does not answer when the identity changes: the access token goes
+// Secrets Manager does not answer when the identity changes: the access token goes
 // all the same, nothing is sent, and it is done again.
-func TestAnotherIdentityWhileTheVaultIsDown(t *testing.T) {
-	for _, op := range []string{vaultCurrent, vaultPut} {
+func TestAnotherIdentityWhileSecretsManagerIsDown(t *testing.T) {
+	for _, op := range []string{tokenCurrent, tokenPut} {
 		t.Run(op, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				before := w.started(password())
@@ -194,22 +194,22 @@ func TestAnotherIdentityWhileTheVaultIsDown(t *testing.T) {
 	}
 }
 
-// A crash leaves the first refresh token in the vault and nothing of it in the
+// A crash leaves the first refresh token in Secrets Manager and nothing of it in the
 // table; then the connection becomes another's.
 func TestAnotherIdentityAfterACrash(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", password())
 		w.out.before = func(string) error {
-			if w.vault().Token.IsZero() {
+			if w.refreshToken().Token.IsZero() {
 				return nil
 			}
 			return errKilled
 		}
 		w.acme()
 		w.heal()
-		left := w.vault().Fingerprint()
+		left := w.refreshToken().Fingerprint()
 		if left == "" {
-			t.Fatal("no refresh token was left in the vault")
+			t.Fatal("no refresh token was left in Secrets Manager")
 		}
 		time.Sleep(time.Minute)
 		w.connect("acme", elsewhere())
@@ -226,8 +226,8 @@ func TestSecretNeverThere(t *testing.T) {
 		if g := w.grant("acme"); g.Shard != "" || g.TTL.IsZero() {
 			t.Errorf("shard %q, ttl %v", g.Shard, g.TTL)
 		}
-		if n := w.out.count(vaultCurrent); n != 0 {
-			t.Errorf("%d looks into the vault", n)
+		if n := w.out.count(tokenCurrent); n != 0 {
+			t.Errorf("%d looks into Secrets Manager", n)
 		}
 	})
 }
@@ -253,10 +253,10 @@ func TestSecretMalformed(t *testing.T) {
 					t.Errorf("retry at %v in %q", g.RetryAt, g.Shard)
 				}
 				if g.Fingerprint != before.Fingerprint || !g.Valid(time.Now()) {
-					t.Error("the living token is gone")
+					t.Error("the valid token is gone")
 				}
 				if got := w.out.count(connect); got != dialled {
-					t.Error("somebody was dialled")
+					t.Error("a server was dialled")
 				}
 				w.connect("acme", password())
 				w.atDue()

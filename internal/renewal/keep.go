@@ -7,22 +7,22 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// refreshTokenOf is the refresh token after an answer, and whether it has to be
-// written. One that did not change is not; a refresh does not restart its
-// clock, and neither does a login that gives it again.
+// refreshTokenOf is the refresh token after a response, and whether it has to
+// be written. An unchanged one is not written. A refresh does not restart its
+// life, and neither does a login that gives it again.
 func (p *path) refreshTokenOf(s step, token *reltioauth.Token) (next grant.RefreshToken, write bool) {
 	given := token.RefreshToken
 	if s.kind == refresh {
 		if given.IsZero() || given.Equal(s.refresh.Token) {
-			// Written again only to come before one that was refused, or to say
-			// whose it is.
+			// An unchanged one is written only to come before one that was
+			// refused, or to add its identity.
 			return s.refresh, s.refresh.Epoch < p.highest || s.refresh.Identity == ""
 		}
 		return grant.RefreshToken{Token: given, LoggedInAt: s.refresh.LoggedInAt}, true
 	}
 	if given.IsZero() {
-		// A login without a refresh token ends the ones before. A tombstone
-		// that is there already is pointed at still.
+		// A login without a refresh token ends the earlier ones. A tombstone
+		// that is there already stays.
 		return grant.RefreshToken{LoggedInAt: token.IssuedAt, Version: p.g.SecretVersion}, len(p.tokens) > 0
 	}
 	for i, known := range p.tokens {

@@ -37,7 +37,7 @@ func (w *world) seize() lease.Lease {
 	return l
 }
 
-// free reports whether nobody holds the lease.
+// free reports whether the lease is free.
 func (w *world) free() bool {
 	_, err := w.table.TakeLease(w.t.Context(), lease.Request{
 		Connection: "acme", Owner: lease.NewOwner(), Now: time.Now(), Until: time.Now(),
@@ -90,7 +90,7 @@ func TestLeaseGoneWithAGrantOfHighEpoch(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(newTokens)
 		g := w.started(password())
-		held := lease.Lease{Connection: "acme", Owner: "somebody", Epoch: 41}
+		held := lease.Lease{Connection: "acme", Owner: "another", Epoch: 41}
 		if err := w.table.PutGrant(w.t.Context(), held, g); err != nil {
 			t.Fatal(err)
 		}
@@ -115,12 +115,12 @@ func TestLeaseKeptOnlyWhereThereWasNothingToDo(t *testing.T) {
 		want    rotateapi.Outcome
 		free    bool
 	}{
-		"adopted, a living token":         {nil, rotateapi.Request{}, true, rotateapi.Unchanged, false},
-		"taken, a living token":           {nil, rotateapi.Request{}, false, rotateapi.Unchanged, true},
-		"adopted, renewed":                {nil, rotateapi.Request{Force: true}, true, rotateapi.Renewed, true},
-		"adopted, failed":                 {func(w *world) { w.out.fail(always, connect) }, rotateapi.Request{Force: true}, true, rotateapi.Failed, true},
-		"adopted, left over":              {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.Request{Force: true}, true, rotateapi.LeftOver, true},
-		"adopted, no living token, error": {func(w *world) { w.noToken() }, rotateapi.Request{}, true, rotateapi.Unchanged, true},
+		"adopted, a valid token":         {nil, rotateapi.Request{}, true, rotateapi.Unchanged, false},
+		"taken, a valid token":           {nil, rotateapi.Request{}, false, rotateapi.Unchanged, true},
+		"adopted, renewed":               {nil, rotateapi.Request{Force: true}, true, rotateapi.Renewed, true},
+		"adopted, failed":                {func(w *world) { w.out.fail(always, connect) }, rotateapi.Request{Force: true}, true, rotateapi.Failed, true},
+		"adopted, left over":             {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.Request{Force: true}, true, rotateapi.LeftOver, true},
+		"adopted, no valid token, error": {func(w *world) { w.noToken() }, rotateapi.Request{}, true, rotateapi.Unchanged, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -153,9 +153,9 @@ func (w *world) noToken() {
 	w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 }
 
-// Somebody takes the lease over before anything is sent.
+// Another holder takes the lease over before anything is sent.
 func TestLeaseLostBeforeSending(t *testing.T) {
-	for _, at := range []string{readSecret, readBudget, vaultCurrent, connect} {
+	for _, at := range []string{readSecret, readBudget, tokenCurrent, connect} {
 		t.Run("at "+at, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.started(password())
@@ -179,12 +179,12 @@ func TestLeaseLostBeforeSending(t *testing.T) {
 // stored: not with its answer, and not with its failure.
 func TestStalledWriterChangesNothing(t *testing.T) {
 	for name, answer := range map[string]func(w *world){
-		"token":         func(*world) {},
-		"refused":       func(w *world) { w.answer(says(401, "invalid_client"), "token") },
-		"dead refresh":  func(w *world) { w.answer(says(400, "invalid_grant"), "token") },
-		"unavailable":   func(w *world) { w.answer(says(503, "server_error"), "token") },
-		"429":           func(w *world) { w.answer(says(429, "slow_down"), "token") },
-		"misconfigured": func(w *world) { w.answer(says(400, "invalid_scope"), "token") },
+		"token":            func(*world) {},
+		"refused":          func(w *world) { w.answer(says(401, "invalid_client"), "token") },
+		"inactive refresh": func(w *world) { w.answer(says(400, "invalid_grant"), "token") },
+		"unavailable":      func(w *world) { w.answer(says(503, "server_error"), "token") },
+		"429":              func(w *world) { w.answer(says(429, "slow_down"), "token") },
+		"misconfigured":    func(w *world) { w.answer(says(400, "invalid_scope"), "token") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -194,9 +194,9 @@ func TestStalledWriterChangesNothing(t *testing.T) {
 					if op != sendToken {
 						return nil
 					}
-					// Meanwhile somebody else has taken over and stored.
+					// Meanwhile another holder has taken over and stored.
 					l := w.seize()
-					before.User = "somebody"
+					before.User = "another"
 					if err := w.table.PutGrant(w.t.Context(), l, before); err != nil {
 						t.Error(err)
 					}
@@ -215,7 +215,7 @@ func TestStalledWriterChangesNothing(t *testing.T) {
 	}
 }
 
-// A lease that was taken over while the grant was written to by nobody else
+// A lease that was taken over while the grant was written by no other holder
 // fences the store all the same, once it writes.
 func TestStalledWriterDoesNotRaiseItself(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -226,7 +226,7 @@ func TestStalledWriterDoesNotRaiseItself(t *testing.T) {
 			if op == readGrant {
 				passes++
 				if passes == 2 {
-					before.User = "somebody"
+					before.User = "another"
 					if err := w.table.PutGrant(w.t.Context(), w.seize(), before); err != nil {
 						t.Error(err)
 					}
@@ -300,8 +300,8 @@ func TestAnswerIsStoredThoughTheCallerIsGone(t *testing.T) {
 		w.renewer.Renew(ctx, rotateapi.Request{Connection: "acme"})
 		w.heal()
 		g := w.status(grant.StatusOK)
-		if !g.Valid(time.Now()) || w.vault().Fingerprint() != g.RefreshFingerprint {
-			t.Errorf("grant %+v, want a living token", g)
+		if !g.Valid(time.Now()) || w.refreshToken().Fingerprint() != g.RefreshFingerprint {
+			t.Errorf("grant %+v, want a valid token", g)
 		}
 		if !w.free() {
 			t.Error("the lease is still held")

@@ -18,7 +18,7 @@ func TestTokenLimit(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.server.Configure(func(c *reltioauthtest.Config) { c.Clients[0].MultiToken = 1 })
 		if _, err := w.server.Client("client-1").Token(w.t.Context(), reltioauth.ClientCredentialsGrant{}); err != nil {
-			t.Fatal(err) // somebody else holds the one token
+			t.Fatal(err) // another client holds the one token
 		}
 		w.connect("acme", clientCredentials())
 		w.connect("other", with(with(clientCredentials(), "client_id", "client-2"), "client_secret", "client-secret-2"))
@@ -66,7 +66,7 @@ func TestTokenLimitIsARowOf429(t *testing.T) {
 		"put off after outages":           {nil, []int{down, down, busy, other, throttled}, limited},
 		"put off before and between them": {nil, []int{busy, throttled, other, busy, throttled}, limited},
 		"three, one put off between them": {nil, []int{throttled, busy, other, throttled, throttled}, reached},
-		"nobody else":                     {nil, []int{throttled, throttled, throttled, throttled}, limited},
+		"no other":                        {nil, []int{throttled, throttled, throttled, throttled}, limited},
 		"the other one before":            {nil, []int{other, throttled, throttled, throttled}, limited},
 		"the same client elsewhere":       {nil, []int{throttled, own, throttled, own, throttled}, limited},
 		"both":                            {nil, []int{throttled, own, throttled, other, throttled}, reached},

@@ -31,7 +31,7 @@ func (w *world) sweeps(d time.Duration) {
 }
 
 // A connection's secret is away and comes back as it was: its refresh token is the
-// same, nobody logs in, and a short absence sends nothing at all.
+// same, no login is sent, and a short absence sends nothing at all.
 func TestSecretThatComesBack(t *testing.T) {
 	for name, fields := range kinds() {
 		for _, away := range []time.Duration{0, 59 * time.Second, 2 * time.Minute, time.Hour, 24 * time.Hour} {
@@ -44,7 +44,7 @@ func TestSecretThatComesBack(t *testing.T) {
 					w.sweeps(away)
 					believed := away >= time.Minute
 					if g := w.grant("acme"); g.Valid(time.Now()) == believed || (g.Status == grant.StatusUnknown) != believed {
-						t.Errorf("status %s, living %t after %v", g.Status, g.Valid(time.Now()), away)
+						t.Errorf("status %s, valid %t after %v", g.Status, g.Valid(time.Now()), away)
 					}
 					w.wantRequests(requests)
 					w.connect("acme", fields)
@@ -54,12 +54,12 @@ func TestSecretThatComesBack(t *testing.T) {
 					w.acme()
 					g := w.status(grant.StatusOK)
 					if !g.Valid(began) || g.Identity != before.Identity || !g.SecretMissingAt.IsZero() {
-						t.Errorf("living %t, missing since %v", g.Valid(began), g.SecretMissingAt)
+						t.Errorf("valid %t, missing since %v", g.Valid(began), g.SecretMissingAt)
 					}
 					if !believed {
 						w.wantRequests(requests)
 					}
-					if g.RefreshFingerprint != before.RefreshFingerprint || w.vault().Fingerprint() != before.RefreshFingerprint {
+					if g.RefreshFingerprint != before.RefreshFingerprint || w.refreshToken().Fingerprint() != before.RefreshFingerprint {
 						t.Error("the refresh token is another one")
 					}
 					if asked := w.asked(began); before.HasRefreshToken() && slices.ContainsFunc(asked, func(a string) bool { return a != "refresh_token" }) {
@@ -71,7 +71,7 @@ func TestSecretThatComesBack(t *testing.T) {
 	}
 }
 
-// One look that does not find the secret says nothing, whoever looks.
+// One look that does not find the secret shows nothing, whichever renewal looks.
 func TestSecretNotFoundOnce(t *testing.T) {
 	looks := map[string]func(w *world){
 		"by force":    func(w *world) { w.force() },
@@ -129,8 +129,8 @@ func TestSecretMissing(t *testing.T) {
 				if diff := cmp.Diff(want, g); diff != "" {
 					t.Errorf("grant (-want +got):\n%s", diff)
 				}
-				if n := w.out.count(vaultPut); before.HasRefreshToken() && w.vault().Token.IsZero() || n > 1 {
-					t.Errorf("the refresh token is buried, in %d writes", n)
+				if n := w.out.count(tokenPut); before.HasRefreshToken() && w.refreshToken().Token.IsZero() || n > 1 {
+					t.Errorf("the refresh token has a tombstone, in %d writes", n)
 				}
 				reads := w.out.count(readSecret) // within a minute nothing is read
 				w.expect(w.acme(), rotateapi.Unchanged, apierr.UnknownConnection)
@@ -169,12 +169,12 @@ func TestSecretThatComesBackAsAnothers(t *testing.T) {
 	}
 }
 
-// The vault does not answer while the secret is away: it is not needed.
-func TestSecretMissingWhileTheVaultIsDown(t *testing.T) {
+// Secrets Manager does not answer while the secret is away: it is not needed.
+func TestSecretMissingWhileSecretsManagerIsDown(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())
 		w.disconnect("acme")
-		w.out.fail(always, vaultPut, vaultCurrent, vaultVersion)
+		w.out.fail(always, tokenPut, tokenCurrent, tokenVersion)
 		w.force()
 		time.Sleep(time.Minute)
 		w.expect(w.acme(), rotateapi.Failed, apierr.UnknownConnection)
@@ -212,7 +212,7 @@ func TestSecretMissingInARelogin(t *testing.T) {
 func TestUnlabelledRefreshTokenOfASecretThatComesBack(t *testing.T) {
 	bubble(t, func(w *world) {
 		before := w.started(authorizationCode())
-		r := w.vault()
+		r := w.refreshToken()
 		r.Identity, r.Epoch = "", r.Epoch+1
 		version, err := w.secrets.Put(t.Context(), "acme", r)
 		if err != nil {
@@ -231,7 +231,7 @@ func TestUnlabelledRefreshTokenOfASecretThatComesBack(t *testing.T) {
 		w.sweeps(2 * time.Minute)
 		w.acme()
 		w.status(grant.StatusOK)
-		if got := w.vault(); got.Identity != before.Identity || got.Token.IsZero() {
+		if got := w.refreshToken(); got.Identity != before.Identity || got.Token.IsZero() {
 			t.Errorf("the refresh token is %q's", got.Identity)
 		}
 	})

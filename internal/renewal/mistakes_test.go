@@ -13,9 +13,9 @@ import (
 )
 
 // Credentials that were never accepted as they are, and are refused, say nothing
-// about the server: three mistakes hold nobody back, and what is said of them
+// about the server: three mistakes hold no other connection back, and what is said of them
 // stays.
-func TestMistakesMakeNoHostRefusing(t *testing.T) {
+func TestMistakesOpenNoCircuit(t *testing.T) {
 	wrong := func(fields map[string]any, field string) map[string]any { return with(fields, field, "wrong") }
 	client := func(i int) map[string]any {
 		id := fmt.Sprintf("fleet-%04d", i)
@@ -77,7 +77,7 @@ func TestMistakesMakeNoHostRefusing(t *testing.T) {
 					time.Sleep(time.Minute)
 				}
 				if r, err := w.table.Budget(t.Context(), host); err != nil || r.CircuitOpen() {
-					t.Errorf("%v (%v), want a host that refuses nobody", r, err)
+					t.Errorf("%v (%v), want a host whose circuit is closed", r, err)
 				}
 				for _, name := range names {
 					if g := w.grant(name); g.LastError != c.err || g.Status == grant.StatusOK {
@@ -105,9 +105,9 @@ func (w *world) prepared(n int) {
 	})
 }
 
-// Dead refresh tokens say nothing about the server either: many persons are called,
-// and nobody waits.
-func TestDeadRefreshTokensMakeNoHostRefusing(t *testing.T) {
+// Inactive refresh tokens say nothing about the server either: many persons are called,
+// and no connection waits.
+func TestInactiveRefreshTokensOpenNoCircuit(t *testing.T) {
 	for code, status := range map[string]int{"invalid_grant": 400, "invalid_token": 401} {
 		bubble(t, func(w *world) {
 			p := w.listen()
@@ -120,7 +120,7 @@ func TestDeadRefreshTokensMakeNoHostRefusing(t *testing.T) {
 				w.expect(w.renew(rotateapi.Request{Connection: name, Force: true}), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
 			}
 			if r, err := w.table.Budget(t.Context(), host); err != nil || r.CircuitOpen() {
-				t.Errorf("%v (%v), want a host that refuses nobody", r, err)
+				t.Errorf("%v (%v), want a host whose circuit is closed", r, err)
 			}
 			if len(p.events) != 4 {
 				t.Errorf("events %v, want one of each connection", p.events)

@@ -59,7 +59,7 @@ func TestModeLearned(t *testing.T) {
 }
 
 // Nothing is learned from what proves nothing: not that a login's old token is
-// dead, nor that a refresh's old token lives on.
+// inactive, nor that a refresh's old token lives on.
 func TestModeNotLearned(t *testing.T) {
 	for name, c := range unproven() {
 		t.Run(name+", login", func(t *testing.T) {
@@ -98,21 +98,21 @@ type unprovenCase struct {
 
 func unproven() map[string]unprovenCase {
 	return map[string]unprovenCase{
-		"401 unauthorized":        {fault: says(401, "unauthorized")},
-		"401 invalid_client":      {fault: says(401, "invalid_client")},
-		"403 forbidden":           {fault: says(403, "Forbidden")},
-		"403 invalid_token":       {fault: says(403, "invalid_token")},
-		"404":                     {fault: says(404, "not_found")},
-		"500":                     {fault: says(500, "server_error")},
-		"429":                     {fault: says(429, "slow_down")},
-		"web page":                {fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML}},
-		"cut":                     {fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}},
-		"too late":                {fault: reltioauthtest.Fault{Delay: 5 * time.Second}},
-		"only the old is dead":    {fault: says(500, "server_error"), only: 2},
-		"the new one is dead too": {fault: says(400, "invalid_token"), only: 2},
-		"only the new is alive":   {fault: says(500, "server_error"), only: 1},
-		"too little left":         {before: 59 * time.Second},
-		"no time to ask":          {within: 18200 * time.Millisecond},
+		"401 unauthorized":            {fault: says(401, "unauthorized")},
+		"401 invalid_client":          {fault: says(401, "invalid_client")},
+		"403 forbidden":               {fault: says(403, "Forbidden")},
+		"403 invalid_token":           {fault: says(403, "invalid_token")},
+		"404":                         {fault: says(404, "not_found")},
+		"500":                         {fault: says(500, "server_error")},
+		"429":                         {fault: says(429, "slow_down")},
+		"web page":                    {fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultHTML}},
+		"cut":                         {fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}},
+		"too late":                    {fault: reltioauthtest.Fault{Delay: 5 * time.Second}},
+		"only the old is inactive":    {fault: says(500, "server_error"), only: 2},
+		"the new one is inactive too": {fault: says(400, "invalid_token"), only: 2},
+		"only the new is active":      {fault: says(500, "server_error"), only: 1},
+		"too little left":             {before: 59 * time.Second},
+		"no time to ask":              {within: 18200 * time.Millisecond},
 	}
 }
 
@@ -168,7 +168,7 @@ func TestModeNotLearnedWhileTheHostIsPaused(t *testing.T) {
 	})
 }
 
-// The lesson cannot be stored: the renewal stands, and it is learned another
+// The observation cannot be stored: the renewal stands, and it is made another
 // time.
 func TestModeCannotBeStored(t *testing.T) {
 	bubble(t, func(w *world) {

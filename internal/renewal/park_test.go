@@ -23,7 +23,7 @@ func (s *silentOnce) Park(ctx context.Context, name string, r grant.RefreshToken
 	return s.Parking.Park(ctx, name, r)
 }
 
-// The vault refuses, and one attempt to park hangs: there is time for another.
+// Secrets Manager refuses, and one attempt to park hangs: there is time for another.
 func TestAnAttemptToParkThatHangs(t *testing.T) {
 	for name, fields := range map[string]map[string]any{"password": password(), "authorization_code": authorizationCode()} {
 		t.Run(name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestAnAttemptToParkThatHangs(t *testing.T) {
 				w.due()
 				table := &silentOnce{Parking: w.renewer.Parking}
 				w.renewer.Parking = table
-				w.out.fail(always, vaultPut)
+				w.out.fail(always, tokenPut)
 				report := w.acme()
 				kept, err := w.table.Parked(t.Context(), "acme")
 				if report.Outcome != rotateapi.Renewed || err != nil || table.asked != 2 || kept.Fingerprint() == before.RefreshFingerprint {

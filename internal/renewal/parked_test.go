@@ -25,13 +25,13 @@ func (w *world) parked() (grant.RefreshToken, bool) {
 	return r, err == nil
 }
 
-// whole makes sure that nothing was lost: the grant's refresh token is the vault's
+// whole makes sure that nothing was lost: the grant's refresh token is Secrets Manager's
 // and the server's, and the table keeps none.
 func (w *world) whole() {
 	w.t.Helper()
-	g, r := w.status(grant.StatusOK), w.vault()
+	g, r := w.status(grant.StatusOK), w.refreshToken()
 	if r.Fingerprint() != g.RefreshFingerprint || !w.server.Valid(r.Token) || r.Identity != g.Identity {
-		w.t.Errorf("vault holds %s of %.8s, grant %s of %.8s; at the server: %t",
+		w.t.Errorf("Secrets Manager holds %s of %.8s, grant %s of %.8s; at the server: %t",
 			r.Fingerprint(), r.Identity, g.RefreshFingerprint, g.Identity, w.server.Valid(r.Token))
 	}
 	if pointed, err := w.secrets.Version(w.t.Context(), "acme", g.SecretVersion); err != nil || !pointed.Token.Equal(r.Token) {
@@ -42,39 +42,39 @@ func (w *world) whole() {
 	}
 }
 
-// vaultTrouble is what becomes of writes into the vault, for how long, and whether
+// storeTrouble is what becomes of writes into Secrets Manager, for how long, and whether
 // the refresh token is parked.
-type vaultTrouble struct {
+type storeTrouble struct {
 	arrange func(w *world)
 	lasts   time.Duration
 	parks   bool
 }
 
-func vaultTroubles() map[string]vaultTrouble {
+func storeTroubles() map[string]storeTrouble {
 	refusing := func(d time.Duration) func(w *world) {
-		return func(w *world) { w.out.fail(until(time.Now().Add(d)), vaultPut) }
+		return func(w *world) { w.out.fail(until(time.Now().Add(d)), tokenPut) }
 	}
-	return map[string]vaultTrouble{
-		"once":           {func(w *world) { w.out.fail(times(1), vaultPut) }, 0, false},
+	return map[string]storeTrouble{
+		"once":           {func(w *world) { w.out.fail(times(1), tokenPut) }, 0, false},
 		"for 1.5 s":      {refusing(1500 * time.Millisecond), 0, false},
 		"for 3 s":        {refusing(3 * time.Second), 0, true},
 		"for 6 s":        {refusing(6 * time.Second), 0, true},
 		"for a minute":   {refusing(time.Minute), time.Minute, true},
 		"for an hour":    {refusing(time.Hour), time.Hour, true},
-		"denied for now": {func(w *world) { w.out.fail(always, vaultPut) }, 12 * time.Hour, true},
-		"all of it":      {func(w *world) { w.out.fail(always, vaultPut, vaultVersion, vaultCurrent) }, 0, true},
+		"denied for now": {func(w *world) { w.out.fail(always, tokenPut) }, 12 * time.Hour, true},
+		"all of it":      {func(w *world) { w.out.fail(always, tokenPut, tokenVersion, tokenCurrent) }, 0, true},
 		"hanging":        {func(w *world) { w.out.hangs = true }, 2 * time.Hour, true},
 		"response lost": {func(w *world) {
-			w.out.after = func(op string) error { return map[bool]error{true: errDown}[op == vaultPut] }
+			w.out.after = func(op string) error { return map[bool]error{true: errDown}[op == tokenPut] }
 		}, time.Hour, true},
 	}
 }
 
-// The vault does not take a refresh token that Reltio has given: it is parked, that
-// is said, and it is used and brought home when the vault works again. No person is
+// Secrets Manager does not take a refresh token that Reltio has given: it is parked, that
+// is said, and it is used and brought home when Secrets Manager works again. No person is
 // needed whatever the trouble and however long it lasts.
-func TestVaultTrouble(t *testing.T) {
-	for name, c := range vaultTroubles() {
+func TestRefreshTokenStoreTrouble(t *testing.T) {
+	for name, c := range storeTroubles() {
 		for kind, fields := range map[string]map[string]any{"password": password(), "authorization_code": authorizationCode()} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				bubble(t, func(w *world) {
@@ -119,36 +119,36 @@ func TestVaultTrouble(t *testing.T) {
 	}
 }
 
-// A refresh token is in the table before the access token is, and the vault is
+// A refresh token is in the table before the access token is, and Secrets Manager is
 // tried first.
 func TestParkedBeforeTheAccessToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(rotating)
 		w.started(authorizationCode())
 		w.due()
-		w.out.fail(always, vaultPut)
+		w.out.fail(always, tokenPut)
 		w.out.forget()
 		w.expect(w.acme(), rotateapi.Renewed, apierr.StoreUnavailable)
-		if diff := cmp.Diff([]string{sendToken, vaultPut, park, putGrant}, slices.Compact(w.out.only(sendToken, vaultPut, park, putGrant))); diff != "" {
+		if diff := cmp.Diff([]string{sendToken, tokenPut, park, putGrant}, slices.Compact(w.out.only(sendToken, tokenPut, park, putGrant))); diff != "" {
 			t.Errorf("order (-want +got):\n%s", diff)
 		}
 		w.due()
 		w.heal()
 		w.out.forget()
 		w.expect(w.acme(), rotateapi.Renewed, "")
-		if diff := cmp.Diff([]string{vaultPut, unpark, sendToken, vaultPut, putGrant}, w.out.only(sendToken, vaultPut, park, unpark, putGrant)); diff != "" {
+		if diff := cmp.Diff([]string{tokenPut, unpark, sendToken, tokenPut, putGrant}, w.out.only(sendToken, tokenPut, park, unpark, putGrant)); diff != "" {
 			t.Errorf("order afterwards (-want +got):\n%s", diff)
 		}
 		w.whole()
 	})
 }
 
-// A server that does not rotate: the parked refresh token is used though the vault
+// A server that does not rotate: the parked refresh token is used though Secrets Manager
 // refuses still, and each renewal says that it does.
 func TestParkedTokenIsUsed(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", password())
-		w.out.fail(always, vaultPut)
+		w.out.fail(always, tokenPut)
 		w.expect(w.acme(), rotateapi.Renewed, apierr.StoreUnavailable)
 		for range 5 {
 			w.due()
@@ -167,10 +167,10 @@ func TestParkedTokenIsUsed(t *testing.T) {
 	})
 }
 
-// While the vault refuses, a server that rotates is sent no refresh: not by a
+// While Secrets Manager refuses, a server that rotates is sent no refresh: not by a
 // process that has seen it, nor by another one, which the parked token tells. The
 // first write that succeeds ends it.
-func TestNoRotationWhileTheVaultRefuses(t *testing.T) {
+func TestNoRotationWhileSecretsManagerRefuses(t *testing.T) {
 	for name, next := range map[string]func(w *world){
 		"the same process": func(*world) {},
 		"another process":  func(w *world) { w.renewer = w.fresh() },
@@ -180,7 +180,7 @@ func TestNoRotationWhileTheVaultRefuses(t *testing.T) {
 				w.behave(rotating)
 				w.started(authorizationCode())
 				w.due()
-				w.out.fail(always, vaultPut)
+				w.out.fail(always, tokenPut)
 				w.expect(w.acme(), rotateapi.Renewed, apierr.StoreUnavailable)
 				next(w)
 				requests := w.requests()
@@ -203,9 +203,9 @@ func TestNoRotationWhileTheVaultRefuses(t *testing.T) {
 	}
 }
 
-// A sweep of five while the vault refuses for an hour: none loses its refresh
+// A sweep of five while Secrets Manager refuses for an hour: none loses its refresh
 // token, and each asks once at most.
-func TestSweepWhileTheVaultRefuses(t *testing.T) {
+func TestSweepWhileSecretsManagerRefuses(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(func(b *reltioauthtest.Behaviour) { rotating(b); b.LoginRefreshToken = reltioauthtest.NewToken })
 		names := []string{"acme", "second", "third", "fourth", "fifth"}
@@ -215,7 +215,7 @@ func TestSweepWhileTheVaultRefuses(t *testing.T) {
 		}
 		w.due()
 		requests := w.requests()
-		w.out.fail(until(time.Now().Add(time.Hour)), vaultPut)
+		w.out.fail(until(time.Now().Add(time.Hour)), tokenPut)
 		w.sweeps(time.Hour)
 		if n := w.requests() - requests; n > len(names) {
 			t.Errorf("%d refreshes were sent meanwhile, want %d at most", n, len(names))
@@ -238,7 +238,7 @@ func TestNeitherStoreTakesTheRefreshToken(t *testing.T) {
 		w.behave(rotating)
 		w.started(authorizationCode())
 		w.due()
-		w.out.fail(always, vaultPut, park)
+		w.out.fail(always, tokenPut, park)
 		report := w.acme()
 		w.expect(report, rotateapi.Renewed, apierr.StoreUnavailable)
 		if !report.Lost || report.Parked || !w.status(grant.StatusFailing).Valid(time.Now()) {
@@ -250,8 +250,8 @@ func TestNeitherStoreTakesTheRefreshToken(t *testing.T) {
 // A process dies after it parked: the next one goes on from there.
 func TestCrashAfterParking(t *testing.T) {
 	for name, killed := range map[string]func(w *world) bool{
-		"before the grant is written": func(w *world) bool { return w.out.count(park) > 0 },
-		"between vault and table":     func(w *world) bool { return w.out.count(unpark) > 0 },
+		"before the grant is written":       func(w *world) bool { return w.out.count(park) > 0 },
+		"between Secrets Manager and table": func(w *world) bool { return w.out.count(unpark) > 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -259,7 +259,7 @@ func TestCrashAfterParking(t *testing.T) {
 				w.started(authorizationCode())
 				w.due()
 				w.out.before = func(op string) error {
-					if op == vaultPut && w.out.count(park) == 0 {
+					if op == tokenPut && w.out.count(park) == 0 {
 						return errDown
 					}
 					if killed(w) && op != park {
@@ -296,8 +296,8 @@ func TestParkedTokenThatWasOvertaken(t *testing.T) {
 				w.out.forget()
 				w.due()
 				w.expect(w.acme(), rotateapi.Renewed, "")
-				if n := w.out.count(vaultPut); n != 0 || presented(w.server, old.Fingerprint()) {
-					t.Errorf("%d writes into the vault, sent: %t", n, presented(w.server, old.Fingerprint()))
+				if n := w.out.count(tokenPut); n != 0 || presented(w.server, old.Fingerprint()) {
+					t.Errorf("%d writes into Secrets Manager, sent: %t", n, presented(w.server, old.Fingerprint()))
 				}
 				w.whole()
 			})
@@ -307,11 +307,11 @@ func TestParkedTokenThatWasOvertaken(t *testing.T) {
 
 // A parked refresh token of another identity is never sent.
 func TestParkedTokenOfAnotherIdentity(t *testing.T) {
-	for name, refuses := range map[string]bool{"the vault works again": false, "the vault refuses still": true} {
+	for name, refuses := range map[string]bool{"Secrets Manager works again": false, "Secrets Manager refuses still": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.connect("acme", password())
-				w.out.fail(always, vaultPut)
+				w.out.fail(always, tokenPut)
 				w.expect(w.acme(), rotateapi.Renewed, apierr.StoreUnavailable)
 				old, _ := w.parked()
 				w.connect("acme", elsewhere())

@@ -14,25 +14,25 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// path is one renewal on its way.
+// path is one renewal in progress.
 type path struct {
 	*Renewer
 	request rotateapi.Request
 	// single: asked for by name, not found by a sweep.
 	single bool
-	// bus is the sweep's memory of the event bus; nil: no sweep.
+	// bus remembers for a sweep whether the event bus failed; nil: no sweep.
 	bus *busHealth
-	// avoid tells which hosts this sweep has given up; nil: none.
+	// avoid reports which hosts this sweep has stopped asking; nil: none.
 	avoid func(host string) bool
-	// chosen: if the host refuses everybody, this is the sweep's one try.
+	// chosen: if the host's circuit is open, this is the sweep's one probe.
 	chosen bool
 
 	held lease.Lease
-	// idle: nothing was done, so the lease stays until it ends; whoever asked
-	// would only ask again.
+	// idle: nothing was done. The lease is kept until it expires, so that
+	// callers in the early window do not start another renewal.
 	idle bool
-	// stored is the grant as last read or written, g what becomes of it, old
-	// what it was before the answer.
+	// stored is the grant as last read or written, g is its next state, old is
+	// what it was before the response.
 	stored, g, old grant.Grant
 	// before is the grant as this renewal found it.
 	before grant.Grant
@@ -42,61 +42,65 @@ type path struct {
 	host         ratelimit.Record
 	// tokens are the refresh tokens to try, the most promising first.
 	tokens []grant.RefreshToken
-	// highest is the highest epoch seen in the vault, newest what has it.
+	// highest is the highest epoch seen in Secrets Manager, newest the version
+	// that has it.
 	highest int64
 	newest  grant.RefreshToken
 	// lastParked is the epoch of the refresh token that was parked last, if none is now.
 	lastParked int64
 	// tokenMissing: the refresh token is not where the grant points.
 	tokenMissing bool
-	// unkept says why the vault does not have the refresh token; nil: it has it.
-	// parked: the table has it instead.
+	// unkept says why Secrets Manager does not have the refresh token; nil: it
+	// has it. parked: the table has it instead.
 	unkept *apierr.Error
 	parked bool
-	// lost: neither store has the refresh token of a response. vaultErr is why the
-	// vault's last write failed; nil: it did not.
+	// lost: neither store has the refresh token of a response. storeErr is the
+	// error of the last write to Secrets Manager; nil: it succeeded.
 	lost     bool
-	vaultErr *apierr.Error
-	// spent are the fingerprints of refresh tokens refused on this way.
+	storeErr *apierr.Error
+	// spent are the fingerprints of refresh tokens that were refused in this
+	// renewal.
 	spent []string
-	// dead: the token was found dead; unsettled: a check of the reported token
-	// told nothing, so that another is asked for; reasked: the dead one came
-	// again; revoked: it was revoked, and is asked for one last time.
-	dead, unsettled, reasked, revoked bool
-	// onward: the last pass decided that another one follows at once;
-	// repeating: that the next one waits until the token is due once more.
+	// inactive: a check found the token inactive. unsettled: a check of the
+	// reported token was inconclusive, so that another one is requested.
+	// reasked: the inactive token came again. revoked: it was revoked, and
+	// another one is requested for the last time.
+	inactive, unsettled, reasked, revoked bool
+	// onward: the last pass decided that another one follows at once.
+	// repeating: the next pass waits until the token is due again.
 	onward, repeating bool
-	// lesson is what the last answer may teach about refreshes, or else logins.
-	lesson     grant.Observation
-	oldRefresh bool
-	// spare is the grant with the token of a login whose refresh token is about
+	// observation is what the last response may show about refreshes (oldRefresh),
+	// or else about logins.
+	observation grant.Observation
+	oldRefresh  bool
+	// loginGrant is the grant with the token of a login whose refresh token is about
 	// to be revoked.
-	spare grant.Grant
+	loginGrant grant.Grant
 	// loginRefused: a login was refused, or may not be sent, while the refresh
-	// token lives, which is used instead; loginEnd is the end if that is of no
-	// use.
+	// token is valid and is used instead. loginEnd is the renewal's end if the
+	// refresh token does not work either.
 	loginRefused *apierr.Error
 	loginEnd     *done
-	// refreshUnclear: a refresh was refused in unclear words; refusedNow: this
-	// renewal was refused something.
+	// refreshUnclear: a refresh got an unclear response. refusedNow: a request
+	// of this renewal was refused.
 	refreshUnclear, refusedNow bool
-	// loggedIn: a login was accepted on this way. Only then a refresh token is
-	// revoked.
+	// loggedIn: a login of this renewal was accepted. Only then is a refresh
+	// token revoked.
 	loggedIn bool
-	// probing: the host refuses everybody and this is the one try.
+	// probing: the host's circuit is open and this renewal is the one probe.
 	probing bool
-	// granted: the last answer was a token, of which the host's record does not
-	// know yet.
+	// granted: the last response was a token, and the host's record does not
+	// show it yet.
 	granted bool
 	// counted: a login is counted, and its response is open. account is the
-	// record as it was counted.
+	// lockout record as it was counted.
 	counted bool
 	account lockout.Record
 
 	report Report
 }
 
-// run is the path: the only way to a token.
+// run is one renewal: the only place that gets a token.
 func (p *path) run(ctx context.Context) Report {
 	p.report.Connection = p.request.Connection
 	if err := p.lease(ctx); err != nil {
@@ -105,11 +109,12 @@ func (p *path) run(ctx context.Context) Report {
 	defer p.release(ctx)
 	p.renew(ctx)
 	p.publish(ctx)
-	p.report.Unkept, p.report.Parked, p.report.Lost = p.vaultErr, p.parked, p.lost
+	p.report.Unkept, p.report.Parked, p.report.Lost = p.storeErr, p.parked, p.lost
 	return p.report
 }
 
-// renew passes until there is nothing left to do, and settles what came of it.
+// renew makes passes until there is nothing left to do, and settles their
+// result.
 func (p *path) renew(ctx context.Context) {
 	for range maxPasses {
 		again, err := p.pass(ctx)
@@ -123,7 +128,7 @@ func (p *path) renew(ctx context.Context) {
 	}
 }
 
-// pass is the path once: from reading to storing, with one request between.
+// pass is one pass: from reading to storing, with one request between.
 func (p *path) pass(ctx context.Context) (again bool, err error) {
 	p.counted = false
 	if err := p.read(ctx); err != nil {
@@ -137,7 +142,7 @@ func (p *path) pass(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return p.answered(ctx, s, nil, err)
 	}
-	defer func() { _ = conn.Close() }() // it is used up
+	defer func() { _ = conn.Close() }() // a connection is used for one request
 	if err := p.extend(ctx); err != nil {
 		return false, p.uncount(ctx, err)
 	}
@@ -172,24 +177,24 @@ func (p *path) lease(ctx context.Context) (err error) {
 	return err
 }
 
-// release gives the lease back, whatever became of the caller's context.
+// release releases the lease, also after the caller's context has ended.
 func (p *path) release(ctx context.Context) {
 	if p.idle {
 		return
 	}
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
-	// A lease that cannot be given back ends by itself.
+	// A lease that cannot be released expires.
 	_ = p.Leases.ReleaseLease(ctx, p.held)
 }
 
-// storing is a context for writing down what has happened: not cancelled with
-// the caller's, but bounded.
+// storing is a context for storing what has happened: bounded, and not
+// cancelled with the caller's.
 func (p *path) storing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 }
 
-// write stores g as the grant, with the events that its change calls for. The
+// write stores g as the grant, with the events that its change requires. The
 // caller bounds the context.
 func (p *path) write(ctx context.Context, g grant.Grant) error {
 	if p.Events != nil {
@@ -216,7 +221,7 @@ func (p *path) took(g grant.Grant) {
 }
 
 // persist writes what Reltio has given. It tries again for as long as storing
-// may take: a token that is lost is asked for again.
+// may take: a lost token would have to be requested again.
 func (p *path) persist(ctx context.Context, g grant.Grant) error {
 	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
 		err := p.write(ctx, g)
@@ -230,8 +235,8 @@ func (p *path) persist(ctx context.Context, g grant.Grant) error {
 	}
 }
 
-// done is the end of a renewal that was decided: with what, and whether the
-// grant has to be written first.
+// done is the decided end of a renewal: its outcome, and whether the grant has
+// to be written first.
 type done struct {
 	outcome rotateapi.Outcome
 	err     *apierr.Error
@@ -241,10 +246,10 @@ type done struct {
 	idle bool
 }
 
-// Error implements error, so that an end travels like one.
+// Error implements error, so that functions can return an end as their error.
 func (d *done) Error() string { return "renewal: " + string(d.outcome) }
 
-// settle turns whatever ended the path into a report, and writes what callers
+// settle turns the end of the renewal into a report, and writes what callers
 // have to know.
 func (p *path) settle(ctx context.Context, err error) Report {
 	var d *done
@@ -261,7 +266,7 @@ func (p *path) settle(ctx context.Context, err error) Report {
 		d = p.failed(apierr.Of(err))
 	}
 	p.stillWaiting(d)
-	p.withSpare(d)
+	p.restoreLoginToken(d)
 	p.idle = d.idle
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
@@ -275,9 +280,9 @@ func (p *path) settle(ctx context.Context, err error) Report {
 	return p.report
 }
 
-// unwritten is the end of a renewal whose end could not be stored. Somebody
-// newer was here, or the store is down; what was to be said is less urgent
-// than that.
+// unwritten is the end of a renewal whose end could not be stored, because a
+// newer holder has written or because the store failed. That replaces the
+// original outcome.
 func unwritten(err error) *done {
 	if errors.Is(err, grant.ErrFenced) {
 		return &done{outcome: rotateapi.Contended}
@@ -285,8 +290,8 @@ func unwritten(err error) *done {
 	return &done{outcome: rotateapi.Failed, err: apierr.Of(err)}
 }
 
-// stillWaiting keeps the news of a grant that waits for somebody: that it could
-// not be tried just now is none.
+// stillWaiting keeps the status and the error of a waiting grant when this
+// renewal could not try it.
 func (p *path) stillWaiting(d *done) {
 	if d.write == nil || d.err == nil || !p.stored.Waiting() {
 		return
@@ -294,7 +299,7 @@ func (p *path) stillWaiting(d *done) {
 	switch d.err.Type {
 	case apierr.RateLimited, apierr.ReltioUnavailable, apierr.StoreUnavailable:
 		g := p.stored.LookedAt(p.Now())
-		g.ConnectionVersion = p.knownVersion // a new one was not tried yet
+		g.ConnectionVersion = p.knownVersion // a new version of the secret was not tried yet
 		g.Refusal = d.write.Refusal
 		g.SecretMissingAt, g.TokenMissingAt = d.write.SecretMissingAt, d.write.TokenMissingAt
 		if p.refusedNow {
@@ -308,19 +313,20 @@ func (p *path) stillWaiting(d *done) {
 	}
 }
 
-// postponed is the end of a renewal that sent nothing: it comes again at until.
+// postponed is the end of a renewal that sent nothing: it is tried again at
+// until.
 func (p *path) postponed(until time.Time) *done {
 	e := apierr.Limited(until.Sub(p.Now()))
 	g := p.g.Postponed(e, until)
 	return &done{outcome: rotateapi.LeftOver, err: e, write: &g}
 }
 
-// failed is the end of a renewal by a failure outside Reltio: the table, the
-// vault, or a defect.
+// failed is the end of a renewal by a failure outside Reltio: of the table, of
+// Secrets Manager, or a defect.
 func (p *path) failed(e *apierr.Error) *done {
 	d := &done{outcome: rotateapi.Failed, err: e}
 	p.report.Unstored = p.g.Connection == "" && e.Type == apierr.StoreUnavailable
-	onlyReported := p.g.Connection != "" && p.reported() && !p.dead // no renewal has failed
+	onlyReported := p.g.Connection != "" && p.reported() && !p.inactive // only a check was to be made, so no renewal has failed
 	if p.g.Connection != "" && e.Type == apierr.StoreUnavailable && !onlyReported {
 		g := p.g.Failed(grant.StatusFailing, e, p.Now(), 0, p.random())
 		d.write = &g

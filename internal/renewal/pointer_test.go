@@ -11,20 +11,20 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// purge removes all versions of the vault, and puts the token of the newest one
+// purge removes all versions of Secrets Manager, and puts the token of the newest one
 // there once more, with an epoch; below 0: nothing.
 func (w *world) purge(epoch int64) {
 	w.t.Helper()
-	r := w.vault()
+	r := w.refreshToken()
 	if err := w.secrets.DeleteGrant(w.t.Context(), "acme"); err != nil {
 		w.t.Fatal(err)
 	}
 	if r.Epoch = epoch; epoch >= 0 {
-		w.putVault(r)
+		w.putRefreshToken(r)
 	}
 }
 
-// A pointer to nowhere is a fault of the store, never a dead token: the newest
+// A pointer to nowhere is a fault of the store, never an inactive token: the newest
 // version is used, at once if it is not older, else at a second look a minute later.
 // If there is none, there is no refresh token then.
 func TestVersionNotFound(t *testing.T) {
@@ -85,10 +85,10 @@ func TestVersionNotFoundOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				before := w.started(fields)
-				w.putVault(grant.RefreshToken{Token: reltioauth.NewSecret("older"), LoggedInAt: time.Now()})
+				w.putRefreshToken(grant.RefreshToken{Token: reltioauth.NewSecret("older"), LoggedInAt: time.Now()})
 				w.due()
 				w.out.before = func(op string) error {
-					return map[bool]error{true: grant.ErrNotFound}[op == vaultVersion]
+					return map[bool]error{true: grant.ErrNotFound}[op == tokenVersion]
 				}
 				w.expect(w.acme(), rotateapi.Failed, apierr.StoreUnavailable)
 				w.heal()

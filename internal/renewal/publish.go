@@ -17,17 +17,17 @@ const (
 	// events of a single renewal, for which a caller may wait.
 	publishTime       = 3 * time.Second
 	publishTimeSingle = time.Second
-	// publishPause doubles with each attempt in vain, up to longestPublishPause.
+	// publishPause doubles with each failed attempt, up to longestPublishPause.
 	publishPause        = time.Minute
 	longestPublishPause = 15 * time.Minute
-	// mostLinks bounds what a process remembers of links whose event was not sent.
+	// mostLinks bounds the links of unsent events that a process remembers.
 	mostLinks = 1000
 )
 
-// publish sends the events that the stored grant remembers, when all else is
-// done, and forgets each that was sent. What cannot be sent stays, and is tried
-// again at growing pauses. One failure is enough for a sweep: the bus does not
-// answer the others either.
+// publish sends the events of the stored grant after all other work, and
+// removes each that was sent. An event that cannot be sent stays, and is tried
+// again at growing pauses. After one failure a sweep sends no other events: the
+// event bus does not answer.
 func (p *path) publish(ctx context.Context) {
 	now := p.Now()
 	g := p.stored.StillTrue(now)
@@ -59,11 +59,11 @@ func (p *path) publish(ctx context.Context) {
 	if len(g.Unpublished) == 0 {
 		g.Unpublished, g.PublishAt, g.PublishTries = nil, time.Time{}, 0
 	}
-	_ = p.put(ctx, g) // an event that is not forgotten is sent again
+	_ = p.put(ctx, g) // an event that is not removed is sent again
 }
 
-// sendEvent sends one event, with a link if a person is to follow it: the same
-// one for as long as the event is not sent.
+// sendEvent sends one event, with a link if a person has to follow it: the same
+// link until the event is sent.
 func (p *path) sendEvent(ctx context.Context, e grant.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
 	defer cancel()
@@ -96,9 +96,10 @@ func (p *path) link(ctx context.Context, connection string) (string, error) {
 	return link, nil
 }
 
-// links are those of events that could not be sent, by connection: an outage of
-// the bus makes one invitation for each and not one for each attempt. They are
-// in the memory of this process alone, since who has a link can authorize.
+// links are those of events that could not be sent, by connection: during an
+// outage of the event bus one invitation is made for each and not one for each
+// attempt. They are in the memory of this process alone, because a link is
+// enough to authorize.
 type links struct {
 	// mu guards unsent; it is never held across the network.
 	mu     sync.Mutex

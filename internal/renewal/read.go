@@ -12,7 +12,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// read reads everything again that the decision rests on, cheapest first: the
+// read reads everything again that the decision needs, cheapest first: the
 // grant, and only if it is due the connection's secret.
 func (p *path) read(ctx context.Context) error {
 	if err := p.readGrant(ctx); err != nil {
@@ -24,9 +24,9 @@ func (p *path) read(ctx context.Context) error {
 	return p.readConnection(ctx)
 }
 
-// readGrant reads the grant strongly. A lease whose epoch is not above the
-// grant's (its own record was deleted meanwhile) is raised first, or none of
-// our writes would be taken.
+// readGrant reads the grant strongly. If the lease's epoch is not above the
+// grant's, because the lease's record was deleted meanwhile, the epoch is
+// raised first: otherwise the store would refuse all writes of this renewal.
 func (p *path) readGrant(ctx context.Context) error {
 	g, err := p.Grants.Grant(ctx, p.request.Connection, grant.Strong)
 	switch {
@@ -41,7 +41,7 @@ func (p *path) readGrant(ctx context.Context) error {
 	}
 	p.took(g)
 	now := p.Now()
-	p.dead = p.dead || g.Unexpired(now) && !g.Valid(now)
+	p.inactive = p.inactive || g.Unexpired(now) && !g.Valid(now)
 	if g.Owner != p.held.Owner && g.Epoch >= p.held.Epoch {
 		if err := p.hold(ctx, g.Epoch+1, p.held.Until); err != nil {
 			return err
@@ -54,7 +54,7 @@ func (p *path) readGrant(ctx context.Context) error {
 }
 
 // readConnection reads the connection's secret and makes sure that the grant
-// is its grant. What belongs to another identity is removed before anything is
+// belongs to it. The tokens of another identity are removed before anything is
 // sent.
 func (p *path) readConnection(ctx context.Context) error {
 	source, err := p.Connections.Connection(ctx, p.request.Connection)
@@ -66,14 +66,14 @@ func (p *path) readConnection(ctx context.Context) error {
 	}
 	c, err := connection.Parse(p.request.Connection, source, p.Hosts)
 	if err != nil {
-		p.g.ConnectionVersion, p.g.Refusal = source.Version, grant.Refusal{} // no server has refused it
+		p.g.ConnectionVersion, p.g.Refusal = source.Version, grant.Refusal{} // the secret is malformed, so no server has refused it
 		g := p.g.Failed(grant.StatusInvalidConnection, apierr.Of(err), p.Now(), 0, p.random())
 		return &done{outcome: rotateapi.Failed, err: apierr.Of(err), write: &g}
 	}
 	p.c = c
 	p.report.host = c.Host()
 	if p.g.Identity != c.IdentityHash() {
-		if err := p.newborn(ctx); err != nil {
+		if err := p.resetGrant(ctx); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,8 @@ func (p *path) readConnection(ctx context.Context) error {
 	return p.found()
 }
 
-// found forgets that the secret was missing. What is not due is left alone then.
+// found clears the mark that the secret was missing. A grant that is not due is
+// not renewed then.
 func (p *path) found() error {
 	if p.g.SecretMissingAt.IsZero() {
 		return nil
@@ -94,10 +95,11 @@ func (p *path) found() error {
 	return &done{outcome: rotateapi.Unchanged, write: &g}
 }
 
-// gone is the end of a renewal whose connection's secret is missing. Of one that
-// had a secret until now that is believed at a second look, a minute later:
-// Secrets Manager is eventually consistent. Its refresh token stays in the vault,
-// with its identity: a secret that comes back finds it.
+// gone is the end of a renewal whose connection's secret is missing. If the
+// connection had a secret until now, a second look a minute later decides:
+// Secrets Manager is eventually consistent. The grant's refresh token stays in
+// Secrets Manager, with its identity: if the connection's secret comes back the
+// refresh token is used again.
 func (p *path) gone(ctx context.Context) error {
 	now := p.Now()
 	if p.g.Identity != "" && !p.g.MissedSince(now, secondLook) {
@@ -109,42 +111,43 @@ func (p *path) gone(ctx context.Context) error {
 	return &done{outcome: rotateapi.Failed, err: g.Error(now), write: &g}
 }
 
-// label writes into the vault whose the newest refresh token is, before the grant
-// forgets it. Releases before this one did not say it there. If the vault does not
-// take it the connection is gone all the same, and the refresh token with it.
+// label adds the identity to the newest refresh token in Secrets Manager,
+// before the grant forgets the identity. Earlier releases did not write it
+// there. If the write fails the connection is deleted all the same, and its
+// refresh token cannot be used again.
 func (p *path) label(ctx context.Context) {
 	if p.g.Identity == "" {
 		return
 	}
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
-	if err := p.readVault(ctx, ""); err != nil || p.newest.Token.IsZero() || p.newest.Identity != "" {
+	if err := p.readRefreshTokens(ctx, ""); err != nil || p.newest.Token.IsZero() || p.newest.Identity != "" {
 		return
 	}
 	r := p.newest
 	r.Epoch, r.Identity = p.nextEpoch(), p.g.Identity
-	_, _ = p.putToken(ctx, r, vaultTime)
+	_, _ = p.putToken(ctx, r, writeTime)
 }
 
-// newborn makes the grant that of the connection's present identity. A grant
-// of another identity loses its tokens here, in one write. Whose grant it is
-// stands in the table before anything is sent, so that a refresh token that a
-// crash leaves in the vault is never taken for another identity's.
-func (p *path) newborn(ctx context.Context) error {
+// resetGrant replaces a grant of another identity by an empty one of the
+// connection's present identity, in one write, before anything is sent. So a
+// refresh token that a crash leaves in Secrets Manager is never taken for
+// another identity's.
+func (p *path) resetGrant(ctx context.Context) error {
 	before := p.g
 	p.g = p.g.Reset(p.c.IdentityHash())
-	p.dead, p.spent = false, nil
-	if err := p.bury(ctx, before); err != nil {
-		return p.unburied(before, err)
+	p.inactive, p.spent = false, nil
+	if err := p.writeTombstone(ctx, before); err != nil {
+		return p.tombstoneFailed(before, err)
 	}
 	p.g.Aliases, p.g.ConnectionVersion = p.c.Aliases, p.c.Version
 	return p.write(ctx, p.g)
 }
 
-// unburied is the end of a renewal that could not bury refresh tokens, because
-// the vault does not answer. The access token is removed all the same; the
-// identity stays the old one, so that this is done again.
-func (p *path) unburied(before grant.Grant, err error) error {
+// tombstoneFailed is the end of a renewal that could not write a tombstone, because
+// Secrets Manager failed. The access token is removed all the same; the
+// identity stays the old one, so that the next renewal tries again.
+func (p *path) tombstoneFailed(before grant.Grant, err error) error {
 	if errors.Is(err, lease.ErrLost) {
 		return err
 	}
@@ -153,16 +156,17 @@ func (p *path) unburied(before grant.Grant, err error) error {
 	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
-// bury puts a tombstone on the refresh tokens of another identity, so that none
-// of them is ever sent again. The lease is made sure of in between: what was read
-// after it was taken away may be the next holder's, and must not be buried.
-func (p *path) bury(ctx context.Context, before grant.Grant) error {
+// writeTombstone writes a tombstone after the refresh tokens of another identity, so that
+// none of them is sent again. It extends the lease between reading and writing:
+// if the lease was lost, the refresh token that was read may be the next
+// holder's.
+func (p *path) writeTombstone(ctx context.Context, before grant.Grant) error {
 	if !p.c.Refreshes() && before.Identity == "" {
-		return nil // there never was one
+		return nil // no refresh token was ever stored
 	}
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
-	if err := p.readVault(ctx, ""); err != nil {
+	if err := p.readRefreshTokens(ctx, ""); err != nil {
 		return err
 	}
 	if !p.another(before) {
@@ -178,9 +182,9 @@ func (p *path) bury(ctx context.Context, before grant.Grant) error {
 	return err
 }
 
-// another reports whether the vault's newest refresh token is another
-// identity's than the connection's. One that does not say whose it is belongs to
-// the grant as it was before.
+// another reports whether the newest refresh token belongs to another identity
+// than the connection's. One that names no identity belongs to the grant before
+// the change.
 func (p *path) another(before grant.Grant) bool {
 	switch {
 	case p.highest == 0 || p.newest.Token.IsZero():
@@ -191,10 +195,10 @@ func (p *path) another(before grant.Grant) bool {
 	return before.Identity != "" || before.Status == grant.StatusUnknown
 }
 
-// refreshToken is the first refresh token that is worth trying: not past its
-// end, and not refused on this way. One that came from a refresh may have had its
-// clock started anew by the server, and a grant that has lost what it knew cannot
-// tell: past its end only a refusal ends it.
+// refreshToken is the first refresh token that is worth trying: not expired,
+// and not refused in this renewal. After a refresh the server may have
+// restarted the refresh token's life, and a grant that was lost does not know
+// its start: such a refresh token is tried until it is refused.
 func (p *path) refreshToken() (grant.RefreshToken, bool) {
 	renewed := (p.g.Rotates || !p.g.HasRefreshToken()) && p.g.Status != grant.StatusReauthorize
 	for _, t := range p.tokens {

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// loginAfter refusals of the refresh token in a row, none of which says that
-	// it has ended, a connection that can logs in.
+	// After loginAfter refusals of the refresh token in a row, none of which
+	// says that it has expired, a connection that can logs in.
 	loginAfter = 2
-	// rejectedAfter refusals in a row of a client without a user an operator is
-	// told.
+	// After rejectedAfter refusals in a row of a client without a user
+	// operators are told.
 	rejectedAfter = 2
-	// capAfter 429s in a row, while other clients get tokens, a client with
-	// Multi Token Support has reached its cap.
+	// After capAfter 429s in a row, while other clients get tokens, a client
+	// with Multi Token Support has reached its cap.
 	capAfter = 3
 )
 
-// refused stores a response that gave no token, and says whether another way is
-// tried at once.
+// refused stores a response that gave no token, and reports whether another
+// request follows at once.
 func (p *path) refused(ctx context.Context, s step, v verdict, err error) (bool, error) {
 	p.g.Refusal = refusalOf(err)
 	p.report.Refusal = p.g.Refusal
@@ -39,8 +39,8 @@ func (p *path) refused(ctx context.Context, s step, v verdict, err error) (bool,
 		return false, p.refusedClient(ctx)
 	case unclear:
 		return p.unclear(ctx, s)
-	case deadRefreshToken:
-		return p.deadRefreshToken(ctx, s)
+	case inactiveRefreshToken:
+		return p.inactiveRefreshToken(ctx, s)
 	case misconfigured:
 		return false, p.ended(grant.StatusInvalidConnection, serverSays(err))
 	case secondFactor:
@@ -52,7 +52,7 @@ func (p *path) refused(ctx context.Context, s step, v verdict, err error) (bool,
 	case throttled:
 		return false, p.throttled(ctx, err)
 	default:
-		p.g.Refusal = p.stored.Refusal // an outage refuses nobody
+		p.g.Refusal = p.stored.Refusal // an outage is no refusal
 		return false, p.ended(grant.StatusFailing, outage(err))
 	}
 }
@@ -62,7 +62,7 @@ func secondFactorNeeded() *apierr.Error {
 		"the user needs a second factor; use client credentials or the authorization code flow")
 }
 
-// ended is the end of a renewal that Reltio did not grant.
+// ended is the end of a renewal to which Reltio gave no token.
 func (p *path) ended(s grant.Status, e *apierr.Error) *done { return p.endedFor(s, e, 0) }
 
 // endedFor is ended with the least time until the next try.
@@ -71,8 +71,9 @@ func (p *path) endedFor(s grant.Status, e *apierr.Error, wait time.Duration) *do
 	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
-// refusedUser: the first refusal may be a mistake of the server, the one at the
-// limit is the last.
+// refusedUser handles a refused login of a user. After the first refusal the
+// login is tried again, because the server may have erred; at the limit it is
+// not.
 func (p *path) refusedUser(ctx context.Context) error {
 	if err := p.hostRefuses(ctx); err != nil {
 		return err
@@ -83,16 +84,18 @@ func (p *path) refusedUser(ctx context.Context) error {
 	return p.ended(grant.StatusFailing, apierr.New(apierr.CredentialsRejected, refusedText(true, p.g.Refusal, false)))
 }
 
-// rejected is the end of a renewal whose user may not log in: the account
-// decides when he may, not the row of refusals, which begins anew. The row is
-// kept for a refresh on the same way: it is the refresh token's.
+// rejected is the end of a renewal whose user may not log in. The lockout
+// record decides when the user may log in again, so the count of the grant's
+// refusals restarts. insteadOfLogin keeps that count for a refresh: it is the
+// refresh token's.
 func (p *path) rejected(text string, wait time.Duration) *done {
 	d := p.endedFor(grant.StatusCredentialsRejected, apierr.New(apierr.CredentialsRejected, text), wait)
 	d.write.Refusals = 0
 	return d
 }
 
-// unclearUser: the login waits for minutes, and at the limit for a day.
+// unclearUser handles an unclear response to a user's login: the next login
+// waits for minutes, and at the limit for a day.
 func (p *path) unclearUser(ctx context.Context) error {
 	if err := p.hostRefuses(ctx); err != nil {
 		return err
@@ -107,8 +110,8 @@ func (p *path) unclearUser(ctx context.Context) error {
 	return p.endedFor(grant.StatusFailing, e, wait)
 }
 
-// stopped is the end of a renewal whose account has had as many unclear logins
-// as it may have in a day.
+// stopped is the end of a renewal whose user has had as many unclear logins as
+// are allowed in a day.
 func (p *path) stopped(wait time.Duration) *done {
 	if p.refreshesOn() {
 		e := apierr.New(apierr.ReltioUnavailable, unclearText("login", p.g.Refusal))
@@ -117,15 +120,17 @@ func (p *path) stopped(wait time.Duration) *done {
 	return p.rejected(unclearText("login; stopped to prevent a lock-out", p.g.Refusal), wait)
 }
 
-// refreshesOn reports whether a refresh token that was refused in unclear words is
-// tried on at the pauses of its own refusals: nobody is told for an hour.
+// refreshesOn reports whether a refresh token that gets unclear refusals is
+// tried again at the pauses of those refusals: operators are told after an
+// hour.
 func (p *path) refreshesOn() bool {
 	_, refreshes := p.refreshToken()
 	return refreshes && p.g.Refusals >= loginAfter && !p.g.RefusedForLong()
 }
 
-// refusedClient: refusals of a client lock nobody, so it is tried on, at growing
-// pauses. The second in a row is told to operators.
+// refusedClient handles a refused login without a user. It cannot lock a user,
+// so it is repeated at growing pauses. Operators are told of the second refusal
+// in a row.
 func (p *path) refusedClient(ctx context.Context) error {
 	if err := p.hostRefuses(ctx); err != nil {
 		return err
@@ -149,9 +154,10 @@ func (p *path) refusalPause() time.Duration {
 	return jittered(grant.RefusalPause(p.g.Refusals, p.g.Life()), p.random())
 }
 
-// unclear: the request is repeated at growing pauses. A refresh is replaced by a
-// login after the second in a row, and after an hour of them, where no login is
-// possible without one, a person is asked.
+// unclear handles an unclear response to a request that cannot lock a user: the
+// request is repeated at growing pauses. After two unclear refreshes in a row
+// the connection logs in. If only a person can log in, one is asked to after an
+// hour.
 func (p *path) unclear(ctx context.Context, s step) (bool, error) {
 	if err := p.hostRefuses(ctx); err != nil {
 		return false, err
@@ -164,7 +170,8 @@ func (p *path) unclear(ctx context.Context, s step) (bool, error) {
 		case p.c.LogsInAlone() && p.g.Refusals >= loginAfter && p.loginRefused == nil:
 			return true, p.write(ctx, p.g)
 		case p.loginRefused != nil && p.g.Refusals >= loginAfter && p.loginEnd.write != nil:
-			// No login either: why not is what somebody has to be told.
+			// The login is not possible either: its error is the one that
+			// operators need.
 			return false, p.endedFor(p.loginEnd.write.Status, p.loginRefused, p.refusalPause())
 		case !p.c.LogsInAlone() && p.g.RefusedForLong():
 			return false, p.reauthorize()
@@ -174,27 +181,29 @@ func (p *path) unclear(ctx context.Context, s step) (bool, error) {
 	return false, p.endedFor(grant.StatusFailing, e, p.refusalPause())
 }
 
-// deadRefreshToken goes on to the other stored version, then to a login of its
-// own pass; where that needs a person, it is said. The refused token is kept:
-// servers err. It says nothing about the server.
-func (p *path) deadRefreshToken(ctx context.Context, s step) (bool, error) {
+// inactiveRefreshToken continues with the other stored refresh token, then with a
+// login in the next pass; if only a person can log in the renewal ends. The
+// refused token stays stored, because servers err. The refusal does not count
+// against the host.
+func (p *path) inactiveRefreshToken(ctx context.Context, s step) (bool, error) {
 	p.spent = append(p.spent, s.refresh.Fingerprint())
 	_, other := p.refreshToken()
 	if !other && !p.c.LogsInAlone() {
 		return false, p.reauthorize()
 	}
-	p.probing = false // it was this one request
+	p.probing = false // the probe was this one request
 	g := p.g
 	if g.Waiting() {
-		g.ConnectionVersion = p.knownVersion // a new one was not tried to the end yet
+		g.ConnectionVersion = p.knownVersion // a new version of the secret was not tried completely yet
 	}
 	if g.Waiting() && other {
-		g.TriedAt = p.Now() // else the login decides, now or when the host lets it through
+		g.TriedAt = p.Now() // without another refresh token the login sets it, now or after the circuit has closed
 	}
 	return true, p.write(ctx, g)
 }
 
-// throttled pauses the host a little, and this connection by its own back-off.
+// throttled pauses the host for a short time, and this connection by its own
+// back-off.
 func (p *path) throttled(ctx context.Context, err error) error {
 	client, wait := p.c.ClientKey(), retryAfter(err)
 	first := p.g.Throttles == 0

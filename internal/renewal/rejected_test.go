@@ -16,7 +16,7 @@ func (w *world) reject() renewal.Report {
 	return w.renew(rotateapi.Request{Connection: "acme", RejectedFingerprint: w.grant("acme").Fingerprint})
 }
 
-func TestReportedTokenIsAlive(t *testing.T) {
+func TestReportedTokenIsActive(t *testing.T) {
 	bubble(t, func(w *world) {
 		before := w.started(password())
 		time.Sleep(time.Minute)
@@ -25,9 +25,9 @@ func TestReportedTokenIsAlive(t *testing.T) {
 		w.wantAsked(began, "checkToken")
 		g := w.status(grant.StatusOK)
 		if g.Fingerprint != before.Fingerprint || !near(g.CheckedAt, time.Now()) || !g.FoundActive(time.Now()) {
-			t.Errorf("checked at %v, found alive %t", g.CheckedAt, g.FoundActive(time.Now()))
+			t.Errorf("checked at %v, found active %t", g.CheckedAt, g.FoundActive(time.Now()))
 		}
-		// At most one check in 30 s, whoever reports.
+		// At most one check in 30 s, whichever caller reports.
 		time.Sleep(29 * time.Second)
 		for range 5 {
 			w.expect(w.reject(), rotateapi.Unchanged, "")
@@ -50,7 +50,7 @@ func TestReportedTokenOfBefore(t *testing.T) {
 	})
 }
 
-// The same dead token comes back: it is revoked, and asked for once more.
+// The same inactive token comes back: it is revoked, and asked for once more.
 func TestReportedTokenIsReissued(t *testing.T) {
 	for name, c := range map[string]struct {
 		killed reltioauthtest.KilledTokens
@@ -70,7 +70,7 @@ func TestReportedTokenIsReissued(t *testing.T) {
 					// As others who report it see it: they wait.
 					if seen := w.grant("acme"); op == sendToken || op == sendRevoke {
 						if seen.CheckVerdict != grant.Inactive || seen.FoundActive(time.Now()) {
-							t.Errorf("before %s it does not count as found dead", op)
+							t.Errorf("before %s it does not count as found inactive", op)
 						}
 					}
 					return nil
@@ -117,9 +117,9 @@ func TestReissuedTokenCannotBeRevoked(t *testing.T) {
 	})
 }
 
-// A renewal that fails says nothing of the token that a check found alive: it is
-// not taken for a dead one and revoked.
-func TestReportedTokenIsAliveAndARenewalFails(t *testing.T) {
+// A renewal that fails says nothing of the token that a check found active: it is
+// not taken for an inactive one and revoked.
+func TestReportedTokenIsActiveAndARenewalFails(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.renewer.Rand = func() float64 { return 0.99 }
 		g := w.started(clientCredentials())
@@ -138,7 +138,7 @@ func TestReportedTokenIsAliveAndARenewalFails(t *testing.T) {
 		w.expect(w.reject(), rotateapi.Unchanged, "")
 		w.wantAsked(began, "checkToken", "client_credentials")
 		if next := w.grant("acme"); !next.FoundActive(time.Now()) || !w.server.Valid(g.AccessToken) {
-			t.Errorf("found alive: %t, alive: %t", next.FoundActive(time.Now()), w.server.Valid(g.AccessToken))
+			t.Errorf("found active: %t, active: %t", next.FoundActive(time.Now()), w.server.Valid(g.AccessToken))
 		}
 	})
 }
@@ -164,14 +164,14 @@ func TestTokenOfAMomentAgoIsReported(t *testing.T) {
 }
 
 // A crash after the check: the next report renews at once.
-func TestReportedTokenIsDeadAndTheRenewerToo(t *testing.T) {
+func TestReportedTokenIsInactiveAndTheRenewerToo(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(password())
 		w.server.Kill(g.Fingerprint)
 		time.Sleep(time.Minute)
-		dead := false
+		inactive := false
 		w.out.before = func(op string) error {
-			if dead = dead || op == sendToken; dead {
+			if inactive = inactive || op == sendToken; inactive {
 				return errKilled
 			}
 			return nil

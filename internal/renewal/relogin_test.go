@@ -101,8 +101,8 @@ func TestReloginWithTheSameRefreshToken(t *testing.T) {
 		if next.RefreshFingerprint == g.RefreshFingerprint || next.Relogin != "" || !next.LoggedInAt.After(g.LoggedInAt) {
 			t.Errorf("refresh token %s of %v, re-login %q", next.RefreshFingerprint, next.LoggedInAt, next.Relogin)
 		}
-		if !w.server.Valid(next.AccessToken) || !w.server.Valid(w.vault().Token) {
-			t.Error("the new tokens are dead")
+		if !w.server.Valid(next.AccessToken) || !w.server.Valid(w.refreshToken().Token) {
+			t.Error("the new tokens are inactive")
 		}
 	})
 }
@@ -134,8 +134,8 @@ func TestReloginRevokesOnlyWhileTheLoginWorks(t *testing.T) {
 				t.Error("the refresh token was revoked though the login does not work")
 			}
 		}
-		if !w.server.Valid(w.vault().Token) {
-			t.Error("the refresh token is dead")
+		if !w.server.Valid(w.refreshToken().Token) {
+			t.Error("the refresh token is inactive")
 		}
 	})
 }
@@ -165,7 +165,7 @@ func TestReloginRefused(t *testing.T) {
 				w.wantRequests(before + 2)
 				g := w.status(grant.StatusFailing)
 				if !g.Valid(time.Now()) || g.LastError != c.err {
-					t.Errorf("last error %s, want a living token with %s", g.LastError, c.err)
+					t.Errorf("last error %s, want a valid token with %s", g.LastError, c.err)
 				}
 				for range 40 {
 					w.expect(w.renewAtEnd(), rotateapi.Renewed, "")
@@ -205,10 +205,10 @@ func TestReloginRefusedWithTheClient(t *testing.T) {
 // Login refused, then the refresh finds no answer: the login stays counted.
 func TestReloginRefusedStaysCounted(t *testing.T) {
 	for name, hinder := range map[string]func(w *world){
-		"the refresh is accepted":     func(*world) {},
-		"the refresh is unavailable":  func(w *world) { w.answer(says(503, "server_error"), reltioauthtest.OpToken, "refresh_token") },
-		"the refresh cannot be sent":  func(w *world) { w.out.before = failSecond(connect) },
-		"the refresh gets no instant": func(w *world) { w.out.before = failSecond(reserve) },
+		"the refresh is accepted":    func(*world) {},
+		"the refresh is unavailable": func(w *world) { w.answer(says(503, "server_error"), reltioauthtest.OpToken, "refresh_token") },
+		"the refresh cannot be sent": func(w *world) { w.out.before = failSecond(connect) },
+		"the refresh gets no slot":   func(w *world) { w.out.before = failSecond(reserve) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -225,7 +225,7 @@ func TestReloginRefusedStaysCounted(t *testing.T) {
 	}
 }
 
-// The refresh token is dead as well: the next login waits for the back-off.
+// The refresh token is inactive as well: the next login waits for the back-off.
 func TestReloginRefusedAndNothingElse(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(halfDay())
@@ -318,14 +318,14 @@ func TestAuthorizationCodePastItsDeadline(t *testing.T) {
 	})
 }
 
-// Neither vault nor table takes the login's refresh token: it is not known to be
+// Neither Secrets Manager nor table takes the login's refresh token: it is not known to be
 // the same one, so nothing is revoked, and the access token serves.
 func TestReloginThatCannotBeKept(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(func(b *reltioauthtest.Behaviour) { b.LoginRefreshToken = reltioauthtest.NewToken })
 		g := w.started(password())
 		w.toRelogin()
-		w.out.fail(always, vaultPut, park)
+		w.out.fail(always, tokenPut, park)
 		w.due()
 		began := time.Now()
 		report := w.acme()
@@ -335,7 +335,7 @@ func TestReloginThatCannotBeKept(t *testing.T) {
 		}
 		w.wantAsked(began, "password")
 		if next := w.status(grant.StatusFailing); !next.Valid(time.Now()) || next.Relogin != grant.ReloginDue {
-			t.Errorf("re-login %q, want due; living %t", next.Relogin, next.Valid(time.Now()))
+			t.Errorf("re-login %q, want due; valid %t", next.Relogin, next.Valid(time.Now()))
 		}
 		w.heal()
 		w.atEnd()

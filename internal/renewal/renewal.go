@@ -1,22 +1,23 @@
-// Package renewal gets new access tokens: of one connection, or of all that
+// Package renewal gets new access tokens: for one connection, or for all that
 // are due.
 //
-// There is one path to a token, for every grant type and for every reason:
+// Every token is requested in the same order, for every grant type and for
+// every reason:
 //
 //	lease, read again, decide again, dial, extend the lease, count a login,
-//	reserve an instant and wait for it, one request, store, release
+//	reserve a slot and wait for it, one request, store, release
 //
-// It stands in path.run. What needs several requests is several passes of it,
-// each stored before the next, so that a crash anywhere loses at most the
-// request under way.
+// The order is written in path.run. A renewal that needs several requests makes
+// several passes, each stored before the next, so that a crash loses at most
+// the request in progress.
 //
 //	r := &renewal.Renewer{Grants: table, Leases: table, ...}
 //	report := r.Renew(ctx, rotateapi.Request{Connection: "acme-prod"})
 //	result := r.Sweep(ctx)
 //
-// Both block for as long as the context allows and start nothing that outlives
-// them. They never fail as such: what went wrong is an outcome with an error,
-// and it is stored with the grant, so that callers learn it and nobody asks
+// Renew and Sweep block for as long as the context allows and start nothing
+// that outlives them. A failed renewal is an outcome with an error. It is
+// stored with the grant, so that callers get the error and no renewal asks
 // Reltio again too early.
 package renewal
 
@@ -42,44 +43,50 @@ import (
 // what follows the extension of the lease takes 28 of its 35 s: wait, request,
 // store, skew.
 const (
+	// The times of a renewal. Between the extension of the lease and the
+	// lease's end at most 28 of 35 s are used: wait, request, store, clock
+	// skew.
 	requestTime = reltioauth.TokenTimeout
 	checkTime   = reltioauth.CheckTimeout
 	revokeTime  = reltioauth.RevokeTimeout
 	storeTime   = 5 * time.Second
-	// keepTime of it at most is for the refresh token, so that the table gets the
-	// access token though neither vault nor table takes that.
+	// keepTime is the part of storeTime for the refresh token, so that the
+	// table gets the access token even if the refresh token cannot be stored
+	// anywhere.
 	keepTime = storeTime - 500*time.Millisecond
-	// settleTime of it at most is for the count of a login, if one was counted.
+	// settleTime is the part of it for the count of a login, if one was
+	// counted.
 	settleTime = time.Second
 	// waitForDue is how far ahead a due moment may lie for a single renewal to
 	// wait for it.
 	waitForDue = 5 * time.Second
-	// maxPasses bounds the passes of one renewal. The longest way is a refused
-	// refresh token, the other one refused as well, a login that gives the
-	// same refresh token again, its revocation, and one more login.
+	// maxPasses bounds the passes of one renewal. The longest sequence is a
+	// refused refresh token, the other stored one refused as well, a login that
+	// gives the same refresh token again, its revocation, and one more login.
 	maxPasses = 6
 )
 
-// Renewer renews. All fields up to Now are required. It is safe for concurrent
-// use, and must not be copied: it remembers what the process has seen of the
-// vault, and the links of events that were not sent.
+// Renewer renews grants. All fields up to Now are required, except Events. It
+// is safe for concurrent use, and must not be copied: it remembers whether the
+// process's last write to RefreshTokens failed, and the links of events that
+// were not sent.
 type Renewer struct {
-	Grants      grant.Store
-	Leases      lease.Store
-	Lockouts    lockout.Store
-	RateLimits     ratelimit.Store
-	Connections connection.Secrets
-	RefreshTokens       grant.RefreshTokenStore
-	Parking     grant.Parking
+	Grants        grant.Store
+	Leases        lease.Store
+	Lockouts      lockout.Store
+	RateLimits    ratelimit.Store
+	Connections   connection.Secrets
+	RefreshTokens grant.RefreshTokenStore
+	Parking       grant.Parking
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
-	// Events tells operators; nil: nobody is told.
+	// Events sends events to operators; nil: none are sent.
 	Events grant.Publisher
-	// Authorizations keeps the invitations whose links go out with events, and
+	// AuthRequests keeps the invitations whose links are sent with events, and
 	// CallbackURL is where they lead, without a slash at its end; empty: events
 	// carry no link.
 	AuthRequests authrequest.Store
-	CallbackURL    string
+	CallbackURL  string
 	// Now is the clock.
 	Now func() time.Time
 	// PerSecond is the rate of token requests; 0 means ratelimit.MaxPerSecond.
@@ -93,19 +100,19 @@ type Renewer struct {
 	// Connect opens connections to authorization servers; nil means TCP and
 	// TLS.
 	Connect reltioauth.Connector
-	// Chance gives numbers in [0, 1) for jitter; nil means math/rand.
+	// Rand gives numbers in [0, 1) for jitter; nil means math/rand.
 	Rand func() float64
 
-	vault vaultHealth
-	links links
+	tokenStore storeHealth
+	links      links
 }
 
-// Report is what became of one renewal, for the answer, the log and the
+// Report is the result of one renewal, for the response, the log and the
 // metrics. It holds no secret.
 type Report struct {
 	Connection string
 	Outcome    rotateapi.Outcome
-	// Err says why, if it failed or was left over.
+	// Err says why it failed or was left over.
 	Err *apierr.Error
 	// EventErr says why an event could not be sent; it is tried again.
 	EventErr *apierr.Error
@@ -116,27 +123,27 @@ type Report struct {
 	Fingerprint string
 	// RefreshExpiresAt is when its refresh token ends; zero if there is none.
 	RefreshExpiresAt time.Time
-	// TokenRequests were sent, of them Throttled answered 429 and RefusedLogins
-	// refused the credentials.
+	// TokenRequests is the number that was sent. Of them Throttled were
+	// answered by a 429, and RefusedLogins refused the credentials.
 	TokenRequests int
 	Throttled     int
 	RefusedLogins int
-	// BudgetWait is how long the budget made it wait.
+	// RateLimitWait is how long the rate limit made it wait.
 	RateLimitWait time.Duration
-	// Unkept says why the vault did not take a refresh token, whatever the outcome;
-	// nil: it took it, or had none to take.
+	// Unkept says why Secrets Manager did not take a refresh token, whatever
+	// the outcome; nil: it took it, or there was none.
 	Unkept *apierr.Error
-	// Parked says that the refresh token is in the table instead, Lost that it is
-	// nowhere.
+	// Parked says that the refresh token is in the table instead, Lost that it
+	// is in neither store.
 	Parked, Lost bool
-	// Unstored says that the table could not be written, or read: nothing of
-	// this is known to others.
+	// Unstored says that the table could not be written, or read: other
+	// processes know nothing of this renewal.
 	Unstored bool
 	// unreachable says that the host did not answer at all.
 	unreachable bool
 	host        string
-	// rank says how fit it is to probe a host that refuses everybody; atLimit
-	// that it may not for its account's sake.
+	// rank says how fit the renewal is to probe a host whose circuit is open;
+	// atLimit that it may not, because its user has too few logins left.
 	rank    rank
 	atLimit bool
 }
@@ -167,7 +174,7 @@ func (r *Renewer) random() float64 {
 	if r.Rand != nil {
 		return r.Rand()
 	}
-	return mathrand.Float64() //nolint:gosec // jitter is no secret
+	return mathrand.Float64() //nolint:gosec // jitter need not be unpredictable
 }
 
 // left is how much of the context's time remains at now.
@@ -179,5 +186,5 @@ func left(ctx context.Context, now time.Time) time.Duration {
 	return deadline.Sub(now)
 }
 
-// errNoTime says that lease or invocation end before the work would.
+// errNoTime says that the lease or the invocation would end before the work.
 var errNoTime = errors.New("renewal: not enough time left to begin")

@@ -22,7 +22,7 @@ func TestFirstToken(t *testing.T) {
 				w.expect(report, rotateapi.Renewed, "")
 				g := w.status(grant.StatusOK)
 				if !g.Valid(time.Now()) || g.Version != 1 || report.Version != 1 || report.Fingerprint != g.Fingerprint {
-					t.Errorf("grant %+v, report %+v: want a living token of version 1", g, report)
+					t.Errorf("grant %+v, report %+v: want a valid token of version 1", g, report)
 				}
 				if want := g.IssuedAt.Add(3599 * time.Second); !g.ExpiresAt.Equal(want) {
 					t.Errorf("ends %v, want %v", g.ExpiresAt, want)
@@ -36,7 +36,7 @@ func TestFirstToken(t *testing.T) {
 	}
 }
 
-// A connection that nobody has authorized says so, and is looked at every five
+// A connection that no person has authorized says so, and is looked at every five
 // minutes without asking Reltio.
 func TestFirstTokenOfAuthorizationCodeNeedsAPerson(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -100,8 +100,8 @@ func TestClientCredentialsLogInEachTime(t *testing.T) {
 				t.Errorf("asked with %s", r.GrantType)
 			}
 		}
-		if n := w.out.count(vaultCurrent) + w.out.count(vaultPut); n != 0 {
-			t.Errorf("%d times at the vault, want never", n)
+		if n := w.out.count(tokenCurrent) + w.out.count(tokenPut); n != 0 {
+			t.Errorf("%d times at Secrets Manager, want never", n)
 		}
 	})
 }
@@ -116,8 +116,8 @@ func TestPasswordWithoutRefreshTokenLogsInEachTime(t *testing.T) {
 		}
 		time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
 		w.expect(w.acme(), rotateapi.Renewed, "")
-		if n := w.out.count(vaultPut); n != 0 {
-			t.Errorf("%d writes to the vault, want none", n)
+		if n := w.out.count(tokenPut); n != 0 {
+			t.Errorf("%d writes to Secrets Manager, want none", n)
 		}
 	})
 }

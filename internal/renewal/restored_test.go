@@ -12,7 +12,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// The table is lost. The vault says whose its refresh token is: the same identity
+// The table is lost. Secrets Manager says whose its refresh token is: the same identity
 // goes on with it, another one is never shown it.
 func TestTableLost(t *testing.T) {
 	for name, c := range map[string]struct {

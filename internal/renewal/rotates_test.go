@@ -93,7 +93,7 @@ func TestRotatingServerThatDoesNotRestartTheClock(t *testing.T) {
 	}
 }
 
-// What says nothing about the refresh token calls nobody at the deadline either.
+// What says nothing about the refresh token calls no person at the deadline either.
 func TestRotatingServerThatIsDownAtTheDeadline(t *testing.T) {
 	for name, f := range map[string]reltioauthtest.Fault{
 		"503": says(503, "server_error"), "unheard": {Kind: reltioauthtest.FaultCut}, "429": says(429, "slow_down"),

@@ -15,8 +15,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// dial opens a fresh connection to the authorization server. After it nothing
-// is left to do but to wait for the instant and to send.
+// dial opens a new connection to the authorization server. After it only the
+// slot has to be waited for and the request sent.
 func (p *path) dial(ctx context.Context) (*reltioauth.Conn, error) {
 	client := p.c.Client()
 	client.Connect, client.Now = p.Connect, p.Now
@@ -32,8 +32,8 @@ func (p *path) extend(ctx context.Context) error {
 	return p.fits(ctx, ratelimit.MaxWait+requestTime+storeTime)
 }
 
-// hold changes the lease. If that fails it stays as it was: what happened has
-// to be written under it, and it has to be given back.
+// hold changes the lease. If that fails the path keeps the lease as it was:
+// results have to be written under it, and it has to be released.
 func (p *path) hold(ctx context.Context, epoch int64, until time.Time) error {
 	held, err := p.Leases.ExtendLease(ctx, p.held, epoch, until)
 	if err != nil {
@@ -52,8 +52,8 @@ func (p *path) fits(ctx context.Context, work time.Duration) error {
 	return nil
 }
 
-// count counts a user's login before it is sent, so that no crash can make
-// anybody forget it. Other logins lock nobody.
+// count counts a user's login before it is sent, so that a crash cannot lose
+// the count. Other logins lock no user and are not counted.
 func (p *path) count(ctx context.Context, s step) error {
 	if s.kind != login || !p.c.HasUser() || p.counted {
 		return nil
@@ -72,15 +72,14 @@ func (p *path) count(ctx context.Context, s step) error {
 		return p.atLimit(r)
 	case errors.As(err, &pause):
 		return p.tooSoon(pause.Until)
-	case errors.As(err, &claimed): // another connection was faster
+	case errors.As(err, &claimed): // another connection has claimed the account meanwhile
 		return p.claimed(claimed.By)
 	}
 	p.counted, p.account = err == nil, r
 	return err
 }
 
-// try is the login about to be sent. A probe of a refusing host never takes an
-// account's last attempt.
+// try is the login about to be sent. A probe never takes a user's last attempt.
 func (p *path) try() lockout.Try {
 	t := p.tryOf(p.c)
 	if p.probing {
@@ -93,10 +92,10 @@ func (p *path) tryOf(c *connection.Connection) lockout.Try {
 	return lockout.Try{
 		AccountHash:     c.AccountHash(),
 		CredentialsHash: c.CredentialsHash(),
-		Connection:  c.Name,
-		Limit:       p.loginAttempts(),
-		Now:         p.Now(),
-		Forced:      p.request.Force && !p.chosen,
+		Connection:      c.Name,
+		Limit:           p.loginAttempts(),
+		Now:             p.Now(),
+		Forced:          p.request.Force && !p.chosen,
 	}
 }
 
@@ -104,7 +103,7 @@ func (p *path) tryOf(c *connection.Connection) lockout.Try {
 func (p *path) atLimit(r lockout.Record) error {
 	if p.probing {
 		p.report.atLimit = true
-		return p.everybodyRefused()
+		return p.circuitOpen()
 	}
 	if !r.Exhausted(p.loginAttempts()) {
 		return p.stopped(0)
@@ -113,11 +112,11 @@ func (p *path) atLimit(r lockout.Record) error {
 }
 
 // tooSoon is the end of a renewal that may not log in yet, after a login whose
-// response was unclear: no failure, only a later moment.
+// response was unclear: it is tried later, and no failure is counted.
 func (p *path) tooSoon(until time.Time) error {
 	if p.probing {
 		p.report.atLimit = true
-		return p.everybodyRefused()
+		return p.circuitOpen()
 	}
 	now := p.Now()
 	g := p.g
@@ -136,8 +135,8 @@ func earliest(a, b time.Time) time.Time {
 	return b
 }
 
-// contest looks whether the connection that claims the account still names it.
-// If it does not, the claim is ours.
+// contest checks whether the connection that claims the account still names it.
+// If it does not, the claim moves to this connection.
 func (p *path) contest(ctx context.Context, owner string) error {
 	source, err := p.Connections.Connection(ctx, owner)
 	switch {
@@ -161,7 +160,7 @@ func (p *path) claimed(owner string) *done {
 	return &done{outcome: rotateapi.Failed, err: e, write: &g}
 }
 
-// uncount takes a counted login off again that was not sent.
+// uncount removes the count of a login that was not sent.
 func (p *path) uncount(ctx context.Context, cause error) error {
 	if !p.counted {
 		return cause
@@ -169,26 +168,26 @@ func (p *path) uncount(ctx context.Context, cause error) error {
 	p.counted = false
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
-	// If this fails the login stays counted: one attempt fewer is safe.
+	// If this write fails the login stays counted: one attempt fewer is safe.
 	_ = p.Lockouts.SettleLogin(ctx, p.try(), lockout.Nothing)
 	return cause
 }
 
-// wait reserves the budget's next instant and waits for it. What it has read of
-// the host meanwhile counts from now on.
+// wait reserves the host's next slot and waits for it. The host's record that
+// it reads meanwhile replaces the one read before.
 func (p *path) wait(ctx context.Context, s step) error {
 	if !s.asks() {
 		return p.fits(ctx, checkTime+storeTime)
 	}
 	began := p.Now()
-	turn := ratelimit.Slot{
+	slot := ratelimit.Slot{
 		Store: p.RateLimits, Host: p.c.Host(), Interval: p.interval(),
 		Latest: began.Add(ratelimit.MaxWait), Now: p.Now, Seen: p.host,
 	}
-	at, err := turn.Reserve(ctx, began)
+	at, err := slot.Reserve(ctx, began)
 	if err == nil {
-		err = turn.Wait(ctx, at)
-		p.report.RateLimitWait, p.host = p.Now().Sub(began), turn.Seen
+		err = slot.Wait(ctx, at)
+		p.report.RateLimitWait, p.host = p.Now().Sub(began), slot.Seen
 	}
 	switch {
 	case err == nil:

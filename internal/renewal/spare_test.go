@@ -10,15 +10,15 @@ import (
 )
 
 // The secret changes between a re-login and the revocation of its refresh
-// token: the login's token is no longer anybody's.
+// token: the login's token belongs to no connection.
 func TestReloginWhoseConnectionIsAnothers(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(w *world)
 		err    apierr.Type
 	}{
-		"another user, and the vault is down": {func(w *world) {
+		"another user, and Secrets Manager is down": {func(w *world) {
 			w.connect("acme", with(with(password(), "username", "ben"), "password", "password-2"))
-			w.out.fail(always, vaultPut)
+			w.out.fail(always, tokenPut)
 		}, apierr.StoreUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,10 +42,10 @@ func TestReloginWhoseConnectionIsAnothers(t *testing.T) {
 	}
 }
 
-// A visit at the refresh token's end that cannot see it is made again by the
+// A look at the refresh token's end that cannot read it is repeated by the
 // next tick.
 func TestEndThatCannotBeSeen(t *testing.T) {
-	for _, op := range []string{readSecret, vaultCurrent} {
+	for _, op := range []string{readSecret, tokenCurrent} {
 		t.Run(op, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				g := w.started(with(authorizationCode(), "refresh_token_days", 1.0/48))

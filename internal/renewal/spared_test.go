@@ -18,12 +18,12 @@ func TestReloginThatStopsBeforeItsRevocation(t *testing.T) {
 		want   rotateapi.Outcome
 		err    apierr.Type
 	}{
-		"the host is paused":          {func(w *world) { w.pause(5 * time.Minute) }, rotateapi.LeftOver, apierr.RateLimited},
-		"the budget is used up":       {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.LeftOver, apierr.RateLimited},
-		"the budget cannot be read":   {func(w *world) { w.out.fail(always, readBudget) }, rotateapi.Failed, apierr.StoreUnavailable},
-		"the host cannot be dialled":  {func(w *world) { w.out.fail(always, connect) }, rotateapi.Failed, apierr.ReltioUnavailable},
-		"the lease is nearly over":    {func(w *world) { w.out.after = slowly(extendLease, 20*time.Second) }, rotateapi.LeftOver, ""},
-		"the budget is beyond belief": {func(w *world) { w.absurd() }, rotateapi.Renewed, ""},
+		"the host is paused":              {func(w *world) { w.pause(5 * time.Minute) }, rotateapi.LeftOver, apierr.RateLimited},
+		"the rate limit is used up":       {func(w *world) { w.busy(time.Now().Add(9 * time.Second)) }, rotateapi.LeftOver, apierr.RateLimited},
+		"the rate limit cannot be read":   {func(w *world) { w.out.fail(always, readBudget) }, rotateapi.Failed, apierr.StoreUnavailable},
+		"the host cannot be dialled":      {func(w *world) { w.out.fail(always, connect) }, rotateapi.Failed, apierr.ReltioUnavailable},
+		"the lease is nearly over":        {func(w *world) { w.out.after = slowly(extendLease, 20*time.Second) }, rotateapi.LeftOver, ""},
+		"the rate limit is beyond belief": {func(w *world) { w.absurd() }, rotateapi.Renewed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -65,7 +65,7 @@ func slowly(slow string, d time.Duration) func(op string) error {
 	}
 }
 
-// absurd books the budget up to a moment that only a broken clock can mean.
+// absurd books the rate limit up to a moment that only a broken clock can mean.
 func (w *world) absurd() {
 	w.t.Helper()
 	now := time.Now().Add(time.Hour)

@@ -29,16 +29,16 @@ const (
 	revokeRefresh
 )
 
-// asks reports whether the step is a token request, which needs an instant.
+// asks reports whether the step is a token request, which needs a slot.
 func (s step) asks() bool { return s.kind == login || s.kind == refresh }
 
-// send sends it. A check and a revocation answer without a token.
+// send sends the request. A check and a revocation return no token.
 func (s step) send(ctx context.Context, conn *reltioauth.Conn) (*reltioauth.Token, error) {
 	switch s.kind {
 	case check:
 		info, err := conn.Introspect(ctx, s.token)
 		if err == nil && !info.Active {
-			return nil, errDead
+			return nil, errInactive
 		}
 		return nil, err
 	case revokeAccess:
@@ -50,5 +50,5 @@ func (s step) send(ctx context.Context, conn *reltioauth.Conn) (*reltioauth.Toke
 	}
 }
 
-// errDead says that a checked token is dead, definitely.
-var errDead = errors.New("renewal: the token is dead")
+// errInactive says that the server definitely calls a checked token inactive.
+var errInactive = errors.New("renewal: the token is dead")

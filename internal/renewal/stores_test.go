@@ -45,9 +45,9 @@ const (
 	probe        = "budget.probe"
 	readSecret   = "secret.read"
 	readVersion  = "secret.version"
-	vaultCurrent = "vault.current"
-	vaultVersion = "vault.version"
-	vaultPut     = "vault.put"
+	tokenCurrent = "vault.current"
+	tokenVersion = "vault.version"
+	tokenPut     = "vault.put"
 	readParked   = "parking.read"
 	park         = "parking.park"
 	unpark       = "parking.unpark"
@@ -67,7 +67,7 @@ type outside struct {
 	*memstore.Secrets
 	// before keeps an operation from happening, after keeps its answer back.
 	before, after func(op string) error
-	// hangs: a write into the vault is not answered within any caller's time.
+	// hangs: a write into Secrets Manager is not answered within any caller's time.
 	hangs bool
 
 	mu  sync.Mutex
@@ -243,17 +243,17 @@ func (o *outside) ConnectionVersion(ctx context.Context, name string) (v string,
 }
 
 func (o *outside) Current(ctx context.Context, name string) (r grant.RefreshToken, err error) {
-	err = o.do(vaultCurrent, func() error { r, err = o.Secrets.Current(ctx, name); return err })
+	err = o.do(tokenCurrent, func() error { r, err = o.Secrets.Current(ctx, name); return err })
 	return r, err
 }
 
 func (o *outside) Version(ctx context.Context, name, version string) (r grant.RefreshToken, err error) {
-	err = o.do(vaultVersion, func() error { r, err = o.Secrets.Version(ctx, name, version); return err })
+	err = o.do(tokenVersion, func() error { r, err = o.Secrets.Version(ctx, name, version); return err })
 	return r, err
 }
 
 func (o *outside) Put(ctx context.Context, name string, r grant.RefreshToken) (version string, err error) {
-	err = o.do(vaultPut, func() error {
+	err = o.do(tokenPut, func() error {
 		if o.hangs {
 			<-ctx.Done()
 			return errDown

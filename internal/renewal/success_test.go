@@ -68,7 +68,7 @@ func TestSuccessHoweverItIsDressed(t *testing.T) {
 					if g.AccessToken.Reveal() != "a2" || g.Life() != 3599*time.Second || !g.Valid(time.Now()) {
 						t.Errorf("life %v, want the token of the response", g.Life())
 					}
-					if g.RefreshFingerprint != refreshed || w.vault().Fingerprint() != refreshed {
+					if g.RefreshFingerprint != refreshed || w.refreshToken().Fingerprint() != refreshed {
 						t.Error("the refresh token of the response is not stored")
 					}
 					w.heal()
@@ -129,7 +129,7 @@ func TestFirstTokenInItsLastSecondOfASweep(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		w.sweep()
-		if !w.living() {
+		if !w.valid() {
 			t.Error("no token")
 		}
 	})

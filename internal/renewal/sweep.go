@@ -16,25 +16,27 @@ import (
 // The times of a sweep.
 const (
 	// sweepStarts is how long a sweep begins renewals, sweepEnds when the last
-	// has to be over.
+	// one has to end.
 	sweepStarts = 60 * time.Second
 	sweepEnds   = 80 * time.Second
 	// sweepNeeds is what must be left of the invocation to begin a renewal.
 	sweepNeeds = 20 * time.Second
 	// sweepPage is how many index entries are read at a time; sweepBatch how
-	// many of a shard are taken up at a time, far more than a minute's budget.
+	// many of a shard are renewed before the index is read again, far more than
+	// the rate limit of a minute.
 	sweepPage  = 500
 	sweepBatch = 4000
 	// defaultConcurrency is how many renewals run at a time.
 	defaultConcurrency = 16
-	// perInstant bounds the concurrency by the rate: more would only wait.
-	perInstant = 4
+	// perSlot bounds the concurrency by the rate: more renewals would only
+	// wait for their slots.
+	perSlot = 4
 	// unreachableAfter is how many transport failures in a row make a sweep
-	// leave a host alone.
+	// stop asking a host.
 	unreachableAfter = 3
 )
 
-// Swept is what became of a sweep.
+// Swept is the result of a sweep.
 type Swept struct {
 	Result rotateapi.Result
 	// Reports of all candidates, of each batch the most urgent first.
@@ -46,9 +48,10 @@ type Swept struct {
 	OldestOverdue time.Duration
 }
 
-// Sweep renews all that is due, the most urgent first. It stops in time: what
-// is left over is found by the next one. Sweeps may overlap; each grant's lease
-// keeps them apart. An error means that the index could not be read.
+// Sweep renews all grants that are due, the most urgent first. It stops in
+// time: the next sweep finds what is left over. Sweeps may overlap; each
+// grant's lease keeps them apart. An error means that the index could not be
+// read.
 func (r *Renewer) Sweep(ctx context.Context) (Swept, error) {
 	began := r.Now()
 	ctx, cancel := context.WithTimeout(ctx, sweepEnds)
@@ -76,8 +79,8 @@ func (r *Renewer) Sweep(ctx context.Context) (Swept, error) {
 	return swept, nil
 }
 
-// waiting counts the waiting shard, and finds in it what a wrong clock has put off:
-// that is due now.
+// waiting counts the waiting shard, and returns its entries that a wrong clock
+// has put too far ahead: they are due now.
 func (r *Renewer) waiting(ctx context.Context, now time.Time) (n int, misdated []grant.Due) {
 	const farAhead = 365 * 24 * time.Hour
 	var after *grant.Due
@@ -102,12 +105,13 @@ func (r *Renewer) waiting(ctx context.Context, now time.Time) (n int, misdated [
 func (r *Renewer) concurrency() int {
 	n := cmp.Or(max(r.Concurrency, 0), defaultConcurrency)
 	perSecond := int(time.Second / r.interval())
-	return max(1, min(n, perInstant*perSecond))
+	return max(1, min(n, perSlot*perSecond))
 }
 
-// batch reads the index from where it was left: a hint, since each grant is
-// read again under its lease. There is more only where a batch leaves time for
-// it: when a host was given up whose grants fill it.
+// batch reads the index from where the last batch ended. An entry is a hint:
+// each grant is read again under its lease. Another batch follows only if this
+// one was full and leaves time, as it does when the sweep has stopped asking
+// the host of most of its grants.
 func (r *Renewer) batch(ctx context.Context, now time.Time, after map[grant.Shard]*grant.Due) (all []grant.Due, more bool, err error) {
 	for _, shard := range []grant.Shard{grant.ShardDue, grant.ShardWaiting} {
 		for taken := 0; taken < sweepBatch; taken += sweepPage {
@@ -132,13 +136,13 @@ func (r *Renewer) batch(ctx context.Context, now time.Time, after map[grant.Shar
 // busHealth remembers, for one sweep, that the event bus did not take an event.
 type busHealth struct{ down atomic.Bool }
 
-// sweep is one sweep under way.
+// sweep is one sweep in progress.
 type sweep struct {
 	r     *Renewer
 	began time.Time
 	bus   busHealth
 
-	// mu guards what follows; it is never held across a renewal.
+	// mu guards the fields below; it is never held across a renewal.
 	mu    sync.Mutex
 	queue []grant.Due
 	taken int
@@ -148,7 +152,7 @@ type sweep struct {
 	failures map[string]int
 }
 
-// renewAll renews a batch of candidates, as many at a time as may be.
+// renewAll renews a batch of candidates, up to the concurrency at a time.
 func (s *sweep) renewAll(ctx context.Context, batch []grant.Due) {
 	s.queue = append(s.queue, batch...)
 	s.reports = append(s.reports, make([]Report, len(batch))...)
@@ -159,7 +163,7 @@ func (s *sweep) renewAll(ctx context.Context, batch []grant.Due) {
 	workers.Wait()
 }
 
-// work renews one candidate after the other.
+// work renews one candidate after another.
 func (s *sweep) work(ctx context.Context) {
 	for {
 		i, ok := s.next()
@@ -170,7 +174,7 @@ func (s *sweep) work(ctx context.Context) {
 	}
 }
 
-// renew renews one candidate, if there is time.
+// renew renews one candidate if there is time.
 func (s *sweep) renew(ctx context.Context, i int, p *path) {
 	report := Report{Connection: p.request.Connection, Outcome: rotateapi.LeftOver}
 	if s.mayBegin(ctx) {
@@ -180,8 +184,8 @@ func (s *sweep) renew(ctx context.Context, i int, p *path) {
 	s.took(i, report)
 }
 
-// runSafely is run for a goroutine of its own: a defect ends this renewal and
-// no other, and what was panicked with is not known to be safe to print.
+// runSafely is run for a goroutine of its own: a panic ends this renewal and no
+// other. The panic's value is not printed, because it may hold a secret.
 func (p *path) runSafely(ctx context.Context) (report Report) {
 	defer func() {
 		if recover() != nil {
@@ -194,8 +198,8 @@ func (p *path) runSafely(ctx context.Context) (report Report) {
 	return p.run(ctx)
 }
 
-// probe lets, at each host that refuses everybody, the fittest of those who had
-// to wait try once more; of those who may log in no more the next.
+// probe sends one request to each host whose circuit is open, by the
+// best-ranked candidate; if that one is at its login limit, by the next.
 func (s *sweep) probe(ctx context.Context) {
 	probed := map[string]bool{}
 	for _, i := range fittest(s.reports) {
@@ -237,7 +241,7 @@ func (s *sweep) took(i int, report Report) {
 	}
 }
 
-// unreachable reports whether the sweep has given a host up.
+// unreachable reports whether the sweep has stopped asking a host.
 func (s *sweep) unreachable(host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -174,7 +174,7 @@ func TestSweepGivesAHostUp(t *testing.T) {
 	})
 }
 
-// An answer in between begins the row anew.
+// An answer in between begins the row again.
 func TestSweepFailuresInARow(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.renewer.Concurrency = 1
@@ -209,7 +209,7 @@ func TestSweepsMayOverlap(t *testing.T) {
 		}
 		sweeps.Wait()
 		time.Sleep(time.Minute)
-		results = append(results, w.sweep()) // those for whom there was no instant
+		results = append(results, w.sweep()) // the renewals that got no slot
 		renewed := 0
 		for _, r := range results {
 			renewed += r.Renewed
@@ -269,7 +269,7 @@ func TestSweepSeesWhatAWrongClockHasPutOff(t *testing.T) {
 	}
 }
 
-// More than a page is due: nobody is forgotten.
+// More than a page is due: no grant is left out.
 func TestSweepPages(t *testing.T) {
 	bubble(t, func(w *world) {
 		const n = 1203

@@ -15,9 +15,9 @@ import (
 // comesTo lets the next login come to something, and logs in.
 func (w *world) comesTo(what string) {
 	w.t.Helper()
-	dead := false
+	crashed := false
 	die := func(op string) error {
-		if dead = dead || op == sendToken; dead {
+		if crashed = crashed || op == sendToken; crashed {
 			return errKilled
 		}
 		return nil
@@ -28,7 +28,7 @@ func (w *world) comesTo(what string) {
 	case "killed after it was sent":
 		w.out.after = die
 		w.out.before = func(string) error {
-			if dead {
+			if crashed {
 				return errKilled
 			}
 			return nil
@@ -45,10 +45,10 @@ func (w *world) comesTo(what string) {
 	time.Sleep(time.Minute) // a lease that was not given back has ended
 }
 
-// A login whose response nobody saw may have been refused: it stays counted until a
+// A login whose response was not seen may have been refused: it stays counted until a
 // success. One such is no reason to stop; two in a row, or one beside a refusal, are,
 // and an operator resumes.
-func TestLoginsWhoseResponseNobodySaw(t *testing.T) {
+func TestLoginsWhoseResponseWasNotSeen(t *testing.T) {
 	const before, after, refused, unclear = "killed before it is sent", "killed after it was sent", "refused", "unclear"
 	for _, c := range []struct {
 		logins []string
@@ -105,7 +105,7 @@ func TestLoginsWhoseResponseNobodySaw(t *testing.T) {
 	}
 }
 
-// Four that were unclear or not seen stop for a day, and nobody has to resume.
+// Four that were unclear or not seen stop for a day, and no operator has to resume.
 func TestUnclearAndUnseenLoginsOfADay(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", password())

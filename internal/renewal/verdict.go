@@ -10,39 +10,41 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// verdict is how the response to a token request is read.
+// verdict is what the response to a token request means.
 type verdict int
 
 const (
 	// accepted: there is a token.
 	accepted verdict = iota
 	// refusedUser: a user's login was refused, which brings the user nearer to
-	// being locked.
+	// a lockout.
 	refusedUser
 	// unclearUser: a user's login was neither accepted nor refused: the client
-	// was, or something before the server answered, or its user store is down.
+	// was refused, or a proxy or firewall answered, or the server's user store
+	// failed.
 	unclearUser
 	// refusedClient: a login without a user was refused.
 	refusedClient
-	// unclear: a request that can lock nobody was refused in words that say
-	// nothing definite.
+	// unclear: a request that cannot lock a user was refused without a definite
+	// reason.
 	unclear
-	// deadRefreshToken: the refresh token is of no use any more.
-	deadRefreshToken
-	// misconfigured: the server does not know what the secret asks for.
+	// inactiveRefreshToken: the refresh token is expired or revoked.
+	inactiveRefreshToken
+	// misconfigured: the server does not support what the secret requests.
 	misconfigured
-	// secondFactor: the user needs one.
+	// secondFactor: the user needs a second factor.
 	secondFactor
 	// throttled: 429.
 	throttled
-	// unavailable: everything else; it says nothing about the credentials.
+	// unavailable: any other response, or none; it shows nothing about the
+	// credentials.
 	unavailable
 )
 
-// judge reads a response: the one table of what it means. What locks a user is
-// the status 400, whatever the body says: the framework answers so for a wrong,
-// locked, disabled or expired user, and never otherwise but to a malformed
-// request.
+// judge reads a response: the one table of what responses mean. A user's login
+// is refused by the status 400, whatever the body says: the framework sends it
+// for a wrong, locked, disabled or expired user, and otherwise only for a
+// malformed request.
 func judge(k kind, user bool, err error) verdict {
 	var e *reltioauth.Error
 	switch {
@@ -72,16 +74,16 @@ func judge(k kind, user bool, err error) verdict {
 	return judgeClient(e)
 }
 
-// refuses reports whether a response came whole and is a refusal.
+// refuses reports whether a response is complete and is a refusal.
 func refuses(e *reltioauth.Error) bool {
 	return e.StatusCode/100 == 4 && e.StatusCode != http.StatusRequestTimeout && !e.CutOff()
 }
 
 func judgeRefresh(e *reltioauth.Error) verdict {
-	dead := e.StatusCode == http.StatusBadRequest && e.Code == reltioauth.ErrInvalidGrant ||
+	inactive := e.StatusCode == http.StatusBadRequest && e.Code == reltioauth.ErrInvalidGrant ||
 		e.StatusCode == http.StatusUnauthorized && e.Code == reltioauth.ErrInvalidToken
-	if dead {
-		return deadRefreshToken
+	if inactive {
+		return inactiveRefreshToken
 	}
 	return unclear
 }
@@ -96,8 +98,8 @@ func judgeClient(e *reltioauth.Error) verdict {
 	return unclear
 }
 
-// outcomeOf is what a counted login came to; false if its response was never
-// seen, so that it stays counted: there was none, or one that broke off and whose
+// outcomeOf is the outcome of a counted login; false if its response was not
+// seen, so that it stays counted: there was none, or it broke off and its
 // status may be that of a refusal.
 func outcomeOf(v verdict, err error) (lockout.Outcome, bool) {
 	switch v {
@@ -116,7 +118,8 @@ func outcomeOf(v verdict, err error) (lockout.Outcome, bool) {
 	return lockout.Nothing, !unseen
 }
 
-// success reports whether the server answered with a success, of use or not.
+// success reports whether the server's response was a success, whether or not
+// its token can be used.
 func success(err error) bool {
 	var e *reltioauth.Error
 	return err == nil || errors.As(err, &e) && e.StatusCode/100 == 2
@@ -129,17 +132,16 @@ func refusalOf(err error) grant.Refusal {
 		return grant.Refusal{}
 	}
 	r := grant.Refusal{Status: e.StatusCode, Description: e.Description}
-	if e.Permanent() { // else the code is a word of the client's
+	if e.Permanent() { // other codes come from package reltioauth and not from the server
 		r.Code = string(e.Code)
 	}
 	return r
 }
 
-// The texts of refusals end with the server's OAuth code and the status, and
-// never have another word of the server's.
-
-// refusedText says that credentials were refused, and whose. Without a refusal a
-// user's logins stop because nobody saw their responses.
+// refusedText is the message of refused credentials: of a user, or of a client.
+// Without a refusal it says that a user's logins have stopped because no
+// response was seen. Like all texts of refusals it ends with the server's OAuth
+// code and the status, and has no other text of the server's.
 func refusedText(user bool, r grant.Refusal, stopped bool) string {
 	if r.Status == 0 {
 		return "no response to the last logins was seen; stopped to prevent a lock-out"
@@ -160,7 +162,7 @@ func refusedText(user bool, r grant.Refusal, stopped bool) string {
 	return text + " " + r.String()
 }
 
-// unclearText says that a request was refused in unclear words.
+// unclearText is the message of an unclear refusal.
 func unclearText(what string, r grant.Refusal) string {
 	return "Reltio neither accepted nor clearly refused the " + what + " " + r.String()
 }
@@ -174,8 +176,8 @@ func outage(err error) *apierr.Error {
 	return apierr.Wrap(apierr.ReltioUnavailable, "Reltio gave no token: "+e.Reason(), err)
 }
 
-// serverSays is the error of a connection that the server does not know how to
-// serve. The code is one of the RFC's words, never the server's text.
+// serverSays is the error of a connection whose request the server does not
+// support. The code is one of the RFC's words, never the server's text.
 func serverSays(err error) *apierr.Error {
 	var e *reltioauth.Error
 	if !errors.As(err, &e) {

@@ -150,9 +150,9 @@ type row struct {
 func refusalRows() []row {
 	rows := []row{
 		// Wrong, locked, disabled, expired user; a refresh token that is unknown.
-		{400, "invalid_grant", refusedUser, unclear, deadRefreshToken},
+		{400, "invalid_grant", refusedUser, unclear, inactiveRefreshToken},
 		// Past its end.
-		{401, "invalid_token", unclearUser, refusedClient, deadRefreshToken},
+		{401, "invalid_token", unclearUser, refusedClient, inactiveRefreshToken},
 		// Wrong client secret; a store that is down; a user at a refresh.
 		{401, "unauthorized", unclearUser, refusedClient, unclear},
 		// Wrong client secret in the form; a client without the grant type.
@@ -253,7 +253,7 @@ func successes() map[verdict]map[string]canned {
 		},
 		secondFactor: {
 			"plain": ok(factor), "gzip": ok(zip(factor)), "byte order mark": ok("\xef\xbb\xbf" + factor),
-			"a text": ok(`{"state_token":"t"}`), "of a kind that nobody knows": ok(`{"state_token":{"mfaType":"EMAIL","token":"t"}}`),
+			"a text": ok(`{"state_token":"t"}`), "of an unknown kind": ok(`{"state_token":{"mfaType":"EMAIL","token":"t"}}`),
 		},
 		unavailable: {
 			"page": ok("<html></html>"), "empty": ok(""), "no object": ok("[]"), "no token": ok(`{"expires_in":1}`),

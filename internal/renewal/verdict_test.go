@@ -187,9 +187,9 @@ func TestResponseToRefresh(t *testing.T) {
 					row.check(w, grantReport{w.force(), w.grant("acme")})
 					w.wantRequests(2)
 					if g := w.grant("acme"); !g.Valid(time.Now()) {
-						t.Error("the living token is gone")
+						t.Error("the valid token is gone")
 					}
-					// It comes back by itself, but for a second factor.
+					// It recovers by itself, except after a second factor.
 					w.heal()
 					if row.status == grant.StatusMFARequired {
 						w.connect("acme", with(fields, "scope", "s"))
@@ -205,8 +205,8 @@ func TestResponseToRefresh(t *testing.T) {
 	}
 }
 
-// A dead refresh token: a login of its own pass, or a person.
-func TestDeadRefreshToken(t *testing.T) {
+// An inactive refresh token: a login of its own pass, or a person.
+func TestInactiveRefreshToken(t *testing.T) {
 	for name, status := range map[string]int{"invalid_grant": 400, "INVALID_GRANT": 400, "invalid_token": 401} {
 		t.Run(name+", password", func(t *testing.T) {
 			bubble(t, func(w *world) {

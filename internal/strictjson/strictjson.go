@@ -1,20 +1,19 @@
-// Package strictjson reads one JSON object and refuses whatever it does not
-// know.
+// Package strictjson reads one JSON object and refuses all fields that the
+// caller does not know.
 //
-// encoding/json is forgiving: it matches keys in any case, lets the last of two
-// equal keys win, ignores unknown keys and takes null for anything. A request
-// or a secret in which one of these occurs is a mistake that should be said,
-// not guessed around.
+// encoding/json is lenient: it matches keys in any case, uses the last of two
+// equal keys, ignores unknown keys and takes null for any type. In a request or
+// a secret each of these is a mistake that should be reported.
 //
 //	o, err := strictjson.Parse(data)
 //	if err != nil { ... }               // not one JSON object
-//	name := o.String("connection")      // wrong types are remembered
+//	name := o.String("connection")      // a wrong type becomes a problem
 //	if !o.Has("connection") { o.Problem("connection", "is required") }
-//	problems := o.Problems()            // also names what nobody asked for
+//	problems := o.Problems()            // also names fields that were not read
 //
-// A problem reads "<field>: <what>". It never holds a value, and a field's name
-// only if it looks like one of ours: a secret pasted in the wrong place must
-// not come out in an error.
+// A problem reads "<field>: <what>". It never holds a value, and it holds a
+// field's name only if the name looks like one of this service: a secret pasted
+// in the wrong place must not be shown in an error.
 package strictjson
 
 import (
@@ -37,8 +36,8 @@ var (
 	ErrTrailing = errors.New("must be one JSON object and nothing after it")
 )
 
-// most is how many problems are named: nobody mends more at once, and the list
-// must not grow with the input.
+// most is how many problems are named: an operator does not repair more at
+// once, and the list must not grow with the input.
 const most = 20
 
 // printable is what the name of an unknown field must look like to be shown.
@@ -53,8 +52,8 @@ type Object struct {
 	unnamed  bool // an unknown field has a name that is not shown
 }
 
-// Parse reads data as one object: ErrNotObject or ErrTrailing if it is not.
-// Repeated fields are a problem of their own and are found by Problems.
+// Parse reads data as one object: ErrNotObject or ErrTrailing if it is not. A
+// repeated field is no error of Parse but a problem.
 func Parse(data []byte) (*Object, error) {
 	o := &Object{
 		fields:   map[string]json.RawMessage{},
@@ -111,7 +110,7 @@ func (o *Object) Has(name string) bool {
 // Names lists the fields that are there, sorted.
 func (o *Object) Names() []string { return slices.Sorted(maps.Keys(o.fields)) }
 
-// Problem remembers the first thing that is wrong with a field.
+// Problem remembers the first mistake of a field.
 func (o *Object) Problem(name, what string) {
 	if !printable.MatchString(name) {
 		o.unnamed = true
@@ -191,14 +190,14 @@ func take[T any](o *Object, name, what string) T {
 	return *value
 }
 
-// Known says that the fields are known though nothing was taken out of them.
+// Known says that the fields are known although they were not read.
 func (o *Object) Known(names ...string) {
 	for _, name := range names {
 		o.asked[name] = true
 	}
 }
 
-// KnowAll says that whatever was not asked for until now is no problem: for
+// KnowAll says that a field that was not read until now is no problem: for
 // input that others may extend.
 func (o *Object) KnowAll() {
 	for name := range o.fields {
@@ -210,9 +209,10 @@ func (o *Object) KnowAll() {
 	o.unnamed = false
 }
 
-// Problems lists what is wrong, each as "<field>: <what>", sorted by field; at
-// the end what has no name to be shown, and how many problems are left out. No
-// more than 20 are named, first those of the fields that were asked for.
+// Problems lists the mistakes, each as "<field>: <what>", sorted by field; at
+// the end one entry for fields whose names are not shown, and the number of
+// problems that are left out. No more than 20 are named, first those of the
+// fields that were read.
 func (o *Object) Problems() []string {
 	for name := range o.fields {
 		if !o.asked[name] {

@@ -95,7 +95,7 @@ func TestProblems(t *testing.T) {
 }
 
 // What is said of an input does not grow with it, and what was asked for comes
-// before what nobody knows.
+// before the unknown ones.
 func TestManyProblems(t *testing.T) {
 	var input strings.Builder
 	const unknown = 10_000

@@ -14,13 +14,15 @@ import (
 // How long CreateTable waits for its table, and how often it looks at least
 // and at most.
 const (
+	// createWait is how long CreateTable waits for its table; lookOften and
+	// lookSeldom bound the time between two checks.
 	createWait            = 2 * time.Minute
 	lookOften, lookSeldom = 50 * time.Millisecond, 5 * time.Second
 )
 
 // CreateTable makes the table with its index and its time to live, and returns
-// when it can be used. One that is there already stays as it is. It is for
-// tests and for one machine: in an account the table belongs to the stack.
+// when it can be used. An existing one stays as it is. It is for tests and for
+// one machine: in an AWS account the table belongs to the stack.
 func (t *Table) CreateTable(ctx context.Context) error {
 	_, err := t.Client.CreateTable(ctx, t.definition())
 	var exists *types.ResourceInUseException
@@ -45,7 +47,7 @@ func (t *Table) CreateTable(ctx context.Context) error {
 	})
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException" {
-		return nil // some engines in DynamoDB's place never delete by time
+		return nil // some DynamoDB engines of tests never delete by time
 	}
 	if err != nil {
 		return failure(ctx, err)

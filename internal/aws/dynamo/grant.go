@@ -38,9 +38,9 @@ func lacks(i item, attrs ...string) bool {
 	return !slices.ContainsFunc(attrs, func(attr string) bool { _, ok := i[attr]; return ok })
 }
 
-// PutGrant implements grant.Store. It needs no answer of its own for a lost
-// one: the same write again is taken again. Nor does it ask for the item that
-// refuses it, so that no error ever holds another's token.
+// PutGrant implements grant.Store. A lost response does no harm: the same write
+// is taken again. The write does not ask for the item that refuses it, so that
+// no error holds another holder's token.
 func (t *Table) PutGrant(ctx context.Context, held lease.Lease, g grant.Grant) error {
 	if g.Connection != held.Connection {
 		return grant.ErrFenced // a lease is a right to its own connection's grant
@@ -166,8 +166,7 @@ func pageLimit(missing int) *int32 {
 	return aws.Int32(int32(missing))
 }
 
-// dueKey is the place of an entry in the index. The entry need not be there
-// any more.
+// dueKey is the place of an entry in the index. The entry may be gone.
 func dueKey(s grant.Shard, d grant.Due) item {
 	return item{
 		attrKey:   text(grantKey(d.Connection)),
@@ -176,8 +175,8 @@ func dueKey(s grant.Shard, d grant.Due) item {
 	}
 }
 
-// readDue reads an entry; false if it is no grant's. Decimals, which only others
-// write, count up here, so that the place behind the entry read is behind it.
+// readDue reads an entry; false if it is no grant's. Decimals, which only other
+// programs write, are rounded up, so that the next page begins after the entry.
 func readDue(entry item) (grant.Due, bool) {
 	var key string
 	at, isNumber := whole(entry[attrDueAt], math.Ceil)

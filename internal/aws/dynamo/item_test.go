@@ -258,7 +258,7 @@ func TestAccountItemOfAClient(t *testing.T) {
 	}
 }
 
-func TestBudgetItem(t *testing.T) {
+func TestRateLimitItem(t *testing.T) {
 	table := newTable(t)
 	for _, err := range []error{
 		err2(table.Reserve(t.Context(), "Auth.Example:443", window())),
@@ -351,7 +351,7 @@ func TestGrantsWrittenByHand(t *testing.T) {
 // farthest is the last moment that is believed.
 var farthest = time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)
 
-// An account's count protects a user from being locked: it is not made anew.
+// An account's count protects a user from being locked: it is not made again.
 func TestAccountsOfAWrongType(t *testing.T) {
 	table := newTable(t)
 	for name, test := range map[string]struct {
@@ -408,7 +408,7 @@ func TestLeasesWrittenByHand(t *testing.T) {
 	}
 }
 
-func TestBudgetsWrittenByHand(t *testing.T) {
+func TestRateLimitsWrittenByHand(t *testing.T) {
 	table := newTable(t)
 	throttled := ratelimit.Throttle{Client: "c", Now: now()}
 	for name, test := range map[string]struct {
@@ -416,12 +416,12 @@ func TestBudgetsWrittenByHand(t *testing.T) {
 		want  time.Time // of Reserve
 		pause time.Duration
 	}{
-		"nothing but a key":                 {plain{}, now(), time.Second},
-		"moments of zero":                   {plain{"tat": "N:0", "paused_until": "N:0", "pause_ms": "N:0"}, now(), time.Second},
-		"a next instant with decimals":      {plain{"tat": "N:1795449600251.5"}, now().Add(time.Millisecond), time.Second},
-		"an earliest instant with decimals": {plain{"tat": "N:1795449600250.5"}, now(), time.Second},
-		"an old pause with decimals":        {plain{"paused_until": "N:1795449600249.5", "pause_ms": "N:1000.5"}, now(), time.Second},
-		"moments from a broken clock":       {plain{"tat": "N:1e30", "paused_until": "N:1e30"}, now(), time.Second},
+		"nothing but a key":              {plain{}, now(), time.Second},
+		"moments of zero":                {plain{"tat": "N:0", "paused_until": "N:0", "pause_ms": "N:0"}, now(), time.Second},
+		"a next slot with decimals":      {plain{"tat": "N:1795449600251.5"}, now().Add(time.Millisecond), time.Second},
+		"an earliest slot with decimals": {plain{"tat": "N:1795449600250.5"}, now(), time.Second},
+		"an old pause with decimals":     {plain{"paused_until": "N:1795449600249.5", "pause_ms": "N:1000.5"}, now(), time.Second},
+		"moments from a broken clock":    {plain{"tat": "N:1e30", "paused_until": "N:1e30"}, now(), time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			write(t, table, "budget#h:1", test.item)

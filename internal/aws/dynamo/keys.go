@@ -2,10 +2,10 @@ package dynamo
 
 import "strings"
 
-// Every key and every attribute name of the table is spelled in this file and
+// All keys and attribute names of the table are spelled in this file and
 // nowhere else. They are read and written by other programs too: a name here
 // never changes its meaning, and a time never its unit. Times are N, epoch
-// milliseconds, but for ttl: N, epoch seconds, as DynamoDB wants it.
+// milliseconds, except ttl: N, epoch seconds, as DynamoDB requires it.
 
 // The key of the table, and the index of due grants.
 const (

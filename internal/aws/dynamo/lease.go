@@ -9,11 +9,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
 
-// A lost answer (the write was taken, the client sent it again) shows in the
-// item that refuses the second one: its owner is the one that was drawn for
-// this very request, so the lease is ours.
-
-// TakeLease implements lease.Store.
+// TakeLease implements lease.Store. If the response of its first write was lost
+// and the client repeats the write, the item that refuses it has the owner that
+// was drawn for this very request: the lease is the caller's.
 func (t *Table) TakeLease(ctx context.Context, r lease.Request) (lease.Lease, error) {
 	w := nextLease(r)
 	w.condition = all(w.rises(), either(
@@ -28,8 +26,8 @@ func (t *Table) TakeLease(ctx context.Context, r lease.Request) (lease.Lease, er
 	return l, err
 }
 
-// SeizeLease implements lease.Store. Its condition refuses nothing but the
-// request's own second writing.
+// SeizeLease implements lease.Store. Its condition refuses only a repetition of
+// the same request.
 func (t *Table) SeizeLease(ctx context.Context, r lease.Request) (lease.Lease, error) {
 	w := nextLease(r)
 	w.condition = all(w.rises(), either(w.absent(attrOwner), w.is(attrOwner, "<>", text(r.Owner))))
@@ -37,7 +35,8 @@ func (t *Table) SeizeLease(ctx context.Context, r lease.Request) (lease.Lease, e
 	return l, err
 }
 
-// AdoptLease implements lease.Store. The request's connection counts.
+// AdoptLease implements lease.Store. The request's connection counts, not that
+// of the given lease.
 func (t *Table) AdoptLease(ctx context.Context, given lease.Lease, r lease.Request) (lease.Lease, error) {
 	w := nextLease(r)
 	w.condition = w.heldBy(given)
@@ -48,8 +47,8 @@ func (t *Table) AdoptLease(ctx context.Context, given lease.Lease, r lease.Reque
 	return l, err
 }
 
-// nextLease is the write that makes the lease the request's, with the next
-// epoch: the condition is still missing.
+// nextLease is the write that gives the lease to the request, with the next
+// epoch; the caller sets its condition.
 func nextLease(r lease.Request) *write {
 	w := newWrite(leaseKey(r.Connection))
 	w.countFrom(attrEpoch, r.Floor, 1)
@@ -60,7 +59,7 @@ func nextLease(r lease.Request) *write {
 	return w
 }
 
-// rises holds for an epoch that can be counted on.
+// rises holds for an epoch that can rise.
 func (w *write) rises() string {
 	return either(w.absent(attrEpoch), w.is(attrEpoch, "<", number(lease.MaxEpoch)))
 }
@@ -71,13 +70,13 @@ func (w *write) setEnd(until time.Time) {
 	w.set(attrTTL, seconds(until.Add(lease.Kept)))
 }
 
-// heldBy holds while nobody took the lease over.
+// heldBy holds until another holder takes the lease.
 func (w *write) heldBy(l lease.Lease) string {
 	return all(w.is(attrOwner, "=", text(l.Owner)), w.is(attrEpoch, "=", number(l.Epoch)))
 }
 
-// claim sends the write and returns the lease as it is then, and whether it is
-// the request's.
+// claim sends the write and returns the stored lease, and whether it is the
+// request's.
 func (t *Table) claim(ctx context.Context, w *write, r lease.Request) (l lease.Lease, ours bool, err error) {
 	stored, taken, err := t.updateMended(ctx, w, leaseMending)
 	if err != nil {
@@ -110,8 +109,8 @@ func (t *Table) ExtendLease(ctx context.Context, held lease.Lease, epoch int64, 
 }
 
 // ReleaseLease implements lease.Store. The record stays, so that the epoch
-// rises on; so do owner and epoch, by which an event that was given the lease
-// and comes late can still adopt it if nobody took it meanwhile.
+// rises on. Owner and epoch stay too: an event that was given the lease and
+// arrives late can still adopt it, if no other holder took it meanwhile.
 func (t *Table) ReleaseLease(ctx context.Context, held lease.Lease) error {
 	w := newWrite(leaseKey(held.Connection))
 	w.set(attrUntil, number(0))

@@ -12,12 +12,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
 
-// A record of budget# or lease# is a memory that can be made anew. So an
-// attribute of a wrong type in it, written by hand or by another program, is
-// removed where it is met, instead of stopping a host or a connection.
-
 // mending says what an item may hold: each attribute with the type that it is
-// stored as.
+// stored as. The records of budget# and lease# can be lost without damage. So
+// an attribute of a wrong type in them, written by hand or by another program,
+// is removed when it is read, and does not stop a host or a connection.
 type mending map[string]attributeType
 
 // attributeType is a type of DynamoDB, as attribute_type names it.
@@ -64,9 +62,9 @@ func (w *write) hasNot(attr string, a attributeType) string {
 	return "NOT attribute_type(" + w.name(attr) + ", " + w.value(text(string(a))) + ")"
 }
 
-// updateMended is update for an item that is mended where it is met. A write that
-// was taken may have left a wrong attribute beside; it is left out of what is
-// returned.
+// updateMended is update for an item whose wrong attributes are removed. A
+// write that was taken may have left a wrong attribute in the item; the
+// returned item is without it.
 func (t *Table) updateMended(ctx context.Context, w *write, m mending) (got item, taken bool, err error) {
 	got, taken, err = t.update(ctx, w)
 	if isValidation(err) {
@@ -89,7 +87,7 @@ func (t *Table) updateMended(ctx context.Context, w *write, m mending) (got item
 	return t.update(ctx, w)
 }
 
-// getMended is get for an item that is mended where it is met.
+// getMended is get for an item whose wrong attributes are removed.
 func (t *Table) getMended(ctx context.Context, key string, m mending) (item, error) {
 	got, err := t.get(ctx, key, true)
 	wrong := m.wrong(got)
@@ -117,7 +115,7 @@ func without(i item, attrs []string) item {
 	return left
 }
 
-// remove takes attributes out of an item, if they are of a wrong type still.
+// remove removes attributes from an item, if they still are of a wrong type.
 func (t *Table) remove(ctx context.Context, key string, m mending, attrs []string) error {
 	for _, attr := range attrs {
 		w := newWrite(key)
@@ -130,8 +128,8 @@ func (t *Table) remove(ctx context.Context, key string, m mending, attrs []strin
 	return nil
 }
 
-// isValidation reports whether DynamoDB refused a request as such, as it does
-// where an expression meets an attribute of another type.
+// isValidation reports whether DynamoDB refused a request as invalid, as it
+// does when an expression uses an attribute of another type.
 func isValidation(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == "ValidationException"

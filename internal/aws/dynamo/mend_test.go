@@ -43,8 +43,8 @@ func eachWrong(t *testing.T, whole plain, f func(t *testing.T, attr string, item
 }
 
 // A budget's record is a memory: with an attribute of a wrong type it is made
-// anew, and the host's connections go on.
-func TestBudgetsOfAWrongTypeAreMadeAnew(t *testing.T) {
+// again, and the host's connections go on.
+func TestRateLimitsOfAWrongTypeAreMadeAgain(t *testing.T) {
 	table := newTable(t)
 	whole := plain{
 		"tat": "N:1795449600250", "paused_until": "N:1795449600000", "pause_ms": "N:1000", "probe_at": "N:1795440000000",
@@ -82,8 +82,8 @@ func TestBudgetsOfAWrongTypeAreMadeAnew(t *testing.T) {
 	})
 }
 
-// What is right in a record stays when the rest is made anew.
-func TestWhatIsRightInABudgetStays(t *testing.T) {
+// What is right in a record stays when the rest is made again.
+func TestWhatIsRightInARateLimitStays(t *testing.T) {
 	table := newTable(t)
 	write(t, table, "budget#h:1", plain{"tat": "S:" + canary, "paused_until": "N:1795449601250", "refused": "SS:acme", "pause_ms": "L:x"})
 	r, err := table.Budget(t.Context(), "h:1")
@@ -115,7 +115,7 @@ func wrongLeases(t *testing.T, f func(t *testing.T, attr string, item plain)) {
 	}
 }
 
-func TestLeasesOfAWrongTypeAreMadeAnew(t *testing.T) {
+func TestLeasesOfAWrongTypeAreMadeAgain(t *testing.T) {
 	table := newTable(t)
 	seize := func(owner string) (lease.Lease, error) { return table.SeizeLease(t.Context(), request(owner)) }
 	take := func(owner string) (lease.Lease, error) { return table.TakeLease(t.Context(), request(owner)) }
@@ -171,7 +171,7 @@ func TestHoldersOfALeaseOfAWrongType(t *testing.T) {
 	})
 }
 
-// A grant is not made anew: what is wrong is named, with the item that it is in.
+// A grant is not made again: what is wrong is named, with the item that it is in.
 func TestGrantAttributesOfAWrongType(t *testing.T) {
 	table := newTable(t)
 	_, whole := fullGrant()
@@ -187,7 +187,7 @@ func TestGrantAttributesOfAWrongType(t *testing.T) {
 }
 
 // An epoch or version that could not rise any more is named before anything is
-// asked of Reltio, whose response nobody could store.
+// asked of Reltio, whose response could not be stored.
 func TestAGrantThatCannotRiseIsNamed(t *testing.T) {
 	table := newTable(t)
 	for _, attr := range []string{"epoch", "version"} {
@@ -211,7 +211,7 @@ func wantNamed(t *testing.T, table *dynamo.Table, attr, value string) {
 	}
 }
 
-// What is parked is nobody's to forget. But it is written over by what is newer.
+// A parked token is not removed. But a newer one replaces it.
 func TestParkedOfAWrongType(t *testing.T) {
 	table := newTable(t)
 	whole := plain{"refresh_token": "S:" + canary, "logged_in_at": "N:1795449600250", "epoch": "N:6", "identity": "S:i"}

@@ -8,8 +8,9 @@ import (
 
 var _ grant.Parking = (*Table)(nil)
 
-// Park implements grant.Parking. A lost answer does no harm: the same write
-// again is taken again. An epoch that nobody here has written refuses nothing.
+// Park implements grant.Parking. A lost response does no harm: the same write
+// is taken again. A stored epoch that this service cannot have written refuses
+// nothing.
 func (t *Table) Park(ctx context.Context, name string, r grant.RefreshToken) error {
 	w := newWrite(parkedKey(name))
 	for _, f := range parkedFields(&r) {
@@ -39,8 +40,8 @@ func (t *Table) Parked(ctx context.Context, name string) (grant.RefreshToken, er
 	return r, nil
 }
 
-// Unpark implements grant.Parking. The item stays without its token, so that
-// nobody needs the right to delete.
+// Unpark implements grant.Parking. The item stays without its token, so that no
+// role needs the right to delete.
 func (t *Table) Unpark(ctx context.Context, name string, epoch int64) error {
 	w := newWrite(parkedKey(name))
 	w.set(attrRefreshToken, nil)

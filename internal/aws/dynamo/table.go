@@ -1,23 +1,23 @@
-// Package dynamo keeps grants, leases, accounts and budgets in one DynamoDB
-// table.
+// Package dynamo keeps grants, leases, lockout records, rate limits and
+// authorization requests in one DynamoDB table.
 //
-// Every change is one conditional write that DynamoDB judges and applies in
-// one step, so any number of processes may work on the same items. A refused
-// write answers with the item that refused it, and the nouns' own rules
-// (lockout.Count, ratelimit.Reserve, ratelimit.Pause) say what that means: nothing
-// here is decided twice.
+// Each change is one conditional write that DynamoDB checks and applies in one
+// step, so any number of processes may work on the same items. A refused write
+// returns the item that refused it, and the rules of the other packages
+// (lockout.Count, ratelimit.Reserve, ratelimit.RecordThrottle) say what that
+// means: this package has no rules of its own.
 //
 //	config, err := config.LoadDefaultConfig(ctx)
 //	table := &dynamo.Table{Client: dynamodb.NewFromConfig(config), Name: "tokens"}
 //	g, err := table.Grant(ctx, "acme", grant.Eventual)
 //
-// The calls block as long as the client does: it repeats what failed a few
-// times, until the context ends. Each failure is a apierr.Error of type
+// The calls block as long as the client does: it repeats a failed request a few
+// times, until the context ends. Each failure is an apierr.Error of type
 // StoreUnavailable that names DynamoDB's error code and no content of an item.
 //
-// Items may be written by other programs: what is missing is zero, what is
-// unknown is left alone, a number may have decimals, and an attribute of a
-// wrong type is StoreUnavailable with the attribute's name.
+// Other programs may write items too: a missing attribute is zero, an unknown
+// one stays as it is, a number may have decimals, and an attribute of a wrong
+// type is StoreUnavailable with the attribute's name.
 package dynamo
 
 import (
@@ -92,8 +92,8 @@ func (t *Table) update(ctx context.Context, w *write, options ...func(*dynamodb.
 		return nil, false, failure(ctx, err)
 	}
 	if w.showRefusing && len(refused.Item) == 0 {
-		// There is no item, or this is an engine in DynamoDB's place that does
-		// not show it.
+		// There is no item, or the DynamoDB engine of a test does
+		// not return it.
 		got, err = t.get(ctx, w.key, true)
 		return got, false, err
 	}

@@ -313,7 +313,7 @@ func forgetful(t *testing.T) (table, direct *dynamo.Table, lose func()) {
 	return table, direct, func() { losing.Store(true) }
 }
 
-// interrupted is a table on the way to which somebody else does something just
+// interrupted is a table before which another writer does something just
 // before the nth write arrives.
 func interrupted(t *testing.T, nth int64, meanwhile func(direct *dynamo.Table) error) (table, direct *dynamo.Table) {
 	t.Helper()
@@ -353,8 +353,8 @@ func TestOthersThatComeBetween(t *testing.T) {
 	})
 }
 
-// Who has seen the host idle gets its instant in one write.
-func TestAnIdleHostsInstantIsOneWrite(t *testing.T) {
+// A caller that has seen the host idle gets its slot in one write.
+func TestAnIdleHostsSlotIsOneWrite(t *testing.T) {
 	table, _ := interrupted(t, 2, func(*dynamo.Table) error {
 		t.Error("a second request")
 		return nil
@@ -367,9 +367,9 @@ func TestAnIdleHostsInstantIsOneWrite(t *testing.T) {
 	}
 }
 
-func TestOthersThatComeBeforeAnInstantIsTaken(t *testing.T) {
+func TestOthersThatComeBeforeASlotIsTaken(t *testing.T) {
 	throttled := ratelimit.Throttle{Client: "a", Now: now()}
-	t.Run("a pause before an idle host's instant is taken", func(t *testing.T) {
+	t.Run("a pause before an idle host's slot is taken", func(t *testing.T) {
 		table, direct := interrupted(t, 2, func(direct *dynamo.Table) error {
 			return err2(direct.Throttled(t.Context(), "h:1", throttled))
 		})
@@ -379,19 +379,19 @@ func TestOthersThatComeBeforeAnInstantIsTaken(t *testing.T) {
 			t.Errorf("error %v, want a pause", err)
 		}
 		if r, err := direct.Budget(t.Context(), "h:1"); err != nil || !r.Next.IsZero() {
-			t.Errorf("%v, %v; want no instant taken", r, err)
+			t.Errorf("%v, %v; want no slot taken", r, err)
 		}
 	})
-	t.Run("another before an idle host's instant is taken", func(t *testing.T) {
+	t.Run("another before an idle host's slot is taken", func(t *testing.T) {
 		table, _ := interrupted(t, 2, func(direct *dynamo.Table) error {
 			return err2(direct.Reserve(t.Context(), "h:1", window()))
 		})
 		got, err := table.Reserve(t.Context(), "h:1", window())
 		if want := now().Add(window().Interval); err != nil || !got.Equal(want) {
-			t.Errorf("Reserve = %v, %v; want the instant after the other's, %v", got, err, want)
+			t.Errorf("Reserve = %v, %v; want the slot after the other's, %v", got, err, want)
 		}
 	})
-	t.Run("a pause before a busy host's instant is taken", func(t *testing.T) {
+	t.Run("a pause before a busy host's slot is taken", func(t *testing.T) {
 		table, direct := interrupted(t, 1, func(direct *dynamo.Table) error {
 			return err2(direct.Throttled(t.Context(), "h:1", throttled))
 		})
@@ -481,7 +481,7 @@ func TestLostAnswersOfGrants(t *testing.T) {
 	wantItem(t, direct, "grant#acme", want)
 }
 
-func TestLostAnswersOfBudgets(t *testing.T) {
+func TestLostAnswersOfRateLimits(t *testing.T) {
 	table, _, lose := forgetful(t)
 	lose()
 	first, err := table.Reserve(t.Context(), "h:1", window())
@@ -491,7 +491,7 @@ func TestLostAnswersOfBudgets(t *testing.T) {
 	lose()
 	second, err := table.Reserve(t.Context(), "h:1", window())
 	if err != nil || second.Sub(first) < window().Interval {
-		t.Errorf("instants %v and %v, %v; want them an interval apart", first, second, err)
+		t.Errorf("slots %v and %v, %v; want them an interval apart", first, second, err)
 	}
 	lose()
 	if may, err := table.Probe(t.Context(), "h:1", now()); may || err != nil {

@@ -19,7 +19,7 @@ type write struct {
 	key string
 	// condition is empty for a write that is always taken.
 	condition string
-	// returns says what a taken write answers; empty: nothing.
+	// returns says what a taken write returns; empty: nothing.
 	returns types.ReturnValue
 	// showRefusing asks for the item that refused the write.
 	showRefusing bool

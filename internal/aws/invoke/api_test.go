@@ -18,7 +18,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
 )
 
-// canary is what a function that failed may write and nobody may see.
+// canary is what a failed function may write and no caller may see.
 const canary = "c4n4ry"
 
 // request is an invocation as it came over the wire.

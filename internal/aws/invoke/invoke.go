@@ -4,17 +4,16 @@
 //	result, err := f.Rotate(ctx, request)  // waits until the function has answered
 //	err = f.RotateLater(ctx, request)      // returns once Lambda has queued the event
 //
-// Each call is one HTTP request and never more, whatever the client is
-// configured to: Lambda may have run the function though its answer was lost,
-// and asking again would be a second event. Rotate blocks for as long as the
-// function runs; the SDK's HTTP client sets no limit to that, so the context
-// must have a deadline.
+// Each call is one HTTP request, however the client is configured: Lambda may
+// have run the function although its response was lost, and a repeated request
+// would be a second event. Rotate blocks for as long as the function runs; the
+// SDK's HTTP client sets no limit to that, so the context must have a deadline.
 //
-// A throttled invocation is a apierr.Error of type RateLimited, with Lambda's
-// Retry-After if it sent one. Everything else that is no result is
-// StoreUnavailable: an error of the API or of the network, a function that
-// failed, an answer that cannot be read. The message names the function error's
-// type if it is one of ours, and nothing that the function wrote.
+// A throttled invocation is an apierr.Error of type RateLimited, with Lambda's
+// Retry-After if it sent one. Every other failure is StoreUnavailable: an error
+// of the API or of the network, a function that failed, a response that cannot
+// be read. The message names the function error's type if it is one of package
+// apierr, and nothing else that the function wrote.
 package invoke
 
 import (
@@ -37,8 +36,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// maxAnswer bounds an answer that is read; a real one has some hundred bytes.
-const maxAnswer = 64 << 10
+// maxResponse bounds a response that is read; a real one has some hundred bytes.
+const maxResponse = 64 << 10
 
 // throttledFor is how long to wait after a throttled invocation if Lambda did
 // not say.
@@ -61,7 +60,7 @@ func (f Function) Rotate(ctx context.Context, r rotateapi.Request) (rotateapi.Re
 	if err != nil {
 		return rotateapi.Result{}, err
 	}
-	if len(out.Payload) > maxAnswer {
+	if len(out.Payload) > maxResponse {
 		return rotateapi.Result{}, unavailable("the answer is too long", nil)
 	}
 	if out.FunctionError != nil {
@@ -93,8 +92,8 @@ func (f Function) invoke(ctx context.Context, how types.InvocationType, r rotate
 	return out, nil
 }
 
-// refusal is the fault of an invocation that did not take place, or whose
-// answer was lost.
+// refusal is the error of an invocation that did not take place, or whose
+// response was lost.
 func refusal(err error) *apierr.Error {
 	var response *smithyhttp.ResponseError
 	switch {
@@ -107,7 +106,7 @@ func refusal(err error) *apierr.Error {
 	}
 }
 
-// codeOf is the API's error code, which says which of many reasons it was; empty
+// codeOf is the API's error code, which says why the invocation failed; empty
 // if there is none.
 func codeOf(err error) string {
 	var api smithy.APIError
@@ -117,13 +116,13 @@ func codeOf(err error) string {
 	return ": " + api.ErrorCode()
 }
 
-// noCode stands in the client's errors where the API has sent none.
+// noCode is the code of the client's errors when the API has sent none.
 const noCode = "UnknownError"
 
 // code is what an error code looks like; anything else is not shown.
 var code = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{2,63}$`)
 
-// retryAfter is how long Lambda wants to be left alone: whole seconds, within
+// retryAfter is how long Lambda wants the caller to wait: whole seconds, within
 // what is believed of any server.
 func retryAfter(r *smithyhttp.Response) time.Duration {
 	seconds, err := strconv.ParseUint(r.Header.Get("Retry-After"), 10, 31)
@@ -133,7 +132,7 @@ func retryAfter(r *smithyhttp.Response) time.Duration {
 	return ratelimit.BelievedRetryAfter(time.Duration(seconds) * time.Second)
 }
 
-// functionError is the fault of a function that ended with an error.
+// functionError is the error of a function that failed.
 func functionError(payload []byte) *apierr.Error {
 	var e struct {
 		Type apierr.Type `json:"errorType"`
@@ -144,8 +143,8 @@ func functionError(payload []byte) *apierr.Error {
 	return unavailable(string(e.Type), nil)
 }
 
-// result reads the answer to a single renewal. It must have an outcome and an
-// error, if there is one, that callers can be told.
+// result reads the response to a single renewal. It must have an outcome, and
+// its error, if there is one, must have a known type.
 func result(payload []byte) (rotateapi.Result, error) {
 	var r rotateapi.Result
 	err := json.Unmarshal(payload, &r)
@@ -170,7 +169,7 @@ func outcome(o rotateapi.Outcome) bool {
 	}
 }
 
-// known reports whether t is one of the types that callers are promised.
+// known reports whether t is one of the types that callers can get.
 func known(t apierr.Type) bool {
 	switch t {
 	case apierr.InvalidRequest, apierr.UnknownConnection, apierr.AccessDenied, apierr.InvalidConnection,

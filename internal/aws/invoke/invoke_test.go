@@ -112,7 +112,7 @@ func failures() map[string]failure {
 		"throttled for days":            {says(429, secret, coded("TooManyRequestsException"), "Retry-After: 999999"), limited + "300 s"},
 		"throttled for ever":            {says(429, secret, coded("TooManyRequestsException"), "Retry-After: 99999999999999999999"), limited + "1 s"},
 		"throttled for nothing":         {says(429, secret, coded("TooManyRequestsException"), "Retry-After: 0"), limited + "1 s"},
-		"throttled until nobody knows":  {says(429, secret, coded("TooManyRequestsException"), "Retry-After: soon"), limited + "1 s"},
+		"throttled, no moment given":    {says(429, secret, coded("TooManyRequestsException"), "Retry-After: soon"), limited + "1 s"},
 		"throttled by an unknown code":  {says(429, secret, coded("OtherException")), limited + "1 s"},
 		"throttled without a body":      {says(429, ""), limited + "1 s"},
 		"sent elsewhere":                {says(307, "", "Location: /elsewhere"), impossible},
@@ -126,7 +126,7 @@ func failures() map[string]failure {
 	}
 }
 
-func TestAFailureIsOneRequestAndOneFault(t *testing.T) {
+func TestAFailureIsOneRequestAndOneError(t *testing.T) {
 	for name, test := range failures() {
 		t.Run(name, func(t *testing.T) {
 			a, f := serve(t, test.answer)
@@ -199,7 +199,7 @@ func TestALineThatBreaksAfterASuccessIsNotTriedAgain(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestNoServerListens(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	_, err := function(server.URL).Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
@@ -208,15 +208,15 @@ func TestNobodyListens(t *testing.T) {
 
 func TestFunctionThatFailed(t *testing.T) {
 	for name, test := range map[string]struct{ payload, want string }{
-		"a type of ours":    {`{"errorMessage":"` + canary + `","errorType":"StoreUnavailable"}`, "StoreUnavailable"},
-		"another of ours":   {`{"errorMessage":"` + canary + `","errorType":"InvalidRequest"}`, "InvalidRequest"},
-		"a timeout":         {`{"errorMessage":"` + canary + ` Task timed out after 90.00 seconds"}`, "the function failed"},
-		"a dead process":    {`{"errorMessage":"` + canary + `","errorType":"Runtime.ExitError"}`, "the function failed"},
-		"a type with text":  {`{"errorMessage":"","errorType":"` + canary + `"}`, "the function failed"},
-		"a type of no type": {`{"errorType":["` + canary + `"]}`, "the function failed"},
-		"no JSON":           {canary, "the function failed"},
-		"nothing":           {"", "the function failed"},
-		"a result":          {renewed, "the function failed"},
+		"a type of ours":       {`{"errorMessage":"` + canary + `","errorType":"StoreUnavailable"}`, "StoreUnavailable"},
+		"another of ours":      {`{"errorMessage":"` + canary + `","errorType":"InvalidRequest"}`, "InvalidRequest"},
+		"a timeout":            {`{"errorMessage":"` + canary + ` Task timed out after 90.00 seconds"}`, "the function failed"},
+		"a process that ended": {`{"errorMessage":"` + canary + `","errorType":"Runtime.ExitError"}`, "the function failed"},
+		"a type with text":     {`{"errorMessage":"","errorType":"` + canary + `"}`, "the function failed"},
+		"a type of no type":    {`{"errorType":["` + canary + `"]}`, "the function failed"},
+		"no JSON":              {canary, "the function failed"},
+		"nothing":              {"", "the function failed"},
+		"a result":             {renewed, "the function failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, f := serve(t, says(http.StatusOK, test.payload, "X-Amz-Function-Error: Unhandled"))

@@ -20,13 +20,13 @@ import (
 
 var _ grant.RefreshTokenStore = Manager{}
 
-// What a fault says of a grant's secret.
+// What an error says of a grant's secret.
 const (
 	grantScheduled = "the grant's secret is scheduled for deletion: restore it, or delete it without a recovery window"
 	unreadable     = "the grant's secret is unreadable"
 )
 
-// Current implements grant.Vault.
+// Current implements grant.RefreshTokenStore.
 func (m Manager) Current(ctx context.Context, name string) (grant.RefreshToken, error) {
 	r, err := m.refreshToken(ctx, &secretsmanager.GetSecretValueInput{
 		SecretId:     aws.String(m.grantID(name)),
@@ -38,8 +38,9 @@ func (m Manager) Current(ctx context.Context, name string) (grant.RefreshToken, 
 	return r, grantError(err)
 }
 
-// Version implements grant.Vault. Secrets Manager keeps the newest version and
-// the one before for as long as the secret lives, others for a day at least.
+// Version implements grant.RefreshTokenStore. Secrets Manager keeps the newest
+// version and the one before for as long as the secret exists, others for a day
+// at least.
 func (m Manager) Version(ctx context.Context, name, version string) (grant.RefreshToken, error) {
 	if version == "" {
 		return grant.RefreshToken{}, grant.ErrNotFound
@@ -54,9 +55,10 @@ func (m Manager) Version(ctx context.Context, name, version string) (grant.Refre
 	return r, grantError(err)
 }
 
-// Put implements grant.Vault. The version's name is made of what it holds, so
-// that a write whose answer was lost can be repeated: it finds itself, makes no
-// second version, and does not push aside what was written since.
+// Put implements grant.RefreshTokenStore. The version's name is derived from
+// its content, so that a write whose response was lost can be repeated: it
+// finds its first version, makes no second one, and does not replace a newer
+// current version.
 func (m Manager) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	id := m.grantID(name)
 	version, err := m.write(ctx, id, encode(r), aws.String(versionID(id, r)), func() (string, error) {
@@ -65,8 +67,9 @@ func (m Manager) Put(ctx context.Context, name string, r grant.RefreshToken) (st
 	return version, grantError(err)
 }
 
-// keyOf names the key of a connection's secret. One that is gone has none: what
-// the server gave is stored all the same, under the account's own key.
+// keyOf names the key of a connection's secret. A deleted one has none: a
+// refresh token of the server is stored all the same, under the AWS account's
+// own key.
 func (m Manager) keyOf(ctx context.Context, name string) (string, error) {
 	d, err := m.describe(ctx, m.connectionID(name))
 	if errors.Is(err, errMissing) || errors.Is(err, errScheduled) {
@@ -75,8 +78,8 @@ func (m Manager) keyOf(ctx context.Context, name string) (string, error) {
 	return d.key, err
 }
 
-// grantError is an error of a grant's secret as grant.Vault names it; nil stays
-// nil.
+// grantError is an error of a grant's secret as grant.RefreshTokenStore names
+// it; nil stays nil.
 func grantError(err error) error {
 	switch {
 	case err == nil:
@@ -104,11 +107,11 @@ func (m Manager) refreshToken(ctx context.Context, in *secretsmanager.GetSecretV
 }
 
 // versionID names the version that holds r, in 64 hexadecimal digits. It can be
-// seen in logs, so nothing in it is secret: the token stands there by its
-// fingerprint.
+// seen in logs, so it is made of nothing secret: the token's fingerprint stands
+// for the token.
 func versionID(id string, r grant.RefreshToken) string {
 	parts := []string{id, r.Fingerprint(), stamp(r.LoggedInAt), strconv.FormatInt(r.Epoch, 10)}
-	if r.Identity != "" { // as a release before this one named the rest
+	if r.Identity != "" { // without an identity the name is that of earlier releases
 		parts = append(parts, r.Identity)
 	}
 	return connection.Hash(parts...)
@@ -125,7 +128,7 @@ func encode(r grant.RefreshToken) string {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	// Texts and a number always encode.
-	_ = e.Encode(struct { //nolint:gosec // for the vault, and nowhere else
+	_ = e.Encode(struct { //nolint:gosec // the text is stored in Secrets Manager only
 		Token      string `json:"refresh_token"`
 		LoggedInAt string `json:"logged_in_at"`
 		Epoch      int64  `json:"epoch"`
@@ -136,9 +139,9 @@ func encode(r grant.RefreshToken) string {
 
 var errUnreadable = errors.New("secrets: not a refresh token")
 
-// decode reads what encode wrote: the fields must be there, in their letters and
-// of their types, but for the identity, which releases before this one did not
-// write; others are for later releases. The error holds
+// decode reads what encode wrote. The fields must be there, spelled exactly and
+// of their types, except the identity, which earlier releases did not write.
+// Other fields are ignored: later releases may write them. The error holds
 // nothing of the text.
 func decode(text reltioauth.Secret) (grant.RefreshToken, error) {
 	o, err := strictjson.Parse([]byte(text.Reveal()))

@@ -262,7 +262,7 @@ func TestDeletedConnectionCanBeRestored(t *testing.T) {
 	}
 }
 
-// One key for both secrets of a connection, whoever creates them.
+// One key for both secrets of a connection, whichever writer creates them.
 func TestAGrantHasTheKeyOfItsConnection(t *testing.T) {
 	for name, key := range map[string]string{"the stack's key": "alias/reltio-tokens", "the account's own key": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -330,7 +330,7 @@ func TestListShowsConnectionsAlone(t *testing.T) {
 const scheduled = "StoreUnavailable: Secrets Manager: the grant's secret is scheduled for deletion: " +
 	"restore it, or delete it without a recovery window"
 
-// putRaw writes a secret as somebody else would, and returns its version.
+// putRaw writes a secret as another program would, and returns its version.
 func putRaw(t *testing.T, m secrets.Manager, id, text string) string {
 	t.Helper()
 	out, err := m.Client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{

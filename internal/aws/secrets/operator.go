@@ -14,14 +14,14 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// What follows is for operators: the functions' roles may do none of it.
+// The methods of this file are for operators: the functions' roles allow none of them.
 
 // recoveryDays is how long a deleted connection can be restored: the shortest
 // that Secrets Manager offers.
 const recoveryDays = 7
 
 // PutConnection writes the connection's secret, creates it if it does not
-// exist, takes it back if it is scheduled for deletion, and returns its new
+// exist, restores it if it is scheduled for deletion, and returns its new
 // version. Each call makes a new version, even of the same text.
 func (m Manager) PutConnection(ctx context.Context, name string, text reltioauth.Secret) (string, error) {
 	id := m.connectionID(name)
@@ -38,9 +38,9 @@ func (m Manager) PutConnection(ctx context.Context, name string, text reltioauth
 	return version, nil
 }
 
-// ConnectionKey names the key that the connection's secret is encrypted with, as
-// its creator named it; "" for the AWS account's own key for Secrets Manager.
-// One that is not there is connection.ErrNotFound.
+// ConnectionKey names the key that the connection's secret is encrypted with,
+// as its creator named it; "" for the AWS account's own key for Secrets
+// Manager. A missing secret is connection.ErrNotFound.
 func (m Manager) ConnectionKey(ctx context.Context, name string) (string, error) {
 	described, err := m.describe(ctx, m.connectionID(name))
 	if err != nil {
@@ -50,7 +50,7 @@ func (m Manager) ConnectionKey(ctx context.Context, name string) (string, error)
 }
 
 // DeleteConnection schedules the connection's secret for deletion, seven days
-// ahead; until then it can be restored. One that is not there, or scheduled
+// ahead; until then it can be restored. A missing one, or one scheduled
 // already, is connection.ErrNotFound.
 func (m Manager) DeleteConnection(ctx context.Context, name string) error {
 	id := m.connectionID(name)
@@ -64,9 +64,9 @@ func (m Manager) DeleteConnection(ctx context.Context, name string) error {
 	return nil
 }
 
-// DeleteGrant deletes the grant's secret at once and for good, scheduled for
-// deletion or not, so that a connection of the same name can begin anew. One
-// that is not there is no error.
+// DeleteGrant deletes the grant's secret at once and finally, scheduled for
+// deletion or not, so that a connection of the same name can begin again. A
+// missing one is no error.
 func (m Manager) DeleteGrant(ctx context.Context, name string) error {
 	_, err := m.Client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{
 		SecretId:                   aws.String(m.grantID(name)),

@@ -47,7 +47,7 @@ func refused(code string) answer {
 	return answer{http.StatusBadRequest, fmt.Sprintf(`{"__type":%q,"Message":%q,"message":%q}`, code, canary, canary)}
 }
 
-// scripted is a server that gives the answers of each action in turn, the last
+// scripted is a server that gives the answers of each action in order, the last
 // one again and again, and remembers the calls.
 type scripted struct {
 	mu      sync.Mutex // guards all
@@ -124,7 +124,7 @@ var (
 	invalid        = refused("InvalidRequestException")
 	exists         = refused("ResourceExistsException")
 	deletedAlready = ok(`{"DeletedDate":1795449600,"VersionIdsToStages":{"v1":["AWSCURRENT"]}}`)
-	living         = ok(`{"VersionIdsToStages":{"v0":["AWSPREVIOUS"],"v1":["AWSCURRENT"],"v2":[]}}`)
+	existing       = ok(`{"VersionIdsToStages":{"v0":["AWSPREVIOUS"],"v1":["AWSCURRENT"],"v2":[]}}`)
 	written        = ok(`{"VersionId":"v1"}`)
 )
 

@@ -6,7 +6,7 @@
 //	<Prefix>/connections/<name>   what connection.Parse reads
 //	<Prefix>/grants/<name>        {"refresh_token":"…","logged_in_at":"…","epoch":7}
 //
-// A Manager is both ports over one client:
+// A Manager implements both over one client:
 //
 //	m := secrets.Manager{Client: client, Prefix: "reltio-tokens"}
 //	source, err := m.Connection(ctx, "acme-prod")  // connection.ErrNotFound
@@ -17,16 +17,16 @@
 // who may read the one may read the other, and nothing has to be told which key
 // that is.
 //
-// Every method blocks on the network, retries as the client is configured to,
-// and ends with its context. Everything that is not one of the two sentinels is
-// a apierr.Error of type StoreUnavailable: its message is made of fixed words and
+// Each method blocks on the network, retries as the client is configured to,
+// and ends with its context. Each error that is not one of the two sentinels is
+// an apierr.Error of type StoreUnavailable: its message is made of fixed words and
 // of AWS's error code, never of what a secret holds.
 //
 // A secret that is scheduled for deletion is refused by Secrets Manager for
 // reading and writing alike. A connection's counts as missing: the operator took
 // it away. A grant's is StoreUnavailable with a message that says what to do,
-// because a refresh token that may come back must not be replaced by a login
-// that nobody needed. The service does not restore it by itself: what an
+// because a refresh token that may be restored must not be replaced by a login
+// that is not needed. The service does not restore it by itself: what an
 // operator deletes stays deleted until an operator decides.
 package secrets
 

@@ -24,14 +24,14 @@ func TestEveryFailureIsStoreUnavailableAndSaysNothing(t *testing.T) {
 		answer answer
 		want   string
 	}{
-		"denied":             {refused("AccessDeniedException"), "AccessDeniedException"},
-		"no key":             {refused("DecryptionFailure"), "DecryptionFailure"},
-		"throttled":          {refused("ThrottlingException"), "ThrottlingException"},
-		"broken inside":      {answer{http.StatusInternalServerError, `{"__type":"InternalServiceError","message":"` + canary + `"}`}, "InternalServiceError"},
-		"invalid parameter":  {refused("InvalidParameterException"), "InvalidParameterException"},
-		"a code nobody uses": {refused(canary + " <script>"), "no usable answer"},
-		"garbage":            {ok(`{"SecretString":"` + canary), "no usable answer"},
-		"a broken line":      {answer{}, "no usable answer"},
+		"denied":            {refused("AccessDeniedException"), "AccessDeniedException"},
+		"no key":            {refused("DecryptionFailure"), "DecryptionFailure"},
+		"throttled":         {refused("ThrottlingException"), "ThrottlingException"},
+		"broken inside":     {answer{http.StatusInternalServerError, `{"__type":"InternalServiceError","message":"` + canary + `"}`}, "InternalServiceError"},
+		"invalid parameter": {refused("InvalidParameterException"), "InvalidParameterException"},
+		"an unknown code":   {refused(canary + " <script>"), "no usable answer"},
+		"garbage":           {ok(`{"SecretString":"` + canary), "no usable answer"},
+		"a broken line":     {answer{}, "no usable answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := map[string][]answer{}
@@ -96,8 +96,8 @@ func TestInvalidRequestIsNotTakenForADeletion(t *testing.T) {
 	}{
 		"it is scheduled for deletion": {deletedAlready, connection.ErrNotFound},
 		"it is gone":                   {missing, connection.ErrNotFound},
-		"it is not":                    {living, nil},
-		"nobody may say":               {refused("AccessDeniedException"), nil},
+		"it is not":                    {existing, nil},
+		"the question is denied":       {refused("AccessDeniedException"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, m := play(t, map[string][]answer{get: {invalid}, remove: {invalid}, describe: {test.described}})
@@ -120,19 +120,19 @@ func TestPut(t *testing.T) {
 		err     string
 	}{
 		"there is a secret": {map[string][]answer{put: {written}}, []string{put}, ""},
-		"there is none":     {map[string][]answer{put: {missing}, describe: {living}, create: {written}}, []string{put, describe, create}, ""},
-		"there is none, and nobody says which key": {
+		"there is none":     {map[string][]answer{put: {missing}, describe: {existing}, create: {written}}, []string{put, describe, create}, ""},
+		"there is none, and the key is unknown": {
 			map[string][]answer{put: {missing}, describe: {refused("ThrottlingException")}},
 			[]string{put, describe},
 			"StoreUnavailable: Secrets Manager: ThrottlingException",
 		},
-		"somebody else creates it meanwhile": {
-			map[string][]answer{put: {missing, written}, describe: {living}, create: {exists}},
+		"another writer creates it meanwhile": {
+			map[string][]answer{put: {missing, written}, describe: {existing}, create: {exists}},
 			[]string{put, describe, create, put},
 			"",
 		},
-		"somebody else creates and deletes it meanwhile": {
-			map[string][]answer{put: {missing}, describe: {living}, create: {exists}},
+		"another writer creates and deletes it meanwhile": {
+			map[string][]answer{put: {missing}, describe: {existing}, create: {exists}},
 			[]string{put, describe, create, put},
 			"StoreUnavailable: Secrets Manager: the secret is missing",
 		},
@@ -142,7 +142,7 @@ func TestPut(t *testing.T) {
 			scheduled,
 		},
 		"it is deleted in this moment": {
-			map[string][]answer{put: {missing}, create: {invalid}, describe: {living, deletedAlready}},
+			map[string][]answer{put: {missing}, create: {invalid}, describe: {existing, deletedAlready}},
 			[]string{put, describe, create, describe},
 			scheduled,
 		},
@@ -152,7 +152,7 @@ func TestPut(t *testing.T) {
 			"StoreUnavailable: Secrets Manager: ResourceExistsException",
 		},
 		"it may not be created": {
-			map[string][]answer{put: {missing}, describe: {living}, create: {refused("AccessDeniedException")}},
+			map[string][]answer{put: {missing}, describe: {existing}, create: {refused("AccessDeniedException")}},
 			[]string{put, describe, create},
 			"StoreUnavailable: Secrets Manager: AccessDeniedException",
 		},
@@ -214,7 +214,7 @@ func TestALostAnswerMakesNoSecondVersion(t *testing.T) {
 	wantOneVersion(t, s.seen())
 }
 
-func TestVersionOfNothingAsksNobody(t *testing.T) {
+func TestVersionOfNothingAsksNoServer(t *testing.T) {
 	s, m := play(t, nil)
 	_, err := m.Version(t.Context(), "acme", "")
 	if !errors.Is(err, grant.ErrNotFound) {
@@ -232,7 +232,7 @@ func TestPutConnection(t *testing.T) {
 		err     string
 	}{
 		"new":       {map[string][]answer{describe: {missing}, put: {missing}, create: {written}}, []string{describe, put, create}, ""},
-		"known":     {map[string][]answer{describe: {living}, put: {written}}, []string{describe, put}, ""},
+		"known":     {map[string][]answer{describe: {existing}, put: {written}}, []string{describe, put}, ""},
 		"scheduled": {map[string][]answer{describe: {deletedAlready}, restore: {ok(`{}`)}, put: {written}}, []string{describe, restore, put}, ""},
 		"scheduled, and may not be restored": {
 			map[string][]answer{describe: {deletedAlready}},
@@ -240,7 +240,7 @@ func TestPutConnection(t *testing.T) {
 			"StoreUnavailable: Secrets Manager: AccessDeniedException",
 		},
 		"scheduled just now": {
-			map[string][]answer{describe: {living, deletedAlready}, put: {invalid}},
+			map[string][]answer{describe: {existing, deletedAlready}, put: {invalid}},
 			[]string{describe, put, describe},
 			"StoreUnavailable: Secrets Manager: the secret is scheduled for deletion",
 		},
@@ -261,8 +261,8 @@ func TestPutConnection(t *testing.T) {
 }
 
 // An operator who goes back to what was there before means it.
-func TestPutConnectionNamesEachVersionAnew(t *testing.T) {
-	s, m := play(t, map[string][]answer{describe: {living}, put: {written}})
+func TestPutConnectionNamesEachVersionAgain(t *testing.T) {
+	s, m := play(t, map[string][]answer{describe: {existing}, put: {written}})
 	for range 2 {
 		if _, err := m.PutConnection(t.Context(), "acme", reltioauth.NewSecret(canary)); err != nil {
 			t.Fatal(err)

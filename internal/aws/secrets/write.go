@@ -9,13 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-// label is what an operator sees next to a secret in the console.
+// label is the description that an operator sees next to a secret in the
+// console.
 const label = "Reltio tokens"
 
-// write adds a version, makes it the current one and returns its name; a secret
-// that does not exist is created, under the key that is asked for then. token
-// names the version; nil: a random name. If somebody else creates the secret
-// meanwhile, the version is added to theirs.
+// write adds a version, makes it the current one and returns its name. A secret
+// that does not exist is created, under the key that the function key returns.
+// token names the version; nil: a random name. If another process creates the
+// secret meanwhile, the version is added to that secret.
 func (m Manager) write(ctx context.Context, id, text string, token *string, key func() (string, error)) (string, error) {
 	version, err := m.add(ctx, id, text, token)
 	if !errors.Is(err, errMissing) {

@@ -10,14 +10,14 @@ import (
 
 // Engine is a running engine.
 type Engine struct {
-	// Endpoint is where it answers, "http://127.0.0.1:<port>".
+	// Endpoint is its URL, "http://127.0.0.1:<port>".
 	Endpoint string
 
-	alive io.Closer // the engine ends when it is closed
+	stdin io.Closer // the engine ends when it is closed
 	ended <-chan error
 }
 
-// StartDynamoDB starts Dynoxide or, where that is not there, dynalite, which shows
+// StartDynamoDB starts Dynoxide or, if that is missing, dynalite, which returns
 // less.
 func StartDynamoDB(ctx context.Context) (*Engine, error) {
 	return start(ctx, "/", "dynoxide", "dynalite")
@@ -28,17 +28,17 @@ func StartMoto(ctx context.Context) (*Engine, error) {
 	return start(ctx, "/moto-api/", "moto_server")
 }
 
-// Close ends the engine and returns when it has ended. What it held is gone.
+// Close ends the engine and returns when it has ended. Its content is lost.
 func (e *Engine) Close() error {
-	err := e.alive.Close()
-	<-e.ended //nolint:errcheck // it was ended by a signal
+	err := e.stdin.Close()
+	<-e.ended //nolint:errcheck // an engine that a signal ended always returns an error
 	if errors.Is(err, os.ErrClosed) {
 		return nil // it had ended before
 	}
 	return err
 }
 
-// MissingError says that an engine is not there.
+// MissingError says that an engine is missing.
 type MissingError struct {
 	// Looked is where.
 	Looked string

@@ -1,6 +1,6 @@
-// Package engines runs the engines that stand in AWS's place on one machine: one
-// for DynamoDB, and moto's server for Secrets Manager and EventBridge. It starts
-// them for a program, and gives them to tests.
+// Package engines runs the engines that play AWS services on one machine: one
+// for DynamoDB, and moto's server for Secrets Manager and EventBridge. It
+// starts them for a program, and shares them among tests.
 //
 // A program starts its own:
 //
@@ -8,29 +8,29 @@
 //	defer e.Close()
 //	client := dynamodb.New(dynamodb.Options{BaseEndpoint: aws.String(e.Endpoint), ...})
 //
-// A test shares one with all tests of the process, started when a test first asks
-// for it:
+// All tests of a process share one, which is started when a test first needs
+// it:
 //
 //	client := engines.DynamoDB(t)
 //	table := &dynamo.Table{Client: client, Name: engines.TableName(t)}
 //
 // Clients are the SDK's own. An engine runs on a free port of the loopback
-// interface, takes any credentials, keeps everything in its memory, and ends with
-// Close, or with the process, however that ends. What tests share, they keep apart
-// by names: of tables, of secrets. StartDynamoDB and StartMoto return when the
-// engine answers, or with what it wrote if it does not.
+// interface, accepts any credentials, keeps its content in memory, and ends
+// with Close, or when the process ends, in whatever way. Tests keep their data
+// apart by names: of tables, of secrets. StartDynamoDB and StartMoto return
+// when the engine responds, or with the engine's output if it does not.
 //
 // scripts/engines fetches the engines, and scripts/engines env names them in
 // variables; without the variables they are looked for where that script puts
-// them. One that is not there is a MissingError. A test whose engine is missing is
+// them. A missing one is a MissingError. A test whose engine is missing is
 // skipped, with the reason, unless RELTIO_TOKENS_ENGINES is "required": then it
-// fails. With -short every test that needs an engine is skipped. The same goes for
-// what else scripts fetch:
+// fails. With -short all tests that need an engine are skipped. The same goes
+// for the other tools that scripts fetch:
 //
 //	python := engines.Tool(t, "clients", "PYTHON")
 //
 // DYNAMODB_ENDPOINT names another DynamoDB to use: a URL, or "aws" for the real
-// one. Credentials and region come from the environment then.
+// one. Credentials and region then come from the environment.
 package engines
 
 import (
@@ -64,8 +64,8 @@ var (
 	startMoto     = sync.OnceValues(func() (*Engine, error) { return StartMoto(context.Background()) })
 )
 
-// DynamoDB returns a client of a DynamoDB for tests. Others use the same one:
-// see TableName.
+// DynamoDB returns a client of a DynamoDB for tests. Other tests use the same
+// one: see TableName.
 func DynamoDB(t testing.TB) *dynamodb.Client {
 	t.Helper()
 	endpoint := os.Getenv(envDynamoDB)
@@ -89,7 +89,7 @@ func DynamoDB(t testing.TB) *dynamodb.Client {
 }
 
 // DynamoDBEndpoint returns the endpoint of the engine that DynamoDB is a client
-// of, for those who make their own. It takes any credentials.
+// of, for tests that make their own client. It accepts any credentials.
 func DynamoDBEndpoint(t testing.TB) (endpoint string) {
 	t.Helper()
 	if os.Getenv(envDynamoDB) != "" {
@@ -113,7 +113,7 @@ func TableName(t testing.TB) string {
 	return name[:min(len(name), longest)] + "-" + strings.ToLower(rand.Text())
 }
 
-// credentials are what every engine accepts.
+// credentials are credentials that all engines accept.
 func credentials(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test", Source: "enginetest"}, nil
 }
@@ -142,7 +142,7 @@ func Need(t testing.TB, err error) {
 	}
 }
 
-// lacking ends a test that lacks something.
+// lacking ends a test whose engine or tool is missing.
 func lacking(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv(envEngines) == "required" {

@@ -47,16 +47,16 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 // child is how this file starts itself, to be killed.
 const child = "ENGINETEST_CHILD"
 
-// TestEnginesDieWithTheirTests kills a process of tests that has started an
+// TestEnginesEndWithTheirTests kills a process of tests that has started an
 // engine.
-func TestEnginesDieWithTheirTests(t *testing.T) {
+func TestEnginesEndWithTheirTests(t *testing.T) {
 	if os.Getenv(child) != "" {
 		_, _ = os.Stdout.WriteString("endpoint=" + engines.Moto(t) + "\n")
 		<-t.Context().Done() // until killed
 		return
 	}
 	engines.Moto(t) // or skip
-	command := exec.Command(os.Args[0], "-test.run=^TestEnginesDieWithTheirTests$")
+	command := exec.Command(os.Args[0], "-test.run=^TestEnginesEndWithTheirTests$")
 	command.Env = append(os.Environ(), child+"=1")
 	output, err := command.StdoutPipe()
 	if err != nil {

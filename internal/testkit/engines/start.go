@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// How long an engine may take until it answers, how often it is asked, and how
+// How long an engine may take until it responds, how often it is asked, and how
 // many ports are tried.
 const (
-	patience   = 60 * time.Second
+	timeout    = 60 * time.Second
 	askEvery   = 20 * time.Millisecond
 	portsTried = 3
 )
 
-// watch runs an engine and ends it when nobody writes to the script's input any
-// more. The other end of that pipe is this process's alone and the system
-// closes it, so no engine outlives its tests, not even tests that were killed.
+// watch runs an engine and ends it when the script's input is closed. Only this
+// process has the other end of that pipe, and the system closes it when the
+// process ends, so no engine outlives its tests, even if they were killed.
 const watch = `
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -74,7 +74,7 @@ func Repository() (string, error) {
 }
 
 // start runs the first engine of the names that is there, and returns its
-// endpoint when it answers at the path. A port that is free now may be taken a
+// endpoint when it responds at the path. A port that is free now may be taken a
 // moment later, and then the engine ends at once: so more than one is tried.
 func start(ctx context.Context, path string, names ...string) (e *Engine, err error) {
 	binary, err := find(names)
@@ -103,7 +103,7 @@ func startOnce(ctx context.Context, binary, path string) (*Engine, error) {
 	// It outlives the context: Close ends it.
 	engine := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", watch, "sh", binary, "--host", "127.0.0.1", "--port", port)
 	engine.Stdout, engine.Stderr = output, output
-	alive, err := engine.StdinPipe()
+	stdin, err := engine.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
@@ -115,17 +115,17 @@ func startOnce(ctx context.Context, binary, path string) (*Engine, error) {
 		defer close(ended)
 		ended <- engine.Wait()
 	}()
-	e := &Engine{Endpoint: "http://" + net.JoinHostPort("127.0.0.1", port), alive: alive, ended: ended}
-	if err := answers(ctx, e.Endpoint+path, ended); err != nil {
-		_ = alive.Close() // it ends
+	e := &Engine{Endpoint: "http://" + net.JoinHostPort("127.0.0.1", port), stdin: stdin, ended: ended}
+	if err := responds(ctx, e.Endpoint+path, ended); err != nil {
+		_ = stdin.Close() // it ends
 		return nil, fmt.Errorf("%s: %w\n%s", binary, err, tail(output))
 	}
 	return e, nil
 }
 
-// answers waits until the address answers 200.
-func answers(ctx context.Context, address string, ended <-chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// responds waits until the address responds 200.
+func responds(ctx context.Context, address string, ended <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	ask := time.NewTicker(askEvery)
 	defer ask.Stop()
@@ -137,7 +137,7 @@ func answers(ctx context.Context, address string, ended <-chan error) error {
 		case err := <-ended:
 			return fmt.Errorf("it ended before it answered: %w", err)
 		case <-ctx.Done():
-			return fmt.Errorf("no answer within %v: %w", patience, ctx.Err())
+			return fmt.Errorf("no answer within %v: %w", timeout, ctx.Err())
 		case <-ask.C:
 		}
 	}
@@ -157,7 +157,7 @@ func get(ctx context.Context, address string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// freePort returns a port that nobody listens on.
+// freePort returns a port on which no process listens.
 func freePort(ctx context.Context) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

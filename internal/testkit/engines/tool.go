@@ -17,9 +17,9 @@ var scripts = map[string]func() (map[string]string, error){
 }
 
 // Tool returns the path of a program, a file or a folder that a script of this
-// repository fetches: browser, clients or engines. name is what the script's env
-// says, without RELTIO_TOKENS_. A test without it is skipped, or fails where
-// engines are required; with -short it is always skipped.
+// repository fetches: browser, clients or engines. name is the variable's name
+// in the script's env, without RELTIO_TOKENS_. A test without it is skipped, or
+// fails if engines are required; with -short it is always skipped.
 func Tool(t testing.TB, script, name string) (path string) {
 	t.Helper()
 	if testing.Short() {
@@ -39,7 +39,7 @@ func Tool(t testing.TB, script, name string) (path string) {
 	return path
 }
 
-// fetched is what is there of what a script fetches, by the names of variables.
+// fetched returns what a script has fetched, by the names of variables.
 func fetched(script string) (map[string]string, error) {
 	root, err := Repository()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package logtest keeps a log that a test reads while others still write it.
+// Package logtest keeps a log that a test reads while other goroutines still write it.
 //
 //	var log logtest.Buffer
 //	server := Server{Log: slog.New(slog.NewJSONHandler(&log, nil))}

@@ -47,7 +47,7 @@ func failureIsHeld(t *testing.T, s Store) {
 	got, err := s.TakeLease(t.Context(), ask("acme", "owner-3"))
 	wantError(t, err, lease.ErrHeld)
 	sameLease(t, got, failed(held, "m1", 0))
-	// The same when the answer was lost.
+	// The same when the response was lost.
 	again, err := s.TakeLease(t.Context(), ask("acme", "owner-2"))
 	noError(t, err)
 	sameLease(t, again, held)

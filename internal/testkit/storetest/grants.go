@@ -33,7 +33,7 @@ func grantPromises() promises {
 	}
 }
 
-// held is a lease that nobody has to have taken: a grant's store judges it by
+// held is a lease that no holder has taken: a grant's store judges a lease by
 // its epoch and owner alone.
 func held(connection, owner string, epoch int64) lease.Lease {
 	return lease.Lease{Connection: connection, Owner: owner, Epoch: epoch, Until: start().Add(lease.Term)}

@@ -21,7 +21,7 @@ func leasePromises() promises {
 		"a released lease is free, its epoch rises":        releasedIsFree,
 		"another's lease is not released":                  releaseOfAnother,
 		"an unknown lease is released":                     releaseOfNone,
-		"a lease is seized over its holder's head":         seized,
+		"a lease is seized although another holds it":      seized,
 		"a lease is seized without a record":               seizedWithoutRecord,
 		"a lost answer of a seizure is found":              seizingAgain,
 		"of many takers one wins":                          oneTakerWins,
@@ -34,7 +34,7 @@ func leasePromises() promises {
 		want  error
 	}{
 		"one that ended long ago is free":              {-time.Hour, nil},
-		"one that ends at this instant is free":        {0, nil},
+		"one that ends at this moment is free":         {0, nil},
 		"one with a millisecond left is held":          {time.Millisecond, lease.ErrHeld},
 		"one that ends at the bound of belief is held": {lease.MaxAhead, lease.ErrHeld},
 		"one that ends beyond belief is free":          {lease.MaxAhead + time.Millisecond, nil},

@@ -69,7 +69,7 @@ func parkedComesBack(t *testing.T, s Store) {
 	later.LoggedInAt = time.Date(2026, 11, 23, 17, 0, 0, 123_999_999, paris)
 	old := parkedToken("<>&\"\\ \u00e9", 9)
 	old.Identity, old.LoggedInAt = "", time.Time{}
-	// A version names it in the vault, where it is not.
+	// A version is a name in the RefreshTokenStore, which does not have it.
 	elsewhere := parkedToken("r", 10)
 	elsewhere.Version = "version"
 	for _, want := range []grant.RefreshToken{usual, later, old, elsewhere} {
@@ -103,7 +103,7 @@ func lowerIsFenced(t *testing.T, s Store) {
 	wantParked(t, s, "acme", kept)
 }
 
-// parkedAgain is what a client does whose answer was lost.
+// parkedAgain repeats a write, as a client does whose response was lost.
 func parkedAgain(t *testing.T, s Store) {
 	r := parkedToken("r1", 1)
 	park(t, s, "acme", r)

@@ -20,19 +20,19 @@ func reservePromises() promises {
 		"a host never asked has the zero record": neverAsked,
 		"a host's name has no case":              hostWithoutCase,
 		"hosts do not meet":                      hostsApart,
-		"instants follow each other":             instantsFollow,
-		"an instant in the past is not used":     instantPassed,
-		"a window without an instant":            windowTooSmall,
+		"slots follow each other":                slotsFollow,
+		"a slot in the past is not used":         slotPassed,
+		"a window without a slot":                windowTooSmall,
 		"a window that ends before it begins":    windowInverted,
 		"moments count in milliseconds":          reserveInMillis,
 		"any sequence goes as the rule says":     reserveByRule,
-		"no two instants are too close":          instantsSpaced,
-		"of many each gets an instant":           instantsAtOnce,
+		"no two slots are too close":             slotsSpaced,
+		"of many each gets a slot":               slotsAtOnce,
 		"of many as many as the window holds":    windowAtOnce,
-		"a pause ends a race for instants":       pausedWhileReserving,
+		"a pause ends a race for slots":          pausedWhileReserving,
 	}
 	for name, test := range map[string]struct {
-		next     time.Duration // the stored next instant, from now
+		next     time.Duration // the stored next slot, from now
 		earliest time.Duration
 		latest   time.Duration
 		want     time.Duration
@@ -58,7 +58,7 @@ func reservePromises() promises {
 					wantBusy(t, s, w, ratelimit.LimitError{Until: start().Add(test.want)})
 					return
 				}
-				wantInstant(t, s, w, start().Add(test.want))
+				wantSlot(t, s, w, start().Add(test.want))
 				wantBudget(t, s, host, ratelimit.Record{Next: start().Add(test.want + interval)})
 			}
 		}
@@ -73,22 +73,22 @@ func guessed(idle bool) string {
 	return ""
 }
 
-// interval is the space between two instants in these tests.
+// interval is the space between two slots in these tests.
 const interval = 125 * time.Millisecond
 
-// windowAt asks for an instant from now on.
+// windowAt asks for a slot from now on.
 func windowAt(now time.Time) ratelimit.Window {
 	return ratelimit.Window{Now: now, Earliest: now, Latest: now.Add(ratelimit.MaxWait), Interval: interval}
 }
 
-// setNext makes at the next free instant, by reserving the one before as a
-// caller would whose clock shows that moment.
+// setNext makes at the next free slot: it reserves the slot before, as a caller
+// would whose clock shows that moment.
 func setNext(t *testing.T, s Store, at time.Time) {
 	t.Helper()
-	wantInstant(t, s, windowAt(at.Add(-interval)), at.Add(-interval))
+	wantSlot(t, s, windowAt(at.Add(-interval)), at.Add(-interval))
 }
 
-func wantInstant(t *testing.T, s Store, w ratelimit.Window, want time.Time) {
+func wantSlot(t *testing.T, s Store, w ratelimit.Window, want time.Time) {
 	t.Helper()
 	got, err := s.Reserve(t.Context(), host, w)
 	if err != nil || !got.Equal(want) {
@@ -133,11 +133,11 @@ func hostWithoutCase(t *testing.T, s Store) {
 	_, err := s.Reserve(t.Context(), "AUTH.example:443", windowAt(start()))
 	noError(t, err)
 	wantBudget(t, s, "auth.EXAMPLE:443", ratelimit.Record{Next: start().Add(interval)})
-	wantInstant(t, s, windowAt(start()), start().Add(interval))
+	wantSlot(t, s, windowAt(start()), start().Add(interval))
 }
 
 func hostsApart(t *testing.T, s Store) {
-	wantInstant(t, s, windowAt(start()), start())
+	wantSlot(t, s, windowAt(start()), start())
 	wantBudget(t, s, "auth.example:444", ratelimit.Record{})
 	got, err := s.Reserve(t.Context(), "auth.example:444", windowAt(start()))
 	if err != nil || !got.Equal(start()) {
@@ -145,22 +145,22 @@ func hostsApart(t *testing.T, s Store) {
 	}
 }
 
-func instantsFollow(t *testing.T, s Store) {
+func slotsFollow(t *testing.T, s Store) {
 	for i := range 5 {
-		wantInstant(t, s, windowAt(start()), start().Add(time.Duration(i)*interval))
+		wantSlot(t, s, windowAt(start()), start().Add(time.Duration(i)*interval))
 	}
 	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(5 * interval)})
 }
 
-func instantPassed(t *testing.T, s Store) {
-	wantInstant(t, s, windowAt(start()), start())
+func slotPassed(t *testing.T, s Store) {
+	wantSlot(t, s, windowAt(start()), start())
 	later := start().Add(time.Second)
-	wantInstant(t, s, windowAt(later), later)
-	wantInstant(t, s, windowAt(start()), later.Add(interval))
+	wantSlot(t, s, windowAt(later), later)
+	wantSlot(t, s, windowAt(start()), later.Add(interval))
 }
 
 func windowTooSmall(t *testing.T, s Store) {
-	wantInstant(t, s, windowAt(start()), start())
+	wantSlot(t, s, windowAt(start()), start())
 	w := windowAt(start())
 	w.Latest = start().Add(interval - time.Millisecond)
 	wantBusy(t, s, w, ratelimit.LimitError{Until: start().Add(interval)})
@@ -174,15 +174,15 @@ func windowInverted(t *testing.T, s Store) {
 	w.Idle = true
 	wantBusy(t, s, w, ratelimit.LimitError{Until: w.Earliest})
 	wantBudget(t, s, host, ratelimit.Record{})
-	wantInstant(t, s, windowAt(start()), start())
+	wantSlot(t, s, windowAt(start()), start())
 	wantBusy(t, s, w, ratelimit.LimitError{Until: w.Earliest})
 }
 
 func reserveInMillis(t *testing.T, s Store) {
 	w := windowAt(start().Add(999_999))
-	wantInstant(t, s, w, start())
+	wantSlot(t, s, w, start())
 	w.Interval = interval - 1 // rounded up: never closer than asked
-	wantInstant(t, s, w, start().Add(interval))
+	wantSlot(t, s, w, start().Add(interval))
 	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(2 * interval)})
 }
 
@@ -255,8 +255,8 @@ func busyOf(err error) *ratelimit.LimitError {
 	return busy
 }
 
-// instantsSpaced reserves from clocks that differ by seconds.
-func instantsSpaced(t *testing.T, s Store) {
+// slotsSpaced reserves from clocks that differ by seconds.
+func slotsSpaced(t *testing.T, s Store) {
 	chance := rand.New(rand.NewPCG(3, 4))
 	var given []time.Time
 	for step := range 300 {
@@ -265,20 +265,20 @@ func instantsSpaced(t *testing.T, s Store) {
 		w := windowAt(now)
 		w.Earliest = now.Add(time.Duration(chance.Int64N(int64(time.Second))))
 		w.Idle = chance.IntN(2) == 0
-		instant, err := s.Reserve(t.Context(), host, w)
+		slot, err := s.Reserve(t.Context(), host, w)
 		switch {
 		case err != nil && busyOf(err) == nil:
 			t.Fatal(err)
 		case err != nil:
-		case instant.Before(w.Earliest.Truncate(time.Millisecond)) || instant.After(w.Latest):
-			t.Fatalf("step %d: instant %v lies outside of %v to %v", step, instant, w.Earliest, w.Latest)
+		case slot.Before(w.Earliest.Truncate(time.Millisecond)) || slot.After(w.Latest):
+			t.Fatalf("step %d: slot %v lies outside of %v to %v", step, slot, w.Earliest, w.Latest)
 		default:
-			given = append(given, instant)
+			given = append(given, slot)
 		}
 	}
 	wantSpaced(t, given, interval)
 	if len(given) < 100 {
-		t.Errorf("only %d of 300 got an instant: this test tests nothing", len(given))
+		t.Errorf("only %d of 300 got a slot: this test tests nothing", len(given))
 	}
 }
 
@@ -287,7 +287,7 @@ func wantSpaced(t *testing.T, given []time.Time, space time.Duration) {
 	slices.SortFunc(given, time.Time.Compare)
 	for i := range given[1:] {
 		if apart := given[i+1].Sub(given[i]); apart < space {
-			t.Errorf("two instants are %v apart, want at least %v", apart, space)
+			t.Errorf("two slots are %v apart, want at least %v", apart, space)
 		}
 	}
 }

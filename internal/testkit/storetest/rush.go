@@ -8,20 +8,20 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
-// instants collects what many get.
-type instants struct {
+// slots collects the slots that many callers get.
+type slots struct {
 	mu    sync.Mutex // guards given
 	given []time.Time
 }
 
-func (i *instants) add(at time.Time) {
+func (i *slots) add(at time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.given = append(i.given, at)
 }
 
-func instantsAtOnce(t *testing.T, s Store) {
-	var got instants
+func slotsAtOnce(t *testing.T, s Store) {
+	var got slots
 	w := windowAt(start())
 	w.Interval = 20 * time.Millisecond
 	race(func(i int) {
@@ -35,14 +35,14 @@ func instantsAtOnce(t *testing.T, s Store) {
 		got.add(at)
 	})
 	if len(got.given) != many {
-		t.Fatalf("%d of %d got an instant", len(got.given), many)
+		t.Fatalf("%d of %d got a slot", len(got.given), many)
 	}
 	wantSpaced(t, got.given, w.Interval)
 	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(many * w.Interval)})
 }
 
 func windowAtOnce(t *testing.T, s Store) {
-	var got instants
+	var got slots
 	w := windowAt(start())
 	w.Latest = start().Add(10 * interval)
 	race(func(int) {
@@ -55,19 +55,19 @@ func windowAtOnce(t *testing.T, s Store) {
 		}
 	})
 	if len(got.given) != 11 {
-		t.Errorf("%d got an instant, want 11", len(got.given))
+		t.Errorf("%d got a slot, want 11", len(got.given))
 	}
 	wantSpaced(t, got.given, interval)
 }
 
 func pausedWhileReserving(t *testing.T, s Store) {
-	var got instants
+	var got slots
 	race(func(i int) {
 		if i == many/2 {
 			if _, err := s.Throttled(t.Context(), host, ratelimit.Throttle{Client: "c", Now: start()}); err != nil {
 				t.Error(err)
 			}
-			// Whoever begins after this gets no instant.
+			// A caller that begins after this gets no slot.
 			wantBusy(t, s, windowAt(start()), ratelimit.LimitError{Until: start().Add(time.Second), Paused: true})
 			return
 		}

@@ -27,13 +27,12 @@ type Secrets interface {
 	DeleteGrant(ctx context.Context, name string) error
 }
 
-// canary stands in every secret of the suite, so that one that comes out is
-// found.
+// canary is in each secret of the suite, so that a secret in an error is found.
 const canary = "c4n4ry"
 
-// RunSecrets runs the contract of connection.Secrets and grant.Vault. open
-// returns an empty store; it is called once for each promise, and calls are made
-// one after the other.
+// RunSecrets runs the contract of connection.Secrets and
+// grant.RefreshTokenStore. open returns an empty store; it is called once for
+// each promise, and calls are made one after the other.
 func RunSecrets(t *testing.T, open func(t testing.TB) Secrets) {
 	t.Helper()
 	for name, promise := range map[string]func(*testing.T, Secrets){
@@ -48,8 +47,8 @@ func RunSecrets(t *testing.T, open func(t testing.TB) Secrets) {
 		"any difference is a new version":               tokenDiffers,
 		"a tombstone is a version":                      tombstone,
 		"whose a refresh token is comes back":           identityComesBack,
-		"a vault without a secret":                      tokenMissing,
-		"a deleted grant begins anew":                   grantDeleted,
+		"a store without a secret":                      tokenMissing,
+		"a deleted grant begins again":                  grantDeleted,
 		"names do not meet":                             namesApart,
 	} {
 		t.Run(name, func(t *testing.T) { promise(t, open(t)) })

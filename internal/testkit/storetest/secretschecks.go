@@ -18,7 +18,7 @@ func token(text string, epoch int64) grant.RefreshToken {
 	return grant.RefreshToken{Token: reltioauth.NewSecret(canary + text), LoggedInAt: at, Epoch: epoch}
 }
 
-// whose is a refresh token of an identity in the vault.
+// whose is a stored refresh token of an identity.
 func whose(identity string, epoch int64) grant.RefreshToken {
 	return grant.RefreshToken{Token: reltioauth.NewSecret(canary), LoggedInAt: start(), Epoch: epoch, Identity: identity}
 }

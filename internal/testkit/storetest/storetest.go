@@ -1,16 +1,16 @@
-// Package storetest is the contract of the stores, as tests. What a store
-// promises in the comments of its interface it has to keep here, in the memory
-// of one process as well as across a network, so that code that was tested on
-// one runs on the other.
+// Package storetest is the contract of the stores, as tests. Each promise in
+// the comments of a store's interface is tested here, for stores in the memory
+// of one process and for stores across a network, so that code tested on one
+// runs on the other.
 //
 //	func TestTable(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) storetest.Store { return &memstore.Table{} })
 //	}
 //
-// Run is for tables of grants, leases, accounts and budgets, RunSecrets for
-// connections and refresh tokens. Every promise is a sub-test of its own, on a
-// store of its own. Only the index of due grants may follow its items a moment
-// later: it is waited for.
+// Run is for tables of grants, leases, lockout records, rate limits and
+// authorization requests, RunSecrets for connections and refresh tokens. Each
+// promise is a sub-test of its own, on a store of its own. Only the index of
+// due grants may follow its items with a delay: the tests wait for it.
 package storetest
 
 import (
@@ -40,7 +40,7 @@ type Store interface {
 	authrequest.Store
 }
 
-// promises are sub-tests by what they promise.
+// promises are sub-tests by the promise that they test.
 type promises map[string]func(*testing.T, Store)
 
 // Run runs the contract of the stores of a table. open returns an empty one; it
@@ -93,7 +93,8 @@ func race(f func(i int)) {
 	all.Wait()
 }
 
-// settled waits until look finds what is wanted, for what may lag behind.
+// settled waits until look returns the wanted value, for an index that may lag
+// behind.
 func settled[T any](t *testing.T, want T, look func() T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

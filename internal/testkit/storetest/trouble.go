@@ -15,7 +15,7 @@ import (
 
 func troublePromises() promises {
 	kept := promises{
-		"a host that is paused gives no instant":       pausedHost,
+		"a host that is paused gives no slot":          pausedHost,
 		"a pause beyond belief is none":                pauseBeyondBelief,
 		"pauses go as the rule says":                   pausesByRule,
 		"a pause in milliseconds":                      pauseInMillis,
@@ -24,7 +24,7 @@ func troublePromises() promises {
 		"a success forgets, but not the pause":         succeeded,
 		"who is served is collected":                   served,
 		"the list of those who are served ends":        servedToMost,
-		"the first 429 in a row forgets who is served": servedAnew,
+		"the first 429 in a row forgets who is served": servedAgain,
 		"since when a host refuses":                    refusedSince,
 		"refused connections are collected":            refused,
 		"four hundred refused connections":             refusedMany,
@@ -83,7 +83,7 @@ func wantProbe(t *testing.T, s Store, now time.Time, want bool) {
 }
 
 func pausedHost(t *testing.T, s Store) {
-	wantInstant(t, s, windowAt(start()), start())
+	wantSlot(t, s, windowAt(start()), start())
 	end := start().Add(time.Second)
 	want := ratelimit.Record{Next: start().Add(interval), PausedUntil: end, Pause: time.Second, Throttled: []string{"client"}}
 	sameBudget(t, throttle(t, s, ratelimit.Throttle{Client: "client", Now: start()}), want)
@@ -91,15 +91,15 @@ func pausedHost(t *testing.T, s Store) {
 	wantBusy(t, s, windowAt(start()), ratelimit.LimitError{Until: end, Paused: true})
 	wantBusy(t, s, windowAt(end.Add(-time.Millisecond)), ratelimit.LimitError{Until: end, Paused: true})
 	wantBudget(t, s, host, want)
-	wantInstant(t, s, windowAt(end), end)
+	wantSlot(t, s, windowAt(end), end)
 }
 
 func pauseBeyondBelief(t *testing.T, s Store) {
 	throttle(t, s, ratelimit.Throttle{Client: "client", Now: start().Add(time.Hour), RetryAfter: 5 * time.Minute})
 	end := start().Add(time.Hour + 5*time.Minute)
 	early := end.Add(-5*time.Minute - time.Millisecond)
-	wantInstant(t, s, windowAt(early), early)
-	wantInstant(t, s, windowAt(early), early.Add(interval))
+	wantSlot(t, s, windowAt(early), early)
+	wantSlot(t, s, windowAt(early), early.Add(interval))
 	for _, now := range []time.Time{early.Add(time.Millisecond), end.Add(-time.Millisecond)} {
 		wantBusy(t, s, windowAt(now), ratelimit.LimitError{Until: end, Paused: true})
 	}
@@ -151,8 +151,8 @@ func pauseInMillis(t *testing.T, s Store) {
 	sameBudget(t, got, ratelimit.Record{PausedUntil: start().Add(2 * time.Second), Pause: time.Second, Throttled: []string{"c"}})
 }
 
-// throttledAtOnce is a flood: one pause of the first length, to the end that
-// the last of them asks for, and everybody is in the list, up to its bound.
+// throttledAtOnce is a flood: one pause of the first length, to the last end
+// that is asked for, and all clients in the list, up to its bound.
 func throttledAtOnce(t *testing.T, s Store) {
 	const clients = 16
 	race(func(i int) {
@@ -180,7 +180,7 @@ func throttledAlone(t *testing.T, s Store) {
 }
 
 func succeeded(t *testing.T, s Store) {
-	wantInstant(t, s, windowAt(start()), start())
+	wantSlot(t, s, windowAt(start()), start())
 	throttle(t, s, ratelimit.Throttle{Client: "client", Now: start()})
 	refuse(t, s, "acme")
 	wantProbe(t, s, start(), true)
@@ -215,7 +215,7 @@ func servedToMost(t *testing.T, s Store) {
 	}
 }
 
-func servedAnew(t *testing.T, s Store) {
+func servedAgain(t *testing.T, s Store) {
 	throttle(t, s, ratelimit.Throttle{Client: "a", Now: start(), First: true})
 	noError(t, s.Succeeded(t.Context(), host, "b"))
 	if r := throttle(t, s, ratelimit.Throttle{Client: "a", Now: start()}); !r.OthersServed("a") {
@@ -265,7 +265,7 @@ func refusedMany(t *testing.T, s Store) {
 		want.Refused = append(want.Refused, longName(i))
 	}
 	wantBudget(t, s, host, want)
-	wantInstant(t, s, windowAt(start()), start())
+	wantSlot(t, s, windowAt(start()), start())
 	noError(t, s.Succeeded(t.Context(), host, "c"))
 	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(interval), Served: []string{"c"}})
 }
@@ -310,7 +310,7 @@ func probeAtOnce(t *testing.T, s Store) {
 }
 
 func probeAlone(t *testing.T, s Store) {
-	wantInstant(t, s, windowAt(start()), start())
+	wantSlot(t, s, windowAt(start()), start())
 	refuse(t, s, "acme")
 	wantProbe(t, s, start().Add(999_999), true)
 	wantProbe(t, s, start(), false)

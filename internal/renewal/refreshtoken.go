@@ -15,29 +15,30 @@ import (
 )
 
 const (
-	// vaultTime bounds one attempt to write into the vault, so that one that hangs
-	// leaves time to park.
-	vaultTime = 2 * time.Second
-	// parkTime bounds the first attempt to park: a request on a connection that was
-	// kept too long may never be answered. The next one has all the time that is left.
+	// writeTime bounds one attempt to write to Secrets Manager, so that an
+	// attempt that hangs leaves time to park.
+	writeTime = 2 * time.Second
+	// parkTime bounds the first attempt to park: a request on a connection that
+	// was idle too long may never be answered. The next attempt has all the
+	// time that is left.
 	parkTime = time.Second
-	// leastVaultTime is what each attempt is given, however late it is.
-	leastVaultTime = 500 * time.Millisecond
-	// secondLook is how much later what was missing is looked for once more,
-	// before its absence is believed: stores are eventually consistent.
+	// leastWriteTime is the time that each attempt has, however late it is.
+	leastWriteTime = 500 * time.Millisecond
+	// secondLook is how much later the second look decides that something is
+	// missing: stores are eventually consistent.
 	secondLook = time.Minute
 )
 
-// vaultHealth remembers, for one process, that the vault refused a refresh
-// token. Then a grant whose server gives a new refresh token at each refresh is
-// not refreshed before one write has succeeded. The zero value is a vault that
-// works.
-type vaultHealth struct{ refusing atomic.Bool }
+// storeHealth remembers, for one process, that Secrets Manager refused a
+// refresh token. Then a grant whose server gives a new refresh token at each
+// refresh is not refreshed before a write has succeeded. The zero value stands
+// for a store that works.
+type storeHealth struct{ refusing atomic.Bool }
 
-// readVault reads the refresh tokens to try: the parked one, the version that
-// the grant points at, and the newest, the one with the higher epoch first. A
-// crash between the vault's write and the grant's leaves the two apart.
-func (p *path) readVault(ctx context.Context, pointer string) error {
+// readRefreshTokens reads the refresh tokens to try: the parked one, the version that
+// the grant points at, and the newest, the one with the highest epoch first.
+// The newest is not the grant's version after a crash between the two writes.
+func (p *path) readRefreshTokens(ctx context.Context, pointer string) error {
 	p.tokens, p.highest, p.tokenMissing = nil, 0, false
 	parked, err := p.Parking.Parked(ctx, p.request.Connection)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
@@ -47,7 +48,7 @@ func (p *path) readVault(ctx context.Context, pointer string) error {
 	if !isParked {
 		p.lastParked = parked.Epoch
 	}
-	parked.ParkedAt = time.Time{} // the vault has no use for it
+	parked.ParkedAt = time.Time{} // Secrets Manager does not store it
 	versions, err := p.readVersions(ctx, pointer)
 	if err != nil && !isParked {
 		return err
@@ -56,7 +57,7 @@ func (p *path) readVault(ctx context.Context, pointer string) error {
 		if parked.Epoch > highestEpoch(versions) {
 			versions = append(versions, p.unparked(ctx, parked))
 			p.tokenMissing = false
-		} else { // the vault has it, or a newer one
+		} else { // Secrets Manager has it, or a newer one
 			p.unpark(ctx, parked)
 		}
 	}
@@ -74,8 +75,8 @@ func highestEpoch(versions []grant.RefreshToken) (highest int64) {
 	return highest
 }
 
-// order sorts the refresh tokens by epoch. What is older than a tombstone, or
-// than one of another identity, is not ours.
+// order sorts the refresh tokens by epoch. It drops those that are older than a
+// tombstone, or than one of another identity.
 func (p *path) order(versions []grant.RefreshToken) {
 	slices.SortStableFunc(versions, func(a, b grant.RefreshToken) int { return cmp.Compare(b.Epoch, a.Epoch) })
 	if p.newest = (grant.RefreshToken{}); len(versions) > 0 {
@@ -89,11 +90,11 @@ func (p *path) order(versions []grant.RefreshToken) {
 	}
 }
 
-// unparked brings the parked refresh token into the vault. One that the vault does
-// not take stays parked, and is used all the same.
+// unparked writes the parked refresh token to Secrets Manager. If that fails it
+// stays parked, and is used all the same.
 func (p *path) unparked(ctx context.Context, r grant.RefreshToken) grant.RefreshToken {
-	if p.unkept == nil { // else this renewal has tried already
-		version, err := p.putToken(ctx, r, vaultTime)
+	if p.unkept == nil { // with unkept set this renewal has tried already
+		version, err := p.putToken(ctx, r, writeTime)
 		if err == nil {
 			r.Version = version
 			p.unpark(ctx, r)
@@ -105,16 +106,17 @@ func (p *path) unparked(ctx context.Context, r grant.RefreshToken) grant.Refresh
 	return r
 }
 
-// unpark forgets what the vault has. The next renewal forgets one that stays.
+// unpark removes a parked refresh token that Secrets Manager has. If that fails
+// the next renewal does it.
 func (p *path) unpark(ctx context.Context, r grant.RefreshToken) {
 	p.parked = false
 	_ = p.Parking.Unpark(ctx, p.request.Connection, r.Epoch)
 }
 
 // readVersions reads the newest version and the one that the grant points at. A
-// version that is not there is no dead token: the newest is used if it is not
-// older than the grant's last write; else, and if it cannot be read, a minute
-// later.
+// missing version does not mean that its refresh token was revoked: the newest
+// is used if it is not older than the grant's last write. Otherwise, and if it
+// cannot be read, the second look a minute later decides.
 func (p *path) readVersions(ctx context.Context, pointer string) ([]grant.RefreshToken, error) {
 	var versions []grant.RefreshToken
 	current, unread := p.RefreshTokens.Current(ctx, p.request.Connection)
@@ -148,9 +150,8 @@ func (p *path) readVersions(ctx context.Context, pointer string) ([]grant.Refres
 var errTokenMissing = apierr.New(apierr.StoreUnavailable,
 	"the version of the grant's secret that holds the refresh token is not there; looked for once more in a minute")
 
-// withoutPointer decides what is used while the refresh token that the grant
-// points at cannot be had: nothing at the first look, at the second what else
-// there is.
+// withoutPointer decides which versions are used while the one that the grant
+// points at cannot be read: none at the first look, at the second the others.
 func (p *path) withoutPointer(versions []grant.RefreshToken, cause error) ([]grant.RefreshToken, error) {
 	now := p.Now()
 	p.tokenMissing = true
@@ -167,12 +168,12 @@ func (p *path) withoutPointer(versions []grant.RefreshToken, cause error) ([]gra
 }
 
 // keep stores the refresh token of a response before anything else, and returns
-// the one that the grant has from now on. A refresh token that is lost may need
-// a person: so one that the vault does not take for two seconds is parked in the
-// table. The error is that of a refresh token that neither store took.
+// the one that the grant has from now on. A lost refresh token may need a
+// person's login. So if Secrets Manager does not take it for two seconds it is
+// parked in the table. The error says that neither store took it.
 //
-// Of a response that failed only a refresh token counts: that there is none says
-// nothing.
+// Of a failed response only a refresh token counts: if there is none the stored
+// one stays.
 func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed error) (grant.RefreshToken, error) {
 	if !p.c.Refreshes() || token == nil || failed != nil && token.RefreshToken.IsZero() {
 		return grant.RefreshToken{}, nil
@@ -191,7 +192,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 	began := p.Now()
 	parking := parkTime
 	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
-		version, err := p.putToken(ctx, next, max(grant.ParkAfter-p.Now().Sub(began), leastVaultTime))
+		version, err := p.putToken(ctx, next, max(grant.ParkAfter-p.Now().Sub(began), leastWriteTime))
 		if err == nil {
 			next.Version, p.highest, p.unkept, p.parked = version, next.Epoch, nil, false
 			return next, nil
@@ -220,31 +221,31 @@ func (p *path) park(ctx context.Context, r grant.RefreshToken, limit time.Durati
 	return p.Parking.Park(ctx, p.c.Name, r)
 }
 
-// putToken writes a refresh token into the vault, in so much time that an attempt
-// that hangs leaves enough to park it.
+// putToken writes a refresh token to Secrets Manager, within a limit that
+// leaves enough time to park it after an attempt that hangs.
 func (p *path) putToken(ctx context.Context, r grant.RefreshToken, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	version, err := p.RefreshTokens.Put(ctx, p.request.Connection, r)
-	p.vault.refusing.Store(err != nil)
-	p.vaultErr = apierr.Of(err)
+	p.tokenStore.refusing.Store(err != nil)
+	p.storeErr = apierr.Of(err)
 	return version, err
 }
 
 // mayRotate makes sure, before the refresh of a grant whose server gives a new
-// refresh token each time, that a vault which has refused one takes them again:
-// by writing the one in hand. While it does not, nothing is refreshed; a
-// connection that can logs in.
+// refresh token each time, that Secrets Manager takes refresh tokens again
+// after it has refused one: it writes the present one. If that fails the grant
+// is not refreshed; a connection that can logs in.
 func (p *path) mayRotate(ctx context.Context, s step) (step, error) {
-	if s.kind != refresh || !p.g.Rotates || !p.vault.refusing.Load() {
+	if s.kind != refresh || !p.g.Rotates || !p.tokenStore.refusing.Load() {
 		return s, nil
 	}
-	if p.unkept != nil { // it refused the parked one a moment ago
+	if p.unkept != nil { // Secrets Manager has just refused the parked one
 		return p.insteadOfRotating(s, p.unkept)
 	}
 	t := s.refresh
 	t.Epoch, t.Identity = p.nextEpoch(), p.c.IdentityHash()
-	version, err := p.putToken(ctx, t, vaultTime)
+	version, err := p.putToken(ctx, t, writeTime)
 	if err != nil {
 		return p.insteadOfRotating(s, err)
 	}
@@ -254,7 +255,7 @@ func (p *path) mayRotate(ctx context.Context, s step) (step, error) {
 	return s, nil
 }
 
-// insteadOfRotating is the step while the vault refuses.
+// insteadOfRotating is the step while Secrets Manager refuses refresh tokens.
 func (p *path) insteadOfRotating(s step, refused error) (step, error) {
 	if p.c.LogsInAlone() && p.loginRefused == nil {
 		return step{kind: login, grant: p.c.Login()}, nil
@@ -262,7 +263,8 @@ func (p *path) insteadOfRotating(s step, refused error) (step, error) {
 	return s, refused
 }
 
-// nextEpoch orders a new version in the vault: the lease's epoch, or one above
-// the highest seen there, since a restored table is behind its vault; never below
-// what was parked last, since the vault may be lost.
+// nextEpoch is the epoch of a new version in Secrets Manager: the lease's, or
+// one above the highest seen there, because a restored table may be older than
+// Secrets Manager. It is never below that of the last parked one, because the
+// versions in Secrets Manager may have been lost.
 func (p *path) nextEpoch() int64 { return max(p.held.Epoch, p.highest+1, p.lastParked) }

@@ -1,10 +1,10 @@
-// Package apierr names everything that can go wrong for a caller.
+// Package apierr names every failure that callers can get.
 //
-// A caller of the issue function sees an errorType and a message; the rotate
-// function answers the same pair, and a grant remembers it as its last error.
-// The types are a closed list, the messages are written in one place each, and
-// neither ever holds a secret: a message is made of field names, numbers and
-// fixed words, never of what a server or an operator wrote.
+// A caller of the issue function gets an errorType and a message; the rotate
+// function returns the same pair, and a grant stores it as its last error. The
+// types are a closed list, and each message is written in one place. Neither
+// holds a secret: a message is made of field names, numbers and fixed words,
+// never of what a server or an operator wrote.
 //
 //	err := apierr.New(apierr.InvalidConnection, "grant_type: is missing")
 //	apierr.Of(err).Type // InvalidConnection
@@ -23,7 +23,7 @@ import (
 // use for a kind of failure.
 type Type string
 
-// The types. Retry says whether the same call can succeed without somebody
+// The types. Retry says whether the same call can succeed without a person
 // changing something.
 const (
 	// InvalidRequest: the request is malformed. Retry: no.
@@ -41,13 +41,14 @@ const (
 	MFARequired Type = "MFARequired"
 	// ReauthorizationRequired: a person must log in. Retry: no.
 	ReauthorizationRequired Type = "ReauthorizationRequired"
-	// ConnectionPaused: an operator paused it and no token lives. Retry: no.
+	// ConnectionPaused: an operator paused it and it has no valid token. Retry:
+	// no.
 	ConnectionPaused Type = "ConnectionPaused"
 	// TokenLimitReached: the client's cap of Multi Token Support. Retry: later.
 	TokenLimitReached Type = "TokenLimitReached"
-	// RateLimited: the budget, a 429, or a throttled function. Retry: yes.
+	// RateLimited: the rate limit, a 429, or a throttled function. Retry: yes.
 	RateLimited Type = "RateLimited"
-	// ReltioUnavailable: network, 5xx or an unreadable answer. Retry: yes.
+	// ReltioUnavailable: network, 5xx or an unreadable response. Retry: yes.
 	ReltioUnavailable Type = "ReltioUnavailable"
 	// StoreUnavailable: DynamoDB, Secrets Manager or Lambda failing. Retry: yes.
 	StoreUnavailable Type = "StoreUnavailable"
@@ -67,10 +68,10 @@ func (t Type) Known() bool {
 	}
 }
 
-// Error is a failure in the words of the callers.
+// Error is a failure as callers get it.
 type Error struct {
 	Type Type
-	// Message is safe to show to anyone.
+	// Message is safe to show to callers.
 	Message string
 	// cause is for errors.Is and errors.As inside the process; it is never
 	// printed, because what it holds is not known to be safe.
@@ -113,7 +114,7 @@ func Fields(t Type, problems []string) *Error {
 }
 
 // Of finds the Error in err's tree. An error that holds none is Internal
-// without a message: nobody said that its text is safe.
+// without a message, because its text may hold a secret.
 func Of(err error) *Error {
 	if err == nil {
 		return nil

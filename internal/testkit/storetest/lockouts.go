@@ -19,7 +19,7 @@ func accountPromises() promises {
 		"a limit of one":                                countedToOne,
 		"a limit of none":                               countedToNone,
 		"a limit that was lowered":                      limitLowered,
-		"new credentials begin anew":                    newCredentials,
+		"new credentials begin again":                   newCredentials,
 		"a probe leaves the last attempt":               probeSpares,
 		"of many logins no more than the limit":         loginsAtOnce,
 		"of many unclear logins one at a time":          unclearAtOnce,

@@ -39,13 +39,13 @@ func accountFields(r *lockout.Record) []field {
 
 // accountTries bounds how often a change of an account is tried. The first try
 // guesses what is stored; the second is made for the record that refused the
-// first. It is refused only if another writer came between, and each that
-// counts brings the record nearer to its limits, which ends the matter.
+// first. It is refused only if another writer came between, and each of those
+// that counts brings the record nearer to its limits, where no more is counted.
 const accountTries = 3 + 3*lockout.MaxAttempts
 
-// CountLogin implements lockout.Store. What may have been counted is not sent
-// again: one lost answer would use up both logins of an account. It stays
-// counted, and the login is not sent: the error is on the side of fewer.
+// CountLogin implements lockout.Store. A write that may have counted is not
+// sent again: one lost response would use up both logins of an account. The
+// login stays counted and is not sent, which is safe.
 func (t *Table) CountLogin(ctx context.Context, try lockout.Try) (lockout.Record, error) {
 	w := countAfterSuccess(try)
 	for range accountTries {
@@ -66,8 +66,8 @@ func (t *Table) CountLogin(ctx context.Context, try lockout.Try) (lockout.Record
 	return lockout.Record{}, contended()
 }
 
-// countAfterSuccess counts a login with credentials of which nothing is counted
-// since they were accepted: the usual case, in one request.
+// countAfterSuccess counts the first login since its credentials were accepted:
+// the usual case, in one request.
 func countAfterSuccess(try lockout.Try) *write {
 	w := newAccountWrite(try.AccountHash)
 	w.set(attrConnection, text(try.Connection))
@@ -81,9 +81,9 @@ func countAfterSuccess(try lockout.Try) *write {
 	return w
 }
 
-// SettleLogin implements lockout.Store. A count that was lowered is never
-// lowered again after a lost answer: one refused login too many locks the user.
-// So only what DynamoDB says it has not done is sent again.
+// SettleLogin implements lockout.Store. After a lost response a count is not
+// lowered again: one refused login too many would lock the user. So a write is
+// repeated only if DynamoDB says that it was not done.
 func (t *Table) SettleLogin(ctx context.Context, try lockout.Try, o lockout.Outcome) error {
 	if o == lockout.Accepted {
 		w := acceptCounted(try)
@@ -112,7 +112,7 @@ func (t *Table) SettleLogin(ctx context.Context, try lockout.Try, o lockout.Outc
 	return contended()
 }
 
-// acceptCounted remembers the success of a counted login, in one request.
+// acceptCounted records the success of a counted login, in one request.
 func acceptCounted(try lockout.Try) *write {
 	w := newWrite(accountKey(try.AccountHash))
 	w.set(attrConnection, text(try.Connection))
@@ -123,8 +123,8 @@ func acceptCounted(try lockout.Try) *write {
 	return w
 }
 
-// changeAccount writes a record, if the one that it was made from is stored
-// still.
+// changeAccount writes a record, if the one that it was made from is still
+// stored.
 func changeAccount(hash string, stored item, next lockout.Record) *write {
 	w := newAccountWrite(hash)
 	var unchanged []string
@@ -143,8 +143,8 @@ func newAccountWrite(hash string) *write {
 	return w
 }
 
-// same holds while nobody else claims the account and the credentials are the
-// try's.
+// same holds while no other connection claims the account and the credentials
+// are the try's.
 func (w *write) same(try lockout.Try) string {
 	ours := either(w.absent(attrConnection), w.is(attrConnection, "=", text(try.Connection)))
 	return all(ours, w.is(attrCredentials, "=", text(try.CredentialsHash)))

@@ -1,18 +1,18 @@
 // Package issue hands out access tokens.
 //
 // A caller asks by a connection's name and gets the stored token, from memory
-// or from the store, for as long as one lives. Only where none lives does the
-// caller wait: one of those who wait takes the grant's lease and has it
-// renewed, the others read again until the result is there. So a thousand
-// callers cost one token request.
+// or from the store, for as long as it is valid. Only without a valid token
+// does the caller wait: one of the waiting callers takes the grant's lease and
+// has the grant renewed, the others read the grant until the result is there.
+// So a thousand callers cost one token request.
 //
-//	v := &issue.Vendor{Grants: table, Leases: table, Rotate: rotate, Now: time.Now}
-//	answer, err := v.Issue(ctx, issue.Request{Connection: "acme-prod"})
+//	i := &issue.Issuer{Grants: table, Leases: table, Rotate: rotate, Now: time.Now}
+//	answer, err := i.Issue(ctx, issue.Request{Connection: "acme-prod"})
 //
-// Issue blocks for at most Patience, or until a second before the context's
-// end, and starts nothing that outlives it. Its errors are apierr.Errors. While
-// the stored token lives, no failure of anything else is an error: the answer
-// is the token, with a warning.
+// Issue blocks for at most Timeout, or until a second before the context's end,
+// and starts nothing that outlives it. Its errors are apierr.Errors. While the
+// stored token is valid, no other failure is an error: the caller gets the
+// token, with a warning.
 package issue
 
 import (
@@ -30,28 +30,30 @@ import (
 
 // The times of a call.
 const (
-	// Patience is how long a caller waits for a token at most.
+	// Timeout is how long a caller waits for a token at most.
 	Timeout = 20 * time.Second
-	// spare is left of the invocation to answer.
+	// spare is the time of the invocation that is kept to send the response.
 	spare = time.Second
-	// leastRead is what the first read is given, however little is left.
+	// leastRead is the time that the first read has, even if less is left.
 	leastRead = time.Second
-	// aside bounds what a call does for others, with its own token in hand.
-	aside = 2 * time.Second
-	// grace is how long after a caller's deadline a lease may still be given
-	// back: less than spare.
+	// backgroundTime bounds the start of a background renewal, when the caller already
+	// has a valid token, and the release of a lease.
+	backgroundTime = 2 * time.Second
+	// grace is how long after a caller's deadline a lease may still be
+	// released: less than spare.
 	grace = 250 * time.Millisecond
-	// firstAgain is after what time one who was told that the lease is held asks
-	// for it again; it doubles up to lease.SyncTerm. An invocation that fails
-	// mostly fails at once, and gives the lease back.
+	// firstAgain is how long after it was refused a held lease the call asks
+	// for the lease again; it doubles up to lease.SyncTerm. A holder whose
+	// invocation of rotate fails usually fails at once, and releases the lease.
 	firstAgain = 250 * time.Millisecond
-	// firstPause and longestPause between two reads of one who waits, before
-	// jitter takes up to half off: so no pause is under 50 ms.
+	// firstPause and longestPause bound the pause between two reads of a
+	// waiting call, before jitter takes up to half off: so no pause is under 50
+	// ms.
 	firstPause   = 100 * time.Millisecond
 	longestPause = time.Second
 )
 
-// Vendor hands out tokens. All fields but Chance are required. It is safe for
+// Issuer hands out tokens. All fields except Rand are required. It is safe for
 // concurrent use.
 type Issuer struct {
 	Grants grant.Store
@@ -59,7 +61,7 @@ type Issuer struct {
 	Rotate rotateapi.Function
 	// Now is the clock.
 	Now func() time.Time
-	// Chance gives numbers in [0, 1) for jitter; nil means math/rand.
+	// Rand gives numbers in [0, 1) for jitter; nil means math/rand.
 	Rand func() float64
 
 	memory memory
@@ -68,35 +70,36 @@ type Issuer struct {
 // Request asks for a token.
 type Request struct {
 	Connection string
-	// MinTTL is the life that the caller needs; 0 for none.
+	// MinTTL is how long the caller needs the token to stay valid; 0 for no
+	// wish.
 	MinTTL time.Duration
-	// RejectedFingerprint names a token that Reltio refused; empty for none.
+	// RejectedFingerprint names a token that Reltio rejected; empty for none.
 	RejectedFingerprint string
 	// Alias is the qualifier under which the function was invoked; empty for
 	// none.
 	Alias string
 }
 
-// Outcome says how a token was come by.
+// Outcome says where the token of a response comes from.
 type Outcome string
 
 // The outcomes.
 const (
-	// Cached: it was there.
+	// Cached: the token was stored already.
 	Cached Outcome = "cached"
-	// Renewed: this call caused or awaited a renewal, and Reltio gave a token:
-	// a new one, or the one in hand again.
+	// Renewed: this call caused a renewal or waited for one, and Reltio gave a
+	// token: a new one, or the stored one again.
 	Renewed Outcome = "renewed"
 )
 
-// Answer is a token that lives, with what a caller should know of it.
+// Answer is a valid token, with what a caller should know of it.
 type Answer struct {
 	Connection  string
 	AccessToken reltioauth.Secret
 	TokenType   string
 	Scope       string
-	// ExpiresIn is what is left, ExpiresAt the server's own deadline; both in
-	// whole seconds, rounded down.
+	// ExpiresIn is the time that is left, ExpiresAt the server's own deadline;
+	// both in whole seconds, rounded down.
 	ExpiresIn   time.Duration
 	ExpiresAt   time.Time
 	Fingerprint string
@@ -118,35 +121,36 @@ func (v *Issuer) Issue(ctx context.Context, r Request) (Answer, error) {
 }
 
 // now is the clock without its monotonic reading: an execution environment may
-// be frozen for hours between two calls, and only wall clocks notice.
+// be frozen for hours between two calls, and only wall clocks show that.
 func (v *Issuer) now() time.Time { return v.Now().Round(0) }
 
-func (v *Issuer) chance() float64 {
+func (v *Issuer) random() float64 {
 	if v.Rand != nil {
 		return v.Rand()
 	}
-	return rand.Float64() //nolint:gosec // jitter is no secret
+	return rand.Float64() //nolint:gosec // jitter need not be unpredictable
 }
 
-// call is one call under way.
+// call is one call in progress.
 type call struct {
 	*Issuer
 	request  Request
 	start    time.Time
 	deadline time.Time
 
-	// g is the grant as last read, first as it was read first.
+	// g is the grant as last read, first is the grant of the first read.
 	g, first grant.Grant
-	// waited: the call went the long way.
+	// waited: the call waited for a renewal.
 	waited bool
-	// trouble: something failed on the way that a living token hides.
+	// trouble: something failed, and the valid token hides it from the caller.
 	trouble bool
-	// holds: the call has the grant's lease, so that no other renewal is on its
-	// way to a token.
+	// holds: the call has the grant's lease, so no other renewal is in
+	// progress.
 	holds bool
 }
 
-// run is the order of work: memory, one read, and only then the long way.
+// run is the order of work: memory, one read, and only then waiting for a
+// renewal.
 func (c *call) run(ctx context.Context) (Answer, error) {
 	if g, ok := c.memory.get(c.request.Connection, c.start); ok && c.fromMemory(g) {
 		c.g = g
@@ -165,22 +169,23 @@ func (c *call) run(ctx context.Context) (Answer, error) {
 	if c.state() == served {
 		c.renewAhead(ctx)
 	}
-	if c.state() != wanting { // looked at again: asking may have taken the token's last second
+	if c.state() != wanting { // decided again: starting a renewal may have taken the token's last second
 		return c.answer()
 	}
 	c.waited = true
 	return c.await(ctx)
 }
 
-// fromMemory reports whether a remembered grant answers the call: not one that
-// reports it, or that needs what only a renewal could give.
+// fromMemory reports whether a remembered grant is enough for the call. It is
+// not for a call that reports a rejected token, nor for one whose min_ttl needs
+// a renewal.
 func (c *call) fromMemory(g grant.Grant) bool {
 	return c.request.RejectedFingerprint == "" && g.Valid(c.start) &&
 		(c.request.MinTTL == 0 || !g.UsedHalf(c.start, c.request.MinTTL))
 }
 
-// read reads the grant; one that is not there is an empty one. What is older
-// than what this call has seen already is not looked at.
+// read reads the grant. A missing grant is an empty one. A grant that is older
+// than the one that this call has read already is ignored.
 func (c *call) read(ctx context.Context, consistency grant.Consistency) error {
 	readAt := c.now()
 	g, err := c.Grants.Grant(ctx, c.request.Connection, consistency)
@@ -199,19 +204,19 @@ func (c *call) read(ctx context.Context, consistency grant.Consistency) error {
 	return nil
 }
 
-// state is what a grant means for the call.
+// state is what the call has to do with the grant.
 type state int
 
 const (
-	// served: there is a token that answers the call.
+	// served: the token can be handed out.
 	served state = iota
-	// refused: there is none, and asking Reltio is not for now.
+	// refused: there is no valid token, and Reltio must not be asked now.
 	refused
-	// wanting: a renewal has to be awaited.
+	// wanting: the call has to wait for a renewal.
 	wanting
 )
 
-// state judges the grant last read.
+// state decides from the grant last read.
 func (c *call) state() state {
 	now := c.now()
 	switch {
@@ -233,19 +238,20 @@ func (c *call) state() state {
 	return served
 }
 
-// reported reports whether the caller reported the token in hand.
+// reported reports whether the caller reported the stored token as rejected.
 func (c *call) reported() bool {
 	return c.request.RejectedFingerprint != "" && c.request.RejectedFingerprint == c.g.Fingerprint
 }
 
-// renewAhead has a token near its end renewed, on the way: whoever gets the
-// lease first invokes rotate and does not wait. What fails here is a warning.
+// renewAhead starts the renewal of a token that is near its end: the first call
+// that gets the lease invokes rotate and does not wait. A failure here is a
+// warning.
 func (c *call) renewAhead(ctx context.Context) {
 	now := c.now()
 	if !c.g.EarlyWindow(now) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, aside)
+	ctx, cancel := context.WithTimeout(ctx, backgroundTime)
 	defer cancel()
 	until := now.Add(lease.AsyncTerm)
 	if c.g.ExpiresAt.Before(until) {
@@ -256,8 +262,8 @@ func (c *call) renewAhead(ctx context.Context) {
 		return
 	}
 	if err == nil {
-		request := c.rotation(held)
-		request.RejectedFingerprint = "" // it is due whatever became of a report
+		request := c.rotateRequest(held)
+		request.RejectedFingerprint = "" // the renewal is due, whatever a check of the reported token would say
 		if err = c.Rotate.RotateLater(ctx, request); err != nil {
 			c.giveBack(ctx, held)
 		}
@@ -265,7 +271,8 @@ func (c *call) renewAhead(ctx context.Context) {
 	c.trouble = c.trouble || err != nil
 }
 
-// take takes the grant's lease, unless the process was frozen meanwhile.
+// take takes the grant's lease. It fails with lease.ErrHeld also if the process
+// was frozen meanwhile.
 func (c *call) take(ctx context.Context, until time.Time) (lease.Lease, error) {
 	r := lease.Request{
 		Connection: c.request.Connection, Owner: lease.NewOwner(),
@@ -279,7 +286,7 @@ func (c *call) take(ctx context.Context, until time.Time) (lease.Lease, error) {
 	return held, err
 }
 
-func (c *call) rotation(held lease.Lease) rotateapi.Request {
+func (c *call) rotateRequest(held lease.Lease) rotateapi.Request {
 	return rotateapi.Request{
 		Connection:          c.request.Connection,
 		Lease:               &rotateapi.Lease{Owner: held.Owner, Epoch: held.Epoch},
@@ -288,7 +295,7 @@ func (c *call) rotation(held lease.Lease) rotateapi.Request {
 	}
 }
 
-// unavailable is the error of a caller whose patience has ended.
+// unavailable is the error of a caller whose timeout has passed.
 func unavailable() *apierr.Error {
 	return apierr.New(apierr.ReltioUnavailable, "no token came in time")
 }

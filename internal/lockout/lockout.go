@@ -1,29 +1,28 @@
-// Package lockout keeps users from being locked.
+// Package lockout keeps Reltio from locking users out.
 //
-// Reltio locks a user after a few bad logins. So a user's login is counted
+// Reltio locks a user after a few refused logins. So a user's login is counted
 // before it is sent, in one conditional write: whatever crashes afterwards, no
-// more than the limit are ever sent with the same credentials without a caller
-// having seen one succeed. An account belongs to one connection, because two
-// that try the same user would spend each other's attempts. The claim ends, the
-// count does not: the connection that claims the account next with the same
-// credentials has the attempts that are left.
+// more logins than the limit are sent with the same credentials until a caller
+// has seen one succeed. An account belongs to one connection, because two
+// connections that try the same user would use up each other's attempts. When
+// the claim ends the count stays: the next connection that claims the account
+// with the same credentials has only the attempts that are left.
 //
 //	r, err := store.CountLogin(ctx, try)                // before the login
 //	errors.Is(err, lockout.ErrAtLimit)                  // send nothing
 //	...                                                 // one login
 //	store.SettleLogin(ctx, try, lockout.Accepted)       // it succeeded
-//	store.SettleLogin(ctx, try, lockout.Nothing)        // it was not sent, or the response said nothing
+//	store.SettleLogin(ctx, try, lockout.Nothing)        // it was not sent, or the response shows nothing
 //
-// Two things are counted, because before the login nobody can tell which of
-// them its response will be. A refusal (HTTP 400) is what locks a user: at most
-// Limit of them per credentials. An unclear response (any other 4xx) may come
-// from a firewall or from a server whose user store is down: it locks nobody,
-// yet is not provoked at will, so pauses of minutes lie between two, and at
-// most 2*Limit are had in a day. A login whose response was never seen counts
-// as both.
+// Two things are counted, because before the login its response is unknown. A
+// refusal (HTTP 400) is what locks a user: at most Limit of them are allowed
+// per credentials. An unclear response (any other 4xx) may come from a firewall
+// or from a server whose user store is down: it locks no user, but is not
+// repeated at will. Pauses of minutes lie between two, and at most 2*Limit are
+// allowed in a day. A login whose response was never seen counts as both.
 //
-// A client without a user locks nobody. Its logins are not counted; its record
-// only remembers which credentials the server has accepted.
+// A client without a user cannot be locked. Its logins are not counted; its
+// record only shows which credentials the server has accepted.
 package lockout
 
 import (
@@ -44,7 +43,8 @@ const (
 	// UnclearFor is how long an unclear login counts: a day.
 	UnclearFor = 24 * time.Hour
 	// clocksApart is how far the clocks of two instances differ at most. A
-	// moment further ahead was written by a wrong clock and causes no pause.
+	// wrong clock has written a time that is further ahead, and it causes no
+	// pause.
 	clocksApart = 10 * time.Second
 )
 
@@ -58,31 +58,30 @@ type Try struct {
 	// Limit is how many may be refused: 1 or 2. At 0 no login is counted, not
 	// even the first with new credentials.
 	Limit int
-	// Spare is how many of the attempts must be left after this one: a probe of
-	// a server in trouble never takes an account's last.
+	// Spare is how many of the attempts must be left after this one: a probe
+	// never takes an account's last attempt.
 	Spare int
 	// Now is the moment of the attempt.
 	Now time.Time
-	// Forced skips the pauses after unclear logins, and no limit.
+	// Forced skips the pauses after unclear logins, but no limit.
 	Forced bool
 }
 
-// Record is what is stored of an account. The zero Record is an account never
-// logged in to.
+// Record is what is stored of an account. The zero Record is an account without
+// logins.
 type Record struct {
 	// Connection claims the account; empty if the claim has ended.
-	Connection  string
+	Connection      string
 	CredentialsHash string
-	// Attempts are the logins with these credentials since the last success
+	// Attempts counts the logins with these credentials since the last success
 	// that were refused, or whose response was never seen.
 	Attempts int
-	// Unclear are those whose response said neither yes nor no, and again those
-	// whose response was never seen.
+	// Unclear counts the logins whose response was unclear, or never seen.
 	Unclear int
-	// TriedAt is the last counted login. With Unclear logins and no moment the
-	// next one need not wait: the server was seen to work again.
+	// TriedAt is the time of the last counted login. If it is zero while
+	// Unclear is not, the next login need not wait: the server works again.
 	TriedAt time.Time
-	// Accepted are the credentials of the last success.
+	// AcceptedHash is the hash of the credentials of the last success.
 	AcceptedHash string
 }
 
@@ -95,14 +94,14 @@ type ClaimedError struct{ By string }
 // Error implements error.
 func (e *ClaimedError) Error() string { return fmt.Sprintf("account: claimed by connection %s", e.By) }
 
-// PauseError says that the login must not be sent before a moment, because the
-// response to the one before was unclear.
+// PauseError says that the login must not be sent before Until, because the
+// response to the last one was unclear.
 type PauseError struct{ Until time.Time }
 
 // Error implements error.
 func (e *PauseError) Error() string { return "account: too soon after an unclear login" }
 
-// PauseAfter is how long the next login waits after so many unclear ones in a
+// PauseAfter is how long the next login waits after that many unclear ones in a
 // row.
 func PauseAfter(unclear int) time.Duration {
 	switch {
@@ -117,7 +116,7 @@ func PauseAfter(unclear int) time.Duration {
 	}
 }
 
-// UnclearAt are the unclear logins that still count at now: none a day after
+// UnclearAt is the number of unclear logins that count at now: none a day after
 // the last login.
 func (r Record) UnclearAt(now time.Time) int {
 	old := !r.TriedAt.IsZero() && (!r.TriedAt.Add(UnclearFor).After(now) || r.TriedAt.After(now.Add(UnclearFor)))
@@ -127,20 +126,22 @@ func (r Record) UnclearAt(now time.Time) int {
 	return r.Unclear
 }
 
-// pausedUntil is when the next login may be sent, if that lies ahead.
+// pausedUntil is when the next login may be sent, and whether that is after
+// now.
 func (r Record) pausedUntil(now time.Time) (time.Time, bool) {
 	pause := PauseAfter(r.UnclearAt(now))
 	until := r.TriedAt.Add(pause)
 	return until, pause > 0 && !r.TriedAt.IsZero() && until.After(now) && !r.TriedAt.After(now.Add(clocksApart))
 }
 
-// Exhausted reports whether as many logins were refused as may be: until the
-// credentials change or an operator resumes none is sent. Else a login at the
-// limit waits for its unclear ones to be a day old.
+// Exhausted reports whether the limit of refused logins is reached: none is
+// sent until the credentials change or an operator resumes. A login that is at
+// the limit for another reason waits until its unclear ones are a day old.
 func (r Record) Exhausted(limit int) bool { return r.Attempts >= limit }
 
-// Count is the rule: what the record becomes when the try is counted, or why
-// it is not. The login counts as refused and as unclear until Settle says which.
+// Count returns the record after the try was counted, or the error that says
+// why it may not be sent. The login counts as refused and as unclear until
+// Settle.
 func Count(r Record, t Try) (Record, error) {
 	if t.Limit-t.Spare <= 0 {
 		return r, ErrAtLimit
@@ -166,34 +167,34 @@ func Count(r Record, t Try) (Record, error) {
 	return next, nil
 }
 
-// Outcome is what a counted login came to, or what else is to be remembered of
-// an account.
+// Outcome is the outcome of a counted login, or another change of an account's
+// record.
 type Outcome int
 
 // The outcomes.
 const (
-	// Nothing: it was not sent, or its response says nothing about it.
+	// Nothing: the login was not sent, or its response shows nothing about it.
 	Nothing Outcome = iota
 	// Refused: the server refused the user.
 	Refused
-	// Unclear: the server, or something before it, refused to say.
+	// Unclear: the response neither accepted nor refused the user.
 	Unclear
 	// Accepted: the credentials were accepted. It needs no counted login: a
 	// client's credentials are accepted without one.
 	Accepted
-	// Resumed: an operator lets the account try anew.
+	// Resumed: an operator lets the account try again.
 	Resumed
-	// Forgiven: the server refused everybody and works again. The next login need
-	// not wait, unless it would be one of the day's last, of which Spare are kept
-	// where only others were seen to be served; the counts stay. It is said once:
-	// then the credentials are no longer known to have been accepted, until they
-	// are.
+	// Forgiven: the server had refused every connection and works again. The
+	// next login need not wait, unless it would be one of the last that the
+	// day's limit allows; Spare of those are kept if only clients were seen to
+	// be accepted. The counts stay. It changes a record once: afterwards the
+	// credentials count as not accepted until they are accepted again.
 	Forgiven
 )
 
-// Settle is the rule: what the record becomes with an outcome. Counts are those
-// of the record's credentials, and change for those alone; nothing changes of
-// another connection's record.
+// Settle returns the record after an outcome. The counts change only if the
+// credentials are the record's. The record of another connection does not
+// change.
 func Settle(r Record, t Try, o Outcome) Record {
 	if r.Connection != "" && r.Connection != t.Connection {
 		return r
@@ -204,7 +205,7 @@ func Settle(r Record, t Try, o Outcome) Record {
 	case Forgiven:
 		if r.AcceptedHash == t.CredentialsHash {
 			r.AcceptedHash = ""
-			if r.Unclear < unclearPerAttempt*t.Limit-t.Spare { // at the limit the day still counts
+			if r.Unclear < unclearPerAttempt*t.Limit-t.Spare { // at the day's limit the pause stays
 				r.TriedAt = time.Time{}
 			}
 		}
@@ -212,13 +213,13 @@ func Settle(r Record, t Try, o Outcome) Record {
 	if r.CredentialsHash == t.CredentialsHash {
 		r = r.counted(o)
 		if o == Unclear && r.Unclear > 0 && r.TriedAt.IsZero() {
-			r.TriedAt = t.Now // it was forgiven while it was under way: its own pause begins
+			r.TriedAt = t.Now // Forgiven came during this login: its own pause begins now
 		}
 	}
 	return r
 }
 
-// counted is the record with the counts that an outcome leaves.
+// counted is the record with the counts after an outcome.
 func (r Record) counted(o Outcome) Record {
 	switch o {
 	case Nothing:
@@ -236,21 +237,21 @@ func (r Record) counted(o Outcome) Record {
 }
 
 // Store keeps one record per account. All methods are atomic and safe for
-// concurrent use by any number of processes; a network failure is a
+// concurrent use by any number of processes; a network failure is an
 // apierr.Error of type StoreUnavailable.
 type Store interface {
 	// Account returns the record, read strongly; the zero Record if there is
 	// none.
 	Account(ctx context.Context, account string) (Record, error)
 	// CountLogin counts a login before it is sent and returns the record, as
-	// Count says: else ErrAtLimit, a *PauseError or a *ClaimedError, with the
-	// record that says so.
+	// Count decides. Otherwise the error is ErrAtLimit, a *PauseError or a
+	// *ClaimedError, returned with the record that caused it.
 	CountLogin(ctx context.Context, t Try) (Record, error)
-	// SettleLogin remembers what a login came to, as Settle says. A record that
-	// does not exist is made by Accepted alone.
+	// SettleLogin records an outcome as Settle decides. Only Accepted makes a
+	// record that does not exist.
 	SettleLogin(ctx context.Context, t Try, o Outcome) error
 	// MoveClaim gives the account to another connection if it still belongs to
-	// from; to none if to is empty. The counts stay: they belong to the
+	// from; if to is empty the claim ends. The counts stay: they belong to the
 	// credentials.
 	MoveClaim(ctx context.Context, account, from, to string) error
 }

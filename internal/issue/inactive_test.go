@@ -53,7 +53,7 @@ func authorized(t *testing.T) *world {
 
 // A token that the server calls invalid is handed out to no caller, whatever keeps
 // it from being replaced: each gets the error of the renewal.
-func TestATokenFoundDeadIsHandedOutToNobody(t *testing.T) {
+func TestATokenFoundInactiveIsNotHandedOut(t *testing.T) {
 	inUse := func(grantType string) func(*testing.T) *world {
 		return func(t *testing.T) *world {
 			t.Helper()
@@ -107,16 +107,16 @@ func TestATokenFoundDeadIsHandedOutToNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := test.world(t)
-				remembers := w.vendor()
+				remembers := w.issuer()
 				if _, err := w.issue(remembers, issue.Request{}); err != nil {
 					t.Fatal(err)
 				}
-				dead := w.grant().Fingerprint
-				w.server.Kill(dead)
+				inactive := w.grant().Fingerprint
+				w.server.Kill(inactive)
 				test.after(w)
-				w.refused(issue.Request{RejectedFingerprint: dead}, test.want)
+				w.refused(issue.Request{RejectedFingerprint: inactive}, test.want)
 				requests := w.requests()
-				for _, r := range []issue.Request{{RejectedFingerprint: dead}, {}, {MinTTL: time.Hour}, {RejectedFingerprint: other}} {
+				for _, r := range []issue.Request{{RejectedFingerprint: inactive}, {}, {MinTTL: time.Hour}, {RejectedFingerprint: other}} {
 					w.refused(r, test.want)
 				}
 				if w.requests() != requests {
@@ -126,15 +126,15 @@ func TestATokenFoundDeadIsHandedOutToNobody(t *testing.T) {
 				if a, err := w.issue(remembers, issue.Request{}); err == nil {
 					t.Errorf("an instance that remembers it hands out %s", a.Fingerprint)
 				}
-				if w.grant().Fingerprint != dead || !w.grant().Unexpired(time.Now()) {
-					t.Error("the token that was found dead is not in the grant, so nothing was shown")
+				if w.grant().Fingerprint != inactive || !w.grant().Unexpired(time.Now()) {
+					t.Error("the token that was found inactive is not in the grant, so nothing was shown")
 				}
 				if test.heal == nil {
 					return
 				}
 				test.heal(w)
 				time.Sleep(10 * time.Minute)
-				if a := w.must(issue.Request{}); a.Fingerprint == dead || a.Version != 2 {
+				if a := w.must(issue.Request{}); a.Fingerprint == inactive || a.Version != 2 {
 					t.Errorf("version %d afterwards, want a new token", a.Version)
 				}
 			})
@@ -146,7 +146,7 @@ func TestATokenFoundDeadIsHandedOutToNobody(t *testing.T) {
 // asked for, once in five minutes, and nothing is revoked.
 func TestACheckThatSaysNothing(t *testing.T) {
 	tests := map[string]func(w *world){
-		"nobody may check": func(w *world) { w.behave(func(b *reltioauthtest.Behaviour) { b.CheckDenied = true }) },
+		"checks are denied": func(w *world) { w.behave(func(b *reltioauthtest.Behaviour) { b.CheckDenied = true }) },
 		"a firewall": func(w *world) {
 			w.fails(reltioauthtest.OpCheckToken, reltioauthtest.Fault{Kind: reltioauthtest.FaultFirewall})
 		},
@@ -219,7 +219,7 @@ func TestACheckIsNotCalledARenewal(t *testing.T) {
 
 // A renewal that ended between a check that said nothing and the request for
 // another token keeps no reporter waiting.
-func TestARenewalThatDiedAfterACheckThatSaidNothing(t *testing.T) {
+func TestARenewalThatFailedAfterACheckThatSaidNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		current := w.must(issue.Request{}).Fingerprint

@@ -1,10 +1,10 @@
-// Package authrequest is what the browser leg remembers between two visits of
-// a person: the invitation with which an operator asks for a connection to be
-// authorized, and the authorization request that is pending while the person
-// logs in at Reltio.
+// Package authrequest holds what the callback function has to know between two
+// requests of a person's browser: the invitation with which an operator asks
+// for a connection to be authorized, and the authorization request that is
+// pending while the person logs in at Reltio.
 //
 // Both are named by random texts that only the right browser or person has. The
-// store knows their SHA-256 alone, so that whoever can read it can use neither.
+// store has their SHA-256 alone, so that a reader of the store can use neither.
 //
 //	text := authrequest.NewText()               // in the link, or in the redirect
 //	store.PutInvitation(ctx, authrequest.Invitation{Hash: authrequest.HashOf(text), ...})
@@ -26,11 +26,11 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// The lives of what is remembered.
+// The deadlines of invitations and requests.
 const (
-	// InvitationFromCommand is how long an operator's link holds.
+	// InvitationFromCommand is how long an operator's link is valid.
 	InvitationFromCommand = 24 * time.Hour
-	// InvitationFromEvent is how long the link in an event holds.
+	// InvitationFromEvent is how long the link in an event is valid.
 	InvitationFromEvent = 7 * 24 * time.Hour
 	// RequestLife is how long a person has to log in.
 	RequestLife = 10 * time.Minute
@@ -39,7 +39,7 @@ const (
 var (
 	// ErrNotFound says that there is none, or that it was deleted.
 	ErrNotFound = errors.New("authorization: not found")
-	// ErrUsed says that it was used, or has ended.
+	// ErrUsed says that it was used, or has expired.
 	ErrUsed = errors.New("authorization: used or ended")
 )
 
@@ -62,22 +62,22 @@ func HashOf(s reltioauth.Secret) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Invitation lets a person authorize one connection. Anyone with write access
-// to the store may make one; it needs only Connection and Ends.
+// Invitation lets a person authorize one connection. Another program with write
+// access to the store may make one; only Connection and Ends are required.
 type Invitation struct {
 	// Hash of the text in the link.
 	Hash       string
 	Connection string
 	// ReplaceUser lets another user than the first one authorize.
 	ReplaceUser bool
-	// UsedAt is when a login used it up; zero if none did.
+	// UsedAt is when a login used it up; zero if it is unused.
 	UsedAt time.Time
 	// Ends is its deadline, in whole seconds.
 	Ends time.Time
 }
 
-// NewInvitation draws an invitation that lives for so long. Its text belongs into
-// a link and into no store.
+// NewInvitation draws an invitation that is valid for that long. Its text
+// belongs in a link and in no store.
 func NewInvitation(connection string, life time.Duration, replaceUser bool, now time.Time) (Invitation, reltioauth.Secret) {
 	text := NewText()
 	return Invitation{
@@ -88,8 +88,8 @@ func NewInvitation(connection string, life time.Duration, replaceUser bool, now 
 	}, text
 }
 
-// Link is where a person uses an invitation: base is where the callback function
-// answers, without a slash at its end.
+// Link is where a person uses an invitation: base is the callback function's
+// URL, without a slash at its end.
 func Link(base string, text reltioauth.Secret) string {
 	return base + "/authorize?invitation=" + text.Reveal()
 }
@@ -102,7 +102,7 @@ type Request struct {
 	// Hash of the state.
 	Hash       string
 	Connection string
-	// Invitation is the hash of the one that it came from.
+	// Invitation is the hash of the invitation that it came from.
 	Invitation string
 	// Binding is the hash of the cookie's value: which browser it belongs to.
 	Binding string
@@ -112,9 +112,11 @@ type Request struct {
 	RedirectURI string
 	// ConsumedAt is when it was used; zero if it was not.
 	ConsumedAt time.Time
-	// Outcome is the answer that a reload gets; empty until there is one.
+	// Outcome is the result that a reload of the page shows; empty until there
+	// is one.
 	Outcome string
-	// Second: this is the second way through the login page.
+	// Second says that the person is sent through the login page for the second
+	// time.
 	Second bool
 	// Ends is its deadline, in whole seconds.
 	Ends time.Time
@@ -125,27 +127,27 @@ func (r Request) Pending(now time.Time) bool { return r.ConsumedAt.IsZero() && n
 
 // Store keeps invitations and requests. All methods are atomic and safe for
 // concurrent use by any number of processes; reads are strong. A network
-// failure is a apierr.Error of type StoreUnavailable.
+// failure is an apierr.Error of type StoreUnavailable.
 type Store interface {
 	PutInvitation(ctx context.Context, i Invitation) error
-	// Invitation returns ErrNotFound if there is none; one that was used or
-	// has ended is returned as well.
+	// Invitation returns ErrNotFound if there is none; a used or expired one is
+	// returned as well.
 	Invitation(ctx context.Context, hash string) (Invitation, error)
-	// UseInvitation uses it up at now, once: ErrUsed if it was used or has
-	// ended or is not there. It is sent once: if its answer is lost, nobody
-	// knows who has used it, and nobody goes on.
+	// UseInvitation uses it up at now, once: ErrUsed if it was used, has
+	// expired or is not there. The write is sent once: if its response is lost,
+	// the invitation may be used, and no login goes on with it.
 	UseInvitation(ctx context.Context, hash string, now time.Time) error
-	// ReturnInvitation gives back one that was used up at usedAt. One that
-	// was used at another moment stays used.
+	// ReturnInvitation makes one usable again that was used up at usedAt. One
+	// that was used at another moment stays used.
 	ReturnInvitation(ctx context.Context, hash string, usedAt time.Time) error
 	PutRequest(ctx context.Context, r Request) error
-	// Request returns ErrNotFound if there is none; one that was consumed or
-	// has ended is returned as well.
+	// Request returns ErrNotFound if there is none; a consumed or expired one
+	// is returned as well.
 	Request(ctx context.Context, hash string) (Request, error)
 	// ConsumeRequest consumes it at now, once: ErrUsed as UseInvitation.
 	ConsumeRequest(ctx context.Context, hash string, now time.Time) error
-	// ReturnRequest gives back one that was consumed at consumedAt and has no
-	// outcome.
+	// ReturnRequest makes one pending again that was consumed at consumedAt and
+	// has no outcome.
 	ReturnRequest(ctx context.Context, hash string, consumedAt time.Time) error
 	// FinishRequest stores the outcome of a request that was consumed.
 	FinishRequest(ctx context.Context, hash, outcome string) error

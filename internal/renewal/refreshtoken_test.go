@@ -22,8 +22,8 @@ func (w *world) due() {
 	time.Sleep(time.Until(w.grant("acme").ExpiresAt.Add(2 * time.Second)))
 }
 
-// putVault adds a version by another hand.
-func (w *world) putVault(r grant.RefreshToken) string {
+// putRefreshToken adds a version as another writer would.
+func (w *world) putRefreshToken(r grant.RefreshToken) string {
 	w.t.Helper()
 	version, err := w.secrets.Put(w.t.Context(), "acme", r)
 	if err != nil {
@@ -39,13 +39,13 @@ func TestRefreshTokenIsStoredBeforeTheAccessToken(t *testing.T) {
 		w.due()
 		w.out.forget()
 		w.expect(w.acme(), rotateapi.Renewed, "")
-		want := []string{sendToken, vaultPut, putGrant}
-		if diff := cmp.Diff(want, w.out.only(sendToken, vaultPut, putGrant)); diff != "" {
+		want := []string{sendToken, tokenPut, putGrant}
+		if diff := cmp.Diff(want, w.out.only(sendToken, tokenPut, putGrant)); diff != "" {
 			t.Errorf("order (-want +got):\n%s", diff)
 		}
-		g, r := w.grant("acme"), w.vault()
+		g, r := w.grant("acme"), w.refreshToken()
 		if g.SecretVersion != r.Version || g.RefreshFingerprint != r.Fingerprint() || r.Epoch != g.Epoch {
-			t.Errorf("grant points at %s (epoch %d), the vault holds %s (epoch %d)", g.SecretVersion, g.Epoch, r.Version, r.Epoch)
+			t.Errorf("grant points at %s (epoch %d), Secrets Manager holds %s (epoch %d)", g.SecretVersion, g.Epoch, r.Version, r.Epoch)
 		}
 	})
 }
@@ -63,8 +63,8 @@ func TestUnchangedRefreshTokenIsNotWrittenAgain(t *testing.T) {
 					w.due()
 					w.expect(w.acme(), rotateapi.Renewed, "")
 				}
-				if n := w.out.count(vaultPut); n != 1 {
-					t.Errorf("%d writes to the vault, want 1", n)
+				if n := w.out.count(tokenPut); n != 1 {
+					t.Errorf("%d writes to Secrets Manager, want 1", n)
 				}
 				if g := w.grant("acme"); g.SecretVersion != before.SecretVersion || !g.LoggedInAt.Equal(before.LoggedInAt) {
 					t.Errorf("points at %s of %v, want %s of %v", g.SecretVersion, g.LoggedInAt, before.SecretVersion, before.LoggedInAt)
@@ -103,8 +103,8 @@ func TestRefreshTokenOfAnUnusableAnswerIsStored(t *testing.T) {
 					if c.want != "" {
 						want = reltioauth.Fingerprint(reltioauth.NewSecret(c.want))
 					}
-					if got := w.vault().Fingerprint(); got != want || g.RefreshFingerprint != want {
-						t.Errorf("vault holds %s, grant %s, want %s", got, g.RefreshFingerprint, want)
+					if got := w.refreshToken().Fingerprint(); got != want || g.RefreshFingerprint != want {
+						t.Errorf("Secrets Manager holds %s, grant %s, want %s", got, g.RefreshFingerprint, want)
 					}
 					version := before.Version
 					if name == "zero expires_in" { // a token in its last second, given twice
@@ -191,7 +191,7 @@ func TestTableFailsAfterTheAnswer(t *testing.T) {
 				if report.Unstored == c.stored {
 					t.Errorf("unstored %t", report.Unstored)
 				}
-				// Whatever happened, the next renewal goes on from the vault.
+				// Whatever happened, the next renewal goes on from Secrets Manager.
 				w.heal()
 				w.due()
 				w.expect(w.acme(), rotateapi.Renewed, "")
@@ -205,7 +205,7 @@ func TestTableFailsAfterTheAnswer(t *testing.T) {
 }
 
 func TestStoreFailsBeforeSending(t *testing.T) {
-	for _, op := range []string{readGrant, takeLease, extendLease, readSecret, readBudget, vaultCurrent, reserve} {
+	for _, op := range []string{readGrant, takeLease, extendLease, readSecret, readBudget, tokenCurrent, reserve} {
 		t.Run(op, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.started(password())
@@ -222,7 +222,7 @@ func TestStoreFailsBeforeSending(t *testing.T) {
 						t.Errorf("last error %s, retry at %v", g.LastError, g.RetryAt)
 					}
 				} else if op == readGrant && !report.Unstored {
-					t.Error("nobody can know of it, and that is not said")
+					t.Error("the table does not have it, and that is not reported")
 				}
 				time.Sleep(time.Minute)
 				w.expect(w.acme(), rotateapi.Renewed, "")
@@ -240,7 +240,7 @@ func TestTwoVersions(t *testing.T) {
 	t.Run("the newest has the lower epoch", func(t *testing.T) {
 		bubble(t, func(w *world) {
 			g := w.started(password())
-			w.putVault(foreign(0))
+			w.putRefreshToken(foreign(0))
 			w.due()
 			began := time.Now()
 			w.expect(w.acme(), rotateapi.Renewed, "")
@@ -254,15 +254,15 @@ func TestTwoVersions(t *testing.T) {
 		t.Run("the newest has the higher epoch and is refused", func(t *testing.T) {
 			bubble(t, func(w *world) {
 				g := w.started(fields)
-				w.putVault(foreign(70))
+				w.putRefreshToken(foreign(70))
 				w.due()
 				began := time.Now()
 				w.expect(w.acme(), rotateapi.Renewed, "")
 				w.wantAsked(began, "refresh_token", "refresh_token")
 				// What is accepted comes first from now on.
-				next, r := w.grant("acme"), w.vault()
+				next, r := w.grant("acme"), w.refreshToken()
 				if next.RefreshFingerprint != g.RefreshFingerprint || r.Fingerprint() != g.RefreshFingerprint || r.Epoch != 71 {
-					t.Errorf("vault holds %s of epoch %d, want %s of 71", r.Fingerprint(), r.Epoch, g.RefreshFingerprint)
+					t.Errorf("Secrets Manager holds %s of epoch %d, want %s of 71", r.Fingerprint(), r.Epoch, g.RefreshFingerprint)
 				}
 				if !r.LoggedInAt.Equal(g.LoggedInAt) {
 					t.Errorf("logged in at %v, want %v still", r.LoggedInAt, g.LoggedInAt)
@@ -277,7 +277,7 @@ func TestTwoVersions(t *testing.T) {
 	t.Run("both are refused", func(t *testing.T) {
 		bubble(t, func(w *world) {
 			w.server.Kill(w.started(authorizationCode()).RefreshFingerprint)
-			w.putVault(foreign(70))
+			w.putRefreshToken(foreign(70))
 			w.due()
 			began := time.Now()
 			w.expect(w.acme(), rotateapi.Reauthorize, apierr.ReauthorizationRequired)
@@ -286,10 +286,10 @@ func TestTwoVersions(t *testing.T) {
 	})
 }
 
-// A grant that does not know of the refresh token in the vault (the vault took it,
+// A grant that does not know of the refresh token in Secrets Manager (Secrets Manager took it,
 // and its response was lost) is due as early as a login would be. The refresh waits
 // for the token's end all the same: it would end a token that callers hold.
-func TestARefreshTokenFoundInTheVaultEndsNoValidToken(t *testing.T) {
+func TestARefreshTokenFoundInSecretsManagerEndsNoValidToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(password())
 		g.RefreshFingerprint, g.SecretVersion, g.RefreshExpiresAt, g.LoggedInAt = "", "", time.Time{}, time.Time{}
@@ -306,7 +306,7 @@ func TestARefreshTokenFoundInTheVaultEndsNoValidToken(t *testing.T) {
 		w.expect(w.acme(), rotateapi.Unchanged, "")
 		w.wantRequests(requests)
 		g = w.status(grant.StatusOK)
-		if g.RefreshFingerprint != w.vault().Fingerprint() || !g.Due().After(g.ExpiresAt) {
+		if g.RefreshFingerprint != w.refreshToken().Fingerprint() || !g.Due().After(g.ExpiresAt) {
 			t.Errorf("due %v, the token ends %v, refresh token %q", g.Due(), g.ExpiresAt, g.RefreshFingerprint)
 		}
 		time.Sleep(time.Until(g.Due()))

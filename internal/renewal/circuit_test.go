@@ -130,7 +130,7 @@ func TestRefusingHostIsProbedByThoseWhoRiskNothing(t *testing.T) {
 	})
 }
 
-// A success in between starts the count anew.
+// A success in between starts the count again.
 func TestRefusalsWithASuccessBetweenThem(t *testing.T) {
 	bubble(t, func(w *world) {
 		names := w.fleet(5)
@@ -162,7 +162,7 @@ func TestRefusalsAmongSuccesses(t *testing.T) {
 			t.Errorf("result %+v, want 13 renewed and 3 failed", got)
 		}
 		if r, err := w.table.Budget(w.t.Context(), host); err != nil || r.CircuitOpen() {
-			t.Errorf("%v (%v), want a host that refuses nobody", r, err)
+			t.Errorf("%v (%v), want a host whose circuit is closed", r, err)
 		}
 	})
 }
@@ -216,15 +216,15 @@ func TestRefusingHostIsNotProbedWithTheOnlyAttempt(t *testing.T) {
 	})
 }
 
-// A refresh that probes finds its refresh token dead. The login after it waits for a
-// probe of its own, unless the host refuses nobody any more.
-func TestProbeWithADeadRefreshToken(t *testing.T) {
+// A refresh that probes finds its refresh token inactive. The login after it waits for a
+// probe of its own, unless the host's circuit has closed.
+func TestProbeWithAInactiveRefreshToken(t *testing.T) {
 	for name, c := range map[string]struct {
 		meanwhile func(w *world)
 		want      []string
 	}{
-		"somebody else had a success": {func(w *world) { _ = w.table.Succeeded(w.t.Context(), host, "c") }, []string{"refresh_token", "password"}},
-		"the host is refusing still":  {func(*world) {}, []string{"refresh_token"}},
+		"another client had a success": {func(w *world) { _ = w.table.Succeeded(w.t.Context(), host, "c") }, []string{"refresh_token", "password"}},
+		"the host is refusing still":   {func(*world) {}, []string{"refresh_token"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -262,7 +262,7 @@ func TestProbeWithADeadRefreshToken(t *testing.T) {
 	}
 }
 
-// A re-login waits at a refusing host while its refresh token serves: nobody is
+// A re-login waits at a refusing host while its refresh token works: no operator is
 // without a token because a login that can wait has to.
 func TestReloginAtARefusingHost(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -291,9 +291,9 @@ func TestReloginAtARefusingHost(t *testing.T) {
 	})
 }
 
-// A user whose re-login is refused together with everybody is well with the first
+// A user whose re-login is refused while the circuit is open is well with the first
 // success, and what was counted of it that is no refusal costs no time.
-func TestRefusedAmongEverybodyIsWellAtOnce(t *testing.T) {
+func TestRefusedWhileTheCircuitIsOpenIsWellAtOnce(t *testing.T) {
 	bubble(t, func(w *world) {
 		users, clients := w.loggingIn(1), w.fleet(2)
 		w.served(users, clients)

@@ -11,10 +11,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
-// failure is what an error of the client is for callers. Its message is made
-// of fixed words and DynamoDB's error code, never of an error's text, which
-// may quote what was sent or read. Where the context has ended that is the
-// error, whatever it looks like from inside the client.
+// failure is an error of the client as callers get it. Its message is made of
+// fixed words and DynamoDB's error code, never of an error's text, which may
+// quote what was sent or read. If the context has ended, that is the error,
+// whatever the client returned.
 func failure(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		err = ended
@@ -22,7 +22,7 @@ func failure(ctx context.Context, err error) error {
 	message := "DynamoDB: " + reason(err)
 	var unread *smithy.DeserializationError
 	if errors.As(err, &unread) {
-		// It carries the answer that could not be read, an item perhaps.
+		// It holds the response that could not be read, which may be an item.
 		return apierr.New(apierr.StoreUnavailable, message)
 	}
 	return apierr.Wrap(apierr.StoreUnavailable, message, err)
@@ -44,26 +44,26 @@ func reason(err error) string {
 	}
 }
 
-// isCode tells an error code from anything else that may stand in its place.
+// isCode reports whether a text has the form of an error code.
 func isCode(s string) bool {
 	ok, err := regexp.MatchString(`^[A-Z][A-Za-z]{2,63}$`, s)
 	return ok && err == nil
 }
 
-// malformed says that an attribute has a type that nobody here writes, or a
-// number that cannot be counted on.
+// malformed says that an attribute has a type that this service does not write,
+// or a number that is out of range.
 func malformed(attr string) error {
 	return apierr.New(apierr.StoreUnavailable, "DynamoDB: attribute "+attr+" has a wrong type or value")
 }
 
-// ofItem names the item that an attribute of a wrong type is in: an operator has
-// to mend it.
+// ofItem names the item that an attribute of a wrong type is in: an operator
+// has to repair it.
 func ofItem(key string, err error) error {
 	f := apierr.Of(err)
 	return apierr.Wrap(f.Type, f.Message+", in the item "+key, err)
 }
 
-// contended says that others were faster each time.
+// contended says that other writers were faster at each try.
 func contended() error {
 	return apierr.New(apierr.StoreUnavailable, "DynamoDB: too many writers at once")
 }

@@ -15,29 +15,29 @@ func (t *Table) Budget(ctx context.Context, host string) (ratelimit.Record, erro
 		return ratelimit.Record{}, err
 	}
 	defer leave()
-	return storedBudget(t.budgets[strings.ToLower(host)]), nil
+	return storedRecord(t.budgets[strings.ToLower(host)]), nil
 }
 
-// changeBudget changes a host's record, unless change fails, and returns what
+// changeRecord changes a host's record, unless change fails, and returns what
 // is stored then. A host's name has no case.
-func (t *Table) changeBudget(ctx context.Context, host string, change func(*ratelimit.Record) error) (ratelimit.Record, error) {
+func (t *Table) changeRecord(ctx context.Context, host string, change func(*ratelimit.Record) error) (ratelimit.Record, error) {
 	leave, err := t.enter(ctx)
 	if err != nil {
 		return ratelimit.Record{}, err
 	}
 	defer leave()
 	host = strings.ToLower(host)
-	r := storedBudget(t.budgets[host])
+	r := storedRecord(t.budgets[host])
 	if err := change(&r); err != nil {
 		return ratelimit.Record{}, err
 	}
-	t.budgets[host] = storedBudget(r)
-	return storedBudget(r), nil
+	t.budgets[host] = storedRecord(r)
+	return storedRecord(r), nil
 }
 
-// storedBudget is the record as it comes back from a table. Nothing in it is
+// storedRecord is the record as it comes back from a table. Nothing in it is
 // shared with r.
-func storedBudget(r ratelimit.Record) ratelimit.Record {
+func storedRecord(r ratelimit.Record) ratelimit.Record {
 	return ratelimit.Record{
 		Next:        inMillis(r.Next),
 		PausedUntil: inMillis(r.PausedUntil),
@@ -59,21 +59,21 @@ func (t *Table) Reserve(ctx context.Context, host string, w ratelimit.Window) (t
 		Latest:   inMillis(w.Latest),
 		Interval: (w.Interval + time.Millisecond - 1).Truncate(time.Millisecond),
 	}
-	var instant time.Time
-	_, err := t.changeBudget(ctx, host, func(r *ratelimit.Record) (err error) {
-		instant, r.Next, err = ratelimit.Reserve(*r, w)
+	var slot time.Time
+	_, err := t.changeRecord(ctx, host, func(r *ratelimit.Record) (err error) {
+		slot, r.Next, err = ratelimit.Reserve(*r, w)
 		return err
 	})
 	if err != nil {
 		return time.Time{}, err
 	}
-	return instant, nil
+	return slot, nil
 }
 
 // Throttled implements ratelimit.Store.
 func (t *Table) Throttled(ctx context.Context, host string, th ratelimit.Throttle) (ratelimit.Record, error) {
 	th.Now = inMillis(th.Now)
-	return t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
+	return t.changeRecord(ctx, host, func(r *ratelimit.Record) error {
 		*r = ratelimit.RecordThrottle(*r, th)
 		return nil
 	})
@@ -81,7 +81,7 @@ func (t *Table) Throttled(ctx context.Context, host string, th ratelimit.Throttl
 
 // Refused implements ratelimit.Store.
 func (t *Table) Refused(ctx context.Context, host, connection string, now time.Time) (ratelimit.Record, error) {
-	return t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
+	return t.changeRecord(ctx, host, func(r *ratelimit.Record) error {
 		*r = ratelimit.RecordRefusal(*r, connection, now)
 		return nil
 	})
@@ -89,7 +89,7 @@ func (t *Table) Refused(ctx context.Context, host, connection string, now time.T
 
 // Succeeded implements ratelimit.Store.
 func (t *Table) Succeeded(ctx context.Context, host, client string) error {
-	_, err := t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
+	_, err := t.changeRecord(ctx, host, func(r *ratelimit.Record) error {
 		if _, ok := t.budgets[strings.ToLower(host)]; ok {
 			*r = ratelimit.RecordSuccess(*r, client)
 		}
@@ -101,7 +101,7 @@ func (t *Table) Succeeded(ctx context.Context, host, client string) error {
 // Probe implements ratelimit.Store.
 func (t *Table) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
 	claimed := false
-	_, err := t.changeBudget(ctx, host, func(r *ratelimit.Record) error {
+	_, err := t.changeRecord(ctx, host, func(r *ratelimit.Record) error {
 		if claimed = r.MayProbe(inMillis(now)); claimed {
 			r.ProbedAt = now
 		}

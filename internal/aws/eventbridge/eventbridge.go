@@ -1,19 +1,19 @@
-// Package eventbridge sends what operators are told to Amazon EventBridge.
+// Package eventbridge sends the events for operators to Amazon EventBridge.
 //
 //	bus := eventbridge.Bus{Client: client, Name: "default"}
 //	err := bus.Publish(ctx, grant.Event{Type: grant.Recovered, Connection: "acme-prod", ...})
 //
 // An event has the source reltio-tokens, its type as detail-type, and a detail
-// of always these five keys, null where there is nothing to say:
+// of always these five keys, null where there is no value:
 //
 //	{"connection":"acme-prod","status":"reauthorize","error":"ReauthorizationRequired",
 //	 "refresh_expires_at":"2026-12-21T16:00:00Z","link":"https://…"}
 //
 // Publish blocks on the network, retries as the client is configured to, and
-// ends with its context. A request that EventBridge took while it refused the
-// entry in it is a failure like any other: a apierr.Error of type
-// StoreUnavailable, made of fixed words and of AWS's error code. The link holds
-// a secret, so nothing that was sent stands in an error.
+// ends with its context. If EventBridge takes the request but refuses the entry
+// in it, that is a failure too: an apierr.Error of type StoreUnavailable, made
+// of fixed words and of AWS's error code. The link holds a secret, so errors
+// hold nothing of what was sent.
 package eventbridge
 
 import (

@@ -134,7 +134,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestFaultComesBack(t *testing.T) {
+func TestErrorComesBack(t *testing.T) {
 	if got := rotateapi.Single(rotateapi.Renewed, nil).Fault(); got != nil {
 		t.Errorf("a success has the fault %v", got)
 	}

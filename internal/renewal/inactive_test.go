@@ -10,9 +10,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// The token was found dead, and its refresh token is dead too: until a login has
-// given another one it counts as dead.
-func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
+// The token was found inactive, and its refresh token is inactive too: until a login has
+// given another one it counts as inactive.
+func TestReportedTokenIsInactiveAndItsRefreshTokenToo(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(password())
 		w.server.Kill(g.Fingerprint)
@@ -23,7 +23,7 @@ func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
 			if op == sendToken {
 				time.Sleep(time.Second)
 				if w.grant("acme").CheckVerdict != grant.Inactive {
-					t.Error("it does not count as found dead")
+					t.Error("it does not count as found inactive")
 				}
 			}
 			return nil
@@ -33,9 +33,9 @@ func TestReportedTokenIsDeadAndItsRefreshTokenToo(t *testing.T) {
 	})
 }
 
-// Found dead, and then Reltio is down: after the back-off it is renewed without
+// Found inactive, and then Reltio is down: after the back-off it is renewed without
 // another check.
-func TestReportedTokenIsDeadAndReltioDown(t *testing.T) {
+func TestReportedTokenIsInactiveAndReltioDown(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.renewer.Rand = func() float64 { return 0.99 }
 		g := w.started(password())
@@ -57,9 +57,9 @@ func TestReportedTokenIsDeadAndReltioDown(t *testing.T) {
 	})
 }
 
-// A token that was found dead and could not be replaced counts as ended, for those
+// A token that was found inactive and could not be replaced counts as ended, for those
 // who report it and for all others: they get the error of the renewal.
-func TestDeadTokenThatCannotBeReplaced(t *testing.T) {
+func TestInactiveTokenThatCannotBeReplaced(t *testing.T) {
 	factor := reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200, Body: `{"state_token":{"token":"t"}}`}
 	for name, c := range map[string]struct {
 		fields  map[string]any
@@ -86,7 +86,7 @@ func TestDeadTokenThatCannotBeReplaced(t *testing.T) {
 				for range 3 {
 					next := w.status(c.status)
 					if next.Valid(time.Now()) || next.CheckVerdict != grant.Inactive {
-						t.Fatalf("the dead token is handed out, verdict %q", next.CheckVerdict)
+						t.Fatalf("the inactive token is handed out, verdict %q", next.CheckVerdict)
 					}
 					if e := next.Error(time.Now()); e == nil || e.Type != c.err {
 						t.Errorf("callers get %v, want %s", e, c.err)

@@ -56,7 +56,7 @@ func TestReserve(t *testing.T) {
 		"free after the earliest":                  {next(300 * ms), later, 300 * ms},
 		"an earliest that has passed":              {ratelimit.Record{}, late, -s},
 		"an earliest that has passed, busy":        {next(-500 * ms), late, -500 * ms},
-		"a next instant that is not believed":      {next(10*s + 1), within(5 * s), 0},
+		"a next slot that is not believed":         {next(10*s + 1), within(5 * s), 0},
 		"not believed, and not before earliest":    {next(time.Hour), later, 250 * ms},
 		"a pause that has ended":                   {paused(0), within(5 * s), 0},
 		"a pause that is not believed":             {paused(5*time.Minute + 1), within(5 * s), 0},
@@ -64,18 +64,18 @@ func TestReserve(t *testing.T) {
 		"refusals and throttled clients are other": {ratelimit.Record{Refused: []string{"a", "b", "c"}, Throttled: []string{"k"}, Pause: s}, within(5 * s), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			instant, next, err := ratelimit.Reserve(test.record, test.window)
+			slot, next, err := ratelimit.Reserve(test.record, test.window)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := now().Add(test.want); !instant.Equal(want) || !next.Equal(want.Add(interval)) {
-				t.Errorf("instant %v, next %v; want %v and %v", instant, next, want, want.Add(interval))
+			if want := now().Add(test.want); !slot.Equal(want) || !next.Equal(want.Add(interval)) {
+				t.Errorf("slot %v, next %v; want %v and %v", slot, next, want, want.Add(interval))
 			}
 		})
 	}
 }
 
-func TestReserveWithoutAnInstant(t *testing.T) {
+func TestReserveWithoutASlot(t *testing.T) {
 	early := within(5 * s)
 	early.Earliest, early.Latest = now().Add(2*s), now().Add(s)
 	for name, test := range map[string]struct {
@@ -114,7 +114,7 @@ func TestBoundsAreReserves(t *testing.T) {
 
 // Any number of callers, with clocks up to 50 ms from the truth, who come in any
 // order, wait as long as they like, start up to 50 ms late and whose requests
-// travel up to 100 ms: the instants are spaced, and the server sees at most 10
+// travel up to 100 ms: the slots are spaced, and the server sees at most 10
 // in any second.
 func TestNeverMoreThanTenInASecond(t *testing.T) {
 	for seed := range uint64(200) {
@@ -123,7 +123,7 @@ func TestNeverMoreThanTenInASecond(t *testing.T) {
 		var (
 			record   ratelimit.Record
 			truth    = now()
-			instants []time.Time // as stored
+			slots    []time.Time // as stored
 			arrivals []time.Time // as the server sees them
 		)
 		for range 400 {
@@ -136,17 +136,17 @@ func TestNeverMoreThanTenInASecond(t *testing.T) {
 			if random.IntN(4) == 0 {
 				w.Earliest = clock.Add(250 * ms)
 			}
-			instant, next, err := ratelimit.Reserve(record, w)
+			slot, next, err := ratelimit.Reserve(record, w)
 			if err != nil {
 				truth = truth.Add(upTo(s)) // too many wait already
 				continue
 			}
-			if n := len(instants); n > 0 && instant.Before(instants[n-1].Add(interval)) {
-				t.Fatalf("seed %d: instants %v and %v", seed, instants[n-1], instant)
+			if n := len(slots); n > 0 && slot.Before(slots[n-1].Add(interval)) {
+				t.Fatalf("seed %d: slots %v and %v", seed, slots[n-1], slot)
 			}
 			record.Next = next
-			instants = append(instants, instant)
-			sent := instant.Add(-skew).Add(upTo(ratelimit.MaxLate))
+			slots = append(slots, slot)
+			sent := slot.Add(-skew).Add(upTo(ratelimit.MaxLate))
 			arrivals = append(arrivals, sent.Add(upTo(100*ms)))
 		}
 		slices.SortFunc(arrivals, time.Time.Compare)

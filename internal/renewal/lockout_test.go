@@ -77,7 +77,7 @@ func TestWrongPasswordIsTriedTwiceWhateverIsForced(t *testing.T) {
 	})
 }
 
-// Nobody forces anything: sweeps for two days leave it at two as well.
+// Without a forced renewal sweeps for two days leave it at two as well.
 func TestWrongPasswordIsTriedTwiceByTheSchedule(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", wrongPassword())
@@ -123,7 +123,7 @@ func TestLoginNotSentIsNotCounted(t *testing.T) {
 		"connection lost before a byte left": func(w *world) {
 			w.out.fail(always, sendToken)
 		},
-		"no instant": func(w *world) {
+		"no slot": func(w *world) {
 			w.out.before = func(op string) error {
 				if op == countLogin {
 					w.busy(time.Now().Add(9 * time.Second))
@@ -131,7 +131,7 @@ func TestLoginNotSentIsNotCounted(t *testing.T) {
 				return nil
 			}
 		},
-		"the budget is out of order": func(w *world) {
+		"the rate limit cannot be read": func(w *world) {
 			w.out.fail(always, reserve)
 		},
 	} {
@@ -217,7 +217,7 @@ func failSecond(second string) func(op string) error {
 	}
 }
 
-// Somebody else is faster in taking over a claim.
+// Another connection is faster in taking over a claim.
 func TestAccountMovesOnToAnother(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.started(password())
@@ -235,7 +235,7 @@ func TestAccountMovesOnToAnother(t *testing.T) {
 	})
 }
 
-// The count belongs to the credentials, whoever owns the account.
+// The count belongs to the credentials, whichever connection owns the account.
 func TestAccountMovesOnWithItsCount(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", wrongPassword())

@@ -14,27 +14,29 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
 
-// A host that refuses three connections whose credentials, as they are, it had
-// accepted before, with no success between them, is refusing: a fault of the
-// server, or of something before it, which says nothing about their credentials.
-// Then the logins of users wait, and so do those that it has refused, but for
-// one probe in a while. All others go on, and the first success ends it.
-
-// rank is how fit a renewal is to probe a refusing host; the lowest goes first.
+// rank is how fit a renewal is to probe a host whose circuit is open; the
+// lowest goes first.
+//
+// The circuit opens when a host refuses three connections, whose present
+// credentials it had accepted before, with no success between them. That is a
+// fault of the server, or of something in front of it, and shows nothing about
+// the credentials. While the circuit is open, logins of users wait, and so do
+// requests of connections that the host has refused, except for a probe in each
+// interval. Other requests are sent, and the first success closes the circuit.
 type rank int
 
 const (
-	// unfit: it was not held back.
+	// unfit: the renewal was not held back.
 	unfit rank = iota
-	// harmless: risks no user.
+	// harmless: the probe cannot lock a user.
 	harmless
-	// risky: a user's login.
+	// risky: the probe is a user's login.
 	risky
 )
 
-// heldBack reports whether a request waits because the host is refusing: a
-// user's login, and whatever a connection sends that was refused since its last
-// success, whether or not that counted against the host.
+// heldBack reports whether a request waits because the host's circuit is open:
+// a user's login, and any request of a connection that was refused since its
+// last success, whether or not that counted against the host.
 func (p *path) heldBack(s step) bool {
 	if !p.host.CircuitOpen() || !s.asks() {
 		return false
@@ -44,9 +46,9 @@ func (p *path) heldBack(s step) bool {
 	return login || refused || slices.Contains(p.host.Refused, p.c.Name)
 }
 
-// probe lets a request that is held back through only as the host's one probe. A
-// sweep chooses the fittest when it has seen all; a single renewal may go if it
-// risks no user, or is forced.
+// probe lets a request that is held back through only as the host's one probe.
+// A sweep chooses the probe after it has tried all candidates; a single renewal
+// may probe if it cannot lock a user, or is forced.
 func (p *path) probe(ctx context.Context, s step) error {
 	if p.probing || !p.heldBack(s) {
 		return nil
@@ -58,10 +60,10 @@ func (p *path) probe(ctx context.Context, s step) error {
 	}
 	may := p.chosen || p.single && (p.request.Force || p.report.rank < risky)
 	if !may || !p.host.MayProbe(now) {
-		return p.everybodyRefused()
+		return p.circuitOpen()
 	}
 	p.probing = true
-	// A login is counted first: one that may not be sent must not use up the
+	// The login is counted first: one that may not be sent must not use up the
 	// probe.
 	if err := p.count(ctx, s); err != nil {
 		return err
@@ -71,29 +73,30 @@ func (p *path) probe(ctx context.Context, s step) error {
 	case err != nil:
 		return p.uncount(ctx, err)
 	case !mine:
-		return p.uncount(ctx, p.everybodyRefused())
+		return p.uncount(ctx, p.circuitOpen())
 	}
 	return nil
 }
 
-// everybodyRefused is the end of a renewal at a refusing host: it comes again
-// with the next probe.
-func (p *path) everybodyRefused() error {
+// circuitOpen is the end of a renewal at a host whose circuit is open: it
+// is tried again at the next probe.
+func (p *path) circuitOpen() error {
 	return &ratelimit.LimitError{Until: p.host.NextProbe(p.Now()), Paused: true}
 }
 
-// hostRefuses counts a refusal of credentials that were accepted before at the
-// host. One that is refusing, or is now, says nothing about this connection.
+// hostRefuses records a refusal of credentials that the host had accepted
+// before. If the circuit is open, before or after that, the refusal shows
+// nothing about this connection.
 func (p *path) hostRefuses(ctx context.Context) error {
 	if !p.acceptedBefore(ctx) {
 		if p.host.CircuitOpen() {
-			return p.everybodyRefused()
+			return p.circuitOpen()
 		}
 		return nil
 	}
 	host, err := p.RateLimits.Refused(ctx, p.c.Host(), p.c.Name, p.Now())
 	if err != nil {
-		return nil //nolint:nilerr // the refusal itself is the news, and is stored next
+		return nil //nolint:nilerr // a failed count must not hide the refusal, which is stored next
 	}
 	refusing := p.host.CircuitOpen()
 	p.host = host
@@ -103,12 +106,12 @@ func (p *path) hostRefuses(ctx context.Context) error {
 	if !refusing && p.Events != nil {
 		p.g = p.g.WithEvent(grant.ServerRefusing)
 	}
-	return p.everybodyRefused()
+	return p.circuitOpen()
 }
 
-// acceptedBefore reports whether the server has accepted the credentials as they
-// are: the account says so, or, of a connection without a user, the grant: all
-// was well with this version of the secret until now.
+// acceptedBefore reports whether the server has accepted the present
+// credentials: the lockout record says so, or, for a connection without a user,
+// the grant was healthy with this version of the secret.
 func (p *path) acceptedBefore(ctx context.Context) bool {
 	if p.counted {
 		return p.account.AcceptedHash == p.c.CredentialsHash()
@@ -123,32 +126,34 @@ func (p *path) acceptedBefore(ctx context.Context) bool {
 	if p.c.HasUser() || !p.wellBefore() {
 		return false
 	}
-	// If this fails the next refusal is not counted at the host.
+	// If this write fails the next refusal is not counted against the host.
 	_ = p.Lockouts.SettleLogin(ctx, p.try(), lockout.Accepted)
 	return true
 }
 
-// wellBefore reports whether the grant was healthy when this renewal began, with
-// a token that its secret, as it is, had got.
+// wellBefore reports whether the grant was healthy when this renewal began,
+// with a token that the present version of its secret had got.
 func (p *path) wellBefore() bool {
 	b := p.before
 	return b.Status == grant.StatusOK && b.Failures == 0 && b.HasToken() &&
 		b.ConnectionVersion == p.c.Version && b.Identity == p.c.IdentityHash()
 }
 
-// acceptCredentials remembers that credentials without a user were accepted, if
-// the grant does not say so. Users' are remembered with their count.
+// acceptCredentials records that credentials without a user were accepted, if
+// the grant does not show it. A user's are recorded with the count of the
+// login.
 func (p *path) acceptCredentials(ctx context.Context) {
 	if p.counted || p.c.HasUser() || p.wellBefore() {
 		return
 	}
-	// If this fails a refusal is not counted at the host, until the next success.
+	// If this write fails a refusal is not counted against the host, until the next success.
 	_ = p.Lockouts.SettleLogin(ctx, p.try(), lockout.Accepted)
 }
 
-// hostAccepts forgets, once a token is stored, what was held against its host,
-// and lets those try at once whom it had refused. Who that is, is read now:
-// others were refused while this request was under way.
+// hostAccepts clears, after a token was stored, what the host's record holds
+// against the host, and makes the connections due that the host had refused. It
+// reads their list now, because the host may have refused others during this
+// request.
 func (p *path) hostAccepts(ctx context.Context) {
 	if !p.granted {
 		return
@@ -162,7 +167,7 @@ func (p *path) hostAccepts(ctx context.Context) {
 	if !p.host.Troubled() {
 		return
 	}
-	// What is not forgotten now is forgotten by the next success.
+	// If this write fails the next success clears the record.
 	_ = p.RateLimits.Succeeded(ctx, p.c.Host(), p.c.ClientKey())
 	if !p.host.CircuitOpen() {
 		return
@@ -171,16 +176,16 @@ func (p *path) hostAccepts(ctx context.Context) {
 		if name == p.c.Name || ctx.Err() != nil {
 			continue
 		}
-		p.forgive(ctx, name)
+		p.endPause(ctx, name)
 		if g, err := p.Grants.Grant(ctx, name, grant.Eventual); err == nil && g.Retrying(p.Now()) {
-			_ = p.free(ctx, g) // else it is tried when its pause ends
+			_ = p.free(ctx, g) // if this fails the grant is tried when its pause ends
 		}
 	}
 }
 
-// forgive ends the pause after unclear logins of a user whom a refusing host
-// refused. The counts stay.
-func (p *path) forgive(ctx context.Context, name string) {
+// endPause ends the pause after unclear logins of a user whom the host refused
+// while its circuit was open. The counts stay.
+func (p *path) endPause(ctx context.Context, name string) {
 	source, err := p.Connections.Connection(ctx, name)
 	if err != nil {
 		return
@@ -191,14 +196,15 @@ func (p *path) forgive(ctx context.Context, name string) {
 	}
 	t := p.tryOf(c)
 	if !p.loggedIn || !p.c.HasUser() {
-		t.Spare = 1 // only a user's login shows that the store of users works
+		t.Spare = 1 // only a user's login shows that the server's user store works
 	}
-	// If this fails the pause lasts for its time.
+	// If this write fails the pause stays.
 	_ = p.Lockouts.SettleLogin(ctx, t, lockout.Forgiven)
 }
 
-// free makes a grant that a refusing host refused due at once. What is said of
-// it stays until Reltio has answered. One that another holds is left alone.
+// free makes a grant due at once that the host refused while its circuit was
+// open. Its status and error stay until Reltio has responded. A grant whose
+// lease is held is not changed.
 func (p *path) free(ctx context.Context, seen grant.Grant) error {
 	now := p.Now()
 	held, err := p.Leases.TakeLease(ctx, lease.Request{
@@ -207,7 +213,7 @@ func (p *path) free(ctx context.Context, seen grant.Grant) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = p.Leases.ReleaseLease(ctx, held) }() // it ends by itself otherwise
+	defer func() { _ = p.Leases.ReleaseLease(ctx, held) }() // a lease that is not released expires
 	g, err := p.Grants.Grant(ctx, seen.Connection, grant.Strong)
 	if err != nil || !g.Retrying(now) || g.Status == grant.StatusMFARequired {
 		return err
@@ -217,8 +223,7 @@ func (p *path) free(ctx context.Context, seen grant.Grant) error {
 	return other.put(ctx, g)
 }
 
-// fittest orders those who may probe: the lowest rank first, of them the most
-// urgent.
+// fittest orders the candidates for a probe: by rank, then by urgency.
 func fittest(reports []Report) []int {
 	var fit []int
 	for i, r := range reports {

@@ -21,12 +21,13 @@ var (
 // sends is shown.
 var plainCode = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
 
-// unavailable is the fault of a call that failed.
+// unavailable is the error of a call that failed.
 func unavailable(err error) *apierr.Error {
 	return apierr.Wrap(apierr.StoreUnavailable, "Secrets Manager: "+reason(err), err)
 }
 
-// unusable is the fault of a secret in a state that only an operator can change.
+// unusable is the error of a secret in a state that only an operator can
+// change.
 func unusable(what string, cause error) *apierr.Error {
 	return apierr.Wrap(apierr.StoreUnavailable, "Secrets Manager: "+what, cause)
 }

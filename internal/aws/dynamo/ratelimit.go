@@ -34,15 +34,15 @@ func readBudget(i item) (ratelimit.Record, error) {
 }
 
 // reserveTries bounds how often Reserve tries. The first guess may be wrong
-// (one), the idle host found then may be taken by another a moment before us
-// (two); the instant behind that other's can be taken whatever others do, for
-// the record only rises, until it is beyond the window or the host is paused,
-// which ends the matter (three). One more for a record set back by hand.
+// (one). The idle host found then may be taken by another caller (two). The
+// slot after that caller's can be taken whatever others do, because the record
+// only rises, until it is beyond the window or the host is paused, which ends
+// Reserve (three). One more is for a record that was set back by hand.
 const reserveTries = 4
 
-// Reserve implements ratelimit.Store. Unless the caller knows better it guesses
-// that the host is busy: where the guess is wrong nobody minds a second write,
-// and where many share a host each instant costs one.
+// Reserve implements ratelimit.Store. Unless the caller says that the host is
+// idle it guesses that the host is busy: on an idle host a second write does no
+// harm, and on a busy one each slot costs one write.
 func (t *Table) Reserve(ctx context.Context, host string, window ratelimit.Window) (time.Time, error) {
 	window = inMillis(window)
 	attempt := reserveNext
@@ -58,24 +58,24 @@ func (t *Table) Reserve(ctx context.Context, host string, window ratelimit.Windo
 		if err != nil {
 			return time.Time{}, err
 		}
-		// The rule over what was stored before says what the write has taken,
+		// ratelimit.Reserve over the stored record says what the write has taken,
 		// or what the next one has to be.
-		instant, _, err := ratelimit.Reserve(before, window)
+		slot, _, err := ratelimit.Reserve(before, window)
 		if err != nil {
 			return time.Time{}, err
 		}
 		if taken {
-			return instant, nil
+			return slot, nil
 		}
 		attempt = reserveEarliest
-		if instant.After(window.Earliest) {
+		if slot.After(window.Earliest) {
 			attempt = reserveNext
 		}
 	}
 	return time.Time{}, contended()
 }
 
-// inMillis is the window in the precision of what is stored.
+// inMillis is the window in the precision of the table.
 func inMillis(w ratelimit.Window) ratelimit.Window {
 	return ratelimit.Window{
 		Now:      moment(w.Now.UnixMilli()),
@@ -86,7 +86,7 @@ func inMillis(w ratelimit.Window) ratelimit.Window {
 	}
 }
 
-// reserveNext takes the stored next instant if it lies in the window.
+// reserveNext takes the stored next slot if it lies in the window.
 func reserveNext(host string, window ratelimit.Window) *write {
 	believed, _ := ratelimit.Bounds(window.Now)
 	w := newReserve(host)
@@ -100,8 +100,8 @@ func reserveNext(host string, window ratelimit.Window) *write {
 	return w
 }
 
-// reserveEarliest takes the window's first instant, if the stored next one
-// lies before it or is not believed.
+// reserveEarliest takes the window's first moment as the slot, if the stored
+// next one lies before it or is not believed.
 func reserveEarliest(host string, window ratelimit.Window) *write {
 	believed, _ := ratelimit.Bounds(window.Now)
 	w := newReserve(host)
@@ -122,7 +122,7 @@ func newReserve(host string) *write {
 	return w
 }
 
-// unpaused holds without a pause that is believed.
+// unpaused holds if there is no believed pause.
 func (w *write) unpaused(now time.Time) string {
 	_, believed := ratelimit.Bounds(now)
 	return either(
@@ -132,9 +132,9 @@ func (w *write) unpaused(now time.Time) string {
 	)
 }
 
-// pauseTries bounds how often Throttled tries: as if alone, then against the
-// pause that another has just begun, then against one that already lasts
-// longer, which has nothing left to be refused for.
+// pauseTries bounds how often Throttled tries: as the only writer, then against
+// a pause that another writer has just begun, then against one that already
+// lasts longer, which cannot refuse the write again.
 const pauseTries = 3
 
 // Throttled implements ratelimit.Store.
@@ -168,9 +168,9 @@ func (t *Table) Throttled(ctx context.Context, host string, th ratelimit.Throttl
 func pause(host string, th ratelimit.Throttle, stored item, before ratelimit.Record) *write {
 	after := ratelimit.RecordThrottle(before, th)
 	isNew := len(after.Throttled) > len(before.Throttled)
-	anew := len(after.Served) < len(before.Served)
+	restarted := len(after.Served) < len(before.Served)
 	changed := !after.PausedUntil.Equal(before.PausedUntil) || after.Pause != before.Pause
-	if !isNew && !anew && !changed {
+	if !isNew && !restarted && !changed {
 		return nil
 	}
 	w := newWrite(budgetKey(host))
@@ -179,7 +179,7 @@ func pause(host string, th ratelimit.Throttle, stored item, before ratelimit.Rec
 	if isNew {
 		w.add(attrThrottled, th.Client)
 	}
-	if anew {
+	if restarted {
 		w.set(attrServed, nil)
 	}
 	if changed {
@@ -193,9 +193,9 @@ func pause(host string, th ratelimit.Throttle, stored item, before ratelimit.Rec
 	return w
 }
 
-// pausedAs holds while the rule makes the same of the stored pause as it made
-// of the one read: while that is unchanged, or, if it was in force, while any
-// pause in force ends before ours.
+// pausedAs holds while the rule gives the same result for the stored pause as
+// for the one that was read: while the pause is unchanged, or, if it was in
+// force, while the stored pause in force ends before the new one.
 func (w *write) pausedAs(now time.Time, stored item, before, after ratelimit.Record) string {
 	unchanged := w.unchanged(attrPausedUntil, stored[attrPausedUntil])
 	if _, paused := before.ThrottledUntil(now); !paused {
@@ -235,7 +235,7 @@ func (t *Table) Succeeded(ctx context.Context, host, client string) error {
 	return err
 }
 
-// newSuccess forgets what a success ends, of a host that has a record.
+// newSuccess clears what a success ends, of a host that has a record.
 func newSuccess(host string) *write {
 	w := newWrite(budgetKey(host))
 	for _, attr := range []string{attrRefused, attrRefusedSince, attrThrottled, attrPause} {
@@ -245,8 +245,8 @@ func newSuccess(host string) *write {
 	return w
 }
 
-// Probe implements ratelimit.Store. An answer that was lost is no probe: the next
-// is a minute away.
+// Probe implements ratelimit.Store. If the response was lost the caller does
+// not probe: the next probe is a minute away.
 func (t *Table) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
 	w := newWrite(budgetKey(host))
 	w.set(attrProbedAt, millis(now))

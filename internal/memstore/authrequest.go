@@ -149,7 +149,7 @@ func (t *Table) changeRequest(ctx context.Context, hash string, change func(*aut
 	return nil
 }
 
-// ignoreUsed is for what does nothing where there is nothing.
+// ignoreUsed drops ErrUsed for methods that do nothing to a missing item.
 func ignoreUsed(err error) error {
 	if err == authrequest.ErrUsed { //nolint:errorlint // our own value, unwrapped
 		return nil

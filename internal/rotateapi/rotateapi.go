@@ -1,8 +1,8 @@
-// Package rotateapi is the language between the function that vends tokens and
-// the one that renews them: a request for one renewal, and the answer.
+// Package rotateapi is the wire between the functions issue and rotate: a
+// request for one renewal, and the response. The operator command uses it too.
 //
-// An operator speaks it too. Fields that the receiver does not know are
-// ignored, so that the two functions can be deployed apart.
+// Fields that the receiver does not know are ignored, so that the two functions
+// can be deployed separately.
 package rotateapi
 
 import (
@@ -18,11 +18,11 @@ type Request struct {
 	// Lease is handed over to the receiver, which adopts it; nil: the receiver
 	// takes one.
 	Lease *Lease `json:"lease,omitempty"`
-	// RejectedFingerprint names a token that Reltio refused.
+	// RejectedFingerprint names a token that Reltio rejected.
 	RejectedFingerprint string `json:"rejected_fingerprint,omitempty"`
-	// MinTTLSeconds is the life that a caller needs.
+	// MinTTLSeconds is how long a caller needs the token to stay valid.
 	MinTTLSeconds int64 `json:"min_ttl_seconds,omitempty"`
-	// Force renews though it is not due, back-off or not.
+	// Force renews although the grant is not due, and in spite of a back-off.
 	Force bool `json:"force,omitempty"`
 }
 
@@ -32,7 +32,7 @@ type Lease struct {
 	Epoch int64  `json:"epoch"`
 }
 
-// Outcome is what became of one renewal.
+// Outcome is the result of one renewal.
 type Outcome string
 
 // The outcomes.
@@ -41,23 +41,23 @@ const (
 	Renewed Outcome = "renewed"
 	// Unchanged: there was nothing to do, or nothing new to get.
 	Unchanged Outcome = "unchanged"
-	// Contended: somebody else has the lease.
+	// Contended: another holder has the lease.
 	Contended Outcome = "contended"
 	// Failed: the error says why.
 	Failed Outcome = "failed"
 	// Reauthorize: a person must log in.
 	Reauthorize Outcome = "reauthorize"
-	// LeftOver: nothing was sent; it comes again.
+	// LeftOver: nothing was sent; it is tried again.
 	LeftOver Outcome = "left_over"
 )
 
-// Error is an error as it travels.
+// Error is an error on the wire.
 type Error struct {
 	Type    apierr.Type `json:"type"`
 	Message string      `json:"message"`
 }
 
-// Result is the answer: the counts of all renewals, Due being the sum of the
+// Result is the response: the counts of all renewals, Due being the sum of the
 // others, and outcome and error if it was a single one.
 type Result struct {
 	Due         int      `json:"due"`
@@ -121,7 +121,7 @@ func Single(o Outcome, err *apierr.Error) Result {
 	return r
 }
 
-// Fault is the error as those inside a process know it; nil if there is none.
+// Fault is the error as an apierr.Error; nil if there is none.
 func (r Result) Fault() *apierr.Error {
 	if r.Error == nil {
 		return nil
@@ -129,13 +129,13 @@ func (r Result) Fault() *apierr.Error {
 	return apierr.New(r.Error.Type, r.Error.Message)
 }
 
-// Function invokes the one that renews. Both methods make one attempt: a retry
-// of an invocation would be a second event.
+// Function invokes rotate. Both methods make one attempt: a retry of an
+// invocation would be a second event.
 type Function interface {
-	// Rotate waits for the result. A throttled invocation is a apierr.Error of
+	// Rotate waits for the result. A throttled invocation is an apierr.Error of
 	// type RateLimited, any other failure one of type StoreUnavailable.
 	Rotate(ctx context.Context, r Request) (Result, error)
-	// RotateLater returns as soon as the request was accepted. Errors as
-	// Rotate.
+	// RotateLater returns as soon as the request was accepted. Its errors are
+	// those of Rotate.
 	RotateLater(ctx context.Context, r Request) error
 }

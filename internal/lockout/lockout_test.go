@@ -125,8 +125,8 @@ func TestSettle(t *testing.T) {
 	free := func(r lockout.Record) lockout.Record { r.TriedAt = time.Time{}; return r }
 	theirs := record(2, 2, 0)
 	theirs.Connection = "other"
-	nobodys, c0 := record(2, 2, 0), record(2, 2, 0)
-	nobodys.Connection, c0.CredentialsHash = "", "c0"
+	unclaimed, c0 := record(2, 2, 0), record(2, 2, 0)
+	unclaimed.Connection, c0.CredentialsHash = "", "c0"
 	for name, test := range map[string]struct {
 		record  lockout.Record
 		outcome lockout.Outcome
@@ -145,7 +145,7 @@ func TestSettle(t *testing.T) {
 		"forgiven at the limit":              {accepted(record(1, 4, 0), "c1"), lockout.Forgiven, record(1, 4, 0)},
 		"forgiven once only":                 {record(1, 2, 0), lockout.Forgiven, record(1, 2, 0)},
 		"forgiven of other credentials":      {accepted(record(1, 2, 0), "c0"), lockout.Forgiven, accepted(record(1, 2, 0), "c0")},
-		"an account that nobody claims":      {nobodys, lockout.Nothing, lockout.Record{CredentialsHash: "c1", Attempts: 1, Unclear: 1, TriedAt: now()}},
+		"an account without a claim":         {unclaimed, lockout.Nothing, lockout.Record{CredentialsHash: "c1", Attempts: 1, Unclear: 1, TriedAt: now()}},
 		"accepted: it is claimed":            {lockout.Record{}, lockout.Accepted, lockout.Record{Connection: "acme", AcceptedHash: "c1"}},
 		"accepted beside other credentials":  {c0, lockout.Accepted, accepted(c0, "c1")},
 		"nothing of other credentials":       {c0, lockout.Nothing, c0},
@@ -187,7 +187,7 @@ func TestExhausted(t *testing.T) {
 }
 
 // Where only others were seen to be served the day's last login keeps its pause.
-func TestForgivenButForTheLast(t *testing.T) {
+func TestForgivenExceptTheLast(t *testing.T) {
 	for unclear, free := range map[int]bool{1: true, 2: true, 3: false, 4: false} {
 		r := record(0, unclear, 0)
 		r.AcceptedHash = "c1"

@@ -62,9 +62,9 @@ func TestParallelRenewalsStayApart(t *testing.T) {
 	}
 }
 
-// There is no instant within 5 s: left over, with the instant that the budget
+// There is no slot within 5 s: left over, with the slot that the rate limit
 // named, and no failure.
-func TestBusyBudget(t *testing.T) {
+func TestBusyHost(t *testing.T) {
 	bubble(t, func(w *world) {
 		before := w.started(password())
 		w.due()
@@ -88,7 +88,7 @@ func TestBusyBudget(t *testing.T) {
 	})
 }
 
-// A paused host is not even dialled, whoever forces it.
+// A throttled host is not even dialled, even if an operator forces it.
 func TestPausedHostIsNotDialled(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(password())
@@ -107,7 +107,7 @@ func TestPausedHostIsNotDialled(t *testing.T) {
 	})
 }
 
-// pause is a 429 that somebody else got.
+// pause is a 429 that another client got.
 func (w *world) pause(d time.Duration) {
 	w.t.Helper()
 	if _, err := w.table.Throttled(w.t.Context(), host, ratelimit.Throttle{Client: "other", RetryAfter: d, Now: time.Now()}); err != nil {
@@ -115,7 +115,7 @@ func (w *world) pause(d time.Duration) {
 	}
 }
 
-// The host is paused while a renewal waits for its instant.
+// The host is paused while a renewal waits for its slot.
 func TestPauseDuringTheWait(t *testing.T) {
 	for name, c := range map[string]struct {
 		wait time.Duration
@@ -149,7 +149,7 @@ func TestPauseDuringTheWait(t *testing.T) {
 	}
 }
 
-// The budget cannot be read again after the wait: nothing is sent.
+// The rate limit cannot be read again after the wait: nothing is sent.
 func TestPauseUnknownAfterTheWait(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", password())
@@ -161,9 +161,9 @@ func TestPauseUnknownAfterTheWait(t *testing.T) {
 	})
 }
 
-// An instant missed by more than 50 ms is taken anew, within the same 5 s. Each
-// time the budget is later than the time before.
-func TestMissedInstant(t *testing.T) {
+// A slot missed by more than 50 ms is reserved again, within the same 5 s. Each
+// time the rate limit is later than the time before.
+func TestMissedSlot(t *testing.T) {
 	for name, c := range map[string]struct {
 		late     time.Duration
 		missed   int
@@ -190,15 +190,15 @@ func TestMissedInstant(t *testing.T) {
 					t.Errorf("outcome %s (%v), want %s", got.Outcome, got.Err, c.want)
 				}
 				if got := w.out.count(reserve); got != c.reserves {
-					t.Errorf("%d instants, want %d", got, c.reserves)
+					t.Errorf("%d slots, want %d", got, c.reserves)
 				}
 			})
 		})
 	}
 }
 
-// A table that takes its time lets renewals through, and wastes few instants.
-func TestSlowBudget(t *testing.T) {
+// A table that takes its time lets renewals through, and wastes few slots.
+func TestSlowRateLimitStore(t *testing.T) {
 	for _, slow := range []time.Duration{60 * time.Millisecond, 80 * time.Millisecond, 150 * time.Millisecond, 700 * time.Millisecond} {
 		for name, busy := range map[string]time.Duration{"idle": 0, "busy": 2 * time.Second} {
 			t.Run(fmt.Sprintf("%v, %s", slow, name), func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestSlowBudget(t *testing.T) {
 					}
 					w.expect(w.acme(), rotateapi.Renewed, "")
 					if got := w.out.count(reserve); got > 2 {
-						t.Errorf("%d instants taken for one request", got)
+						t.Errorf("%d slots taken for one request", got)
 					}
 					if got := time.Since(asked); got > ratelimit.PauseSeenAgain {
 						t.Errorf("the pause was last seen %v before the request", got)

@@ -203,7 +203,7 @@ func TestOthersThatComeBeforeALoginIsSettled(t *testing.T) {
 			if want.Connection == "" {
 				want.Connection = "acme"
 			}
-			want.Connection = strings.TrimPrefix(want.Connection, "-") // nobody's
+			want.Connection = strings.TrimPrefix(want.Connection, "-") // without a claim
 			if want.CredentialsHash == "" {
 				want.CredentialsHash = "c"
 			}

@@ -1,17 +1,18 @@
-// Package ratelimit shares an authorization server's patience.
+// Package ratelimit keeps all functions together under an authorization
+// server's rate limit, and stops sending to a server that refuses every
+// connection.
 //
-// Reltio answers ten token requests a second and then 429. All functions
-// together stay below that by one record per host: a generic cell rate
-// algorithm with burst one hands out instants, each to one caller, evenly
-// spaced. A caller sends at its instant or not at all. The record also
-// remembers when the host asked for a pause, and which connections it has
-// refused since it last accepted one.
+// Reltio answers ten token requests a second and then 429. All functions share
+// one record per host: a generic cell rate algorithm with burst one gives each
+// caller a slot, evenly spaced. A caller sends its request at its slot or not
+// at all. The record also holds until when the host is throttled, and which
+// connections it has refused since it last accepted one.
 //
-//	at, err := turn.Reserve(ctx, earliest)   // *BusyError: when to come back
-//	err = turn.Wait(ctx, at)                 // late by more than MaxLate: reserved anew
+//	at, err := slot.Reserve(ctx, earliest)   // *LimitError: when to try again
+//	err = slot.Wait(ctx, at)                 // late by more than MaxLate: reserved again
 //	send one request
 //
-// The decisions are pure functions over the record; only Store and Turn block.
+// The decisions are pure functions over the record; only Store and Slot block.
 package ratelimit
 
 import (
@@ -21,19 +22,19 @@ import (
 	"time"
 )
 
-// The budget's numbers.
+// The numbers of the rate limit and the circuit breaker.
 const (
 	// MaxPerSecond is the highest rate that can be configured, below Reltio's
 	// ten a second so that clocks may differ by 50 ms and transit by 100 ms.
 	MaxPerSecond = 8
-	// MaxWait is the longest that anyone waits for an instant.
+	// MaxWait is the longest that a caller waits for a slot.
 	MaxWait = 5 * time.Second
-	// MaxLate is how much later than its instant a request may be sent.
+	// MaxLate is how long after its slot a request may be sent.
 	MaxLate = 50 * time.Millisecond
-	// PauseSeenAgain: after a longer wait than this the pause is read again.
+	// PauseSeenAgain is the wait after which the host's pause is read again.
 	PauseSeenAgain = 100 * time.Millisecond
-	// maxAhead bounds what is believed of the record: a next instant further
-	// ahead was written by a broken clock and counts as now.
+	// maxAhead bounds what is believed of the record: a wrong clock has written
+	// a next slot that is further ahead, and it counts as now.
 	maxAhead = 10 * time.Second
 	// maxPauseAhead bounds a believed pause, and a Retry-After.
 	maxPauseAhead = 5 * time.Minute
@@ -42,25 +43,27 @@ const (
 	// longestPause bounds the pause that grows while different clients are
 	// throttled.
 	longestPause = 60 * time.Second
-	// refusals of different connections make a host a refusing one.
+	// refusals of different connections open a host's circuit.
 	refusals = 3
 	// MaxRefused bounds the list of refused connections, so that the record
 	// stays small however long a host refuses.
 	MaxRefused = 500
 	// maxThrottled bounds the list of throttled clients.
 	maxThrottled = 50
-	// MaxServed bounds the list of served clients. Two would tell as much.
+	// MaxServed bounds the list of served clients. Two would be enough for
+	// OthersServed.
 	MaxServed = 50
-	// ProbeEvery is how often a refusing host is tried: once per tick of a
-	// minute, though ticks are not exact.
+	// ProbeEvery is how often a host whose circuit is open is probed: once per
+	// tick of a minute, though ticks are not exact.
 	ProbeEvery = 50 * time.Second
 )
 
-// Record is what is stored of a host. The zero Record is a host never asked.
+// Record is what is stored of a host. The zero Record is a host that was never
+// asked.
 type Record struct {
-	// Next is the next free instant (the algorithm's theoretical arrival time).
+	// Next is the next free slot (the algorithm's theoretical arrival time).
 	Next time.Time
-	// PausedUntil is when the host may be asked again.
+	// PausedUntil is until when the host is throttled.
 	PausedUntil time.Time
 	// Pause is the length of the last pause.
 	Pause time.Duration
@@ -69,32 +72,32 @@ type Record struct {
 	// Served are clients that succeeded since one was first throttled.
 	Served []string
 	// Refused are the connections that were refused since one last succeeded,
-	// though their credentials, as they are, were accepted before.
+	// although the host had accepted their present credentials before.
 	Refused []string
 	// RefusedSince is when the first of them was refused.
 	RefusedSince time.Time
-	// ProbedAt is when a refusing host was last probed.
+	// ProbedAt is when the host, with its circuit open, was last probed.
 	ProbedAt time.Time
 }
 
-// Paused returns when the pause ends, and whether there is one at now. One
-// that ends more than five minutes ahead is not believed.
+// ThrottledUntil returns when the pause ends, and whether there is one at now.
+// A pause that ends more than five minutes ahead is not believed.
 func (r Record) ThrottledUntil(now time.Time) (time.Time, bool) {
 	paused := r.PausedUntil.After(now) && !r.PausedUntil.After(now.Add(maxPauseAhead))
 	return r.PausedUntil, paused
 }
 
-// Refusing reports whether the host refuses everybody: three connections with
-// no success between them.
+// CircuitOpen reports whether the host refuses every connection: three were
+// refused with no success between them.
 func (r Record) CircuitOpen() bool { return len(r.Refused) >= refusals }
 
-// MayProbe reports whether a refusing host is due for a probe.
+// MayProbe reports whether a host whose circuit is open is due for a probe.
 func (r Record) MayProbe(now time.Time) bool {
 	return !r.ProbedAt.After(now.Add(-ProbeEvery)) || r.ProbedAt.After(now.Add(ProbeEvery))
 }
 
-// NextProbe is when a refusing host is probed next: by a sweep within the minute
-// if a probe is due.
+// NextProbe is when a host whose circuit is open is probed next: by a sweep
+// within the minute if a probe is due.
 func (r Record) NextProbe(now time.Time) time.Time {
 	if r.MayProbe(now) {
 		return now.Add(ProbeEvery)
@@ -105,30 +108,30 @@ func (r Record) NextProbe(now time.Time) time.Time {
 // Troubled reports whether a success has anything to clear.
 func (r Record) Troubled() bool { return len(r.Throttled)+len(r.Refused) > 0 || r.Pause > 0 }
 
-// Window is what a caller asks of Reserve.
+// Window is the time in which a caller of Reserve can use a slot.
 type Window struct {
 	Now time.Time
-	// Earliest and Latest bound the instant.
+	// Earliest and Latest bound the slot.
 	Earliest, Latest time.Time
-	// Interval is the space between two instants.
+	// Interval is the space between two slots.
 	Interval time.Duration
-	// Idle says that the caller has seen Earliest free. It changes no result:
-	// a store that has to guess guesses so.
+	// Idle says that the caller has seen Earliest free. It does not change the
+	// result: it is a hint for a store that has to guess.
 	Idle bool
 }
 
-// Interval is the space between two instants at a rate, in whole milliseconds
+// Interval is the space between two slots at a rate, in whole milliseconds
 // rounded up.
 func Interval(perSecond int) time.Duration {
 	const second = int(time.Second / time.Millisecond)
 	return time.Duration((second+perSecond-1)/perSecond) * time.Millisecond
 }
 
-// BusyError says that there is no instant within the window.
+// LimitError says that there is no slot within the window.
 type LimitError struct {
-	// Until is the next free instant, or the end of the host's pause.
+	// Until is the next free slot, or the end of the host's pause.
 	Until time.Time
-	// Paused tells which.
+	// Paused says that Until is the end of a pause.
 	Paused bool
 }
 
@@ -140,25 +143,24 @@ func (e *LimitError) Error() string {
 	return "budget: no free instant in the window"
 }
 
-// Reserve is the rule: the instant that the window gets, and the record's Next
-// afterwards; or a *BusyError.
-func Reserve(r Record, w Window) (instant, next time.Time, err error) {
+// Reserve returns the slot within the window, and the record's Next afterwards.
+// The error is a *LimitError if there is no such slot.
+func Reserve(r Record, w Window) (slot, next time.Time, err error) {
 	if until, paused := r.ThrottledUntil(w.Now); paused {
-		return instant, next, &LimitError{Until: until, Paused: true}
+		return slot, next, &LimitError{Until: until, Paused: true}
 	}
-	instant = w.Earliest
-	if r.Next.After(instant) && !r.Next.After(w.Now.Add(maxAhead)) {
-		instant = r.Next
+	slot = w.Earliest
+	if r.Next.After(slot) && !r.Next.After(w.Now.Add(maxAhead)) {
+		slot = r.Next
 	}
-	if instant.After(w.Latest) {
-		return instant, next, &LimitError{Until: instant}
+	if slot.After(w.Latest) {
+		return slot, next, &LimitError{Until: slot}
 	}
-	return instant, instant.Add(w.Interval), nil
+	return slot, slot.Add(w.Interval), nil
 }
 
-// Bounds returns what Reserve believes of a stored record at now: a next
-// instant later than the first, and a pause later than the second, count as
-// now.
+// Bounds returns what Reserve believes of a stored record at now: a next slot
+// after the first result, and a pause that ends after the second, count as now.
 func Bounds(now time.Time) (next, pause time.Time) { return now.Add(maxAhead), now.Add(maxPauseAhead) }
 
 // Throttle is a 429 that a client got.
@@ -166,16 +168,16 @@ type Throttle struct {
 	Client string
 	// RetryAfter is what the server asked for; 0 if it did not.
 	RetryAfter time.Duration
-	// First says that it is the first in a row: from now on it counts which
-	// other clients are served.
+	// First says that it is the first 429 in a row: the list of other clients
+	// that are served begins again.
 	First bool
 	Now   time.Time
 }
 
-// Pause is the rule: what the record becomes after a 429. A pause already in
-// force stands for the same flood and does not grow again; it grows only while
-// different clients are throttled, because one client's own cap is its own
-// matter.
+// RecordThrottle returns the record after a 429. A pause already in force is
+// about the same flood and does not grow again. A pause grows only while
+// different clients are throttled, because one client's cap does not concern
+// the others.
 func RecordThrottle(r Record, t Throttle) Record {
 	if len(r.Throttled) < maxThrottled && !slices.Contains(r.Throttled, t.Client) {
 		r.Throttled = append(slices.Clone(r.Throttled), t.Client)
@@ -198,18 +200,17 @@ func RecordThrottle(r Record, t Throttle) Record {
 	return r
 }
 
-// BelievedRetryAfter bounds what a server may ask for.
+// BelievedRetryAfter bounds the wait that a server may ask for.
 func BelievedRetryAfter(d time.Duration) time.Duration { return min(max(d, 0), maxPauseAhead) }
 
-// OthersServed reports whether a request of another client than this one was
-// answered with a token since a client was first throttled: then the throttling
-// is about the client and not about the host.
+// OthersServed reports whether another client got a token since a client was
+// first throttled: then the server throttles the client and not the host.
 func (r Record) OthersServed(client string) bool {
 	return slices.ContainsFunc(r.Served, func(c string) bool { return c != client })
 }
 
-// Success is the rule: what the record becomes when a client gets a token. A
-// pause still in force stays.
+// RecordSuccess returns the record after a client got a token. A pause still in
+// force stays.
 func RecordSuccess(r Record, client string) Record {
 	if len(r.Served) < MaxServed && !slices.Contains(r.Served, client) {
 		r.Served = append(slices.Clone(r.Served), client)
@@ -219,7 +220,7 @@ func RecordSuccess(r Record, client string) Record {
 	return r
 }
 
-// Refuse is the rule: what the record becomes when a connection is refused.
+// RecordRefusal returns the record after a connection was refused.
 func RecordRefusal(r Record, connection string, now time.Time) Record {
 	if len(r.Refused) < MaxRefused && !slices.Contains(r.Refused, connection) {
 		r.Refused = append(slices.Clone(r.Refused), connection)
@@ -232,26 +233,27 @@ func RecordRefusal(r Record, connection string, now time.Time) Record {
 
 // Store keeps one record per authorization server ("host:port"). All methods
 // are atomic and safe for concurrent use by any number of processes; a network
-// failure is a apierr.Error of type StoreUnavailable.
+// failure is an apierr.Error of type StoreUnavailable.
 type Store interface {
-	// Budget reads the record strongly; a host never asked has the zero one.
+	// Budget reads the record strongly; for a host that was never asked it is
+	// the zero Record.
 	Budget(ctx context.Context, host string) (Record, error)
-	// Reserve takes the next free instant as the rule Reserve says, else a
-	// *BusyError.
+	// Reserve takes the next free slot as the function Reserve decides. If
+	// there is none in the window the error is a *LimitError.
 	Reserve(ctx context.Context, host string, w Window) (time.Time, error)
-	// Throttled records a 429 as the rule Pause says.
+	// Throttled records a 429 as RecordThrottle decides.
 	Throttled(ctx context.Context, host string, t Throttle) (Record, error)
-	// Refused records that a connection was refused, as the rule Refuse says.
+	// Refused records that a connection was refused, as RecordRefusal decides.
 	Refused(ctx context.Context, host, connection string, now time.Time) (Record, error)
-	// Succeeded records that a client got a token, as the rule Success says. A
+	// Succeeded records that a client got a token, as RecordSuccess decides. A
 	// host that was never asked gets no record.
 	Succeeded(ctx context.Context, host, client string) error
-	// Probe claims the one probe per ProbeEvery of a refusing host; false if
-	// somebody else has it.
+	// Probe claims the one probe per ProbeEvery of a host whose circuit is
+	// open; false if another caller has claimed it.
 	Probe(ctx context.Context, host string, now time.Time) (bool, error)
 }
 
-// String shows the record for tests; it holds no secret.
+// String is the record for the messages of tests; it holds no secret.
 func (r Record) String() string {
 	return fmt.Sprintf("next %s, paused until %s, %d throttled, %d refused",
 		r.Next.Format(time.StampMilli), r.PausedUntil.Format(time.StampMilli), len(r.Throttled), len(r.Refused))

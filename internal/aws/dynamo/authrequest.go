@@ -92,9 +92,9 @@ func (t *Table) find(ctx context.Context, key string, fields []field) error {
 	return load(i, fields)
 }
 
-// useUp dates an item that was not dated and has not ended. It is not repeated
-// if nobody knows whether it was done: the item would seem to be used by
-// another.
+// useUp sets the time of use of an item that is unused and has not expired. It
+// is not repeated if its response was lost: the item would seem to be used by
+// another request.
 func (t *Table) useUp(ctx context.Context, key, attr string, now time.Time) error {
 	w := newWrite(key)
 	w.set(attr, millis(now))

@@ -29,8 +29,8 @@ func (s *slow) Reserve(ctx context.Context, host string, w ratelimit.Window) (ti
 	return s.Table.Reserve(ctx, host, w)
 }
 
-// newTurn is a turn at a store of which each call takes a while.
-func newTurn(takes time.Duration) (*ratelimit.Slot, *slow) {
+// newSlot is a slot at a store of which each call takes a while.
+func newSlot(takes time.Duration) (*ratelimit.Slot, *slow) {
 	s := &slow{Table: &memstore.Table{}, takes: takes}
 	return &ratelimit.Slot{
 		Store: s, Host: "auth:443", Interval: 125 * time.Millisecond,
@@ -38,19 +38,19 @@ func newTurn(takes time.Duration) (*ratelimit.Slot, *slow) {
 	}, s
 }
 
-func reserve(t *testing.T, turn *ratelimit.Slot, ahead time.Duration) time.Time {
+func reserve(t *testing.T, slot *ratelimit.Slot, ahead time.Duration) time.Time {
 	t.Helper()
-	at, err := turn.Reserve(t.Context(), time.Now().Add(ahead))
+	at, err := slot.Reserve(t.Context(), time.Now().Add(ahead))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return at
 }
 
-func TestTurnIsAtItsInstant(t *testing.T) {
+func TestSlotIsOnTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		takes, ahead time.Duration
-		instants     int
+		slots        int
 	}{
 		"at once":                         {0, 0, 1},
 		"in a moment":                     {0, 80 * time.Millisecond, 1},
@@ -62,87 +62,87 @@ func TestTurnIsAtItsInstant(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				turn, s := newTurn(c.takes)
+				slot, s := newSlot(c.takes)
 				began := time.Now()
-				at := reserve(t, turn, c.ahead)
-				if err := turn.Wait(t.Context(), at); err != nil {
+				at := reserve(t, slot, c.ahead)
+				if err := slot.Wait(t.Context(), at); err != nil {
 					t.Fatal(err)
 				}
-				r, err := s.Table.Budget(t.Context(), turn.Host)
+				r, err := s.Table.Budget(t.Context(), slot.Host)
 				if err != nil {
 					t.Fatal(err)
 				}
-				at = r.Next.Add(-turn.Interval)
+				at = r.Next.Add(-slot.Interval)
 				if late := time.Since(at); late < 0 || late > ratelimit.MaxLate {
-					t.Errorf("sent %v after its instant", late)
+					t.Errorf("sent %v after its slot", late)
 				}
-				if s.reserved != c.instants || time.Since(began) > c.ahead+2*c.takes {
-					t.Errorf("%d instants in %v, want %d", s.reserved, time.Since(began), c.instants)
+				if s.reserved != c.slots || time.Since(began) > c.ahead+2*c.takes {
+					t.Errorf("%d slots in %v, want %d", s.reserved, time.Since(began), c.slots)
 				}
 			})
 		})
 	}
 }
 
-// A pause that begins shortly before the instant is seen.
-func TestTurnSeesThePause(t *testing.T) {
+// A pause that begins shortly before the slot is seen.
+func TestSlotSeesThePause(t *testing.T) {
 	for _, takes := range []time.Duration{0, 100 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
-			turn, s := newTurn(takes)
-			at := reserve(t, turn, 4*time.Second)
+			slot, s := newSlot(takes)
+			at := reserve(t, slot, 4*time.Second)
 			time.AfterFunc(time.Until(at)-takes-60*time.Millisecond, func() {
-				_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
+				_, _ = s.Throttled(t.Context(), slot.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
 			})
-			err := turn.Wait(t.Context(), at)
+			err := slot.Wait(t.Context(), at)
 			var busy *ratelimit.LimitError
 			if !errors.As(err, &busy) || !busy.Paused || time.Until(busy.Until) < 50*time.Second {
 				t.Errorf("error %v, want a pause of a minute", err)
 			}
-			if len(turn.Seen.Throttled) != 1 {
-				t.Errorf("seen: %v", turn.Seen)
+			if len(slot.Seen.Throttled) != 1 {
+				t.Errorf("seen: %v", slot.Seen)
 			}
 		})
 	}
 }
 
 // One reservation that took long does not make the pause be read long before
-// the instant.
-func TestTurnSeesThePauseAfterASlowReservation(t *testing.T) {
+// the slot.
+func TestSlotSeesThePauseAfterASlowReservation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turn, s := newTurn(3 * time.Second)
-		at := reserve(t, turn, 4500*time.Millisecond)
+		slot, s := newSlot(3 * time.Second)
+		at := reserve(t, slot, 4500*time.Millisecond)
 		s.takes = 10 * time.Millisecond
 		time.AfterFunc(time.Until(at)-100*time.Millisecond, func() {
-			_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
+			_, _ = s.Throttled(t.Context(), slot.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
 		})
 		var busy *ratelimit.LimitError
-		if err := turn.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
+		if err := slot.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
 			t.Errorf("error %v, want a pause", err)
 		}
 	})
 }
 
 // What a caller does between its reservation and its wait is waited for too.
-func TestTurnSeesThePauseAfterOtherWork(t *testing.T) {
+func TestSlotSeesThePauseAfterOtherWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turn, s := newTurn(0)
-		at := reserve(t, turn, 250*time.Millisecond)
-		_, _ = s.Throttled(t.Context(), turn.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
+		slot, s := newSlot(0)
+		at := reserve(t, slot, 250*time.Millisecond)
+		_, _ = s.Throttled(t.Context(), slot.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
 		time.Sleep(200 * time.Millisecond)
 		var busy *ratelimit.LimitError
-		if err := turn.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
+		if err := slot.Wait(t.Context(), at); !errors.As(err, &busy) || !busy.Paused {
 			t.Errorf("error %v, want a pause", err)
 		}
 	})
 }
 
-func TestTurnEndsWithItsContext(t *testing.T) {
+func TestSlotEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turn, _ := newTurn(0)
-		at := reserve(t, turn, 4*time.Second)
+		slot, _ := newSlot(0)
+		at := reserve(t, slot, 4*time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := turn.Wait(ctx, at); !errors.Is(err, context.DeadlineExceeded) {
+		if err := slot.Wait(ctx, at); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v, want that of the context", err)
 		}
 	})

@@ -14,7 +14,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-func TestTheEndOfPatience(t *testing.T) {
+func TestTheEndOfTheTimeout(t *testing.T) {
 	limited := apierr.New(apierr.RateLimited, "")
 	outage := apierr.New(apierr.ReltioUnavailable, "an old outage")
 	tests := map[string]struct {
@@ -58,7 +58,7 @@ func TestTheInvocationsEndBoundsTheWaiting(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), left)
 			defer cancel()
 			start := time.Now()
-			_, err := w.vendor().Issue(ctx, issue.Request{Connection: acme})
+			_, err := w.issuer().Issue(ctx, issue.Request{Connection: acme})
 			if apierr.Of(err).Type != apierr.ReltioUnavailable {
 				t.Errorf("error %v, want ReltioUnavailable", err)
 			}
@@ -69,19 +69,19 @@ func TestTheInvocationsEndBoundsTheWaiting(t *testing.T) {
 	}
 }
 
-func TestAStoreThatHangsEndsWithTheCallersPatience(t *testing.T) {
+func TestAStoreThatHangsEndsWithTheCallersTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		w.must(issue.Request{})
 		hanging := errors.New("hanging")
 		for _, c := range []grant.Consistency{grant.Eventual, grant.Strong} {
-			v := w.vendor()
+			v := w.issuer()
 			v.Grants = hangs{w.store, c}
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 25*time.Second, hanging)
 			start := time.Now()
 			r := issue.Request{Connection: acme}
 			if c == grant.Strong {
-				time.Sleep(2 * time.Hour) // no living token: the winner reads strongly
+				time.Sleep(2 * time.Hour) // no valid token: the winner reads strongly
 				start = time.Now()
 				cancel()
 				ctx, cancel = context.WithTimeoutCause(t.Context(), 25*time.Second, hanging)
@@ -104,7 +104,7 @@ func TestAStoreThatHangsFromTheWinnersReadOn(t *testing.T) {
 	for _, invocation := range []time.Duration{25 * time.Second, 10 * time.Second, 2 * time.Second, 1200 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, "client_credentials")
-			v := w.vendor()
+			v := w.issuer()
 			v.Grants, v.Leases = hangs{w.store, grant.Strong}, hangsOnRelease{w.store}
 			ctx, cancel := context.WithTimeout(t.Context(), invocation)
 			defer cancel()

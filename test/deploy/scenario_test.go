@@ -76,7 +76,7 @@ func (d *deployed) renewals() {
 }
 
 // visits are everything that makes callback call AWS.
-func (d *deployed) visits() {
+func (d *deployed) callbacks() {
 	d.t.Helper()
 	d.connect("visited", `"grant_type":"authorization_code","tenant_id":"tenant"`)
 	d.tell(`{"connection":"visited"}`, `"outcome":"reauthorize"`)

@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	*stack.Stack
 	log       *logtest.Buffer
-	vault     *vault
+	secrets     *secretsSeen
 	published *published
 	// functions as they are deployed, by name.
 	functions map[string]lambdahost.Function
@@ -104,7 +104,7 @@ func newWorld(dynamo, moto string, change func(*lambdahost.Function)) (*world, e
 		return nil, err
 	}
 	w := &world{
-		log: &logtest.Buffer{}, vault: &vault{}, functions: map[string]lambdahost.Function{},
+		log: &logtest.Buffer{}, secrets: &secretsSeen{}, functions: map[string]lambdahost.Function{},
 		spare: make(chan *server, servers),
 	}
 	hosts := []string{"auth.reltio.com"} // the default; nobody goes there
@@ -180,7 +180,7 @@ func canary() reltioauth.Secret { return reltioauth.NewSecret("canary/" + rand.T
 // canary is a secret that must not come out.
 func (w *world) canary(kind string) string {
 	text := canary().Reveal()
-	w.vault.put(kind, text)
+	w.secrets.put(kind, text)
 	return text
 }
 
@@ -195,10 +195,10 @@ func (w *world) server(t *testing.T) *server {
 	}
 	clients, users := s.secrets()
 	for _, secret := range clients {
-		w.vault.put("client secret", secret)
+		w.secrets.put("client secret", secret)
 	}
 	for _, secret := range users {
-		w.vault.put("password", secret)
+		w.secrets.put("password", secret)
 	}
 	return s
 }
@@ -253,13 +253,13 @@ func (s *server) client(id string) fields {
 // has.
 func (w *world) add(t *testing.T, f fields) string {
 	t.Helper()
-	name := "c-" + nobody()
+	name := "c-" + unknownName()
 	w.write(t, name, f)
 	return name
 }
 
 // nobody is a name that no connection has.
-func nobody() string { return strings.ToLower(rand.Text()[:12]) }
+func unknownName() string { return strings.ToLower(rand.Text()[:12]) }
 
 func (w *world) write(t *testing.T, name string, f fields) {
 	t.Helper()

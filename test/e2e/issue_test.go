@@ -261,7 +261,7 @@ func TestMinTTL(t *testing.T) {
 }
 
 // While the token lives, nothing that fails is seen but as a warning.
-func TestALivingTokenHidesEveryFailure(t *testing.T) {
+func TestAValidTokenHidesEveryFailure(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	s := w.server(t)

@@ -61,7 +61,7 @@ func TestASingleRenewalThatFails(t *testing.T) {
 	reauthorize := map[string]any{"type": "ReauthorizationRequired", "message": "a person must log in at Reltio"}
 	wantRotated(t, w.rotate(t, fields{"connection": person}), "reauthorize", reauthorize)
 
-	a := w.rotate(t, fields{"connection": nobody()})
+	a := w.rotate(t, fields{"connection": unknownName()})
 	e, _ := a.Body["error"].(map[string]any)
 	if a.FunctionError != "" || a.text("outcome") != "failed" || e["type"] != "UnknownConnection" {
 		t.Errorf("an unknown name: %v", a)

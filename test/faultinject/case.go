@@ -109,7 +109,7 @@ func (t *trial) disturb(ctx context.Context) {
 		t.Missed = true
 		return
 	}
-	if t.Flow.Living {
+	if t.Flow.HasToken {
 		t.served(ctx, "I7: while it lasts")
 	}
 	if t.stops() {
@@ -121,7 +121,7 @@ func (t *trial) disturb(ctx context.Context) {
 	t.wire.calm()
 	t.asked[1], t.renewals = t.scene.asked(), t.wire.asked()
 	t.stored = t.newest(ctx)
-	if t.Flow.Living {
+	if t.Flow.HasToken {
 		t.served(ctx, "I7: after it")
 	}
 	if t.Flow.Function == callback {
@@ -194,12 +194,12 @@ func (t *trial) served(ctx context.Context, when string) {
 	switch v := t.issue(ctx, ""); {
 	case v.ErrorType != "":
 		t.problem(when + " callers get " + v.ErrorType)
-	case !t.alive(v):
+	case !t.valid(v):
 		t.problem(when + " callers get a dead token")
 	}
 }
 
-func (t *trial) alive(v vended) bool {
+func (t *trial) valid(v issued) bool {
 	return t.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken))
 }
 
@@ -214,15 +214,15 @@ func (t *trial) settled(ctx context.Context) {
 		t.needsPerson(ctx)
 	}
 	v := t.issue(ctx, "")
-	if v.ErrorType == "" && !t.alive(v) {
+	if v.ErrorType == "" && !t.valid(v) {
 		t.Host.Recycle(issue) // what it holds in memory, for 30 s, may have been revoked since
 		v = t.issue(ctx, "")
 	}
-	if v.ErrorType == "" && !t.alive(v) {
+	if v.ErrorType == "" && !t.valid(v) {
 		t.Next += "; the token is dead, and reported"
 		t.sleep(ctx, grant.CheckEvery+time.Second) // Reltio is not asked about it more often
 		v = t.issue(ctx, `,"rejected_fingerprint":"`+v.Fingerprint+`"`)
-		if !t.alive(v) && strings.HasSuffix(t.renewAgain(ctx), string(apierr.ReauthorizationRequired)) {
+		if !t.valid(v) && strings.HasSuffix(t.renewAgain(ctx), string(apierr.ReauthorizationRequired)) {
 			t.needsPerson(ctx)
 			v = t.issue(ctx, "")
 		}
@@ -230,7 +230,7 @@ func (t *trial) settled(ctx context.Context) {
 	switch {
 	case v.ErrorType != "":
 		t.problem("I5: afterwards callers get " + v.ErrorType)
-	case !t.alive(v):
+	case !t.valid(v):
 		t.problem("I1: afterwards callers get a dead token")
 	}
 }

@@ -28,7 +28,7 @@ type Flow struct {
 	Behaviour reltioauthtest.Behaviour
 	TokenLife time.Duration
 	// Living: a token lives meanwhile, and is handed out whatever happens.
-	Living bool
+	HasToken bool
 	// Waits: no token comes of it; it is about being told.
 	Waits bool
 
@@ -74,7 +74,7 @@ func logins() []*Flow {
 		{Name: "client credentials, login", Function: rotate, GrantType: "client_credentials", act: ask, next: force},
 		{
 			Name: "client credentials, while a token lives", Function: rotate, GrantType: "client_credentials",
-			Behaviour: anew, prepare: first, act: renew, next: force, Living: true,
+			Behaviour: anew, prepare: first, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "client credentials, a dead token is reported", Function: rotate, GrantType: "client_credentials",
@@ -85,7 +85,7 @@ func logins() []*Flow {
 		{
 			Name: "password, re-login, a new refresh token", Function: rotate, GrantType: "password", Fields: short,
 			Behaviour: reltioauthtest.Behaviour{Login: reltioauthtest.NewToken, LoginRefreshToken: reltioauthtest.NewToken},
-			prepare:   first, act: renew, next: force, Living: true,
+			prepare:   first, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "password, re-login, the same refresh token first", Function: rotate, GrantType: "password", Fields: short,
@@ -100,23 +100,23 @@ func refreshes() []*Flow {
 	return []*Flow{
 		{
 			Name: "password, refresh, the token is kept", Function: rotate, GrantType: "password",
-			Behaviour: keeps, prepare: first, act: renew, next: force, Living: true,
+			Behaviour: keeps, prepare: first, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "password, refresh, the token is rotated", Function: rotate, GrantType: "password",
-			Behaviour: rotates(0), prepare: first, act: renew, next: force, Living: true,
+			Behaviour: rotates(0), prepare: first, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "authorization code, refresh, the token is kept", Function: rotate, GrantType: authorizationCode,
-			Behaviour: keeps, prepare: login, act: renew, next: force, Living: true,
+			Behaviour: keeps, prepare: login, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "authorization code, refresh, rotated, the old one lives 10 min", Function: rotate, GrantType: authorizationCode,
-			Behaviour: rotates(grace), prepare: login, act: renew, next: force, Living: true,
+			Behaviour: rotates(grace), prepare: login, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "authorization code, refresh, rotated, the old one is dead", Function: rotate, GrantType: authorizationCode,
-			Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
+			Behaviour: rotates(0), prepare: login, act: renew, next: force, HasToken: true,
 		},
 	}
 }

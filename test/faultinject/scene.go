@@ -106,7 +106,7 @@ func (s *scene) close() {
 func (s *scene) asked() int { return s.Sandbox.TokenRequests(time.Time{}, time.Time{}) }
 
 // vended is what issue answers.
-type vended struct {
+type issued struct {
 	AccessToken string   `json:"access_token"`
 	Fingerprint string   `json:"fingerprint"`
 	Outcome     string   `json:"outcome"`
@@ -115,7 +115,7 @@ type vended struct {
 }
 
 // String is what the caller saw, in a word.
-func (v vended) String() string {
+func (v issued) String() string {
 	switch {
 	case v.ErrorType != "":
 		return v.ErrorType
@@ -126,19 +126,19 @@ func (v vended) String() string {
 }
 
 // issue asks for a token, as integrations do.
-func (s *scene) issue(ctx context.Context, fields string) vended {
-	v := vended{}
+func (s *scene) issue(ctx context.Context, fields string) issued {
+	v := issued{}
 	result, err := s.Host.Invoke(ctx, lambdahost.Invocation{
 		Function: issue, Qualifier: "live", Payload: []byte(`{"connection":"` + s.name + `"` + fields + `}`),
 	})
 	if err != nil {
-		return vended{ErrorType: err.Error()}
+		return issued{ErrorType: err.Error()}
 	}
 	if result.FunctionError != "" {
 		_, _ = s.written.Write(result.Payload) // it never fails
 	}
 	if err := json.Unmarshal(result.Payload, &v); err != nil {
-		return vended{ErrorType: "an unreadable answer"}
+		return issued{ErrorType: "an unreadable answer"}
 	}
 	return v
 }

@@ -38,21 +38,21 @@ func renewals() []*Walk {
 		{
 			Flow: &Flow{
 				Name: "rotate, an authorized connection whose refresh token is rotated", Function: rotate, GrantType: authorizationCode,
-				Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
+				Behaviour: rotates(0), prepare: login, act: renew, next: force, HasToken: true,
 			},
 			recovers: served,
 		},
 		{
 			Flow: &Flow{
 				Name: "rotate, client credentials", Function: rotate, GrantType: "client_credentials",
-				Behaviour: anew, prepare: first, act: renew, next: force, Living: true,
+				Behaviour: anew, prepare: first, act: renew, next: force, HasToken: true,
 			},
 			recovers: served,
 		},
 		{
 			Flow: &Flow{
 				Name: "rotate, while the vault refuses", Function: rotate, GrantType: authorizationCode,
-				Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
+				Behaviour: rotates(0), prepare: login, act: renew, next: force, HasToken: true,
 			},
 			beside: func() *trouble {
 				refused := Fault{Kind: Answer, Status: http.StatusBadRequest, Code: "AccessDeniedException"}
@@ -113,7 +113,7 @@ func newcomers() []*Walk {
 // expire gives the connection a token that has ended, and the next one an hour.
 func expire(ctx context.Context, s *scene) error {
 	const short, due = 2 * time.Second, 1100 * time.Millisecond
-	if err := s.live(ctx, short); err != nil {
+	if err := s.withLife(ctx, short); err != nil {
 		return err
 	}
 	s.sleep(ctx, short+due)
@@ -121,7 +121,7 @@ func expire(ctx context.Context, s *scene) error {
 }
 
 // live gives the connection a token that lives so long, and the next one an hour.
-func (s *scene) live(ctx context.Context, life time.Duration) error {
+func (s *scene) withLife(ctx context.Context, life time.Duration) error {
 	s.Sandbox.SetLifetimes(acme, life, 0)
 	defer s.Sandbox.SetLifetimes(acme, time.Hour, 0)
 	if r := s.rotate(ctx); r.Outcome != "renewed" {

@@ -48,7 +48,7 @@ func checking() map[string]struct {
 
 // A token that died before its end, and is reported, is replaced, whether anybody
 // may call checkToken or not.
-func TestDeadTokensAreReplaced(t *testing.T) {
+func TestInactiveTokensAreReplaced(t *testing.T) {
 	t.Parallel()
 	for state, c := range checking() {
 		for _, grant := range grants() {

@@ -155,7 +155,7 @@ func (r response) number(name string) float64 {
 }
 
 // patience is how long a server may take for a response.
-const patience = 20 * time.Second
+const responseTimeout = 20 * time.Second
 
 // send sends a request to a server.
 func send(t *testing.T, s server, q request) response {
@@ -164,7 +164,7 @@ func send(t *testing.T, s server, q request) response {
 	if method == "" {
 		method = http.MethodPost
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), responseTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, s.url()+q.path+"?"+q.query.Encode(), body)
 	if err != nil {

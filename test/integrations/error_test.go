@@ -156,7 +156,7 @@ func TestLambdaThrottles(t *testing.T) {
 }
 
 // An API that refuses every token does not make issue's callers ask each time.
-func TestAnAPIThatRefusesLivingTokens(t *testing.T) {
+func TestAnAPIThatRefusesValidTokens(t *testing.T) {
 	for name, language := range merged(keepers, askers) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,22 +14,22 @@ import (
 // with its memory, which answers many calls.
 type environment struct {
 	by     *Instance
-	vendor *issue.Issuer
+	issuer *issue.Issuer
 }
 
 func (w *World) environment() *environment {
 	i := w.spawn("issue")
 	p := i.ports()
-	return &environment{by: i, vendor: &issue.Issuer{
-		Grants: p.Grants, Leases: p.Leases, Rotate: p.Rotate, Now: p.Now, Rand: i.Chance,
+	return &environment{by: i, issuer: &issue.Issuer{
+		Grants: p.Grants, Leases: p.Leases, Rotate: p.Rotate, Now: p.Now, Rand: i.Rand,
 	}}
 }
 
 // alive is an environment that lives, in the place of a dead one.
-func (w *World) alive(n int) *environment {
+func (w *World) runningAt(n int) *environment {
 	e := w.environments[n]
 	e.by.mu.Lock()
-	dead := e.by.dead
+	dead := e.by.ended
 	e.by.mu.Unlock()
 	if dead {
 		e = w.environment()
@@ -43,7 +43,7 @@ type called struct {
 	c      *conn
 	by     *Instance
 	began  time.Time
-	living bool
+	valid bool
 	r      issue.Request
 	state  call
 }
@@ -56,14 +56,14 @@ func (w *World) issue(e *environment, c *conn, r issue.Request) (issue.Answer, e
 	w.mu.Lock()
 	w.figures.Calls++
 	k := &called{c: c, by: e.by, began: w.now(), r: r}
-	k.living = c.believed(k.began.Add(e.by.apart())).Valid(k.began.Add(e.by.apart()))
+	k.valid = c.believed(k.began.Add(e.by.apart())).Valid(k.began.Add(e.by.apart()))
 	if t := c.given[r.RejectedFingerprint]; t != nil {
 		t.allowed += 2
 	}
 	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithValue(w.ctx, callKey{}, &k.state), issueTimeout)
 	defer cancel()
-	a, err := e.vendor.Issue(ctx, r)
+	a, err := e.issuer.Issue(ctx, r)
 	w.judgeCall(k, a, err)
 	return a, err
 }
@@ -92,7 +92,7 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 		w.noteLocked(k.by, step{op: "issue", about: c.name, err: err})
 		// An alias that may not have it is told so, living token or not.
 		denied := f.Type == apierr.AccessDenied && (len(c.stored.Aliases) > 0 && !slices.Contains(c.stored.Aliases, k.r.Alias))
-		if k.living && g.Valid(now.Add(time.Second)) && !k.state.tableFailed && !frozen && !denied {
+		if k.valid && g.Valid(now.Add(time.Second)) && !k.state.tableFailed && !frozen && !denied {
 			w.broken("I7", c, "a caller got %s while the stored token lives until %s", f, c.stored.ExpiresAt)
 		}
 		return
@@ -140,10 +140,10 @@ func (j *judged) askedFor(t *given) bool {
 }
 
 // somebodyCalls is a call like any other.
-func (w *World) somebodyCalls() {
+func (w *World) callAtRandom() {
 	r := w.random
 	c := w.connList[r.IntN(len(w.connList))]
-	e := w.alive(r.IntN(len(w.environments)))
+	e := w.runningAt(r.IntN(len(w.environments)))
 	q := issue.Request{}
 	if len(c.Aliases) > 0 {
 		q.Alias = append([]string{"", "red"}, c.Aliases...)[r.IntN(2+len(c.Aliases))]
@@ -168,7 +168,7 @@ func (w *World) somebodyCalls() {
 }
 
 // living reports whether the connection has a token that can be handed out.
-func (w *World) living(c *conn) bool {
+func (w *World) hasToken(c *conn) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return c.stored.Valid(w.now()) && c.stored.Status != grant.StatusUnknown

@@ -111,7 +111,7 @@ const peace = 8 * time.Hour
 // everything must be well. It returns when the last process has ended.
 func (w *World) Live() {
 	ctx, cancel := context.WithCancel(w.ctx)
-	w.patience = ctx
+	w.calling = ctx
 	w.start()
 	w.until(w.began.Add(w.cfg.For - peace))
 	w.settleDown()
@@ -130,7 +130,7 @@ func (w *World) start() {
 	for i, c := range w.connList {
 		w.after(time.Duration(i)*5*time.Minute/time.Duration(len(w.connList)), func() { w.firstCall(c) })
 	}
-	w.randomly(n*w.cfg.Calls, w.somebodyCalls)
+	w.randomly(n*w.cfg.Calls, w.callAtRandom)
 	w.randomly(1, w.crowd)
 	if w.cfg.Calm {
 		return

@@ -38,11 +38,11 @@ type Instance struct {
 	// renewal is the environment of an invocation of rotate.
 	renewal *renewal.Renewer
 	// died is closed at the process's end by a kill.
-	died chan struct{}
+	killed chan struct{}
 
 	// mu guards what follows.
 	mu      sync.Mutex
-	dead    bool
+	ended    bool
 	thaw    time.Time
 	number  int
 	touched map[string]time.Time
@@ -61,7 +61,7 @@ func (w *World) spawn(kind string) *Instance {
 	c := w.draw("skew", fmt.Sprint(kind, id))
 	skew := w.cfg.skew()
 	i := &Instance{
-		w: w, id: id, kind: kind, skew: c.between(-skew, skew), died: make(chan struct{}),
+		w: w, id: id, kind: kind, skew: c.between(-skew, skew), killed: make(chan struct{}),
 		open: map[string]*counted{}, touched: map[string]time.Time{},
 		faulted: map[string]time.Time{}, lost: map[string]time.Time{}, began: w.now(),
 	}
@@ -87,7 +87,7 @@ func (i *Instance) Now() time.Time {
 }
 
 // Chance is for jitter: the same in each run.
-func (i *Instance) Chance() float64 {
+func (i *Instance) Rand() float64 {
 	c := i.w.draw("jitter", i.kind)
 	return c.float()
 }
@@ -97,7 +97,7 @@ func (i *Instance) Chance() float64 {
 func (i *Instance) gate() (waited bool) {
 	for {
 		i.mu.Lock()
-		dead, wait := i.dead, i.thaw.Sub(i.w.now())
+		dead, wait := i.ended, i.thaw.Sub(i.w.now())
 		i.mu.Unlock()
 		switch {
 		case dead:
@@ -114,7 +114,7 @@ func (i *Instance) gate() (waited bool) {
 
 // pass is gate for somebody who is about to act: who had to wait acts in a moment
 // of its own.
-func (i *Instance) pass(c *chance) {
+func (i *Instance) pass(c *generator) {
 	for i.gate() {
 		i.w.sleep(c.between(time.Microsecond, fastest))
 	}
@@ -127,9 +127,9 @@ func (i *Instance) kill() {
 	i.w.figures.Deaths++
 	i.w.mu.Unlock()
 	i.mu.Lock()
-	if !i.dead {
-		i.dead = true
-		close(i.died)
+	if !i.ended {
+		i.ended = true
+		close(i.killed)
 	}
 	i.mu.Unlock()
 	runtime.Goexit()
@@ -196,7 +196,7 @@ func (i *Instance) hit(op Op, about string, until time.Time) {
 	}
 	i.mu.Lock()
 	i.faulted[about] = until
-	if op.system() != vault {
+	if op.system() != secretStore {
 		i.lost[about] = until
 	}
 	i.mu.Unlock()
@@ -204,7 +204,7 @@ func (i *Instance) hit(op Op, about string, until time.Time) {
 }
 
 // enter is the beginning of an operation.
-func (i *Instance) enter(ctx context.Context, op Op, about string) (Fault, chance) {
+func (i *Instance) enter(ctx context.Context, op Op, about string) (Fault, generator) {
 	i.gate()
 	i.mu.Lock()
 	i.number++

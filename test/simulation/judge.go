@@ -57,7 +57,7 @@ type judged struct {
 	// refresh is the refresh token that the client heard last.
 	refresh heardRefresh
 	// dead is the refresh token of a person that was refused last.
-	dead deadToken
+	refusedToken refusedRefresh
 	// refusedAt is when the server refused all that a person once gave; zero
 	// if nothing is owed to anybody.
 	refusedAt time.Time
@@ -68,7 +68,7 @@ type judged struct {
 	foundAt time.Time
 	// wellAt is when the table last got a token, livedUntil until when the last one
 	// lived.
-	wellAt, livedUntil time.Time
+	wellAt, validUntil time.Time
 	// resumedAt is when an operator last resumed it.
 	resumedAt time.Time
 	// tokenGone is when an operator deleted the grant's secret; absentUntil is until
@@ -115,7 +115,7 @@ type attempt struct {
 }
 
 // deadToken is a refused refresh token.
-type deadToken struct {
+type refusedRefresh struct {
 	token string
 	at    time.Time
 	by    *Instance
@@ -183,12 +183,12 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 	}
 	c.stored, c.storedAt, c.storedBy = after, w.now(), i
 	if before.HasToken() && (before.Valid(w.now()) || !before.Unexpired(w.now())) {
-		c.livedUntil = before.ExpiresAt
-		if t := c.given[before.Fingerprint]; t != nil && t.ends.Before(c.livedUntil) {
-			c.livedUntil = t.ends
+		c.validUntil = before.ExpiresAt
+		if t := c.given[before.Fingerprint]; t != nil && t.ends.Before(c.validUntil) {
+			c.validUntil = t.ends
 		}
 		if w.now().Before(before.ExpiresAt) {
-			c.livedUntil = w.now()
+			c.validUntil = w.now()
 		}
 	}
 	if after.CheckVerdict == grant.Inactive && before.CheckVerdict != grant.Inactive {
@@ -257,7 +257,7 @@ func (c *conn) passwordRight() bool { return c.password == c.takes }
 // judgeVault notes a refresh token that was stored instead of the one before.
 // One that the server takes is not thrown away (I5), unless the secret has asked
 // for another identity since the login, or has been missing.
-func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToken, version string) {
+func (w *World) judgeStoredToken(i *Instance, name string, before, r grant.RefreshToken, version string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.conns[name]
@@ -265,7 +265,7 @@ func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToke
 	if r.Token.IsZero() && newer && c.host.server.Valid(before.Token) && !c.askedForAnother(before.LoggedInAt) {
 		w.broken("I5", c, "the refresh token %s is thrown away, and the server takes it", short(before.Fingerprint()))
 	}
-	w.noteLocked(i, step{op: OpVaultPut, about: name, n: r.Epoch, text: short(r.Fingerprint()) + " as " + version})
+	w.noteLocked(i, step{op: OpPutToken, about: name, n: r.Epoch, text: short(r.Fingerprint()) + " as " + version})
 	if c.refresh.fingerprint == r.Fingerprint() || c.refresh.by == i {
 		c.refresh.stored = true
 	}
@@ -295,7 +295,7 @@ func (w *World) judgePublished(i *Instance, e grant.Event) {
 		if e.Type == grant.CredentialsRejected {
 			w.figures.Rejected++
 		}
-		w.callSomebody(c)
+		w.callPeople(c)
 	default:
 	}
 }

@@ -56,7 +56,7 @@ type logins struct {
 	// unclear are the moments of the last day.
 	unclear []time.Time
 	// forgiven: the pause was skipped once, because the host was seen to work.
-	forgiven bool
+	skipped bool
 }
 
 // accountOf names what the server locks: a user, else a client.
@@ -120,7 +120,7 @@ func (w *World) judgeRefusedClient(c *conn, s sent, how refusal) {
 		w.figures.RefusedClients++
 		c.clientRefused++
 		c.mended = time.Time{}
-		if c.deadRefresh(s) { // that says nothing about the server
+		if c.refreshRefused(s) { // that says nothing about the server
 			return
 		}
 		c.heldBack = true
@@ -158,8 +158,8 @@ func (w *World) judgeUnclear(i *Instance, c *conn, l *logins) {
 	}
 	if n := len(l.unclear); n > 0 && !i.forced && !w.troubled(c.host) {
 		gap := now.Sub(l.unclear[n-1])
-		forgiven := !l.forgiven && c.host.workedAt.After(l.unclear[n-1])
-		l.forgiven = l.forgiven || forgiven
+		forgiven := !l.skipped && c.host.workedAt.After(l.unclear[n-1])
+		l.skipped = l.skipped || forgiven
 		if least := lockout.PauseAfter(n) - w.tolerance() - tardy; gap < least && !forgiven {
 			w.broken("I3", c, "the %d. unclear login with the same credentials at %s, %s after the one before", n+1, c.host.name, gap)
 		}

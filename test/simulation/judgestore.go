@@ -44,7 +44,7 @@ func (w *World) judgeParked(i *Instance, name string, r grant.RefreshToken, err 
 }
 
 // judgeVaultRefuses notes for an environment whether the vault takes refresh tokens.
-func (w *World) judgeVaultRefuses(i *Instance, r grant.RefreshToken, err error) {
+func (w *World) judgeSecretsRefuse(i *Instance, r grant.RefreshToken, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, refuses := w.unwritable[i.renewal]
@@ -107,7 +107,7 @@ func (w *World) judgeReauthorize(i *Instance, c *conn) {
 	switch {
 	case c.host.server.Valid(token.Token):
 		w.broken("I5", c, "a person is asked though the server takes the stored refresh token %s", short(token.Fingerprint()))
-	case c.dead.by != i && !c.heldToken():
+	case c.refusedToken.by != i && !c.heldToken():
 		w.broken("I5", c, "a person is asked though nobody has refused the stored refresh token %s", short(token.Fingerprint()))
 	}
 }

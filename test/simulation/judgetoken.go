@@ -166,7 +166,7 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 	r, now := s.request, w.now()
 	defer func() {
 		if i.wrong() { // whatever it notes about times is doubted
-			c.failures, c.notBefore, c.dead = 0, time.Time{}, deadToken{}
+			c.failures, c.notBefore, c.refusedToken = 0, time.Time{}, refusedRefresh{}
 		}
 	}()
 	usable := s.heard && !s.spoilt && r.Outcome == reltioauthtest.OutcomeOK
@@ -189,9 +189,9 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 		w.figures.Throttled++
 		fallthrough
 	default:
-		dead := c.deadRefresh(s)
+		dead := c.refreshRefused(s)
 		if dead && c.Type == connection.AuthorizationCode {
-			w.judgeDead(i, c, r)
+			w.judgeRefreshRefused(i, c, r)
 		}
 		if dead || w.troubled(c.host) {
 			break // there is another way; and a probe's refusal is nobody's failure
@@ -231,21 +231,21 @@ func (w *World) judgeFailure(c *conn, s sent) {
 // judgeDead notes that the server refused all that a person once gave, which a
 // server that refuses everybody does not say. That is asked again at the next
 // look at the earliest.
-func (w *World) judgeDead(i *Instance, c *conn, r reltioauthtest.Request) {
+func (w *World) judgeRefreshRefused(i *Instance, c *conn, r reltioauthtest.Request) {
 	now := w.now()
 	if !w.troubled(c.host) {
 		c.refusedAt = now
 	}
-	early := c.dead.token == r.Presented && c.dead.by != i && now.Sub(c.dead.at) < grant.LookEvery-w.tolerance()
-	if early && !w.troubled(c.host) && !c.dead.by.spoilt(c.name, c.dead.at.Add(-time.Minute)) && !i.forced && !i.wrong() {
-		w.broken("I2", c, "the dead refresh token %s is tried again after %s", short(r.Presented), now.Sub(c.dead.at))
+	early := c.refusedToken.token == r.Presented && c.refusedToken.by != i && now.Sub(c.refusedToken.at) < grant.LookEvery-w.tolerance()
+	if early && !w.troubled(c.host) && !c.refusedToken.by.spoilt(c.name, c.refusedToken.at.Add(-time.Minute)) && !i.forced && !i.wrong() {
+		w.broken("I2", c, "the dead refresh token %s is tried again after %s", short(r.Presented), now.Sub(c.refusedToken.at))
 	}
-	c.dead = deadToken{token: r.Presented, at: now, by: i}
+	c.refusedToken = refusedRefresh{token: r.Presented, at: now, by: i}
 }
 
 // deadRefresh reports whether the client heard, in words that it knows, that its
 // refresh token has ended.
-func (c *conn) deadRefresh(s sent) bool {
+func (c *conn) refreshRefused(s sent) bool {
 	dead := s.request.Outcome == "invalid_grant" || s.request.Outcome == "invalid_token"
 	return dead && s.heard && s.request.GrantType == "refresh_token" && c.readable()
 }

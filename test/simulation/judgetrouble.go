@@ -68,7 +68,7 @@ func (w *World) judgeRecovery(c *conn) {
 	if !ok || now.Sub(t.until) <= allowed+tickEvery+work || !c.wellAt.Before(t.until) || !w.expectsToken(c) {
 		return
 	}
-	ended := c.livedUntil
+	ended := c.validUntil
 	if c.stored.HasToken() {
 		ended = c.stored.ExpiresAt
 		if c.misdated(now) {

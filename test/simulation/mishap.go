@@ -143,7 +143,7 @@ func (w *World) forgot(before map[*conn]judged) {
 		j.given, j.secrets, j.ring, j.loggedIn = c.given, c.secrets, c.ring, c.loggedIn
 		j.storedBy, j.seized, j.resumedAt, j.disturbed = w.restorer, now, now, now.Add(2*tickEvery)
 		j.last, j.tokenGone, j.absentUntil = attempt{at: now}, c.tokenGone, c.absentUntil
-		j.refresh, j.dead, j.refusedAt, j.mended, j.dueFrom = heardRefresh{}, deadToken{}, time.Time{}, time.Time{}, time.Time{}
+		j.refresh, j.refusedToken, j.refusedAt, j.mended, j.dueFrom = heardRefresh{}, refusedRefresh{}, time.Time{}, time.Time{}, time.Time{}
 		for _, t := range j.given {
 			t.replaced, t.invalid = time.Time{}, time.Time{}
 			t.allowed += 2

@@ -45,7 +45,7 @@ func (w *World) operate(c *conn, verb func(*operator.Service, context.Context, s
 	s := w.spawn(operatorKind).ports()
 	o := &operator.Service{
 		Grants: s.Grants, Leases: s.Leases, Hosts: w.allowed, Now: s.Now,
-		Lockouts: s.Accounts, Connections: seenConnections{s.Connections, &w.secrets},
+		Lockouts: s.Lockouts, Connections: seenConnections{s.Connections, &w.secrets},
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
@@ -62,10 +62,10 @@ func (w *World) operate(c *conn, verb func(*operator.Service, context.Context, s
 // seenConnections are the connections with what an operator can see besides.
 type seenConnections struct {
 	connection.Secrets
-	vault *memstore.Secrets
+	secrets *memstore.Secrets
 }
 
-func (s seenConnections) List(ctx context.Context) ([]string, error) { return s.vault.List(ctx) }
+func (s seenConnections) List(ctx context.Context) ([]string, error) { return s.secrets.List(ctx) }
 
 // accident is what operators and people do to a connection.
 func (w *World) accident() {
@@ -154,7 +154,7 @@ func (w *World) pauseConnection(c *conn, wait time.Duration) {
 	w.mu.Unlock()
 	w.running.Go(func() {
 		w.operate(c, (*operator.Service).Pause)
-		_ = w.pause(w.patience, wait)
+		_ = w.pause(w.calling, wait)
 		w.putRight(c)
 	})
 }

@@ -32,7 +32,7 @@ func TestNobodyLogsInForAKeyPolicy(t *testing.T) {
 					w.authorize(c)
 					w.Until(w.now().Add(time.Minute))
 				}
-				w.randomly(people*24, w.somebodyCalls)
+				w.randomly(people*24, w.callAtRandom)
 				if forgets {
 					w.randomly(Day.Seconds(), func() { w.warm = nil })
 				}

@@ -35,14 +35,14 @@ func (w *World) Renew(name string, force bool) (report renewal.Report, ok bool) 
 	select {
 	case report = <-done:
 		return report, true
-	case <-i.died:
+	case <-i.killed:
 		return report, false
 	}
 }
 
 // Issue is one call of the issue function.
 func (w *World) Issue(name string, r issue.Request) (issue.Answer, error) {
-	return w.issue(w.alive(int(w.now().Unix())%len(w.environments)), w.conns[name], r)
+	return w.issue(w.runningAt(int(w.now().Unix())%len(w.environments)), w.conns[name], r)
 }
 
 // Grant is what the table holds of a connection.

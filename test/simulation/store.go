@@ -21,10 +21,10 @@ type Ports struct {
 	By          *Instance
 	Grants      grant.Store
 	Leases      lease.Store
-	Accounts    lockout.Store
-	Budgets     ratelimit.Store
+	Lockouts    lockout.Store
+	RateLimits     ratelimit.Store
 	Connections connection.Secrets
-	Vault       grant.RefreshTokenStore
+	RefreshTokens       grant.RefreshTokenStore
 	Parking     grant.Parking
 	Events      grant.Publisher
 	Rotate      rotateapi.Function
@@ -37,7 +37,7 @@ type Ports struct {
 func (i *Instance) ports() Ports {
 	s := &stores{i}
 	p := Ports{
-		By: i, Grants: s, Leases: s, Accounts: s, Budgets: s, Connections: s, Vault: s, Parking: s, Events: s,
+		By: i, Grants: s, Leases: s, Lockouts: s, RateLimits: s, Connections: s, RefreshTokens: s, Parking: s, Events: s,
 		Rotate: &invoker{i}, Connect: i.connect, Now: i.Now,
 	}
 	if i.w.cfg.Mutate != nil {
@@ -214,13 +214,13 @@ func (s *stores) Version(ctx context.Context, name, version string) (grant.Refre
 }
 
 func (s *stores) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
-	version, err := perform(ctx, s.i, OpVaultPut, name, func(ctx context.Context) (string, error) {
+	version, err := perform(ctx, s.i, OpPutToken, name, func(ctx context.Context) (string, error) {
 		before, _ := s.i.w.secrets.Current(ctx, name) // none: the zero one
 		version, err := s.i.w.secrets.Put(ctx, name, r)
-		s.i.w.judgeVault(s.i, name, before, r, version)
+		s.i.w.judgeStoredToken(s.i, name, before, r, version)
 		return version, err
 	})
-	s.i.w.judgeVaultRefuses(s.i, r, err)
+	s.i.w.judgeSecretsRefuse(s.i, r, err)
 	return version, err
 }
 

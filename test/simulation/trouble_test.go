@@ -56,7 +56,7 @@ func through(t *testing.T, w *World, kind reltioauthtest.FaultKind, lasts, allow
 			w.authorize(c)
 		}
 	}
-	w.randomly(float64(len(w.connList))*48, w.somebodyCalls)
+	w.randomly(float64(len(w.connList))*48, w.callAtRandom)
 	w.Until(w.now().Add(2 * time.Hour))
 	server, events := w.hostList[0].server, w.Figures().Calling
 	if c := w.connList[0]; len(w.connList) == 1 { // its token ends as the trouble begins

@@ -22,7 +22,7 @@ type stormKind int
 const (
 	// stormTable, stormVault, stormBus, stormLambda: operations on these fail.
 	stormTable stormKind = iota
-	stormVault
+	stormSecrets
 	stormBus
 	stormLambda
 	// stormWrites: the vault refuses whatever is written, as a mistaken key policy

@@ -39,7 +39,7 @@ type World struct {
 	// running are all goroutines but the director's.
 	running sync.WaitGroup
 	// patience ends when people are called at once; only Live sets it.
-	patience context.Context //nolint:containedctx // it ends a wait of days
+	calling context.Context //nolint:containedctx // it ends a wait of days
 	// onToken, if not nil, hears of each token request that arrived.
 	onToken func(reltioauthtest.Request)
 	// swapped is when the table last got another content.

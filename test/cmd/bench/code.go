@@ -17,7 +17,7 @@ type benchmark struct{ nanoseconds, bytes, allocations []float64 }
 
 // benchmarkVend runs it: decoding, the vend from memory, the answer and the log
 // line.
-func benchmarkVend(ctx context.Context, runs int) (benchmark, error) {
+func benchmarkIssue(ctx context.Context, runs int) (benchmark, error) {
 	c, err := stack.Go(ctx, "internal/handler", "test", "-run", "^$", "-bench", "^BenchmarkIssueFromMemory$", "-benchmem",
 		"-count", strconv.Itoa(runs), "-benchtime", "20000x")
 	if err != nil {
@@ -66,7 +66,7 @@ func (b *bench) code(ctx context.Context) (figures.Section, error) {
 		Title: "The vend itself",
 		Text:  []string{"`go test -bench IssueFromMemory -benchmem ./internal/handler`: the payload is decoded, the token comes from memory, the answer is encoded and the log line with its metrics is written, to nowhere."},
 	}
-	v, err := benchmarkVend(ctx, runs)
+	v, err := benchmarkIssue(ctx, runs)
 	if err != nil {
 		return s, err
 	}

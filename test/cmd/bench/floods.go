@@ -78,7 +78,7 @@ func kill(ctx context.Context, r *rig.Rig) error {
 	if err != nil {
 		return err
 	}
-	v, err := readVended(a.Payload)
+	v, err := readIssued(a.Payload)
 	if err == nil && !r.Sandbox.Kill(v.Fingerprint) {
 		err = errors.New("there was no token to kill")
 	}
@@ -138,7 +138,7 @@ func (f flood) run(ctx context.Context, b *bench) (flooded, error) {
 		case err != nil:
 			return err
 		}
-		v, err := readVended(a.Payload)
+		v, err := readIssued(a.Payload)
 		tokens[v.Fingerprint], result.answered = true, result.answered+1
 		return err
 	})

@@ -25,7 +25,7 @@ func (b *bench) memory(ctx context.Context) (figures.Section, error) {
 		return s, err
 	}
 	defer func() { _ = r.Close() }()
-	if err := putLiving(ctx, r); err != nil {
+	if err := putGrants(ctx, r); err != nil {
 		return s, err
 	}
 	var held, levels []float64

@@ -57,7 +57,7 @@ func traces(ctx context.Context, r *rig.Rig, all []*way) error {
 	tick := time.NewTicker(burst + silence)
 	defer tick.Stop()
 	for n := range bursts {
-		if err := turn(ctx, r, all, n); err != nil {
+		if err := traceRound(ctx, r, all, n); err != nil {
 			return err
 		}
 		right := n < changedAt || n >= mendedAt
@@ -96,7 +96,7 @@ func prestart(ctx context.Context, r *rig.Rig, all []*way) error {
 }
 
 // turn does what happens before a burst.
-func turn(ctx context.Context, r *rig.Rig, all []*way, n int) error {
+func traceRound(ctx context.Context, r *rig.Rig, all []*way, n int) error {
 	for _, w := range all {
 		switch n {
 		case changedAt:
@@ -122,7 +122,7 @@ func (w *way) call(ctx context.Context, r *rig.Rig, right bool) {
 	took := time.Since(began)
 	living := false
 	if err == nil {
-		v, err := readVended(a.Payload)
+		v, err := readIssued(a.Payload)
 		living = err == nil && w.server.Valid(reltioauth.NewSecret(v.AccessToken))
 	}
 	w.trace.mu.Lock()

@@ -19,7 +19,7 @@ func (b *bench) warmRig(ctx context.Context) (*rig.Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(putLiving(ctx, r), deployCompared(ctx, r)); err != nil {
+	if err := errors.Join(putGrants(ctx, r), deployCompared(ctx, r)); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -76,7 +76,7 @@ func (b *bench) warm(ctx context.Context) (figures.Section, error) {
 	}
 	defer func() { _ = r.Close() }()
 	runners := compared()
-	if err := turns(ctx, r, runners, rounds, each); err != nil {
+	if err := alternate(ctx, r, runners, rounds, each); err != nil {
 		return s, err
 	}
 	for _, x := range runners {

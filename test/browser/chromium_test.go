@@ -20,7 +20,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
-// patience is how long a test waits for a page.
+// pageTimeout is how long a test waits for a page.
 const pageTimeout = 30 * time.Second
 
 // chromium is the one browser process; its profiles keep apart like different

@@ -213,7 +213,7 @@ func deploy(t *testing.T) *deployed {
 	return d
 }
 
-// tableOf, vault, bus and invoker are the adapters of a function, recorded as
+// tableOf, secretsOf, bus and invoker are the adapters of a function, recorded as
 // its own.
 func (d *deployed) tableOf(function string) *dynamo.Table {
 	return &dynamo.Table{Name: d.table.Name, Client: dynamodb.New(d.table.Client.Options(), func(o *dynamodb.Options) {

@@ -26,7 +26,7 @@ func (w *world) browser(t *testing.T) *browser {
 	}}
 }
 
-// page is what a visit was answered.
+// page is the response to a request.
 type page struct {
 	status   int
 	header   http.Header
@@ -35,7 +35,7 @@ type page struct {
 	cookies  []*http.Cookie
 }
 
-// visit opens an address and checks what every answer has.
+// get opens an address and checks what every answer has.
 func (b *browser) get(t *testing.T, address string) page {
 	t.Helper()
 	return b.send(t, http.MethodGet, address, nil)
@@ -66,7 +66,7 @@ func (b *browser) send(t *testing.T, method, address string, header http.Header)
 	return p
 }
 
-// remember puts what is secret of an answer into the vault, and lets the jar send
+// remember adds the secrets of an answer to the secrets seen, and lets the jar send
 // the cookies over plain HTTP, as browsers do on loopback.
 func (b *browser) remember(p page) {
 	here, _ := url.Parse(b.w.CallbackURL)

@@ -143,7 +143,7 @@ func TestAnExchangeThatFails(t *testing.T) {
 	b.get(t, back).want(t, http.StatusSeeOther)
 }
 
-// Who logged in has to be known if somebody is expected.
+// The user who logged in has to be known if a user is expected.
 func TestTheServerDoesNotSayWhoLoggedIn(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -25,7 +25,7 @@ func hashOf(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// invitation is one that anybody with write access to the table makes.
+// invitation is what a role with write access to the table can make.
 func (w *world) invitation(t *testing.T, connection string, ends time.Time) string {
 	t.Helper()
 	var random [32]byte
@@ -134,7 +134,7 @@ func (w *world) wantDeparture(t *testing.T, s *server, p page, name string, pkce
 	wantAbout(t, "ttl of the request", time.Unix(number(item["ttl"]), 0), time.Now().Add(10*time.Minute))
 }
 
-// Addresses that nobody was given.
+// Addresses that no link has.
 func TestAddressesThatAreNoGood(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -17,7 +17,7 @@ func out(kind reltioauthtest.FaultKind) reltioauthtest.Outage {
 	return reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: kind}}
 }
 
-// Every errorType that somebody can bring about, with its message. (Internal is
+// Every errorType that a test can bring about, with its message. (Internal is
 // for defects, and none is known.)
 func TestEveryError(t *testing.T) {
 	t.Parallel()
@@ -104,7 +104,7 @@ func (a answer) wantFailed(t *testing.T, errorType, message string) {
 	}
 }
 
-// A failure is remembered: until its back-off is over nobody asks again.
+// A failure is remembered: until its back-off is over no request is sent.
 func TestAFailureIsAnsweredFromTheTable(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -147,7 +147,7 @@ func TestEventsForAnOperator(t *testing.T) {
 }
 
 // Three connections of one server are refused with no success between them, whose
-// credentials it has accepted before: the server is to blame, and nobody else's
+// credentials it has accepted before: the server is the cause, and no other connection's
 // login is risked.
 func TestAServerThatRefusesEveryone(t *testing.T) {
 	t.Parallel()
@@ -168,7 +168,7 @@ func TestAServerThatRefusesEveryone(t *testing.T) {
 	if detail := w.wantEvents(t, names[2], "ServerRefusing"); detail["connection"] != names[2] || detail["link"] != nil {
 		t.Errorf("detail %v", detail)
 	}
-	// The fourth goes on as ever, until it is refused itself. Of those held back one is
+	// The fourth is renewed as usual, until it is refused itself. Of those held back one is
 	// the probe of this minute.
 	for want := 4; want <= 5; want++ {
 		if got := w.rotate(t, fields{"connection": names[3], "force": true}); got.text("outcome") == "renewed" || got.FunctionError != "" {

@@ -62,11 +62,11 @@ func TestMain(m *testing.M) {
 type world struct {
 	*stack.Stack
 	log       *logtest.Buffer
-	secrets     *secretsSeen
+	secrets   *secretsSeen
 	published *published
 	// functions as they are deployed, by name.
 	functions map[string]lambdahost.Function
-	// spare are authorization servers that nobody has taken.
+	// spare are authorization servers that no test has taken.
 	spare chan *server
 	// closers end what stands around the stack.
 	closers []func() error
@@ -107,7 +107,7 @@ func newWorld(dynamo, moto string, change func(*lambdahost.Function)) (*world, e
 		log: &logtest.Buffer{}, secrets: &secretsSeen{}, functions: map[string]lambdahost.Function{},
 		spare: make(chan *server, servers),
 	}
-	hosts := []string{"auth.reltio.com"} // the default; nobody goes there
+	hosts := []string{"auth.reltio.com"} // the default; no test goes there
 	for range servers {
 		s := &server{Server: reltioauthtest.New(people())}
 		var err error
@@ -249,7 +249,7 @@ func (s *server) client(id string) fields {
 	return fields{"client_id": id, "client_secret": clients[id]}
 }
 
-// add writes a connection's secret, and returns its name, which nobody else
+// add writes a connection's secret, and returns its name, which no other test
 // has.
 func (w *world) add(t *testing.T, f fields) string {
 	t.Helper()
@@ -258,7 +258,7 @@ func (w *world) add(t *testing.T, f fields) string {
 	return name
 }
 
-// nobody is a name that no connection has.
+// unknownName is a name that no connection has.
 func unknownName() string { return strings.ToLower(rand.Text()[:12]) }
 
 func (w *world) write(t *testing.T, name string, f fields) {

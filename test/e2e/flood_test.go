@@ -36,14 +36,14 @@ func flood(t *testing.T) (*world, *server) {
 	return w, s
 }
 
-// vended is what the callers of a flood were answered, counted.
+// issued is what the callers of a flood were answered, counted.
 type issued struct {
 	tokens   map[string]int // by fingerprint
 	outcomes map[string]int
 	errors   map[string]int // by errorType
 	warnings map[string]int
 	slowest  time.Duration
-	late     int // tokens whose deadline had passed when they were vended
+	late     int // tokens whose deadline had passed when they were issued
 }
 
 // flood lets all callers ask at once. A caller whom Lambda throttles comes again,
@@ -134,7 +134,7 @@ func (s *server) wantTokenRequests(t *testing.T, least, most int) {
 }
 
 // A thousand callers find a hundred cold environments, and cause one token
-// request. Then the server is down, and nobody notices.
+// request. Then the server is down, and no caller notices.
 func TestFloodOfAColdConnection(t *testing.T) {
 	w, s := flood(t)
 	name, before := w.add(t, s.password("ann")), w.Host.Starts("issue")
@@ -181,8 +181,8 @@ func report(name string, a answer) []string {
 	return slices.Repeat([]string{`{"connection":"` + name + `","rejected_fingerprint":"` + a.text("fingerprint") + `"}`}, floodEnvironments)
 }
 
-// Callers go on asking while a token ends and the next one comes: nobody gets a
-// token that has ended, and nobody an error.
+// Callers go on asking while a token ends and the next one comes: no caller gets a
+// token that has ended, and none an error.
 func TestFloodWhileATokenEnds(t *testing.T) {
 	w, _ := flood(t)
 	for state, behaviour := range map[string]reltioauthtest.Behaviour{
@@ -196,7 +196,7 @@ func TestFloodWhileATokenEnds(t *testing.T) {
 			name := w.add(t, s.clientCredentials().with(s.client("short")))
 			wantToken(t, w.ask(t, name))
 			began, ended := time.Now(), map[string]int{}
-			for time.Since(began) < 10*time.Second { // the token lives for 6 s
+			for time.Since(began) < 10*time.Second { // the token is valid for 6 s
 				v := w.flood(t, same(name, floodCallers))
 				if len(v.errors) > 0 || v.late > 0 {
 					t.Errorf("errors %v, %d ended", v.errors, v.late)
@@ -257,7 +257,7 @@ func TestFloodWhileTheServerGivesNothing(t *testing.T) {
 	})
 }
 
-// A thousand names that nobody has: each is looked up once in a minute, and the
+// A thousand names that no connection has: each is looked up once in a minute, and the
 // connections that exist are served meanwhile.
 func TestFloodOfUnknownNames(t *testing.T) {
 	const few = 50

@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// vault knows every secret there was.
+// secretsSeen knows every secret there was.
 type secretsSeen struct {
 	mu   sync.Mutex
 	kind map[string]string
@@ -108,7 +108,7 @@ func (w *world) finish() error {
 	return err
 }
 
-// hoard puts what is stored into the vault.
+// collectSecrets adds what is stored to the secrets seen.
 func (w *world) collectSecrets(ctx context.Context) error {
 	pages := dynamodb.NewScanPaginator(w.DynamoDB, &dynamodb.ScanInput{TableName: aws.String(w.Table.Name)})
 	for pages.HasMorePages() {

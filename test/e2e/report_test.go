@@ -103,7 +103,7 @@ func TestAReportedToken(t *testing.T) {
 	}
 }
 
-// denied lets nobody check a token.
+// denied lets no client check a token.
 func denied(c *reltioauthtest.Config) { c.Behaviour.CheckDenied = true }
 
 // A token that the server calls invalid is handed out to no caller, though it

@@ -93,7 +93,7 @@ func (r *round) see(seen string) {
 	}
 }
 
-// callers get the living token, whatever happens; once it has ended, what there
+// callers get the valid token, whatever happens; once it has ended, what there
 // is.
 func (r *round) callers(ctx context.Context) {
 	if !r.Walk.HasToken {
@@ -184,7 +184,7 @@ func within(d time.Duration) string {
 	return "later"
 }
 
-// said looks whether the log names the code of a refusal, which only an operator
+// said checks whether the log names the code of a refusal, which only an operator
 // ends. What is missing is said in words.
 func (r *round) said() {
 	if r.Kind != Answer || r.Class != Refused {
@@ -195,7 +195,7 @@ func (r *round) said() {
 	}
 }
 
-// judge looks whether all is well, and nobody was needed.
+// judge checks whether all is well, and no person or operator was needed.
 func (r *round) judge(ctx context.Context) {
 	r.noneNeeded()
 	if r.Walk.Waits {
@@ -222,7 +222,7 @@ func (r *round) judge(ctx context.Context) {
 	r.refreshes()
 }
 
-// blameless looks whether somebody was needed: a person, or an operator who
+// noneNeeded checks whether a person was needed, or an operator who
 // resumes; and whether the first call afterwards failed.
 func (r *round) noneNeeded() {
 	story := r.Seen + "; " + r.Next
@@ -239,7 +239,7 @@ func (r *round) noneNeeded() {
 	}
 }
 
-// refreshes looks whether the last token request used the refresh token that is
+// refreshes checks whether the last token request used the refresh token that is
 // stored, and was answered.
 func (r *round) refreshes() {
 	if r.Walk.Newcomers || r.Walk.Function != rotate || r.Walk.GrantType == "client_credentials" {

@@ -105,7 +105,7 @@ func (s *scene) close() {
 // asked is how many token requests Reltio has had.
 func (s *scene) asked() int { return s.Sandbox.TokenRequests(time.Time{}, time.Time{}) }
 
-// vended is what issue answers.
+// issued is what issue answers.
 type issued struct {
 	AccessToken string   `json:"access_token"`
 	Fingerprint string   `json:"fingerprint"`
@@ -178,7 +178,7 @@ func (s *scene) rotate(ctx context.Context) rotated {
 	return r
 }
 
-// renewAgain is the invocation after the fault: forced, since nobody waits for
+// renewAgain is the invocation after the fault: forced, since no test waits for
 // back-offs here, but never before its time where there is a lease.
 func (s *scene) renewAgain(ctx context.Context) string {
 	var story []string
@@ -197,7 +197,7 @@ func (s *scene) renewAgain(ctx context.Context) string {
 			}
 			story = append(story, "an operator resumes")
 		case r.Outcome == "left_over", r.Outcome == "failed", r.ErrorType != "",
-			r.Error.Type == string(apierr.StoreUnavailable): // parked, because the vault was slow
+			r.Error.Type == string(apierr.StoreUnavailable): // parked, because Secrets Manager was slow
 			s.sleep(ctx, time.Second)
 		default:
 			return strings.Join(story, "; ")
@@ -221,7 +221,7 @@ func (s *scene) operator() *operator.Service {
 	}
 }
 
-// awaitLease sleeps until the lease of somebody who is gone has ended. If nobody
+// awaitLease sleeps until the lease of a process that is gone has ended. If nobody
 // holds it, it is taken, until now: it is free at once, and its epoch has risen.
 func (s *scene) awaitLease(ctx context.Context) {
 	now := s.bench.Now()

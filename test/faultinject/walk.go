@@ -120,7 +120,7 @@ func expire(ctx context.Context, s *scene) error {
 	return nil
 }
 
-// live gives the connection a token that lives so long, and the next one an hour.
+// withLife gives the connection a token that is valid for so long, and the next one an hour.
 func (s *scene) withLife(ctx context.Context, life time.Duration) error {
 	s.Sandbox.SetLifetimes(acme, life, 0)
 	defer s.Sandbox.SetLifetimes(acme, time.Hour, 0)
@@ -130,7 +130,7 @@ func (s *scene) withLife(ctx context.Context, life time.Duration) error {
 	return nil
 }
 
-// newcomer adds a connection that nobody has asked for yet, with a user of its own.
+// newcomer adds a connection that has had no request yet, with a user of its own.
 func newcomer(ctx context.Context, s *scene) error {
 	s.name = fmt.Sprintf("acme-%d", s.rounds)
 	fields := s.flow.connection()
@@ -155,7 +155,7 @@ func departAnew(ctx context.Context, s *scene) error {
 	return depart(ctx, s)
 }
 
-// sweepAgain is the next tick; a lease that nobody gave back ends first.
+// sweepAgain is the next tick; a lease that was not released ends first.
 func sweepAgain(ctx context.Context, s *scene) string {
 	s.awaitLease(ctx)
 	if err := s.tick(ctx); err != nil {
@@ -173,7 +173,7 @@ func stillGood(ctx context.Context, s *scene) string {
 	return s.renewAgain(ctx) + "; " + s.secondTry(ctx)
 }
 
-// served reports whether a caller gets a living token.
+// served reports whether a caller gets a valid token.
 func served(ctx context.Context, s *scene) bool {
 	v := s.issue(ctx, "")
 	return v.ErrorType == "" && s.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken))
@@ -193,7 +193,7 @@ func announced(ctx context.Context, s *scene) bool {
 	return s.tick(ctx) == nil && s.wire.toldOf(s.name) > 0
 }
 
-// reloaded reports whether the person is through, who begins anew as often as
+// reloaded reports whether the person is through, who starts again as often as
 // the page says so.
 func reloaded(ctx context.Context, s *scene) bool {
 	return s.person(ctx, &browser{}) == nil

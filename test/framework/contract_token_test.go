@@ -153,7 +153,7 @@ func (want refusal) ofToken(t *testing.T, r response) {
 	want.of(t, r)
 }
 
-// requestRules are about token requests that nobody could grant.
+// requestRules are about token requests that no server can grant.
 func requestRules() []rule {
 	refused := func(q request, want refusal) func(*testing.T, server) {
 		return func(t *testing.T, s server) { want.of(t, send(t, s, q)) }

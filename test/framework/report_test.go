@@ -46,7 +46,7 @@ func checking() map[string]struct {
 	}
 }
 
-// A token that died before its end, and is reported, is replaced, whether anybody
+// A token that was revoked before its end, and is reported, is replaced, whether a client
 // may call checkToken or not.
 func TestInactiveTokensAreReplaced(t *testing.T) {
 	t.Parallel()

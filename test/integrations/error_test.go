@@ -21,7 +21,7 @@ var (
 	askers  = map[string]language{"python, extension": withExtension(python("extension")), "node, extension": withExtension(node("extension"))}
 )
 
-// integration is a function whose issue is a Vendor.
+// integration is a function whose issue is an IssueServer.
 type integration struct {
 	*reltioauthtest.IssueServer
 	host *lambdahost.Host
@@ -35,7 +35,7 @@ const (
 )
 
 // startOne starts an integration against an API of a tenant; nil means one that
-// refuses dead tokens.
+// refuses inactive tokens.
 func startOne(t testing.TB, language language, api http.Handler) *integration {
 	t.Helper()
 	f := language(t)

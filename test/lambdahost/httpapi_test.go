@@ -13,7 +13,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 )
 
-// visit sends a request to f behind an HTTP API.
+// request sends a request to f behind an HTTP API.
 func request(t *testing.T, api *lambdahost.HTTPAPI, path, body string, header http.Header) (*http.Response, string) {
 	t.Helper()
 	url, err := api.Start(t.Context(), "127.0.0.1:0")

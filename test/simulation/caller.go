@@ -25,8 +25,8 @@ func (w *World) environment() *environment {
 	}}
 }
 
-// alive is an environment that lives, in the place of a dead one.
-func (w *World) runningAt(n int) *environment {
+// environmentAt is the n-th environment; a new one if that was killed.
+func (w *World) environmentAt(n int) *environment {
 	e := w.environments[n]
 	e.by.mu.Lock()
 	dead := e.by.ended
@@ -40,16 +40,16 @@ func (w *World) runningAt(n int) *environment {
 
 // called is a call of issue as the judge knows it.
 type called struct {
-	c      *conn
-	by     *Instance
-	began  time.Time
+	c     *conn
+	by    *Instance
+	began time.Time
 	valid bool
-	r      issue.Request
-	state  call
+	r     issue.Request
+	state call
 }
 
 // issue is one call. It returns when it is answered, or does not if the
-// environment dies.
+// environment is killed.
 func (w *World) issue(e *environment, c *conn, r issue.Request) (issue.Answer, error) {
 	r.Connection = c.name
 	e.by.gate()
@@ -73,13 +73,13 @@ func (w *World) issue(e *environment, c *conn, r issue.Request) (issue.Answer, e
 // I1: the token is one that Reltio gave for the connection as its secret stood
 // at that renewal (which read it at most two minutes before the request, or
 // longer ago if it was frozen), its deadline has not passed by the clock of the
-// instance that hands it out and is not later than Reltio's own but for the
-// clocks, and the table held it when the call began, or at most the memory's
+// instance that hands it out and is not later than Reltio's own by more than the
+// clocks differ, and the table held it when the call began, or at most the memory's
 // half minute before. A check that was heard did not call it invalid longer ago
 // than that.
 //
-// I7: while the stored token lives no caller gets an error, unless the table
-// itself failed the call, or the process died or froze, or the alias may not.
+// I7: while the stored token is valid no caller gets an error, unless the table
+// itself failed the call, or the process was killed or froze, or the alias may not.
 func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,7 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 		f := apierr.Of(err)
 		w.figures.Errors++
 		w.noteLocked(k.by, step{op: "issue", about: c.name, err: err})
-		// An alias that may not have it is told so, living token or not.
+		// An alias that may not have it is told so, valid token or not.
 		denied := f.Type == apierr.AccessDenied && (len(c.stored.Aliases) > 0 && !slices.Contains(c.stored.Aliases, k.r.Alias))
 		if k.valid && g.Valid(now.Add(time.Second)) && !k.state.tableFailed && !frozen && !denied {
 			w.broken("I7", c, "a caller got %s while the stored token lives until %s", f, c.stored.ExpiresAt)
@@ -120,7 +120,7 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 	}
 }
 
-// latestEnd is until when a token may be said to live: as the server has it, or as
+// latestEnd is the latest expiry that a caller may be told: as the server has it, or as
 // what a wrong clock has written down is believed.
 func (w *World) latestEnd(t *given) time.Time {
 	return later(t.ends, t.said.Believed(w.now()).ExpiresAt).Add(w.tolerance() + time.Second)
@@ -139,11 +139,11 @@ func (j *judged) askedFor(t *given) bool {
 	return false
 }
 
-// somebodyCalls is a call like any other.
+// callAtRandom is a call like any other.
 func (w *World) callAtRandom() {
 	r := w.random
 	c := w.connList[r.IntN(len(w.connList))]
-	e := w.runningAt(r.IntN(len(w.environments)))
+	e := w.environmentAt(r.IntN(len(w.environments)))
 	q := issue.Request{}
 	if len(c.Aliases) > 0 {
 		q.Alias = append([]string{"", "red"}, c.Aliases...)[r.IntN(2+len(c.Aliases))]
@@ -167,7 +167,7 @@ func (w *World) callAtRandom() {
 	})
 }
 
-// living reports whether the connection has a token that can be handed out.
+// hasToken reports whether the connection has a token that can be handed out.
 func (w *World) hasToken(c *conn) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

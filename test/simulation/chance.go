@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// chance is a small generator for one decision. It is made anew from what the
+// generator makes random numbers for one decision. It is made from what the
 // decision is about, so that no other decision changes it.
 type generator uint64
 
-// mix makes a chance of numbers (the finalizer of splitmix64 between them).
+// mix makes a generator of numbers (the finalizer of splitmix64 between them).
 func mix(numbers ...uint64) generator {
 	var h uint64 = 0x9e3779b97f4a7c15
 	for _, n := range numbers {
@@ -60,7 +60,7 @@ func (w *World) draw(what, about string) generator {
 	return mix(w.cfg.Seed, uint64(now), hashText(what), hashText(about))
 }
 
-// The clock of the world: nobody else has the true time.
+// The clock of the world: no process has the true time.
 func (w *World) now() time.Time { return w.cfg.Now() }
 
 // reserve finds a moment after d at which nothing else happens.

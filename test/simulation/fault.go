@@ -110,7 +110,7 @@ const (
 	Throttle
 	// Unusable: the answer to a token request names no usable expires_in.
 	Unusable
-	// Absent: the vault does not find a connection's secret.
+	// Absent: Secrets Manager does not find a connection's secret.
 	Absent
 )
 
@@ -186,9 +186,9 @@ func ofStore(c *generator) Fault {
 	}
 }
 
-// ofProcess: a process that freezes between its instant and the first byte
-// breaks the rate, which nobody can prevent; so where the rate is judged it
-// freezes elsewhere. An operator whose command dies calls it again: that is one more failure.
+// ofProcess: a process that freezes between its slot and the first byte
+// breaks the rate, which no client can prevent; so where the rate is judged it
+// freezes elsewhere. An operator whose command is killed calls it again: that is one more failure.
 func (w *World) ofProcess(o Operation, c *generator) Fault {
 	if o.By.kind == operatorKind {
 		return Fault{Kind: Before}

@@ -10,7 +10,7 @@ import (
 )
 
 // environment of the rotate function: what it remembers outlives an invocation. One
-// invocation has it at a time, and one that dies takes it with it.
+// invocation has it at a time, and one that is killed takes it with it.
 func (i *Instance) renewer() *renewal.Renewer {
 	w, p := i.w, i.ports()
 	w.mu.Lock()

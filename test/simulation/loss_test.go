@@ -36,7 +36,7 @@ func (s *secrets) Connection(ctx context.Context, name string) (connection.Sourc
 	return source, err
 }
 
-// absenceBuries: who has no secret has no refresh token either.
+// absenceEndsToken: a connection without a secret loses its refresh token.
 func absenceEndsToken(p *Ports) {
 	vault := p.RefreshTokens
 	p.Connections = &secrets{Secrets: p.Connections, missing: func(ctx context.Context, name string) {
@@ -56,10 +56,10 @@ func (nowhere) Parked(context.Context, string) (grant.RefreshToken, error) {
 	return grant.RefreshToken{}, grant.ErrNotFound
 }
 
-// dropped: what the vault does not take in two seconds is lost.
+// dropped: what Secrets Manager does not take in two seconds is lost.
 func dropped(p *Ports) { p.Parking = nowhere{} }
 
-// rotatesOn: what the vault refused before is no reason to keep the refresh token
+// rotatesOn: what Secrets Manager refused before is no reason to keep the refresh token
 // in hand.
 func rotatesOn(p *Ports) {
 	p.Grants = &grants{Store: p.Grants, get: func(g grant.Grant) grant.Grant {
@@ -68,7 +68,7 @@ func rotatesOn(p *Ports) {
 	}}
 }
 
-// pointerForEver: a version that is not there is the vault's failure.
+// pointerForEver: a version that is not there is Secrets Manager's failure.
 func pointerForEver(p *Ports) {
 	s := p.RefreshTokens
 	p.RefreshTokens = &refreshTokenMutant{RefreshTokenStore: s, current: s.Current, version: func(ctx context.Context, name, version string) (grant.RefreshToken, error) {
@@ -80,7 +80,7 @@ func pointerForEver(p *Ports) {
 	}}
 }
 
-// nobodys: refresh tokens belong to whoever has the connection's name.
+// anyIdentity: refresh tokens belong to any secret that has the connection's name.
 func anyIdentity(p *Ports) {
 	s := p.RefreshTokens
 	p.RefreshTokens = &refreshTokenMutant{

@@ -292,7 +292,7 @@ func endlessly(p *Ports) {
 	})
 }
 
-// strict: a caller is told of trouble though the token lives.
+// strict: a caller is told of trouble though the token is valid.
 func strict(p *Ports) {
 	if p.By.kind != "issue" {
 		return
@@ -384,7 +384,7 @@ func lateCounter(p *Ports) {
 	}}
 }
 
-// vaultMutant lets reads be changed.
+// refreshTokenMutant lets reads be changed.
 type refreshTokenMutant struct {
 	grant.RefreshTokenStore
 	current func(context.Context, string) (grant.RefreshToken, error)
@@ -556,7 +556,7 @@ func everyCall(p *Ports) {
 	}}
 }
 
-// budgets lets everybody go at once.
+// unlimited gives every request its slot at once.
 type unlimited struct{ ratelimit.Store }
 
 func (b unlimited) Reserve(_ context.Context, _ string, w ratelimit.Window) (time.Time, error) {

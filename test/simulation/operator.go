@@ -59,7 +59,7 @@ func (w *World) operate(c *conn, verb func(*operator.Service, context.Context, s
 	return false
 }
 
-// seenConnections are the connections with what an operator can see besides.
+// seenConnections are the connections, with what else an operator can see.
 type seenConnections struct {
 	connection.Secrets
 	secrets *memstore.Secrets
@@ -159,7 +159,7 @@ func (w *World) pauseConnection(c *conn, wait time.Duration) {
 	})
 }
 
-// unpause takes it back into the service, however long that takes: nobody else
+// unpause takes it back into the service, however long that takes: no other process
 // would.
 func (w *World) unpause(c *conn) {
 	for !w.operate(c, (*operator.Service).Unpause) && !w.stopped.Load() {
@@ -170,7 +170,7 @@ func (w *World) unpause(c *conn) {
 	c.row, c.failures, c.notBefore = 0, 0, time.Time{}
 }
 
-// anotherUser gives the connection to somebody else, or back.
+// anotherUser gives the connection to another user, or back.
 func (w *World) anotherUser(c *conn) {
 	w.mu.Lock()
 	if c.Type != connection.Password || c.mending || c.gone || c.broken || c.paused {

@@ -22,7 +22,7 @@ const (
 
 // firstCall makes a connection known.
 func (w *World) firstCall(c *conn) {
-	e := w.runningAt(w.random.IntN(len(w.environments)))
+	e := w.environmentAt(w.random.IntN(len(w.environments)))
 	w.running.Go(func() { _, _ = w.issue(e, c, issue.Request{}) })
 }
 
@@ -30,7 +30,7 @@ func (w *World) firstCall(c *conn) {
 func (w *World) crowd() {
 	c := w.connList[w.random.IntN(len(w.connList))]
 	for range 50 {
-		e := w.runningAt(w.random.IntN(len(w.environments)))
+		e := w.environmentAt(w.random.IntN(len(w.environments)))
 		wait := time.Duration(w.random.Int64N(int64(3 * time.Second)))
 		w.running.Go(func() {
 			w.sleep(wait)
@@ -39,7 +39,7 @@ func (w *World) crowd() {
 	}
 }
 
-// callSomebody is what an event does: a person or an operator comes, hours or
+// callPeople is what an event does: a person or an operator comes, hours or
 // days later. mu is held.
 func (w *World) callPeople(c *conn) {
 	if c.mending || c.Wrong || w.calling == nil {
@@ -61,7 +61,7 @@ func (w *World) callPeople(c *conn) {
 	})
 }
 
-// putRight is everything that somebody can do about a connection.
+// putRight is everything that a person or an operator can do about a connection.
 func (w *World) putRight(c *conn) {
 	w.mu.Lock()
 	defer func() {
@@ -123,7 +123,7 @@ func (w *World) authorize(c *conn) {
 }
 
 // callback is what that function does at the end of a person's way. It stands
-// in for the verb: dial, a lease over anyone's head, an instant, one exchange,
+// in for the verb: dial, a seized lease, a slot, one exchange,
 // the refresh token stored before the grant.
 func (w *World) callback(i *Instance, c *conn) error {
 	ctx, cancel := context.WithTimeout(w.ctx, callbackTimeout)
@@ -164,7 +164,7 @@ func (w *World) callback(i *Instance, c *conn) error {
 	return w.keep(context.WithoutCancel(ctx), p, held, parsed, g, token)
 }
 
-// instant waits for one of the budget's.
+// awaitSlot waits for a slot of the rate limit.
 func (w *World) awaitSlot(ctx context.Context, p Ports, host string) error {
 	for {
 		now := p.Now()

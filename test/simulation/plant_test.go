@@ -57,7 +57,7 @@ func knownWords(p *Ports) {
 	})
 }
 
-// deniedIsDead: a check that nobody may make calls the token invalid.
+// deniedIsInactive: a check that the client may not make calls the token invalid.
 func deniedIsInactive(p *Ports) {
 	answered(p, "/oauth/checkToken", func(_ *http.Request, response *http.Response, _ string) {
 		if response.StatusCode == http.StatusForbidden {

@@ -44,7 +44,7 @@ func overlapping() reltioauthtest.Behaviour {
 	return reltioauthtest.Behaviour{Login: reltioauthtest.NewToken, Refresh: reltioauthtest.NewToken}
 }
 
-// Many connections with hourly tokens through a day at the budget: nobody waits
+// Many connections with hourly tokens through a day at the rate limit: nobody waits
 // longer than a tick and the backlog's time, no second has more than ten
 // requests, no token is asked for more than twice. The figures of the full size
 // are in the log.
@@ -148,10 +148,10 @@ func TestOneUserThreeConnections(t *testing.T) {
 	})
 }
 
-// A server refuses everybody for an hour. Each connection is refused once, and
-// then there is one probe a tick; everybody is back within two ticks and the
+// A server refuses everyone for an hour. Each connection is refused once, and
+// then there is one probe a tick; every connection is back within two ticks and the
 // backlog's time. Refresh tokens that the server calls ended say nothing about the
-// server: they are tried on, hourly, and nobody has to log in.
+// server: they are tried hourly, and no person has to log in.
 func TestServerRefusesEveryone(t *testing.T) {
 	for _, kind := range []reltioauthtest.FaultKind{reltioauthtest.FaultInvalidClient, reltioauthtest.FaultInvalidGrant} {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) { refusesEveryone(t, kind) })

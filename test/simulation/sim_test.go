@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// live lets a world live in a bubble and returns it.
+// run runs a world in a bubble and returns it.
 func run(t *testing.T, cfg Config) *World {
 	t.Helper()
 	var w *World
@@ -34,7 +34,7 @@ func run(t *testing.T, cfg Config) *World {
 	return w
 }
 
-// mustHold lets a world live in which no invariant may break.
+// mustHold runs a world in which no invariant may break.
 func mustHold(t *testing.T, cfg Config) {
 	t.Helper()
 	if b := run(t, cfg).Breach(); b != nil {
@@ -71,7 +71,7 @@ func TestFixedSeeds(t *testing.T) {
 	}
 }
 
-// Seeds that nobody has seen. SIM_SEED=n repeats one.
+// Fresh seeds. SIM_SEED=n repeats one.
 func TestFreshSeeds(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("the fixed seeds are enough here")

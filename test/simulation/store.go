@@ -18,18 +18,18 @@ import (
 // Ports is what a process sees of the world.
 type Ports struct {
 	// By is the process itself.
-	By          *Instance
-	Grants      grant.Store
-	Leases      lease.Store
-	Lockouts    lockout.Store
-	RateLimits     ratelimit.Store
-	Connections connection.Secrets
-	RefreshTokens       grant.RefreshTokenStore
-	Parking     grant.Parking
-	Events      grant.Publisher
-	Rotate      rotateapi.Function
-	Connect     reltioauth.Connector
-	Now         func() time.Time
+	By            *Instance
+	Grants        grant.Store
+	Leases        lease.Store
+	Lockouts      lockout.Store
+	RateLimits    ratelimit.Store
+	Connections   connection.Secrets
+	RefreshTokens grant.RefreshTokenStore
+	Parking       grant.Parking
+	Events        grant.Publisher
+	Rotate        rotateapi.Function
+	Connect       reltioauth.Connector
+	Now           func() time.Time
 }
 
 // ports is what the process sees: the world, with its weather, or with a
@@ -46,7 +46,7 @@ func (i *Instance) ports() Ports {
 	return p
 }
 
-// stores is table, vault and bus as a process reaches them.
+// stores is table, Secrets Manager and bus as a process reaches them.
 type stores struct{ i *Instance }
 
 func (s *stores) Grant(ctx context.Context, name string, c grant.Consistency) (grant.Grant, error) {

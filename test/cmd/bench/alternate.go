@@ -21,7 +21,7 @@ type runner struct {
 	latency, work []float64
 }
 
-// turns lets each runner invoke its function some times a round, one after the
+// alternate lets each runner invoke its function some times a round, one after the
 // other, round by round; who is first changes. What the processor did is read
 // once a round.
 func alternate(ctx context.Context, r *rig.Rig, runners []*runner, rounds, each int) error {

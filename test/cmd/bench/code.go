@@ -12,10 +12,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
-// benchmark is what Go's own benchmark of a vend says, run by run.
+// benchmark is what Go's own benchmark of issue says, run by run.
 type benchmark struct{ nanoseconds, bytes, allocations []float64 }
 
-// benchmarkVend runs it: decoding, the vend from memory, the answer and the log
+// benchmarkIssue runs it: decoding, the answer from memory, the answer and the log
 // line.
 func benchmarkIssue(ctx context.Context, runs int) (benchmark, error) {
 	c, err := stack.Go(ctx, "internal/handler", "test", "-run", "^$", "-bench", "^BenchmarkIssueFromMemory$", "-benchmem",
@@ -59,7 +59,7 @@ func readBenchmark(out []byte) (b benchmark) {
 	return b
 }
 
-// code measures the vend without a process around it.
+// code measures issue without a process around it.
 func (b *bench) code(ctx context.Context) (figures.Section, error) {
 	const runs = 10
 	s := figures.Section{

@@ -29,7 +29,7 @@ type flood struct {
 	most int
 }
 
-// floodedLife is how long tokens live where one has to end.
+// floodedLife is how long tokens are valid where one has to end.
 const floodedLife = 12 * time.Second
 
 func floods() []flood {
@@ -72,7 +72,7 @@ func untilEnd(ctx context.Context, r *rig.Rig) error {
 	return nil
 }
 
-// kill lets the token die before its time.
+// kill revokes the token.
 func kill(ctx context.Context, r *rig.Rig) error {
 	a, err := r.Invoke(ctx, "issue", []byte(`{"connection":"one"}`))
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/bench/rig"
 )
 
-// living is how many connections have a living token where vends from DynamoDB
+// connections is how many connections have a valid token where answers from DynamoDB
 // are measured. It is more than an execution environment remembers, so that a
-// caller who goes through all of them in turn finds none in memory.
+// caller that asks for one after the other finds none in memory.
 const connections = 1500
 
 // name is a connection's.
@@ -40,13 +40,13 @@ func holding(i int, issued time.Time, life time.Duration) grant.Grant {
 	}
 }
 
-// put stores a grant as nobody's lease would.
+// put stores a grant without a holder's lease.
 func put(ctx context.Context, r *rig.Rig, g grant.Grant) error {
 	held := lease.Lease{Connection: g.Connection, Owner: lease.NewOwner(), Epoch: 1}
 	return r.Table.PutGrant(ctx, held, g.Indexed(time.Now()))
 }
 
-// putLiving gives all the living connections a token for an hour.
+// putGrants gives all these connections a token for an hour.
 func putGrants(ctx context.Context, r *rig.Rig) error {
 	return inParallel(ctx, connections, func(ctx context.Context, i int) error {
 		return put(ctx, r, holding(i, time.Now(), time.Hour))
@@ -69,7 +69,7 @@ func byClient(i int) map[string]any {
 	}
 }
 
-// vended is what is of interest in an answer of any function that gives
+// issued is what is of interest in an answer of any function that gives
 // tokens.
 type issued struct {
 	AccessToken string `json:"access_token"`

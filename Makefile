@@ -13,7 +13,7 @@ TOOL := go tool -modfile=tools/go.mod
 
 # The flags of a deployed binary: without the RPC of Lambda's old Go runtime, and with nothing of
 # the machine, the folder or the state of git in it. The same source and the same Go give the
-# same bytes; `make verify` builds twice to see that.
+# same bytes; `make verify` builds twice to check that.
 lambda_build = CGO_ENABLED=0 GOOS=linux GOARCH=$(1) GOARM64=v8.0 GOAMD64=v1 GOFLAGS=-mod=readonly \
 	go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags '-s -w'
 LAMBDA_BUILD := $(call lambda_build,arm64)
@@ -69,10 +69,10 @@ cover: ## print the coverage of the packages that decide; less than 90 % is an e
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz
 
-sim: ## let simulated fleets live: fixed and fresh seeds, planted mistakes, thousands (1-2 minutes)
+sim: ## run simulated fleets in virtual time: fixed and fresh seeds, mutants, thousands of connections (1-2 minutes)
 	go test -C $(LAB) -count 1 -timeout 15m ./simulation
 
-soak: ## let simulated fleets live, a fresh seed each, until stopped (SOAK_FOR, SOAK_SEED)
+soak: ## run simulated fleets, a fresh seed each, until stopped (SOAK_FOR, SOAK_SEED)
 	@scripts/soak
 
 framework: ## run the real binaries against Spring Security OAuth2 (minutes; JDK 17, Maven); UPDATE=1 writes docs/framework.md
@@ -81,7 +81,7 @@ framework: ## run the real binaries against Spring Security OAuth2 (minutes; JDK
 faults: ## break each operation of the real binaries in every way, and write docs/faults.md (minutes)
 	@scripts/faults
 
-soak-processes: ## break the real binaries by chance, until stopped (SOAK_FOR, SOAK_SEED)
+soak-processes: ## break the real binaries at random, until stopped (SOAK_FOR, SOAK_SEED)
 	@scripts/faults soak
 
 bench: ## measure everything, and write docs/performance.md and docs/performance.json (10 minutes; root)
@@ -94,7 +94,7 @@ bench-check: ## measure what no busy machine disturbs, and compare it with docs/
 
 build: $(FUNCTIONS:%=out/%/bootstrap) ## build the functions for Lambda, into out/<name>/bootstrap
 
-# Go knows better than make what has to be built again.
+# Always run: Go decides itself what has to be built again.
 out/%/bootstrap: FORCE
 	$(LAMBDA_BUILD) -o $@ ./functions/$*
 

@@ -19,7 +19,7 @@ from collections import namedtuple
 from samcli.lib.package.utils import make_zip_with_lambda_permissions
 
 # Lambda takes 50 MiB zipped. What is larger than this has caught something; a layer is part of
-# somebody else's cold start, and is held to less.
+# another function's cold start, and is held to less.
 Artifact = namedtuple("Artifact", "file goarch max_binary max_zip")
 FUNCTION = Artifact("bootstrap", "arm64", 24 << 20, 10 << 20)
 LAYER = Artifact("extensions/reltio-tokens", "arm64", 12 << 20, 5 << 20)

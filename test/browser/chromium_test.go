@@ -20,8 +20,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
-// patience is how long a test waits for a page.
-const patience = 30 * time.Second
+// pageTimeout is how long a test waits for a page.
+const pageTimeout = 30 * time.Second
 
 // chromium is the one browser process; its profiles keep apart like different
 // browsers.
@@ -57,7 +57,7 @@ func startChromium(path string) {
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
 	chromium.ctx, chromium.err = ctx, chromedp.Do(ctx)
 	chromium.stop = func() {
-		ending, done := context.WithTimeout(ctx, patience)
+		ending, done := context.WithTimeout(ctx, pageTimeout)
 		defer done()
 		_ = chromedp.Cancel(ending) // waits until the process has ended
 		cancel()
@@ -106,7 +106,7 @@ func (p *tab) do(steps ...step) {
 // get does what has a result.
 func get[T any](p *tab, action chromedp.Action[T]) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, pageTimeout)
 	defer cancel()
 	result, err := chromedp.Run(ctx, action)
 	if err != nil {
@@ -135,7 +135,7 @@ func (s seen) want(status int64, heading string) seen {
 // goes does what loads another page, and says which one came.
 func (p *tab) goes(how step) seen {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, pageTimeout)
 	defer cancel()
 	response, err := chromedp.RunResponse(ctx, how)
 	if err != nil {

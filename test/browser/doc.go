@@ -5,7 +5,7 @@
 // What a handler's tests cannot see is seen here: that a browser takes the
 // cookies and sends them back, that the policy lets the stylesheet through, that
 // reloading, going back, two tabs and two browsers end as they should, and that
-// axe-core finds nothing on any page that keeps somebody out. Screenshots of
+// axe-core finds no barrier on any page. Screenshots of
 // all pages, in light and dark, are left in out/screenshots.
 //
 // `scripts/browser` installs what is needed. Without it the tests are skipped,

@@ -97,7 +97,7 @@ func (s *site) link() string {
 	return s.url + "/authorize?invitation=" + i.Text.Reveal()
 }
 
-// connected reports whether there is a living token.
+// connected reports whether there is a valid token.
 func (s *site) connected() bool {
 	g, err := s.table.Grant(s.t.Context(), "acme-prod", grant.Strong)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
@@ -122,7 +122,7 @@ const (
 	gone    = "This link does not work any more"
 )
 
-// leave opens the link and goes on to the login page.
+// leave opens the link and continues to the login page.
 func (p *tab) leave(link string) seen {
 	p.t.Helper()
 	p.open(link).want(http.StatusOK, leaving)

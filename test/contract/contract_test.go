@@ -82,7 +82,7 @@ func (f *function) token() reltioauth.Secret {
 }
 
 // The stand-in answers as the function does, one request after the other.
-func TestTheVendorAnswersAsIssueDoes(t *testing.T) {
+func TestTheIssueServerAnswersAsIssueDoes(t *testing.T) {
 	stack := start(t, 0)
 	vendor := &reltioauthtest.IssueServer{Connections: local.Connections()}
 	server := httptest.NewServer(vendor)
@@ -126,7 +126,7 @@ func TestTheVendorAnswersAsIssueDoes(t *testing.T) {
 	}
 }
 
-func TestTheVendorReplacesADeadTokenAsIssueDoes(t *testing.T) {
+func TestTheIssueServerReplacesARevokedTokenAsIssueDoes(t *testing.T) {
 	stack := start(t, 0)
 	vendor := &reltioauthtest.IssueServer{}
 	server := httptest.NewServer(vendor)

@@ -39,7 +39,7 @@ func reltio(stack *local.Stack) *reltioauth.Client {
 	}
 }
 
-// kill lets a token die before its time.
+// kill revokes a token.
 func kill(t *testing.T, stack *local.Stack, token reltioauth.Secret) {
 	t.Helper()
 	if err := reltio(stack).Revoke(t.Context(), token, reltioauth.HintAccessToken); err != nil {

@@ -25,8 +25,8 @@ func (c *counted) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...fu
 	return c.Client.Invoke(ctx, in, opts...)
 }
 
-// A thousand calls of a tenant API, by ten at a time, while the token dies: none
-// fails. (It dies once: issue checks no more than one reported token in 30 s.)
+// A thousand calls of a tenant API, by ten at a time, while the token is revoked: none
+// fails. (It is revoked once: issue checks no more than one reported token in 30 s.)
 func TestAThousandCalls(t *testing.T) {
 	stack := start(t, 0)
 	client := &counted{Client: lambdaClient(stack.LambdaURL)}

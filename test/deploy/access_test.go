@@ -55,7 +55,7 @@ func checkStatements(_ testing.TB, t template) (found problems) {
 	return found
 }
 
-// checkGrant looks at a statement that is given to somebody.
+// checkGrant looks at a statement of a policy.
 func checkGrant(where string, s statement) (found problems) {
 	if len(s.actions) == 0 || s.effect != "Allow" {
 		found.addf("%s: allows nothing", where)
@@ -140,7 +140,7 @@ func checkParity(tb testing.TB, t template) (found problems) {
 	return found
 }
 
-// used are the actions of a policy, each after its Sid, that somebody's recorded
+// used are the actions of a policy, each after its Sid, that a role's recorded
 // calls need; a call that the policy does not allow is a problem.
 func (t template) used(tb testing.TB, who string, policy []statement) (used map[string]bool, found problems) {
 	tb.Helper()
@@ -201,7 +201,7 @@ func (t template) denied() map[string][]access {
 			access{"secretsmanager:PutSecretValue", secret("connections/acme"), nil},
 			access{"secretsmanager:DeleteSecret", secret("grants/acme"), nil},
 			access{"events:PutEvents", arn("events", "event-bus/default"), map[string][]string{"events:source": {"other"}}},
-			access{"kms:Decrypt", t.attribute("Key", "Arn"), nil}, // by nobody's service
+			access{"kms:Decrypt", t.attribute("Key", "Arn"), nil}, // by no role's service
 		)
 	}
 	return all

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// keyUses are what the services do with the stack's key on somebody's behalf,
+// keyUses are what the services do with the stack's key for a caller,
 // as AWS documents it: no engine here asks for a key.
 var keyUses = map[string][]string{
 	"secretsmanager": {"kms:Decrypt", "kms:GenerateDataKey"},
@@ -15,7 +15,7 @@ var keyUses = map[string][]string{
 	},
 }
 
-// checkKey: everybody may use the stack's key through the services that they
+// checkKey: every role may use the stack's key through the services that they
 // use, and through no other. A grant's secret is created under it, too.
 func checkKey(_ testing.TB, t template) (found problems) {
 	policies := map[string][]statement{operatorRole: t.operatorPolicy()}

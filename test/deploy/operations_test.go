@@ -20,7 +20,7 @@ import (
 // it too.)
 func (d *deployed) operations() {
 	d.t.Helper()
-	table, vault := d.tableOf(operatorRole), d.vault(operatorRole)
+	table, vault := d.tableOf(operatorRole), d.secretsOf(operatorRole)
 	o := &operator.Service{
 		Grants: table, Leases: table, Lockouts: table, Connections: vault, Rotations: d.invoker(operatorRole),
 		Hosts: d.callback.Flow.Hosts, Now: d.now,
@@ -84,7 +84,7 @@ func (d *deployed) examination(o *operator.Service) {
 		Operator: o, Now: time.Now, Lambda: lambda.NewFromConfig(nowhere),
 		IssueFunction: "issue:live", RotateFunction: "rotate:live",
 		AWS: &doctor.AWS{
-			Database: d.tableOf(operatorRole).Client, Table: d.table.Name, Secrets: d.vault(operatorRole), SecretPrefix: d.prefix,
+			Database: d.tableOf(operatorRole).Client, Table: d.table.Name, Secrets: d.secretsOf(operatorRole), SecretPrefix: d.prefix,
 			Scheduler: scheduler.NewFromConfig(d.config(operatorRole)), CallbackFunction: "callback:live",
 			Stack: &doctor.Stack{Name: stack},
 		},

@@ -190,7 +190,7 @@ func deploy(t *testing.T) *deployed {
 	if err := d.table.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.operator = d.vault("")
+	d.operator = d.secretsOf("")
 	d.reltio = reltioauthtest.New(reltioauthtest.Config{
 		Now:     d.now,
 		Clients: []reltioauthtest.Client{{ID: "client", Secret: reltioauth.NewSecret(clientSecret)}},
@@ -213,7 +213,7 @@ func deploy(t *testing.T) *deployed {
 	return d
 }
 
-// tableOf, vault, bus and invoker are the adapters of a function, recorded as
+// tableOf, secretsOf, bus and invoker are the adapters of a function, recorded as
 // its own.
 func (d *deployed) tableOf(function string) *dynamo.Table {
 	return &dynamo.Table{Name: d.table.Name, Client: dynamodb.New(d.table.Client.Options(), func(o *dynamodb.Options) {
@@ -243,7 +243,7 @@ func (d *deployed) denying(stack *middleware.Stack) error {
 	}), middleware.After)
 }
 
-func (d *deployed) vault(function string) secrets.Manager {
+func (d *deployed) secretsOf(function string) secrets.Manager {
 	return secrets.Manager{Client: secretsmanager.NewFromConfig(d.config(function)), Prefix: d.prefix}
 }
 
@@ -275,7 +275,7 @@ func (d *deployed) wire() {
 	d.rotate = &handler.Rotate{
 		Renewer: &renewal.Renewer{
 			Grants: forRotate, Leases: forRotate, Lockouts: forRotate, RateLimits: forRotate,
-			Connections: d.vault("rotate"), RefreshTokens: d.vault("rotate"), Parking: forRotate, Hosts: hosts, Events: d.bus("rotate"), Now: d.now,
+			Connections: d.secretsOf("rotate"), RefreshTokens: d.secretsOf("rotate"), Parking: forRotate, Hosts: hosts, Events: d.bus("rotate"), Now: d.now,
 			AuthRequests: forRotate, CallbackURL: "https://" + domain,
 		},
 		Log: log, Now: d.now,
@@ -286,7 +286,7 @@ func (d *deployed) wire() {
 	d.callback = &handler.Callback{
 		Flow: &authcode.Flow{
 			AuthRequests: forCallback, Grants: forCallback, Leases: forCallback, RateLimits: forCallback,
-			Connections: d.vault("callback"), RefreshTokens: d.vault("callback"), Parking: forCallback, Hosts: hosts, Events: d.bus("callback"), Now: d.now,
+			Connections: d.secretsOf("callback"), RefreshTokens: d.secretsOf("callback"), Parking: forCallback, Hosts: hosts, Events: d.bus("callback"), Now: d.now,
 		},
 		Pages: pages.New(), Log: log, Now: d.now,
 	}
@@ -297,7 +297,7 @@ func (d *deployed) wire() {
 func TestCalls(t *testing.T) {
 	d := deploy(t)
 	d.renewals()
-	d.visits()
+	d.callbacks()
 	d.operations()
 	got := d.recorder.lines()
 	if *update {

@@ -75,8 +75,8 @@ func (d *deployed) renewals() {
 	d.tell(`{"connection":"user","force":true}`, `UnknownConnection`)
 }
 
-// visits are everything that makes callback call AWS.
-func (d *deployed) visits() {
+// callbacks sends all requests that make callback call AWS.
+func (d *deployed) callbacks() {
 	d.t.Helper()
 	d.connect("visited", `"grant_type":"authorization_code","tenant_id":"tenant"`)
 	d.tell(`{"connection":"visited"}`, `"outcome":"reauthorize"`)
@@ -131,7 +131,7 @@ func (d *deployed) schedule(name string) {
 // domain is where API Gateway serves the callback.
 const domain = "abc123.execute-api.eu-central-1.amazonaws.com"
 
-// link invites somebody, as an operator does.
+// link invites a person, as an operator does.
 func (d *deployed) link(name string) string {
 	d.t.Helper()
 	inviter := &authcode.Flow{AuthRequests: d.table, Connections: d.operator, Hosts: d.callback.Flow.Hosts, Now: d.now}

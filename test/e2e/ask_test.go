@@ -95,7 +95,7 @@ func (w *world) read(status int32, functionError, text string) (answer, error) {
 		return a, fmt.Errorf("an answer that is no JSON object: %w", err)
 	}
 	if token := a.text("access_token"); token != "" {
-		w.vault.put("access token", token)
+		w.secrets.put("access token", token)
 	}
 	return a, nil
 }

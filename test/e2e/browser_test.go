@@ -26,7 +26,7 @@ func (w *world) browser(t *testing.T) *browser {
 	}}
 }
 
-// page is what a visit was answered.
+// page is the response to a request.
 type page struct {
 	status   int
 	header   http.Header
@@ -35,8 +35,8 @@ type page struct {
 	cookies  []*http.Cookie
 }
 
-// visit opens an address and checks what every answer has.
-func (b *browser) visit(t *testing.T, address string) page {
+// get opens an address and checks what every answer has.
+func (b *browser) get(t *testing.T, address string) page {
 	t.Helper()
 	return b.send(t, http.MethodGet, address, nil)
 }
@@ -66,18 +66,18 @@ func (b *browser) send(t *testing.T, method, address string, header http.Header)
 	return p
 }
 
-// remember puts what is secret of an answer into the vault, and lets the jar send
+// remember adds the secrets of an answer to the secrets seen, and lets the jar send
 // the cookies over plain HTTP, as browsers do on loopback.
 func (b *browser) remember(p page) {
 	here, _ := url.Parse(b.w.CallbackURL)
 	for _, c := range p.cookies {
-		b.w.vault.put("cookie", c.Value)
+		b.w.secrets.put("cookie", c.Value)
 		c.Secure = false
 	}
 	b.Jar.SetCookies(here, p.cookies)
 	if to, err := url.Parse(p.location); err == nil {
-		b.w.vault.put("state", to.Query().Get("state"))
-		b.w.vault.put("challenge", to.Query().Get("code_challenge"))
+		b.w.secrets.put("state", to.Query().Get("state"))
+		b.w.secrets.put("challenge", to.Query().Get("code_challenge"))
 	}
 }
 
@@ -136,7 +136,7 @@ func (w *world) invite(t *testing.T, name string, args ...string) string {
 		t.Fatal("the command printed no link")
 	}
 	_, text, _ := strings.Cut(link, "=")
-	w.vault.put("invitation", text)
+	w.secrets.put("invitation", text)
 	return link
 }
 
@@ -144,7 +144,7 @@ func (w *world) invite(t *testing.T, name string, args ...string) string {
 // holds code and state.
 func (b *browser) login(t *testing.T, s *server, link, user string) string {
 	t.Helper()
-	begun := b.visit(t, goTo(link)).want(t, http.StatusFound)
+	begun := b.get(t, goTo(link)).want(t, http.StatusFound)
 	return b.back(t, s, begun, user)
 }
 
@@ -159,6 +159,6 @@ func (b *browser) back(t *testing.T, s *server, begun page, user string) string 
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.w.vault.put("code", u.Query().Get("code"))
+	b.w.secrets.put("code", u.Query().Get("code"))
 	return back
 }

@@ -25,14 +25,14 @@ func hashOf(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// invitation is one that anybody with write access to the table makes.
+// invitation is what a role with write access to the table can make.
 func (w *world) invitation(t *testing.T, connection string, ends time.Time) string {
 	t.Helper()
 	var random [32]byte
 	_, _ = rand.Read(random[:])
 	text := base64.RawURLEncoding.EncodeToString(random[:])
 	w.put(t, "invitation#"+hashOf(text), map[string]any{"connection": connection, "ttl": ends.Unix()})
-	w.vault.put("invitation", text)
+	w.secrets.put("invitation", text)
 	return w.CallbackURL + "/authorize?invitation=" + text
 }
 
@@ -47,35 +47,35 @@ func TestAPersonConnects(t *testing.T) {
 		link, b := w.invite(t, name), w.browser(t)
 
 		for range 2 { // a link scanner burns nothing
-			p := b.visit(t, link).want(t, http.StatusOK)
+			p := b.get(t, link).want(t, http.StatusOK)
 			if !strings.Contains(p.body, name) || !strings.Contains(p.body, "/authorize/go?invitation=") || len(p.cookies) > 0 {
 				t.Error("the page names no connection, or has no link, or sets a cookie")
 			}
 		}
-		begun := b.visit(t, goTo(link)).want(t, http.StatusFound)
+		begun := b.get(t, goTo(link)).want(t, http.StatusFound)
 		w.wantDeparture(t, s, begun, name, pkce)
 		back := b.back(t, s, begun, "ann")
 		if !strings.HasPrefix(back, w.CallbackURL+"/callback?") {
 			t.Error("Reltio sends the browser elsewhere")
 		}
-		p := b.visit(t, back).want(t, http.StatusSeeOther)
+		p := b.get(t, back).want(t, http.StatusSeeOther)
 		if p.location != "/done" && p.location != w.CallbackURL+"/done" {
 			t.Errorf("it goes to %q", p.location)
 		}
 		if len(p.cookies) > 0 {
 			t.Error("a cookie is set or cleared")
 		}
-		b.visit(t, w.CallbackURL+"/done").want(t, http.StatusOK)
+		b.get(t, w.CallbackURL+"/done").want(t, http.StatusOK)
 		wantToken(t, w.ask(t, name))
 		if user := str(w.item(t, "grant#"+name)["user"]); user != "ann" {
 			t.Errorf("user %q", user)
 		}
 
 		// A reload gets the same answer, and sends nothing; the link is used up.
-		b.visit(t, back).want(t, http.StatusSeeOther)
-		b.visit(t, link).want(t, http.StatusGone)
-		b.visit(t, goTo(link)).want(t, http.StatusGone)
-		w.browser(t).visit(t, back).want(t, http.StatusBadRequest)
+		b.get(t, back).want(t, http.StatusSeeOther)
+		b.get(t, link).want(t, http.StatusGone)
+		b.get(t, goTo(link)).want(t, http.StatusGone)
+		w.browser(t).get(t, back).want(t, http.StatusBadRequest)
 		if got := s.TokenRequests(time.Time{}, time.Time{}); got != 1 {
 			t.Errorf("%d token requests, want 1", got)
 		}
@@ -119,7 +119,7 @@ func (w *world) wantDeparture(t *testing.T, s *server, p page, name string, pkce
 		}
 	}
 	item := w.item(t, "request#"+hashOf(state))
-	w.vault.put("verifier", str(item["verifier"]))
+	w.secrets.put("verifier", str(item["verifier"]))
 	there := []string{"connection", "invitation", "binding", "redirect_uri", "ttl"}
 	if pkce {
 		there = append(there, "verifier")
@@ -134,7 +134,7 @@ func (w *world) wantDeparture(t *testing.T, s *server, p page, name string, pkce
 	wantAbout(t, "ttl of the request", time.Unix(number(item["ttl"]), 0), time.Now().Add(10*time.Minute))
 }
 
-// Addresses that nobody was given.
+// Addresses that no link has.
 func TestAddressesThatAreNoGood(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -169,7 +169,7 @@ func TestAddressesThatAreNoGood(t *testing.T) {
 		strings.TrimPrefix(w.invitation(t, "nobody", hour), w.CallbackURL):     http.StatusGone,
 		strings.TrimPrefix(w.invitation(t, person, time.Now()), w.CallbackURL): http.StatusGone,
 	} {
-		p := b.visit(t, w.CallbackURL+address)
+		p := b.get(t, w.CallbackURL+address)
 		if p.status != want {
 			t.Errorf("%.60s: %d, want %d", address, p.status, want)
 		}
@@ -223,7 +223,7 @@ func TestAnAPIThatNamesItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := w.browser(t).visit(t, address+"/authorize/go?"+query).want(t, http.StatusFound)
+		p := w.browser(t).get(t, address+"/authorize/go?"+query).want(t, http.StatusFound)
 		to, err := url.Parse(p.location)
 		if err != nil {
 			t.Fatal(err)

@@ -114,7 +114,7 @@ func wantFaults(t *testing.T, out string, want []string) {
 }
 
 // Lambda's caller hears that the function does not start; the variables of other
-// functions are nobody's business.
+// functions are not their business.
 func TestAFunctionThatCannotStart(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -9,8 +9,8 @@
 // no package of the service: a test that borrowed them would follow a mistake.
 //
 // One stack serves all tests but the floods. A test makes connections of its
-// own, and takes an authorization server of its own, whose budget and health
-// nobody else has. When all tests are over, everything that the functions have
+// own, and takes an authorization server of its own, whose rate limit and state
+// no other test shares. When all tests are over, everything that the functions have
 // written is searched for every secret there was.
 //
 // `scripts/engines` and `scripts/clients` fetch what is needed. Without it the

@@ -17,7 +17,7 @@ func out(kind reltioauthtest.FaultKind) reltioauthtest.Outage {
 	return reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: kind}}
 }
 
-// Every errorType that somebody can bring about, with its message. (Internal is
+// Every errorType that a test can bring about, with its message. (Internal is
 // for defects, and none is known.)
 func TestEveryError(t *testing.T) {
 	t.Parallel()
@@ -26,7 +26,7 @@ func TestEveryError(t *testing.T) {
 		state, errorType, message string // message: a pattern
 		prepare                   func(t *testing.T, s *server) (connection string)
 	}{
-		{"no secret", "UnknownConnection", `^[a-z ]+$`, func(*testing.T, *server) string { return nobody() }},
+		{"no secret", "UnknownConnection", `^[a-z ]+$`, func(*testing.T, *server) string { return unknownName() }},
 		{"the alias may not", "AccessDenied", `^[a-z ]+$`, func(t *testing.T, s *server) string {
 			return w.add(t, s.clientCredentials().with(fields{"aliases": []string{"team-a"}}))
 		}},
@@ -85,7 +85,7 @@ func TestEveryError(t *testing.T) {
 			if len(a.Body) != 2 {
 				t.Errorf("members beyond errorType and errorMessage: %v", a)
 			}
-			if kinds := w.vault.found(a.Text); len(kinds) > 0 {
+			if kinds := w.secrets.found(a.Text); len(kinds) > 0 {
 				t.Errorf("the answer holds secrets: %v", kinds)
 			}
 		})
@@ -104,7 +104,7 @@ func (a answer) wantFailed(t *testing.T, errorType, message string) {
 	}
 }
 
-// A failure is remembered: until its back-off is over nobody asks again.
+// A failure is remembered: until its back-off is over no request is sent.
 func TestAFailureIsAnsweredFromTheTable(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -250,7 +250,7 @@ func TestWhatIsWrongWithASecret(t *testing.T) {
 			a := w.ask(t, name)
 			wantError(t, a, "InvalidConnection")
 			wantFields(t, a.text("errorMessage"), test.fields)
-			if kinds := w.vault.found(a.Text); len(kinds) > 0 {
+			if kinds := w.secrets.found(a.Text); len(kinds) > 0 {
 				t.Errorf("the answer holds %v", kinds)
 			}
 		})

@@ -37,7 +37,7 @@ func (w *world) wantEvents(t *testing.T, connection string, types ...string) map
 		}
 		if link, ok := detail["link"].(string); ok {
 			_, text, _ := strings.Cut(link, "invitation=")
-			w.vault.put("invitation", text)
+			w.secrets.put("invitation", text)
 		}
 		want := []string{"connection", "error", "link", "refresh_expires_at", "status"}
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(detail))); diff != "" {
@@ -72,7 +72,7 @@ func TestEventsForAPerson(t *testing.T) {
 
 	w.ask(t, name) // said once
 	b := w.browser(t)
-	b.visit(t, b.login(t, s, link, "ann")).want(t, http.StatusSeeOther)
+	b.get(t, b.login(t, s, link, "ann")).want(t, http.StatusSeeOther)
 	detail = w.wantEvents(t, name, "ReauthorizationRequired", "Recovered")
 	if detail["status"] != "ok" || detail["error"] != nil || detail["link"] != nil {
 		t.Errorf("got %v", detail["status"])
@@ -147,9 +147,9 @@ func TestEventsForAnOperator(t *testing.T) {
 }
 
 // Three connections of one server are refused with no success between them, whose
-// credentials it has accepted before: the server is to blame, and nobody else's
+// credentials it has accepted before: the server is the cause, and no other connection's
 // login is risked.
-func TestAServerThatRefusesEverybody(t *testing.T) {
+func TestAServerThatRefusesEveryone(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	s := w.server(t)
@@ -168,7 +168,7 @@ func TestAServerThatRefusesEverybody(t *testing.T) {
 	if detail := w.wantEvents(t, names[2], "ServerRefusing"); detail["connection"] != names[2] || detail["link"] != nil {
 		t.Errorf("detail %v", detail)
 	}
-	// The fourth goes on as ever, until it is refused itself. Of those held back one is
+	// The fourth is renewed as usual, until it is refused itself. Of those held back one is
 	// the probe of this minute.
 	for want := 4; want <= 5; want++ {
 		if got := w.rotate(t, fields{"connection": names[3], "force": true}); got.text("outcome") == "renewed" || got.FunctionError != "" {

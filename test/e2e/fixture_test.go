@@ -62,11 +62,11 @@ func TestMain(m *testing.M) {
 type world struct {
 	*stack.Stack
 	log       *logtest.Buffer
-	vault     *vault
+	secrets   *secretsSeen
 	published *published
 	// functions as they are deployed, by name.
 	functions map[string]lambdahost.Function
-	// spare are authorization servers that nobody has taken.
+	// spare are authorization servers that no test has taken.
 	spare chan *server
 	// closers end what stands around the stack.
 	closers []func() error
@@ -104,10 +104,10 @@ func newWorld(dynamo, moto string, change func(*lambdahost.Function)) (*world, e
 		return nil, err
 	}
 	w := &world{
-		log: &logtest.Buffer{}, vault: &vault{}, functions: map[string]lambdahost.Function{},
+		log: &logtest.Buffer{}, secrets: &secretsSeen{}, functions: map[string]lambdahost.Function{},
 		spare: make(chan *server, servers),
 	}
-	hosts := []string{"auth.reltio.com"} // the default; nobody goes there
+	hosts := []string{"auth.reltio.com"} // the default; no test goes there
 	for range servers {
 		s := &server{Server: reltioauthtest.New(people())}
 		var err error
@@ -180,7 +180,7 @@ func canary() reltioauth.Secret { return reltioauth.NewSecret("canary/" + rand.T
 // canary is a secret that must not come out.
 func (w *world) canary(kind string) string {
 	text := canary().Reveal()
-	w.vault.put(kind, text)
+	w.secrets.put(kind, text)
 	return text
 }
 
@@ -195,10 +195,10 @@ func (w *world) server(t *testing.T) *server {
 	}
 	clients, users := s.secrets()
 	for _, secret := range clients {
-		w.vault.put("client secret", secret)
+		w.secrets.put("client secret", secret)
 	}
 	for _, secret := range users {
-		w.vault.put("password", secret)
+		w.secrets.put("password", secret)
 	}
 	return s
 }
@@ -249,17 +249,17 @@ func (s *server) client(id string) fields {
 	return fields{"client_id": id, "client_secret": clients[id]}
 }
 
-// add writes a connection's secret, and returns its name, which nobody else
+// add writes a connection's secret, and returns its name, which no other test
 // has.
 func (w *world) add(t *testing.T, f fields) string {
 	t.Helper()
-	name := "c-" + nobody()
+	name := "c-" + unknownName()
 	w.write(t, name, f)
 	return name
 }
 
-// nobody is a name that no connection has.
-func nobody() string { return strings.ToLower(rand.Text()[:12]) }
+// unknownName is a name that no connection has.
+func unknownName() string { return strings.ToLower(rand.Text()[:12]) }
 
 func (w *world) write(t *testing.T, name string, f fields) {
 	t.Helper()

@@ -36,21 +36,21 @@ func flood(t *testing.T) (*world, *server) {
 	return w, s
 }
 
-// vended is what the callers of a flood were answered, counted.
-type vended struct {
+// issued is what the callers of a flood were answered, counted.
+type issued struct {
 	tokens   map[string]int // by fingerprint
 	outcomes map[string]int
 	errors   map[string]int // by errorType
 	warnings map[string]int
 	slowest  time.Duration
-	late     int // tokens whose deadline had passed when they were vended
+	late     int // tokens whose deadline had passed when they were issued
 }
 
 // flood lets all callers ask at once. A caller whom Lambda throttles comes again,
 // as SDKs do.
-func (w *world) flood(t *testing.T, payloads []string) vended {
+func (w *world) flood(t *testing.T, payloads []string) issued {
 	t.Helper()
-	v := vended{tokens: map[string]int{}, outcomes: map[string]int{}, errors: map[string]int{}, warnings: map[string]int{}}
+	v := issued{tokens: map[string]int{}, outcomes: map[string]int{}, errors: map[string]int{}, warnings: map[string]int{}}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	places := make(chan struct{}, floodEnvironments) // what Lambda would throttle waits here
@@ -88,7 +88,7 @@ func (w *world) persist(ctx context.Context, payload string) (answer, error) {
 	}
 }
 
-func (v *vended) count(a answer, took time.Duration) {
+func (v *issued) count(a answer, took time.Duration) {
 	v.slowest = max(v.slowest, took)
 	if a.FunctionError != "" {
 		v.errors[a.errorType()]++
@@ -111,7 +111,7 @@ func same(connection string, n int) []string {
 }
 
 // wantAll fails the test unless all callers have one and the same token.
-func (v vended) wantAll(t *testing.T, n int) {
+func (v issued) wantAll(t *testing.T, n int) {
 	t.Helper()
 	if len(v.errors) > 0 || len(v.tokens) != 1 || v.outcomes["cached"]+v.outcomes["renewed"] != n || v.late > 0 {
 		t.Errorf("errors %v, %d different tokens, outcomes %v, %d ended; want one token for all %d", v.errors, len(v.tokens), v.outcomes, v.late, n)
@@ -119,7 +119,7 @@ func (v vended) wantAll(t *testing.T, n int) {
 }
 
 // wantErrors fails the test unless all callers have that error.
-func (v vended) wantErrors(t *testing.T, errorType string, n int) {
+func (v issued) wantErrors(t *testing.T, errorType string, n int) {
 	t.Helper()
 	if v.errors[errorType] != n {
 		t.Errorf("errors %v, outcomes %v; want %s for all %d", v.errors, v.outcomes, errorType, n)
@@ -134,7 +134,7 @@ func (s *server) wantTokenRequests(t *testing.T, least, most int) {
 }
 
 // A thousand callers find a hundred cold environments, and cause one token
-// request. Then the server is down, and nobody notices.
+// request. Then the server is down, and no caller notices.
 func TestFloodOfAColdConnection(t *testing.T) {
 	w, s := flood(t)
 	name, before := w.add(t, s.password("ann")), w.Host.Starts("issue")
@@ -181,8 +181,8 @@ func report(name string, a answer) []string {
 	return slices.Repeat([]string{`{"connection":"` + name + `","rejected_fingerprint":"` + a.text("fingerprint") + `"}`}, floodEnvironments)
 }
 
-// Callers go on asking while a token ends and the next one comes: nobody gets a
-// token that has ended, and nobody an error.
+// Callers go on asking while a token ends and the next one comes: no caller gets a
+// token that has ended, and none an error.
 func TestFloodWhileATokenEnds(t *testing.T) {
 	w, _ := flood(t)
 	for state, behaviour := range map[string]reltioauthtest.Behaviour{
@@ -196,7 +196,7 @@ func TestFloodWhileATokenEnds(t *testing.T) {
 			name := w.add(t, s.clientCredentials().with(s.client("short")))
 			wantToken(t, w.ask(t, name))
 			began, ended := time.Now(), map[string]int{}
-			for time.Since(began) < 10*time.Second { // the token lives for 6 s
+			for time.Since(began) < 10*time.Second { // the token is valid for 6 s
 				v := w.flood(t, same(name, floodCallers))
 				if len(v.errors) > 0 || v.late > 0 {
 					t.Errorf("errors %v, %d ended", v.errors, v.late)
@@ -257,7 +257,7 @@ func TestFloodWhileTheServerGivesNothing(t *testing.T) {
 	})
 }
 
-// A thousand names that nobody has: each is looked up once in a minute, and the
+// A thousand names that no connection has: each is looked up once in a minute, and the
 // connections that exist are served meanwhile.
 func TestFloodOfUnknownNames(t *testing.T) {
 	const few = 50
@@ -267,7 +267,7 @@ func TestFloodOfUnknownNames(t *testing.T) {
 	wantToken(t, first)
 	var payloads []string
 	for range floodCallers {
-		payloads = append(payloads, `{"connection":"`+nobody()+`"}`)
+		payloads = append(payloads, `{"connection":"`+unknownName()+`"}`)
 	}
 	v := w.flood(t, payloads)
 	v.wantErrors(t, "UnknownConnection", floodCallers)
@@ -285,7 +285,7 @@ func TestFloodOfUnknownNames(t *testing.T) {
 	// The flood may take longer than a name is remembered; a few new ones do not.
 	payloads = nil
 	for range few {
-		payloads = append(payloads, `{"connection":"`+nobody()+`"}`)
+		payloads = append(payloads, `{"connection":"`+unknownName()+`"}`)
 	}
 	for range 3 {
 		w.flood(t, payloads).wantErrors(t, "UnknownConnection", few)

@@ -215,7 +215,7 @@ func TestAliasesDecideWhoGetsWhat(t *testing.T) {
 }
 
 // newTokens is a server that gives a new token whenever it is asked, while the
-// old one lives on.
+// old one is valid on.
 func newTokens(c *reltioauthtest.Config) {
 	c.Behaviour.Login, c.Behaviour.Refresh = reltioauthtest.NewToken, reltioauthtest.NewToken
 }
@@ -260,8 +260,8 @@ func TestMinTTL(t *testing.T) {
 	}
 }
 
-// While the token lives, nothing that fails is seen but as a warning.
-func TestALivingTokenHidesEveryFailure(t *testing.T) {
+// While the token is valid, nothing that fails is seen but as a warning.
+func TestAValidTokenHidesEveryFailure(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	s := w.server(t)

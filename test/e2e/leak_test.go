@@ -18,13 +18,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// vault knows every secret there was.
-type vault struct {
+// secretsSeen knows every secret there was.
+type secretsSeen struct {
 	mu   sync.Mutex
 	kind map[string]string
 }
 
-func (v *vault) put(kind, secret string) {
+func (v *secretsSeen) put(kind, secret string) {
 	const least = 12 // shorter texts turn up by chance
 	if len(secret) < least {
 		return
@@ -39,7 +39,7 @@ func (v *vault) put(kind, secret string) {
 
 // found names the kinds of secrets that are in a text, in any of the ways in
 // which they could be written there.
-func (v *vault) found(text string) []string {
+func (v *secretsSeen) found(text string) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var kinds []string
@@ -58,7 +58,7 @@ func (v *vault) found(text string) []string {
 }
 
 func TestASecretIsFound(t *testing.T) {
-	v := &vault{}
+	v := &secretsSeen{}
 	v.put("password", "canary/ABCDEFGHIJ")
 	for _, text := range []string{
 		`{"msg":"canary/ABCDEFGHIJ"}`, "?p=canary%2FABCDEFGHIJ", "Basic " + base64.StdEncoding.EncodeToString([]byte("app:canary/ABCDEFGHIJ")),
@@ -81,10 +81,10 @@ var dimensions = regexp.MustCompile(`"Dimensions":(\[\[[^\]]*\]\])`)
 
 // finish ends the stack. An error says what is wrong with all that was written.
 func (w *world) finish() error {
-	hoarded := w.hoard(context.Background())
+	hoarded := w.collectSecrets(context.Background())
 	err := errors.Join(hoarded, w.close())
 	text := w.log.String()
-	if kinds := w.vault.found(text); len(kinds) > 0 {
+	if kinds := w.secrets.found(text); len(kinds) > 0 {
 		err = errors.Join(err, fmt.Errorf("the log holds secrets: %v", kinds))
 	}
 	lines := 0
@@ -108,8 +108,8 @@ func (w *world) finish() error {
 	return err
 }
 
-// hoard puts what is stored into the vault.
-func (w *world) hoard(ctx context.Context) error {
+// collectSecrets adds what is stored to the secrets seen.
+func (w *world) collectSecrets(ctx context.Context) error {
 	pages := dynamodb.NewScanPaginator(w.DynamoDB, &dynamodb.ScanInput{TableName: aws.String(w.Table.Name)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -119,7 +119,7 @@ func (w *world) hoard(ctx context.Context) error {
 		for _, item := range page.Items {
 			for _, name := range []string{"access_token", "verifier"} {
 				if s, ok := item[name].(*types.AttributeValueMemberS); ok {
-					w.vault.put(name, s.Value)
+					w.secrets.put(name, s.Value)
 				}
 			}
 		}
@@ -144,7 +144,7 @@ func (w *world) hoard(ctx context.Context) error {
 			if err := json.Unmarshal([]byte(aws.ToString(out.SecretString)), &held); err != nil {
 				return err
 			}
-			w.vault.put("refresh token", held.RefreshToken)
+			w.secrets.put("refresh token", held.RefreshToken)
 		}
 	}
 	return nil

@@ -144,15 +144,15 @@ func TestOneLineForAnError(t *testing.T) {
 	}
 }
 
-func TestALineForAVisit(t *testing.T) {
+func TestALineForACallback(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	s := w.server(t)
 	name := w.add(t, s.authorizationCode())
 	b := w.browser(t)
 	link := w.invite(t, name)
-	p := b.visit(t, link).want(t, http.StatusOK)
-	b.visit(t, b.login(t, s, link, "ann")).want(t, http.StatusSeeOther)
+	p := b.get(t, link).want(t, http.StatusOK)
+	b.get(t, b.login(t, s, link, "ann")).want(t, http.StatusSeeOther)
 	lines := w.linesOf(t, name, "callback", 3)
 	var outcomes []string
 	for _, line := range lines {

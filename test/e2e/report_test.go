@@ -103,12 +103,12 @@ func TestAReportedToken(t *testing.T) {
 	}
 }
 
-// denied lets nobody check a token.
+// denied lets no client check a token.
 func denied(c *reltioauthtest.Config) { c.Behaviour.CheckDenied = true }
 
 // A token that the server calls invalid is handed out to no caller, though it
 // cannot be replaced.
-func TestATokenFoundDeadIsHandedOutToNobody(t *testing.T) {
+func TestAnInactiveTokenIsNotHandedOut(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	s := w.server(t)

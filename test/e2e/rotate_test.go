@@ -61,7 +61,7 @@ func TestASingleRenewalThatFails(t *testing.T) {
 	reauthorize := map[string]any{"type": "ReauthorizationRequired", "message": "a person must log in at Reltio"}
 	wantRotated(t, w.rotate(t, fields{"connection": person}), "reauthorize", reauthorize)
 
-	a := w.rotate(t, fields{"connection": nobody()})
+	a := w.rotate(t, fields{"connection": unknownName()})
 	e, _ := a.Body["error"].(map[string]any)
 	if a.FunctionError != "" || a.text("outcome") != "failed" || e["type"] != "UnknownConnection" {
 		t.Errorf("an unknown name: %v", a)
@@ -112,7 +112,7 @@ func TestALeaseIsAdoptedOnce(t *testing.T) {
 		"owner": "a-caller", "epoch": epoch, "until": ms(time.Now().Add(30 * time.Second)), "ttl": time.Now().Add(time.Hour).Unix(),
 	})
 	request := fields{"connection": name, "force": true}
-	wantRotated(t, w.rotate(t, request), "contended", nil) // somebody has it
+	wantRotated(t, w.rotate(t, request), "contended", nil) // another holder has it
 	wantRotated(t, w.rotate(t, request.with(fields{"lease": lease("another", epoch)})), "contended", nil)
 	wantRotated(t, w.rotate(t, request.with(fields{"lease": lease("a-caller", epoch-1)})), "contended", nil)
 	wantRotated(t, w.rotate(t, request.with(fields{"lease": lease("a-caller", epoch)})), "renewed", nil)
@@ -157,7 +157,7 @@ func TestAPausedConnection(t *testing.T) {
 	wantToken(t, w.ask(t, none))
 }
 
-// A sweep renews what is due, whoever's it is, and counts.
+// A sweep renews all grants that are due, and counts.
 func TestASweep(t *testing.T) {
 	w := start(t) // alone: other tests' connections may be due too
 	s := w.server(t)
@@ -201,7 +201,7 @@ func TestASweep(t *testing.T) {
 }
 
 // A connection whose secret is taken away loses its token; one whose secret
-// names somebody else is somebody else's.
+// names another owner is another holder's.
 func TestASecretThatChanges(t *testing.T) {
 	t.Parallel()
 	w := start(t)

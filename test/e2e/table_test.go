@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// item reads an item as anybody with access to the table would.
+// item reads an item as a role with access to the table would.
 func (w *world) item(t *testing.T, key string) map[string]types.AttributeValue {
 	t.Helper()
 	out, err := w.DynamoDB.GetItem(t.Context(), &dynamodb.GetItemInput{

@@ -77,7 +77,7 @@ func askOnce(ctx context.Context) (string, error) {
 }
 
 // integration deploys a function with the extension, and issue, whose tokens
-// live so long.
+// are valid for so long.
 func integration(t testing.TB, life time.Duration, logs io.Writer, change ...func(*lambdahost.Function)) *lambdahost.Host {
 	t.Helper()
 	self, err := os.Executable()
@@ -148,7 +148,7 @@ func TestATokenThatEndsWhileTheFunctionIsFrozenIsNotHandedOut(t *testing.T) {
 	}
 	host := integration(t, 3*time.Second, io.Discard)
 	first := invoke(t, host, 1)
-	wall := time.NewTimer(3100 * time.Millisecond) // of another process: nobody's clock to move
+	wall := time.NewTimer(3100 * time.Millisecond) // of another process, whose clock no test can move
 	<-wall.C
 	second := invoke(t, host, 1)
 	if len(first) != 1 || len(second) != 1 || first[0] == second[0] || !strings.HasPrefix(second[0], "200 ") {

@@ -113,7 +113,7 @@ func (s *scene) goOn(ctx context.Context, b *browser) error {
 	return nil
 }
 
-// person takes somebody through the whole login.
+// person goes through the whole login.
 func (s *scene) person(ctx context.Context, b *browser) error {
 	if b.link == "" {
 		if err := s.invite(ctx, b); err != nil {

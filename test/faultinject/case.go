@@ -23,7 +23,7 @@ type Result struct {
 	// Requests are the token requests of both.
 	Requests int
 	// Missed: the operation did not come, in three tries. A machine that is slow
-	// adds some to a clean run: an instant of the budget is taken anew.
+	// adds some to a clean run: a slot of the rate limit is taken again.
 	Missed bool
 	// Problems are invariants that broke; none is as it should be.
 	Problems []string
@@ -109,7 +109,7 @@ func (t *trial) disturb(ctx context.Context) {
 		t.Missed = true
 		return
 	}
-	if t.Flow.Living {
+	if t.Flow.HasToken {
 		t.served(ctx, "I7: while it lasts")
 	}
 	if t.stops() {
@@ -121,7 +121,7 @@ func (t *trial) disturb(ctx context.Context) {
 	t.wire.calm()
 	t.asked[1], t.renewals = t.scene.asked(), t.wire.asked()
 	t.stored = t.newest(ctx)
-	if t.Flow.Living {
+	if t.Flow.HasToken {
 		t.served(ctx, "I7: after it")
 	}
 	if t.Flow.Function == callback {
@@ -133,8 +133,8 @@ func (t *trial) disturb(ctx context.Context) {
 	t.rest(ctx)
 }
 
-// overtake lets somebody else do the work of a stopped process, past its
-// lease; then it goes on, and must change nothing.
+// overtake lets another process do the work of a stopped one, past its
+// lease; then the stopped one continues, and must change nothing.
 func (t *trial) overtake(ctx context.Context, acting <-chan string) {
 	if t.Flow.Function == callback {
 		t.Next = "another link: done"
@@ -155,7 +155,7 @@ func (t *trial) overtake(ctx context.Context, acting <-chan string) {
 	t.Seen = <-acting
 	t.rest(ctx)
 	t.wire.calm()
-	if t.Flow.Function == callback && t.beforeLease() { // it takes the lease over anyone's head
+	if t.Flow.Function == callback && t.beforeLease() { // it seizes the lease
 		if err := t.goOn(ctx, &t.browser); err != nil {
 			t.problem(err.Error())
 		}
@@ -164,7 +164,7 @@ func (t *trial) overtake(ctx context.Context, acting <-chan string) {
 	t.unmoved(ctx, before)
 }
 
-// unmoved looks whether a process that was stopped has changed or sent anything.
+// unmoved checks whether a process that was stopped has changed or sent anything.
 func (t *trial) unmoved(ctx context.Context, before grant.Grant) {
 	after, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
 	if err != nil || before.Epoch != after.Epoch || before.Version != after.Version || !before.AccessToken.Equal(after.AccessToken) {
@@ -189,22 +189,22 @@ func (t *trial) beforeLease() bool {
 
 func (t *trial) problem(text string) { t.Problems = append(t.Problems, text) }
 
-// served asks issue for the living token.
+// served asks issue for the valid token.
 func (t *trial) served(ctx context.Context, when string) {
 	switch v := t.issue(ctx, ""); {
 	case v.ErrorType != "":
 		t.problem(when + " callers get " + v.ErrorType)
-	case !t.alive(v):
+	case !t.valid(v):
 		t.problem(when + " callers get a dead token")
 	}
 }
 
-func (t *trial) alive(v vended) bool {
+func (t *trial) valid(v issued) bool {
 	return t.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken))
 }
 
 // settled is the caller after the next invocation. A token may have been revoked
-// by a request whose answer nobody saw; its caller reports it, as Reltio refuses
+// by a request whose response did not arrive; its caller reports it, as Reltio refuses
 // it.
 func (t *trial) settled(ctx context.Context) {
 	if t.stops() && t.waits() {
@@ -214,15 +214,15 @@ func (t *trial) settled(ctx context.Context) {
 		t.needsPerson(ctx)
 	}
 	v := t.issue(ctx, "")
-	if v.ErrorType == "" && !t.alive(v) {
+	if v.ErrorType == "" && !t.valid(v) {
 		t.Host.Recycle(issue) // what it holds in memory, for 30 s, may have been revoked since
 		v = t.issue(ctx, "")
 	}
-	if v.ErrorType == "" && !t.alive(v) {
+	if v.ErrorType == "" && !t.valid(v) {
 		t.Next += "; the token is dead, and reported"
 		t.sleep(ctx, grant.CheckEvery+time.Second) // Reltio is not asked about it more often
 		v = t.issue(ctx, `,"rejected_fingerprint":"`+v.Fingerprint+`"`)
-		if !t.alive(v) && strings.HasSuffix(t.renewAgain(ctx), string(apierr.ReauthorizationRequired)) {
+		if !t.valid(v) && strings.HasSuffix(t.renewAgain(ctx), string(apierr.ReauthorizationRequired)) {
 			t.needsPerson(ctx)
 			v = t.issue(ctx, "")
 		}
@@ -230,7 +230,7 @@ func (t *trial) settled(ctx context.Context) {
 	switch {
 	case v.ErrorType != "":
 		t.problem("I5: afterwards callers get " + v.ErrorType)
-	case !t.alive(v):
+	case !t.valid(v):
 		t.problem("I1: afterwards callers get a dead token")
 	}
 }
@@ -240,7 +240,7 @@ func (t *trial) waits() bool {
 	return strings.HasSuffix(t.Next, string(apierr.ReauthorizationRequired))
 }
 
-// needsPerson looks whether that is so, and brings one.
+// needsPerson checks whether that is so, and brings one.
 func (t *trial) needsPerson(ctx context.Context) {
 	t.excuse(ctx)
 	t.Next += "; a person logs in"
@@ -277,7 +277,7 @@ func (t *trial) judge(ctx context.Context) {
 
 // counts looks at what Reltio has counted. Without a fault a flow has its
 // number. A call that waits on after a renewal that was left over between its
-// steps has it begun anew; and the next one may need one more, where the last
+// steps has it started again; and the next one may need one more, where the last
 // answer was lost with the refresh token that it made.
 func (t *trial) counts() {
 	first, next := t.asked[1]-t.asked[0], t.asked[2]-t.asked[1]
@@ -297,7 +297,7 @@ func (t *trial) counts() {
 }
 
 // newest is the newest refresh token that is stored; zero: there is none, or
-// nobody can say.
+// it is not known.
 func (t *trial) newest(ctx context.Context) reltioauth.Secret {
 	known, err := t.Secrets.Current(ctx, acmeProd)
 	if err != nil {
@@ -306,7 +306,7 @@ func (t *trial) newest(ctx context.Context) reltioauth.Secret {
 	return known.Token
 }
 
-// excuse looks whether a person is needed for a reason: the server does not take
+// excuse checks whether a person is needed for a reason: the server does not take
 // any refresh token that is stored.
 func (t *trial) excuse(ctx context.Context) {
 	g, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
@@ -330,7 +330,7 @@ func (t *trial) excuse(ctx context.Context) {
 	}
 }
 
-// refreshed looks whether a renewal needed no login, where there is a refresh
+// refreshed checks whether a renewal needed no login, where there is a refresh
 // token and no login was due.
 func (t *trial) refreshed(requests []reltioauthtest.Request) {
 	if t.Flow.GrantType == "client_credentials" || t.Flow.Fields["refresh_token_days"] != nil {
@@ -344,7 +344,7 @@ func (t *trial) refreshed(requests []reltioauthtest.Request) {
 	}
 }
 
-// codes looks whether each code was sent once.
+// codes checks whether each code was sent once.
 func (t *trial) codes() {
 	sent := map[string]int{}
 	for _, r := range t.Sandbox.Requests() {

@@ -27,7 +27,7 @@ const (
 	Refused Class = "refused"
 	// Missing: the table, the secret or the function is not there.
 	Missing Class = "missing"
-	// Conflict: somebody else was faster. It is over with the next request.
+	// Conflict: another writer was faster. It is over with the next request.
 	Conflict Class = "conflict"
 )
 

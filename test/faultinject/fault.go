@@ -26,7 +26,7 @@ const (
 	// KillAfter kills it when the other side has acted, before the answer.
 	KillAfter Kind = "killed after"
 	// FreezeBefore stops it before the operation has arrived. The operation
-	// arrives when the process goes on: after its lease has ended and somebody
+	// arrives when the process goes on: after its lease has ended and another process
 	// else has done its work.
 	FreezeBefore Kind = "stopped before"
 	// FreezeAfter stops it, as long, when the other side has acted.

@@ -27,8 +27,8 @@ type Flow struct {
 	// Behaviour of the server, and the life of its access tokens; zero: an hour.
 	Behaviour reltioauthtest.Behaviour
 	TokenLife time.Duration
-	// Living: a token lives meanwhile, and is handed out whatever happens.
-	Living bool
+	// HasToken: a token is valid meanwhile, and is handed out whatever happens.
+	HasToken bool
 	// Waits: no token comes of it; it is about being told.
 	Waits bool
 
@@ -74,7 +74,7 @@ func logins() []*Flow {
 		{Name: "client credentials, login", Function: rotate, GrantType: "client_credentials", act: ask, next: force},
 		{
 			Name: "client credentials, while a token lives", Function: rotate, GrantType: "client_credentials",
-			Behaviour: anew, prepare: first, act: renew, next: force, Living: true,
+			Behaviour: anew, prepare: first, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "client credentials, a dead token is reported", Function: rotate, GrantType: "client_credentials",
@@ -85,7 +85,7 @@ func logins() []*Flow {
 		{
 			Name: "password, re-login, a new refresh token", Function: rotate, GrantType: "password", Fields: short,
 			Behaviour: reltioauthtest.Behaviour{Login: reltioauthtest.NewToken, LoginRefreshToken: reltioauthtest.NewToken},
-			prepare:   first, act: renew, next: force, Living: true,
+			prepare:   first, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "password, re-login, the same refresh token first", Function: rotate, GrantType: "password", Fields: short,
@@ -100,23 +100,23 @@ func refreshes() []*Flow {
 	return []*Flow{
 		{
 			Name: "password, refresh, the token is kept", Function: rotate, GrantType: "password",
-			Behaviour: keeps, prepare: first, act: renew, next: force, Living: true,
+			Behaviour: keeps, prepare: first, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "password, refresh, the token is rotated", Function: rotate, GrantType: "password",
-			Behaviour: rotates(0), prepare: first, act: renew, next: force, Living: true,
+			Behaviour: rotates(0), prepare: first, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "authorization code, refresh, the token is kept", Function: rotate, GrantType: authorizationCode,
-			Behaviour: keeps, prepare: login, act: renew, next: force, Living: true,
+			Behaviour: keeps, prepare: login, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "authorization code, refresh, rotated, the old one lives 10 min", Function: rotate, GrantType: authorizationCode,
-			Behaviour: rotates(grace), prepare: login, act: renew, next: force, Living: true,
+			Behaviour: rotates(grace), prepare: login, act: renew, next: force, HasToken: true,
 		},
 		{
 			Name: "authorization code, refresh, rotated, the old one is dead", Function: rotate, GrantType: authorizationCode,
-			Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
+			Behaviour: rotates(0), prepare: login, act: renew, next: force, HasToken: true,
 		},
 	}
 }
@@ -162,7 +162,7 @@ func renew(ctx context.Context, s *scene) string     { return s.rotate(ctx).Stri
 func force(ctx context.Context, s *scene) string     { return s.renewAgain(ctx) }
 func comeAgain(ctx context.Context, s *scene) string { return s.secondTry(ctx) }
 
-// askAgain asks until there is a token, as a caller with patience does.
+// askAgain asks until there is a token, as a caller that keeps trying does.
 func askAgain(ctx context.Context, s *scene) string {
 	story := ""
 	for range 4 {
@@ -176,7 +176,7 @@ func askAgain(ctx context.Context, s *scene) string {
 	return story + "given up"
 }
 
-// report says that the token is dead, which it is.
+// report reports the token, which is inactive.
 func report(ctx context.Context, s *scene) string {
 	g, err := s.Table.Grant(ctx, acmeProd, grant.Strong)
 	if err != nil {
@@ -186,7 +186,7 @@ func report(ctx context.Context, s *scene) string {
 	return s.issue(ctx, `,"rejected_fingerprint":"`+g.Fingerprint+`"`).String()
 }
 
-// reportAgain reports for as long as the answer is a dead token. Reltio is not
+// reportAgain reports for as long as the answer is an inactive token. Reltio is not
 // asked about it more than once in 30 s, before the end of a back-off of 30 s,
 // or for 5 minutes after it insisted on the token.
 func reportAgain(ctx context.Context, s *scene) string {
@@ -235,7 +235,7 @@ func told(ctx context.Context, s *scene) string {
 		story = "told by the next tick; "
 	}
 	if s.wire.published() == 0 {
-		// Nothing was stored at all: whoever asks next finds out.
+		// Nothing was stored at all: the next caller finds out.
 		s.issue(ctx, "")
 		story = "told after the next call; "
 	}
@@ -283,7 +283,7 @@ func login(ctx context.Context, s *scene) error {
 	return first(ctx, s)
 }
 
-// ended waits until the first token has. Later ones live for an hour.
+// ended waits until the first token has. Later ones are valid for an hour.
 func ended(ctx context.Context, s *scene) error {
 	if err := first(ctx, s); err != nil {
 		return err

@@ -198,7 +198,7 @@ func (c Course) outages(o Operation) []Outage {
 	return all
 }
 
-// long are the lengths that are worth a stack: a person who logs in begins anew
+// long are the lengths that are worth a stack: a person who logs in starts again
 // whether it was a minute or more.
 func (c Course) long() []Length {
 	if c.Walk.Function == callback {

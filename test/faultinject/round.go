@@ -62,12 +62,12 @@ func (r *round) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.Length != ForGood || !r.Walk.Living {
+	if r.Length != ForGood || !r.Walk.HasToken {
 		return nil
 	}
 	r.ends = r.bench.Now().Add(life)
 	r.Host.Recycle(issue)
-	return r.live(ctx, life)
+	return r.withLife(ctx, life)
 }
 
 // strike lets the trouble begin.
@@ -93,10 +93,10 @@ func (r *round) see(seen string) {
 	}
 }
 
-// callers get the living token, whatever happens; once it has ended, what there
+// callers get the valid token, whatever happens; once it has ended, what there
 // is.
 func (r *round) callers(ctx context.Context) {
-	if !r.Walk.Living {
+	if !r.Walk.HasToken {
 		return
 	}
 	v := r.issue(ctx, "")
@@ -145,13 +145,13 @@ func (r *round) last(ctx context.Context) {
 	r.strike()
 	r.acts(ctx)
 	for until := r.bench.Now().Add(r.Length.lasts()); r.bench.Now().Before(until) && ctx.Err() == nil; r.sleep(ctx, often) {
-		if r.Walk.Living {
+		if r.Walk.HasToken {
 			r.callers(ctx)
 		} else {
 			r.acts(ctx)
 		}
 	}
-	if r.Walk.Living && r.Length == Minute {
+	if r.Walk.HasToken && r.Length == Minute {
 		r.acts(ctx)
 	}
 	r.over(ctx)
@@ -184,7 +184,7 @@ func within(d time.Duration) string {
 	return "later"
 }
 
-// said looks whether the log names the code of a refusal, which only an operator
+// said checks whether the log names the code of a refusal, which only an operator
 // ends. What is missing is said in words.
 func (r *round) said() {
 	if r.Kind != Answer || r.Class != Refused {
@@ -195,9 +195,9 @@ func (r *round) said() {
 	}
 }
 
-// judge looks whether all is well, and nobody was needed.
+// judge checks whether all is well, and no person or operator was needed.
 func (r *round) judge(ctx context.Context) {
-	r.blameless()
+	r.noneNeeded()
 	if r.Walk.Waits {
 		if r.wire.toldOf(r.name) == 0 && r.Length.long() {
 			r.problem("I12: nobody is told that a person is needed")
@@ -222,9 +222,9 @@ func (r *round) judge(ctx context.Context) {
 	r.refreshes()
 }
 
-// blameless looks whether somebody was needed: a person, or an operator who
+// noneNeeded checks whether a person was needed, or an operator who
 // resumes; and whether the first call afterwards failed.
-func (r *round) blameless() {
+func (r *round) noneNeeded() {
 	story := r.Seen + "; " + r.Next
 	if !r.Walk.Waits && !r.believed() && strings.Contains(story, string(apierr.ReauthorizationRequired)) {
 		r.problem("I5: a person is asked for")
@@ -239,7 +239,7 @@ func (r *round) blameless() {
 	}
 }
 
-// refreshes looks whether the last token request used the refresh token that is
+// refreshes checks whether the last token request used the refresh token that is
 // stored, and was answered.
 func (r *round) refreshes() {
 	if r.Walk.Newcomers || r.Walk.Function != rotate || r.Walk.GrantType == "client_credentials" {

@@ -105,8 +105,8 @@ func (s *scene) close() {
 // asked is how many token requests Reltio has had.
 func (s *scene) asked() int { return s.Sandbox.TokenRequests(time.Time{}, time.Time{}) }
 
-// vended is what issue answers.
-type vended struct {
+// issued is what issue answers.
+type issued struct {
 	AccessToken string   `json:"access_token"`
 	Fingerprint string   `json:"fingerprint"`
 	Outcome     string   `json:"outcome"`
@@ -115,7 +115,7 @@ type vended struct {
 }
 
 // String is what the caller saw, in a word.
-func (v vended) String() string {
+func (v issued) String() string {
 	switch {
 	case v.ErrorType != "":
 		return v.ErrorType
@@ -126,19 +126,19 @@ func (v vended) String() string {
 }
 
 // issue asks for a token, as integrations do.
-func (s *scene) issue(ctx context.Context, fields string) vended {
-	v := vended{}
+func (s *scene) issue(ctx context.Context, fields string) issued {
+	v := issued{}
 	result, err := s.Host.Invoke(ctx, lambdahost.Invocation{
 		Function: issue, Qualifier: "live", Payload: []byte(`{"connection":"` + s.name + `"` + fields + `}`),
 	})
 	if err != nil {
-		return vended{ErrorType: err.Error()}
+		return issued{ErrorType: err.Error()}
 	}
 	if result.FunctionError != "" {
 		_, _ = s.written.Write(result.Payload) // it never fails
 	}
 	if err := json.Unmarshal(result.Payload, &v); err != nil {
-		return vended{ErrorType: "an unreadable answer"}
+		return issued{ErrorType: "an unreadable answer"}
 	}
 	return v
 }
@@ -178,7 +178,7 @@ func (s *scene) rotate(ctx context.Context) rotated {
 	return r
 }
 
-// renewAgain is the invocation after the fault: forced, since nobody waits for
+// renewAgain is the invocation after the fault: forced, since no test waits for
 // back-offs here, but never before its time where there is a lease.
 func (s *scene) renewAgain(ctx context.Context) string {
 	var story []string
@@ -197,7 +197,7 @@ func (s *scene) renewAgain(ctx context.Context) string {
 			}
 			story = append(story, "an operator resumes")
 		case r.Outcome == "left_over", r.Outcome == "failed", r.ErrorType != "",
-			r.Error.Type == string(apierr.StoreUnavailable): // parked, because the vault was slow
+			r.Error.Type == string(apierr.StoreUnavailable): // parked, because Secrets Manager was slow
 			s.sleep(ctx, time.Second)
 		default:
 			return strings.Join(story, "; ")
@@ -221,7 +221,7 @@ func (s *scene) operator() *operator.Service {
 	}
 }
 
-// awaitLease sleeps until the lease of somebody who is gone has ended. If nobody
+// awaitLease sleeps until the lease of a process that is gone has ended. If nobody
 // holds it, it is taken, until now: it is free at once, and its epoch has risen.
 func (s *scene) awaitLease(ctx context.Context) {
 	now := s.bench.Now()

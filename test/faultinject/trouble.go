@@ -10,7 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
-// Kinds of an outage, besides Answer.
+// Kinds of an outage, other than Answer.
 const (
 	// Reset resets the connection (RST) in place of the answer.
 	Reset Kind = "connection reset"

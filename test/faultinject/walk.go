@@ -38,21 +38,21 @@ func renewals() []*Walk {
 		{
 			Flow: &Flow{
 				Name: "rotate, an authorized connection whose refresh token is rotated", Function: rotate, GrantType: authorizationCode,
-				Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
+				Behaviour: rotates(0), prepare: login, act: renew, next: force, HasToken: true,
 			},
 			recovers: served,
 		},
 		{
 			Flow: &Flow{
 				Name: "rotate, client credentials", Function: rotate, GrantType: "client_credentials",
-				Behaviour: anew, prepare: first, act: renew, next: force, Living: true,
+				Behaviour: anew, prepare: first, act: renew, next: force, HasToken: true,
 			},
 			recovers: served,
 		},
 		{
 			Flow: &Flow{
 				Name: "rotate, while the vault refuses", Function: rotate, GrantType: authorizationCode,
-				Behaviour: rotates(0), prepare: login, act: renew, next: force, Living: true,
+				Behaviour: rotates(0), prepare: login, act: renew, next: force, HasToken: true,
 			},
 			beside: func() *trouble {
 				refused := Fault{Kind: Answer, Status: http.StatusBadRequest, Code: "AccessDeniedException"}
@@ -113,15 +113,15 @@ func newcomers() []*Walk {
 // expire gives the connection a token that has ended, and the next one an hour.
 func expire(ctx context.Context, s *scene) error {
 	const short, due = 2 * time.Second, 1100 * time.Millisecond
-	if err := s.live(ctx, short); err != nil {
+	if err := s.withLife(ctx, short); err != nil {
 		return err
 	}
 	s.sleep(ctx, short+due)
 	return nil
 }
 
-// live gives the connection a token that lives so long, and the next one an hour.
-func (s *scene) live(ctx context.Context, life time.Duration) error {
+// withLife gives the connection a token that is valid for so long, and the next one an hour.
+func (s *scene) withLife(ctx context.Context, life time.Duration) error {
 	s.Sandbox.SetLifetimes(acme, life, 0)
 	defer s.Sandbox.SetLifetimes(acme, time.Hour, 0)
 	if r := s.rotate(ctx); r.Outcome != "renewed" {
@@ -130,7 +130,7 @@ func (s *scene) live(ctx context.Context, life time.Duration) error {
 	return nil
 }
 
-// newcomer adds a connection that nobody has asked for yet, with a user of its own.
+// newcomer adds a connection that has had no request yet, with a user of its own.
 func newcomer(ctx context.Context, s *scene) error {
 	s.name = fmt.Sprintf("acme-%d", s.rounds)
 	fields := s.flow.connection()
@@ -155,7 +155,7 @@ func departAnew(ctx context.Context, s *scene) error {
 	return depart(ctx, s)
 }
 
-// sweepAgain is the next tick; a lease that nobody gave back ends first.
+// sweepAgain is the next tick; a lease that was not released ends first.
 func sweepAgain(ctx context.Context, s *scene) string {
 	s.awaitLease(ctx)
 	if err := s.tick(ctx); err != nil {
@@ -173,7 +173,7 @@ func stillGood(ctx context.Context, s *scene) string {
 	return s.renewAgain(ctx) + "; " + s.secondTry(ctx)
 }
 
-// served reports whether a caller gets a living token.
+// served reports whether a caller gets a valid token.
 func served(ctx context.Context, s *scene) bool {
 	v := s.issue(ctx, "")
 	return v.ErrorType == "" && s.Sandbox.Valid(reltioauth.NewSecret(v.AccessToken))
@@ -193,7 +193,7 @@ func announced(ctx context.Context, s *scene) bool {
 	return s.tick(ctx) == nil && s.wire.toldOf(s.name) > 0
 }
 
-// reloaded reports whether the person is through, who begins anew as often as
+// reloaded reports whether the person is through, who starts again as often as
 // the page says so.
 func reloaded(ctx context.Context, s *scene) bool {
 	return s.person(ctx, &browser{}) == nil

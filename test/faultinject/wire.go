@@ -34,7 +34,7 @@ type wire struct {
 
 	// mu guards what follows.
 	mu sync.Mutex
-	// function is the one whose operations count; empty: nobody's.
+	// function is the one whose operations count; empty: no function's.
 	function string
 	seen     map[string]int
 	// sent are the operations by the SDK's invocation id: an attempt that is
@@ -162,7 +162,7 @@ func (w *wire) arrive(function string, service stack.Service, name, id string) (
 	return nil, Fault{}
 }
 
-// begin lets the plan strike. Of a process that dies or stops nothing more is
+// begin lets the plan strike. Of a process that is killed or stopped nothing more is
 // counted: what follows is its successor's.
 func (w *wire) begin(p *plan) Fault {
 	p.began = true
@@ -179,7 +179,7 @@ func (w *wire) proxy(function string, service stack.Service, upstream string) ht
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return // whoever sent it is gone
+			return // its sender is gone
 		}
 		w.overhear(service, r, body)
 		name := nameOf(service, r, body)
@@ -283,7 +283,7 @@ type reply struct {
 	body   []byte
 }
 
-// send asks the service, whether or not somebody waits for the answer.
+// send asks the service, whether or not the caller still waits for the response.
 func (w *wire) send(service stack.Service, r *http.Request, upstream string, body []byte) *reply {
 	ctx := context.WithoutCancel(r.Context())
 	out, err := http.NewRequestWithContext(ctx, r.Method, upstream+r.URL.RequestURI(), bytes.NewReader(body)) //nolint:gosec // upstream is the stack's
@@ -326,5 +326,5 @@ func (a *reply) write(rw http.ResponseWriter) {
 		header[name] = values
 	}
 	rw.WriteHeader(a.status)
-	_, _ = rw.Write(a.body) // whoever asked may be gone
+	_, _ = rw.Write(a.body) // the caller may be gone
 }

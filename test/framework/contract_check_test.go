@@ -23,12 +23,12 @@ func checkRules() []rule {
 			}
 		}},
 		{"an unknown token", nil, func(t *testing.T, s server) {
-			deadToken("Token was not recognised").of(t, send(t, s, check("nobody's")))
+			inactiveToken("Token was not recognised").of(t, send(t, s, check("nobody's")))
 		}},
 		{"an ended token", shortTokens(1), func(t *testing.T, s server) {
 			access := wantToken(t, send(t, s, token(clientCredentials)))
 			wait(1200 * time.Millisecond)
-			deadToken("Token has expired").of(t, send(t, s, check(access)))
+			inactiveToken("Token has expired").of(t, send(t, s, check(access)))
 		}},
 		{"the token in the query; by another client", nil, func(t *testing.T, s server) {
 			access := wantToken(t, send(t, s, token(clientCredentials)))
@@ -76,7 +76,7 @@ func checkRules() []rule {
 func revokeRules() []rule {
 	dead := func(t *testing.T, s server, old response) {
 		t.Helper()
-		deadToken("Token was not recognised").of(t, send(t, s, check(old.member("access_token"))))
+		inactiveToken("Token was not recognised").of(t, send(t, s, check(old.member("access_token"))))
 		invalidGrant("Invalid refresh token").ofToken(t, send(t, s, refresh(old)))
 	}
 	success := func(t *testing.T, r response) {

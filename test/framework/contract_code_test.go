@@ -85,7 +85,7 @@ func codeRules() []rule {
 	}
 }
 
-// ssoRules are about authorization requests that nobody could grant.
+// ssoRules are about authorization requests that no server can grant.
 func ssoRules() []rule {
 	noWayBack := func(status int, pairs ...string) func(*testing.T, server) {
 		return func(t *testing.T, s server) {

@@ -36,7 +36,7 @@ func refreshRules() []rule {
 			if wantToken(t, next) == old.member("access_token") || next.member("refresh_token") != old.member("refresh_token") {
 				t.Error("want another access token with the same refresh token")
 			}
-			deadToken("Token was not recognised").of(t, send(t, s, check(old.member("access_token"))))
+			inactiveToken("Token was not recognised").of(t, send(t, s, check(old.member("access_token"))))
 		}},
 		{"rotating: another refresh token; both old tokens are dead", rotating, func(t *testing.T, s server) {
 			old := send(t, s, login("ann"))
@@ -45,7 +45,7 @@ func refreshRules() []rule {
 			if wantToken(t, next) == old.member("access_token") || next.member("refresh_token") == old.member("refresh_token") {
 				t.Error("want another access token with another refresh token")
 			}
-			deadToken("Token was not recognised").of(t, send(t, s, check(old.member("access_token"))))
+			inactiveToken("Token was not recognised").of(t, send(t, s, check(old.member("access_token"))))
 			invalidGrant("Invalid refresh token").ofToken(t, send(t, s, refresh(old)))
 			wantToken(t, send(t, s, refresh(next))) // no detection of the reuse
 		}},
@@ -87,7 +87,7 @@ func refreshRules() []rule {
 		}},
 		{"it is none of checkToken's", nil, func(t *testing.T, s server) {
 			old := send(t, s, login("ann"))
-			deadToken("Token was not recognised").of(t, send(t, s, check(old.member("refresh_token"))))
+			inactiveToken("Token was not recognised").of(t, send(t, s, check(old.member("refresh_token"))))
 		}},
 		{"the user is looked up again", nil, refreshOfAUser},
 		{"many at once: one succeeds at least, the others may", nil, refreshAtOnce},

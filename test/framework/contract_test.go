@@ -92,7 +92,7 @@ func invalidGrant(description string) refusal {
 	return refusal{http.StatusBadRequest, "invalid_grant", description, ""}
 }
 
-func deadToken(description string) refusal {
+func inactiveToken(description string) refusal {
 	return refusal{http.StatusBadRequest, "invalid_token", description, ""}
 }
 

@@ -38,7 +38,7 @@ func tokenRules() []rule {
 		{"a token killed before its end is replaced", nil, func(t *testing.T, s server) {
 			old := wantToken(t, send(t, s, token(clientCredentials)))
 			s.kill(t, old)
-			deadToken("Token was not recognised").of(t, send(t, s, check(old)))
+			inactiveToken("Token was not recognised").of(t, send(t, s, check(old)))
 			if wantToken(t, send(t, s, token(clientCredentials))) == old {
 				t.Error("the killed token was given again")
 			}
@@ -52,7 +52,7 @@ func tokenRules() []rule {
 			old := send(t, s, login("ann"))
 			wantToken(t, old)
 			s.forget(t)
-			deadToken("Token was not recognised").of(t, send(t, s, check(old.member("access_token"))))
+			inactiveToken("Token was not recognised").of(t, send(t, s, check(old.member("access_token"))))
 			invalidGrant("Invalid refresh token").ofToken(t, send(t, s, refresh(old)))
 			if wantToken(t, send(t, s, login("ann"))) == old.member("access_token") {
 				t.Error("a lost token was given again")
@@ -153,7 +153,7 @@ func (want refusal) ofToken(t *testing.T, r response) {
 	want.of(t, r)
 }
 
-// requestRules are about token requests that nobody could grant.
+// requestRules are about token requests that no server can grant.
 func requestRules() []rule {
 	refused := func(q request, want refusal) func(*testing.T, server) {
 		return func(t *testing.T, s server) { want.of(t, send(t, s, q)) }

@@ -21,7 +21,7 @@ func days(seconds float64) fields {
 	return fields{"refresh_token_days": seconds / (24 * 60 * 60)}
 }
 
-// A refresh token ends, and nobody has said when.
+// A refresh token ends, and the server has not said when.
 func TestTheEndOfARefreshToken(t *testing.T) {
 	t.Parallel()
 	t.Run(password, func(t *testing.T) {

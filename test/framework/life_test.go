@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// lives is what a caller saw who asked once a second, and looked at each token.
+// lives is what a caller saw that asked once a second, and looked at each token.
 type lives struct {
 	tokens map[string]bool // by fingerprint
 	errors map[string]int  // by what they say

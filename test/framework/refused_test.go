@@ -68,8 +68,8 @@ func (w *wired) refused(t *testing.T, name string) {
 	}
 }
 
-// A client that is refused locks nobody: two refusals are said as such, and the
-// service goes on trying, seldom.
+// A client that is refused locks no user: two refusals are said as such, and the
+// service tries again, seldom.
 func TestRefusedClients(t *testing.T) {
 	t.Parallel()
 	unauthorized, invalidClient := "(unauthorized, HTTP 401)", "(invalid_client, HTTP 401)"
@@ -122,7 +122,7 @@ func TestRefusedClients(t *testing.T) {
 }
 
 // Three connections have just been added with wrong secrets: each hears so, and
-// the healthy one beside them goes on.
+// the healthy one beside them is renewed as usual.
 func TestWrongClientsBesideARightOne(t *testing.T) {
 	t.Parallel()
 	wrong := []string{"one", "two", "three"}
@@ -162,7 +162,7 @@ func onlyImplicit(c *client) { c.Grants = []string{"implicit"} }
 // outage is how long a store is down.
 const outage = time.Minute
 
-// The user store is down for a minute: nobody is taken for refused, and everything
+// The user store is down for a minute: no user counts as refused, and everything
 // is well soon after, without an operator.
 func TestUserStoreDown(t *testing.T) {
 	t.Parallel()

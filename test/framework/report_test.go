@@ -46,9 +46,9 @@ func checking() map[string]struct {
 	}
 }
 
-// A token that died before its end, and is reported, is replaced, whether anybody
+// A token that was revoked before its end, and is reported, is replaced, whether a client
 // may call checkToken or not.
-func TestDeadTokensAreReplaced(t *testing.T) {
+func TestInactiveTokensAreReplaced(t *testing.T) {
 	t.Parallel()
 	for state, c := range checking() {
 		for _, grant := range grants() {

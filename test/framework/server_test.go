@@ -27,7 +27,7 @@ type server interface {
 
 // settings are those of an authorization server. The tags are those of the
 // framework's control. The zero value is what the framework does by default,
-// with nobody who is known to it.
+// with no client and no user.
 type settings struct {
 	// RotateRefreshTokens makes a refresh return a new refresh token.
 	RotateRefreshTokens bool `json:"rotateRefreshTokens"`
@@ -36,7 +36,7 @@ type settings struct {
 	// FormAuthentication lets clients authenticate themselves in the form of
 	// the token endpoint.
 	FormAuthentication bool `json:"formAuthentication"`
-	// BootEntryPoint is the server of somebody who configured no entry point:
+	// BootEntryPoint is a server whose owner configured no entry point:
 	// a refused client is told so by Boot's page, not in OAuth's words.
 	BootEntryPoint bool `json:"bootEntryPoint"`
 
@@ -61,7 +61,7 @@ type client struct {
 	RefreshSeconds int      `json:"refreshSeconds"`
 }
 
-// user is somebody who can log in, at a password of "password of " and the name.
+// user is a person who can log in, with a password of "password of " and the name.
 type user struct {
 	Password string `json:"password"`
 	Locked   bool   `json:"locked"`
@@ -154,8 +154,8 @@ func (r response) number(name string) float64 {
 	return n
 }
 
-// patience is how long a server may take for a response.
-const patience = 20 * time.Second
+// responseTimeout is how long a server may take for a response.
+const responseTimeout = 20 * time.Second
 
 // send sends a request to a server.
 func send(t *testing.T, s server, q request) response {
@@ -164,7 +164,7 @@ func send(t *testing.T, s server, q request) response {
 	if method == "" {
 		method = http.MethodPost
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), responseTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, s.url()+q.path+"?"+q.query.Encode(), body)
 	if err != nil {
@@ -224,7 +224,7 @@ func (q request) by(client string) request {
 	return q
 }
 
-// values are of a form, or of a query: names and values by turns.
+// values are of a form, or of a query: names and values alternate.
 func values(pairs ...string) url.Values {
 	v := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -152,7 +152,7 @@ func newServer(t *testing.T, change func(*settings)) *wired {
 type fields map[string]any
 
 // add writes a connection of a grant type, with the client "app" and the user
-// "ann", and returns its name. The name is the test's: nobody else has it.
+// "ann", and returns its name. The name is the test's alone.
 func (w *wired) add(t *testing.T, grant string, more fields) string {
 	t.Helper()
 	name := strings.ToLower(engines.TableName(t))

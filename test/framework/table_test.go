@@ -61,7 +61,7 @@ func did(t *testing.T, id, format string, args ...any) {
 	}
 }
 
-// writeTable writes the table, if somebody wants it.
+// writeTable writes the table, if UPDATE asks for it.
 func writeTable() error {
 	path := os.Getenv(envTable)
 	if path == "" {

@@ -22,7 +22,7 @@ type wire struct {
 	front *httptest.Server
 
 	mu   sync.Mutex
-	to   *url.URL // nil as long as nobody has taken the wire
+	to   *url.URL // nil as long as no test has taken the wire
 	seen []call
 }
 

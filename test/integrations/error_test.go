@@ -21,7 +21,7 @@ var (
 	askers  = map[string]language{"python, extension": withExtension(python("extension")), "node, extension": withExtension(node("extension"))}
 )
 
-// integration is a function whose issue is a Vendor.
+// integration is a function whose issue is an IssueServer.
 type integration struct {
 	*reltioauthtest.IssueServer
 	host *lambdahost.Host
@@ -35,7 +35,7 @@ const (
 )
 
 // startOne starts an integration against an API of a tenant; nil means one that
-// refuses dead tokens.
+// refuses inactive tokens.
 func startOne(t testing.TB, language language, api http.Handler) *integration {
 	t.Helper()
 	f := language(t)
@@ -156,7 +156,7 @@ func TestLambdaThrottles(t *testing.T) {
 }
 
 // An API that refuses every token does not make issue's callers ask each time.
-func TestAnAPIThatRefusesLivingTokens(t *testing.T) {
+func TestAnAPIThatRefusesValidTokens(t *testing.T) {
 	for name, language := range merged(keepers, askers) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

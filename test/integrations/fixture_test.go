@@ -25,8 +25,8 @@ import (
 )
 
 // start runs the whole service. Each of the names is a connection, and a client
-// whose tokens live for so long; each login brings a new token, and the one
-// before lives on.
+// whose tokens are valid for so long; each login brings a new token, and the one
+// before stays valid.
 func start(t testing.TB, life time.Duration, names ...string) *stack.Stack {
 	t.Helper()
 	c := stack.Config{Now: time.Now, DynamoDB: engines.DynamoDBEndpoint(t), Moto: engines.Moto(t), Binaries: folder}
@@ -67,7 +67,7 @@ type tenant struct {
 	mu sync.Mutex // guards the rest
 	// answered are those by 200, refused those by 401.
 	answered, refused int
-	// deaths says after how many answers the token that is shown dies.
+	// deaths says after how many answers the token that is shown is revoked.
 	deaths map[int]bool
 	// last is the token shown last.
 	last reltioauth.Secret

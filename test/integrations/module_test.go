@@ -46,14 +46,14 @@ require("fs").writeFileSync(process.argv[2], t.text);
 })()`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			vendor := &reltioauthtest.IssueServer{}
+			issue := &reltioauthtest.IssueServer{}
 			text := filepath.Join(t.TempDir(), "token")
-			said := try(t, keepers[name], vendor, program, text)
+			said := try(t, keepers[name], issue, program, text)
 			token, err := os.ReadFile(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !vendor.Valid(reltioauth.NewSecret(string(token))) {
+			if !issue.Valid(reltioauth.NewSecret(string(token))) {
 				t.Error("it got no token")
 			}
 			if !bytes.Contains(said, []byte("sha256:")) || bytes.Contains(said, token) {
@@ -71,7 +71,7 @@ func TestTheLastMinuteInAnOutage(t *testing.T) {
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
 from reltio_tokens import Tokens
-tokens, now, got = Tokens("acme-prod", patience=0), time.time(), []
+tokens, now, got = Tokens("acme-prod", timeout=0), time.time(), []
 for later in 0, 3500, 3545, 3546, 3580, 3600, 3601:
     time.time = lambda: now + later
     try:
@@ -81,7 +81,7 @@ for later in 0, 3500, 3545, 3546, 3580, 3600, 3601:
 print(json.dumps(got))`,
 		"node": `(async () => {
 const { Tokens } = await import(process.argv[1] + "/reltio-tokens.mjs");
-const tokens = new Tokens("acme-prod", { patience: 0 });
+const tokens = new Tokens("acme-prod", { timeout: 0 });
 const now = Date.now(), got = [];
 for (const later of [0, 3500, 3545, 3546, 3580, 3600, 3601]) {
   Date.now = () => now + 1000 * later;
@@ -95,12 +95,12 @@ console.log(JSON.stringify(got));
 })()`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			vendor := &reltioauthtest.IssueServer{}
+			issue := &reltioauthtest.IssueServer{}
 			outage := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if vendor.Asked(connection) > 0 {
-					vendor.Fail(connection, "ReltioUnavailable", "")
+				if issue.Asked(connection) > 0 {
+					issue.Fail(connection, "ReltioUnavailable", "")
 				}
-				vendor.ServeHTTP(w, r)
+				issue.ServeHTTP(w, r)
 			})
 			var got []string
 			if err := json.Unmarshal(try(t, keepers[name], outage, program), &got); err != nil {
@@ -111,7 +111,7 @@ console.log(JSON.stringify(got));
 				t.Errorf("what callers got (-want +got):\n%s", diff)
 			}
 			// At first, at 3545, at 3580, and after the end; each failure stands for a second or two.
-			if got := vendor.Asked(connection); got < 4 || got > 5 {
+			if got := issue.Asked(connection); got < 4 || got > 5 {
 				t.Errorf("issue was asked %d times, want 4 or 5", got)
 			}
 		})
@@ -125,14 +125,14 @@ func TestALongJobAsksForALongLife(t *testing.T) {
 import sys
 sys.path.insert(0, sys.argv[1])
 from reltio_tokens import Tokens
-Tokens("acme-prod", min_life=1200).get()`,
+Tokens("acme-prod", min_ttl=1200).get()`,
 		"node": `(async () => {
 const { Tokens } = await import(process.argv[1] + "/reltio-tokens.mjs");
-await new Tokens("acme-prod", { minLife: 1200 }).get();
+await new Tokens("acme-prod", { minTTL: 1200 }).get();
 })()`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			vendor := &reltioauthtest.IssueServer{}
+			issue := &reltioauthtest.IssueServer{}
 			var asked struct {
 				Life int `json:"min_ttl_seconds"`
 			}
@@ -142,7 +142,7 @@ await new Tokens("acme-prod", { minLife: 1200 }).get();
 					t.Error(err)
 				}
 				r.Body = io.NopCloser(&payload)
-				vendor.ServeHTTP(w, r)
+				issue.ServeHTTP(w, r)
 			}), program)
 			if asked.Life != 1200 {
 				t.Errorf("it asked for %d s, want 1200", asked.Life)

@@ -118,7 +118,7 @@ func TestTheStateMachineKnowsEveryError(t *testing.T) {
 	type expectation struct {
 		failures      int
 		status, error string
-		waits         bool // for somebody
+		waits         bool // for a person or an operator
 	}
 	retried := func(n int) expectation { return expectation{failures: n, status: "SUCCEEDED"} }
 	person := expectation{failures: 1, status: "SUCCEEDED", waits: true}

@@ -88,7 +88,7 @@ type caller struct {
 	log    logtest.Buffer
 }
 
-// A thousand calls while the token is replaced, dies, dies again and ends: none
+// A thousand calls while the token is replaced, is revoked twice and expires: none
 // fails, and issue is asked a handful of times.
 func TestAThousandCalls(t *testing.T) {
 	if testing.Short() {
@@ -119,8 +119,8 @@ func TestAThousandCalls(t *testing.T) {
 	each("replaced, and dead", func(t *testing.T, c *caller) {
 		c.call(t, 250)
 		replace(t, s, c.name)
-		c.call(t, 250) // the old token dies after 50 of them; there is a newer one
-		c.call(t, 250) // the newest token dies after 100 of them
+		c.call(t, 250) // the old token is revoked after 50 of them; there is a newer one
+		c.call(t, 250) // the newest token is revoked after 100 of them
 	})
 	for _, c := range callers {
 		waitForTheEnd(t, s, c.tenant.current())
@@ -179,7 +179,7 @@ func (c *caller) call(t testing.TB, times int) {
 	}
 }
 
-// replace brings a new token while the old one lives.
+// replace brings a new token while the old one is valid.
 func replace(t testing.TB, s *stack.Stack, name string) {
 	t.Helper()
 	result, err := s.Host.Invoke(t.Context(), lambdahost.Invocation{
@@ -194,7 +194,7 @@ func replace(t testing.TB, s *stack.Stack, name string) {
 }
 
 // waitForTheEnd returns when a token has ended, by the clock of the processes,
-// which nobody here can move.
+// which no test can move.
 func waitForTheEnd(t testing.TB, s *stack.Stack, token reltioauth.Secret) {
 	t.Helper()
 	look := time.NewTicker(100 * time.Millisecond)

@@ -152,7 +152,7 @@ func (h *Host) process(e *event) {
 // attempt invokes the function; false: it was throttled.
 func (h *Host) attempt(e *event) (took bool) {
 	if f := h.function(e.f.Name); f != nil {
-		e.f = f // it may have been deployed anew
+		e.f = f // it may have been deployed again
 	}
 	inv := newInvocation(e.id, e.arn, &e.request)
 	if refused := h.run(e.f, inv); refused != nil {

@@ -102,7 +102,7 @@ type Async struct {
 	// concurrency. Nil means as on Lambda: 1 min, then 2 min; 1 s doubling to
 	// 5 min when throttled.
 	RetryWait func(n int, throttled bool) time.Duration
-	// OnFailure is told of an event that was given up. Nil means nobody is.
+	// OnFailure is told of an event that was given up. Nil means that it is dropped.
 	OnFailure func(DestinationRecord)
 	// Duplicate says whether an event is delivered twice, as happens
 	// sometimes. Nil means never.

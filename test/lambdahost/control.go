@@ -50,7 +50,7 @@ func (e *Environment) Kill() {
 }
 
 // Freeze stops all its processes where they are, and returns when none of their
-// threads runs any more. Time goes on for them: an invocation under way ends at
+// threads runs any more. Time passes for them: an invocation under way ends at
 // its deadline, thawed or not.
 func (e *Environment) Freeze() {
 	e.stopping.Lock()
@@ -68,7 +68,7 @@ func (e *Environment) Freeze() {
 	}
 }
 
-// Thaw lets them go on.
+// Thaw lets them run again.
 func (e *Environment) Thaw() {
 	e.stopping.Lock()
 	defer e.stopping.Unlock()

@@ -251,7 +251,7 @@ func TestAnAnswerAfterTheDeadlineIsDropped(t *testing.T) {
 	ask(t, h, order{})
 	e, done := only(t, h), later(t, h, order{Do: "sleep", Ms: 300})
 	eventually(t, "busy", func() bool { return e.Invocations() == 2 && state(e.PID()) != "T" })
-	ahead.Store(int64(time.Minute)) // the deadline has passed, and nobody has noticed yet
+	ahead.Store(int64(time.Minute)) // the deadline has passed, and the host has not noticed yet
 	if r := <-done; r.FunctionError == "" {
 		t.Errorf("it was answered: %s", r.Payload)
 	}
@@ -289,7 +289,7 @@ func runHost() {
 		fmt.Println(err)
 		return
 	}
-	go func() { // a process that waits for nobody
+	go func() { // a process that does not wait for the host
 		_, _ = h.Invoke(context.Background(), lambdahost.Invocation{Function: "f", Payload: []byte(`{"do":"sleep","ms":60000}`)})
 	}()
 	for {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrNoCPUControl says that this machine lets nobody share out a processor:
+// ErrNoCPUControl says that this machine does not let this process limit the processor:
 // there is no control group file system with the cpu controller, or it cannot
 // be written to. Root can, on most machines that are no containers.
 var ErrNoCPUControl = errors.New("lambdahost: no writable cpu control group")

@@ -22,18 +22,18 @@
 //
 // Names, headers, variables, limits, error types and messages, the lines START,
 // END and REPORT, what a caller is told: as far as clients and tests can see
-// it, and on the word of AWS's documentation. The caller is answered when the
+// it, and as AWS's documentation says. The caller is answered when the
 // runtime has asked for its next event, and does not wait for extensions.
 //
 // # What is not
 //
 // Nothing is isolated: a function sees this machine's files and network, as
-// whoever runs it. Memory is not limited; CPU is, if asked for
-// ([Function].CPU), by a control group, which needs root. Nobody signs
-// anything: whoever reaches the port may invoke, so all ports are on loopback,
-// and another address is an error. Linux is needed. There is no Telemetry API (nor
+// the user that runs it. Memory is not limited; CPU is, if asked for
+// ([Function].CPU), by a control group, which needs root. Requests are
+// not signed: every program that reaches the port may invoke, so all ports are on
+// loopback, and another address is an error. Linux is needed. There is no Telemetry API (nor
 // the Logs API before it), an answer is not streamed, and an HTTP API throttles
-// nobody.
+// no caller.
 //
 // # Failures
 //

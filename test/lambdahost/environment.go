@@ -30,7 +30,7 @@ type Environment struct {
 	ending sync.Once
 	ended  chan struct{}
 
-	// mu guards what follows. changed is closed, and made anew, whenever any
+	// mu guards what follows. changed is closed, and made again, whenever any
 	// of it changes.
 	mu         sync.Mutex
 	changed    chan struct{}

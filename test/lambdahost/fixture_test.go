@@ -66,8 +66,8 @@ func invoke(t *testing.T, h *lambdahost.Host, o order) lambdahost.Result {
 	return r
 }
 
-// later gives f an order while the test goes on. The channel is closed in any
-// case, so that nobody waits for an answer that never comes.
+// later gives f an order while the test runs. The channel is closed in any
+// case, so that no test waits for an answer that never comes.
 func later(t *testing.T, h *lambdahost.Host, o order) <-chan lambdahost.Result {
 	t.Helper()
 	payload, err := json.Marshal(o)

@@ -197,7 +197,7 @@ func (f *function) retire(e *Environment) (idle bool) {
 	return false
 }
 
-// reap ends an environment that died while it was idle.
+// reap ends an environment whose process ended while it was idle.
 func (f *function) reap(e *Environment) {
 	f.mu.Lock()
 	i := slices.Index(f.idle, e)

@@ -30,7 +30,7 @@ type Host struct {
 	servers   []*http.Server
 	running   int
 	// events are asynchronous invocations that are not done with; drained is
-	// closed when there are none, and nil while nobody waits for that.
+	// closed when there are none, and nil while no call waits for that.
 	events  int
 	drained chan struct{}
 	closing bool

@@ -13,8 +13,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 )
 
-// visit sends a request to f behind an HTTP API.
-func visit(t *testing.T, api *lambdahost.HTTPAPI, path, body string, header http.Header) (*http.Response, string) {
+// request sends a request to f behind an HTTP API.
+func request(t *testing.T, api *lambdahost.HTTPAPI, path, body string, header http.Header) (*http.Response, string) {
 	t.Helper()
 	url, err := api.Start(t.Context(), "127.0.0.1:0")
 	if err != nil {
@@ -51,7 +51,7 @@ func TestARequestAsTheFunctionSeesIt(t *testing.T) {
 	h := newHost(t)
 	answering(t, h, "")
 	api := &lambdahost.HTTPAPI{Host: h, Function: "f", DomainName: "abc.execute-api.eu-west-1.amazonaws.com"}
-	_, body := visit(t, api, "/a%2Fb/c?x=1&y=&x=2", "hello", http.Header{
+	_, body := request(t, api, "/a%2Fb/c?x=1&y=&x=2", "hello", http.Header{
 		"Cookie": {"one=1; two=2"}, "X-Several": {"a", "b"}, "Content-Type": {"text/plain"}, "User-Agent": {"test"},
 		"X-Forwarded-For": {"192.0.2.1"},
 	})
@@ -79,7 +79,7 @@ func TestARequestAsTheFunctionSeesIt(t *testing.T) {
 func TestAStageAndABinaryBody(t *testing.T) {
 	h := newHost(t)
 	answering(t, h, "")
-	_, body := visit(t, &lambdahost.HTTPAPI{Host: h, Function: "f", Stage: "dev"}, "/a", "\x00\xff", http.Header{"Content-Type": {"image/png"}})
+	_, body := request(t, &lambdahost.HTTPAPI{Host: h, Function: "f", Stage: "dev"}, "/a", "\x00\xff", http.Header{"Content-Type": {"image/png"}})
 	e := decode[events.APIGatewayV2HTTPRequest](t, []byte(body))
 	if e.RawPath != "/dev/a" || e.RequestContext.Stage != "dev" || e.Body != "AP8=" || !e.IsBase64Encoded {
 		t.Errorf("event %s", body)
@@ -117,7 +117,7 @@ func TestAnAnswerAsTheBrowserSeesIt(t *testing.T) {
 			case "late":
 				api.Timeout = 50 * time.Millisecond
 			}
-			response, body := visit(t, api, "/", "", http.Header{"Content-Type": {"text/plain"}})
+			response, body := request(t, api, "/", "", http.Header{"Content-Type": {"text/plain"}})
 			if response.StatusCode != test.status || body != test.body {
 				t.Errorf("%d %q, want %d %q", response.StatusCode, body, test.status, test.body)
 			}

@@ -133,7 +133,7 @@ type invocation struct {
 	answered time.Time
 	answer   []byte
 	status   string
-	// log is nil if nobody asked for it; the function's logLock guards it.
+	// log is nil if the caller did not ask for it; the function's logLock guards it.
 	log *tail
 
 	done    chan struct{}
@@ -183,7 +183,7 @@ func (f *failure) payload(requestID string) []byte {
 	return text
 }
 
-// kindTimedOut is the failure of whoever took too long.
+// kindTimedOut is the failure of a function that took too long.
 const kindTimedOut = "Sandbox.Timedout"
 
 func timedOut(after time.Duration) *failure {

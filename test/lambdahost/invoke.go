@@ -8,8 +8,8 @@ import (
 )
 
 // Invoke invokes a function and waits for its answer. An *Error says that the
-// invocation did not take place. If the context ends, the function goes on and
-// nobody hears of it.
+// invocation did not take place. If the context ends, the function runs to its end, and
+// its result is dropped.
 func (h *Host) Invoke(ctx context.Context, i Invocation) (Result, error) {
 	f, qualifier, refused := h.resolve(i.Function, i.Qualifier)
 	if refused == nil {

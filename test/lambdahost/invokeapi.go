@@ -62,7 +62,7 @@ func (h *Host) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveRequest waits for the function; one whose caller has left goes on.
+// serveRequest waits for the function; one whose caller has left runs to its end.
 func (h *Host) serveRequest(w http.ResponseWriter, r *http.Request, i Invocation) {
 	result, err := h.Invoke(r.Context(), i)
 	header := w.Header()

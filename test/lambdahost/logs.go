@@ -49,7 +49,7 @@ func (p *logPipe) sync() {
 	}
 }
 
-// close ends the pipe when all is read. Nobody may hold its other end.
+// close ends the pipe when all is read. No process may hold its other end.
 func (p *logPipe) close() {
 	p.sync()
 	_ = p.out.Close()

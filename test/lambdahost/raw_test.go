@@ -22,7 +22,7 @@ const envSteps = "LAMBDAHOST_STEPS"
 type step struct {
 	Method, Path, Body string
 	Header             map[string]string
-	// Aside: nobody waits for the answer.
+	// Aside: the test does not wait for the answer.
 	Aside bool
 }
 

@@ -24,7 +24,7 @@ func (f *function) write(lines []byte, t *tail) {
 // pass passes lines on. It is called under logLock.
 func (f *function) pass(lines []byte, t *tail) {
 	if f.Log != nil {
-		_, _ = f.Log.Write(lines) // whoever asked for them has the error
+		_, _ = f.Log.Write(lines) // the caller that asked for them has the error
 	}
 	if t != nil {
 		_, _ = t.Write(lines) // it never fails

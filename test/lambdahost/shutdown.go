@@ -44,7 +44,7 @@ func (e *Environment) end(reason string) {
 		for _, p := range e.processes() {
 			<-p.exited
 		}
-		_ = e.api.Close() // nobody is left to be answered
+		_ = e.api.Close() // no request is left to be answered
 		e.logs.close()
 		e.cpu.remove()
 		e.f.forget(e)

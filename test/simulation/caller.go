@@ -14,22 +14,22 @@ import (
 // with its memory, which answers many calls.
 type environment struct {
 	by     *Instance
-	vendor *issue.Issuer
+	issuer *issue.Issuer
 }
 
 func (w *World) environment() *environment {
 	i := w.spawn("issue")
 	p := i.ports()
-	return &environment{by: i, vendor: &issue.Issuer{
-		Grants: p.Grants, Leases: p.Leases, Rotate: p.Rotate, Now: p.Now, Rand: i.Chance,
+	return &environment{by: i, issuer: &issue.Issuer{
+		Grants: p.Grants, Leases: p.Leases, Rotate: p.Rotate, Now: p.Now, Rand: i.Rand,
 	}}
 }
 
-// alive is an environment that lives, in the place of a dead one.
-func (w *World) alive(n int) *environment {
+// environmentAt is the n-th environment; a new one if that was killed.
+func (w *World) environmentAt(n int) *environment {
 	e := w.environments[n]
 	e.by.mu.Lock()
-	dead := e.by.dead
+	dead := e.by.ended
 	e.by.mu.Unlock()
 	if dead {
 		e = w.environment()
@@ -40,30 +40,30 @@ func (w *World) alive(n int) *environment {
 
 // called is a call of issue as the judge knows it.
 type called struct {
-	c      *conn
-	by     *Instance
-	began  time.Time
-	living bool
-	r      issue.Request
-	state  call
+	c     *conn
+	by    *Instance
+	began time.Time
+	valid bool
+	r     issue.Request
+	state call
 }
 
 // issue is one call. It returns when it is answered, or does not if the
-// environment dies.
+// environment is killed.
 func (w *World) issue(e *environment, c *conn, r issue.Request) (issue.Answer, error) {
 	r.Connection = c.name
 	e.by.gate()
 	w.mu.Lock()
 	w.figures.Calls++
 	k := &called{c: c, by: e.by, began: w.now(), r: r}
-	k.living = c.believed(k.began.Add(e.by.apart())).Valid(k.began.Add(e.by.apart()))
+	k.valid = c.believed(k.began.Add(e.by.apart())).Valid(k.began.Add(e.by.apart()))
 	if t := c.given[r.RejectedFingerprint]; t != nil {
 		t.allowed += 2
 	}
 	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithValue(w.ctx, callKey{}, &k.state), issueTimeout)
 	defer cancel()
-	a, err := e.vendor.Issue(ctx, r)
+	a, err := e.issuer.Issue(ctx, r)
 	w.judgeCall(k, a, err)
 	return a, err
 }
@@ -73,13 +73,13 @@ func (w *World) issue(e *environment, c *conn, r issue.Request) (issue.Answer, e
 // I1: the token is one that Reltio gave for the connection as its secret stood
 // at that renewal (which read it at most two minutes before the request, or
 // longer ago if it was frozen), its deadline has not passed by the clock of the
-// instance that hands it out and is not later than Reltio's own but for the
-// clocks, and the table held it when the call began, or at most the memory's
+// instance that hands it out and is not later than Reltio's own by more than the
+// clocks differ, and the table held it when the call began, or at most the memory's
 // half minute before. A check that was heard did not call it invalid longer ago
 // than that.
 //
-// I7: while the stored token lives no caller gets an error, unless the table
-// itself failed the call, or the process died or froze, or the alias may not.
+// I7: while the stored token is valid no caller gets an error, unless the table
+// itself failed the call, or the process was killed or froze, or the alias may not.
 func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,9 +90,9 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 		f := apierr.Of(err)
 		w.figures.Errors++
 		w.noteLocked(k.by, step{op: "issue", about: c.name, err: err})
-		// An alias that may not have it is told so, living token or not.
+		// An alias that may not have it is told so, valid token or not.
 		denied := f.Type == apierr.AccessDenied && (len(c.stored.Aliases) > 0 && !slices.Contains(c.stored.Aliases, k.r.Alias))
-		if k.living && g.Valid(now.Add(time.Second)) && !k.state.tableFailed && !frozen && !denied {
+		if k.valid && g.Valid(now.Add(time.Second)) && !k.state.tableFailed && !frozen && !denied {
 			w.broken("I7", c, "a caller got %s while the stored token lives until %s", f, c.stored.ExpiresAt)
 		}
 		return
@@ -120,7 +120,7 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 	}
 }
 
-// latestEnd is until when a token may be said to live: as the server has it, or as
+// latestEnd is the latest expiry that a caller may be told: as the server has it, or as
 // what a wrong clock has written down is believed.
 func (w *World) latestEnd(t *given) time.Time {
 	return later(t.ends, t.said.Believed(w.now()).ExpiresAt).Add(w.tolerance() + time.Second)
@@ -139,11 +139,11 @@ func (j *judged) askedFor(t *given) bool {
 	return false
 }
 
-// somebodyCalls is a call like any other.
-func (w *World) somebodyCalls() {
+// callAtRandom is a call like any other.
+func (w *World) callAtRandom() {
 	r := w.random
 	c := w.connList[r.IntN(len(w.connList))]
-	e := w.alive(r.IntN(len(w.environments)))
+	e := w.environmentAt(r.IntN(len(w.environments)))
 	q := issue.Request{}
 	if len(c.Aliases) > 0 {
 		q.Alias = append([]string{"", "red"}, c.Aliases...)[r.IntN(2+len(c.Aliases))]
@@ -167,8 +167,8 @@ func (w *World) somebodyCalls() {
 	})
 }
 
-// living reports whether the connection has a token that can be handed out.
-func (w *World) living(c *conn) bool {
+// hasToken reports whether the connection has a token that can be handed out.
+func (w *World) hasToken(c *conn) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return c.stored.Valid(w.now()) && c.stored.Status != grant.StatusUnknown

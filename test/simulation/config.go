@@ -11,7 +11,7 @@ type Config struct {
 	Seed uint64
 	// Connections is the size of the fleet that the seed makes; 0 for none.
 	Connections int
-	// For is how long Live lets it live.
+	// For is how long Live runs it.
 	For time.Duration
 	// Now is the bubble's clock.
 	Now func() time.Time

@@ -85,7 +85,7 @@ func (w *World) randomly(perDay float64, run func()) {
 	w.after(wait(), step)
 }
 
-// until lets the world live until a moment, or until an invariant breaks.
+// until runs the world until a moment, or until an invariant breaks.
 func (w *World) until(end time.Time) {
 	for w.agenda.Len() > 0 && !w.stopped.Load() {
 		next := w.agenda.items[0]
@@ -106,12 +106,12 @@ func (w *World) until(end time.Time) {
 // peace is the time without weather and accidents at the end.
 const peace = 8 * time.Hour
 
-// Live lets the world live for as long as it was made for: with weather,
+// Live runs the world for as long as it was made for: with weather,
 // accidents and callers, and with some hours of peace at the end, after which
 // everything must be well. It returns when the last process has ended.
 func (w *World) Live() {
 	ctx, cancel := context.WithCancel(w.ctx)
-	w.patience = ctx
+	w.calling = ctx
 	w.start()
 	w.until(w.began.Add(w.cfg.For - peace))
 	w.settleDown()
@@ -130,7 +130,7 @@ func (w *World) start() {
 	for i, c := range w.connList {
 		w.after(time.Duration(i)*5*time.Minute/time.Duration(len(w.connList)), func() { w.firstCall(c) })
 	}
-	w.randomly(n*w.cfg.Calls, w.somebodyCalls)
+	w.randomly(n*w.cfg.Calls, w.callAtRandom)
 	w.randomly(1, w.crowd)
 	if w.cfg.Calm {
 		return
@@ -206,7 +206,7 @@ func (w *World) Outage(h *host, o reltioauthtest.Outage) {
 	if passes(o.Fault.Kind) {
 		h.trouble = h.trouble.add(w.now(), o.Until)
 	} else {
-		h.trouble = h.trouble.add(w.now(), o.Until.Add(Day)) // nobody is promised anything
+		h.trouble = h.trouble.add(w.now(), o.Until.Add(Day)) // nothing is promised then
 	}
 	if o.Fault.Kind == reltioauthtest.FaultInvalidGrant || o.Fault.Kind == reltioauthtest.FaultInvalidClient {
 		h.troubled = later(h.troubled, o.Until.Add(recovery))

@@ -29,7 +29,7 @@ const (
 	OpDescribe   Op = "secret.describe"
 	OpCurrent    Op = "vault.current"
 	OpVersion    Op = "vault.version"
-	OpVaultPut   Op = "vault.put"
+	OpPutToken   Op = "vault.put"
 	OpParked     Op = "parked.read"
 	OpPark       Op = "parked.put"
 	OpUnpark     Op = "parked.remove"
@@ -47,7 +47,7 @@ type system int
 
 const (
 	table system = iota
-	vault
+	secretStore
 	network
 	lambda
 	bus
@@ -55,8 +55,8 @@ const (
 
 func (o Op) system() system {
 	switch o {
-	case OpConnection, OpDescribe, OpCurrent, OpVersion, OpVaultPut:
-		return vault
+	case OpConnection, OpDescribe, OpCurrent, OpVersion, OpPutToken:
+		return secretStore
 	case OpDial, OpToken, OpCheck, OpRevoke:
 		return network
 	case OpInvoke, OpLater:
@@ -110,7 +110,7 @@ const (
 	Throttle
 	// Unusable: the answer to a token request names no usable expires_in.
 	Unusable
-	// Absent: the vault does not find a connection's secret.
+	// Absent: Secrets Manager does not find a connection's secret.
 	Absent
 )
 
@@ -132,7 +132,7 @@ func (k FaultKind) String() string {
 const drizzle = 3e-4
 
 // fault decides what goes wrong with an operation.
-func (w *World) fault(o Operation, c *chance) Fault {
+func (w *World) fault(o Operation, c *generator) Fault {
 	if w.cfg.Script != nil {
 		return w.cfg.Script(o)
 	}
@@ -147,10 +147,10 @@ func (w *World) fault(o Operation, c *chance) Fault {
 			continue
 		}
 		switch sys := o.Op.system(); {
-		case s.kind == stormTable && sys == table, s.kind == stormVault && sys == vault,
+		case s.kind == stormTable && sys == table, s.kind == stormSecrets && sys == secretStore,
 			s.kind == stormBus && sys == bus, s.kind == stormLambda && sys == lambda:
 			return ofStore(c)
-		case s.kind == stormWrites && o.Op == OpVaultPut, s.kind == stormAway && sys == bus, s.kind == stormGone && sys == table:
+		case s.kind == stormWrites && o.Op == OpPutToken, s.kind == stormAway && sys == bus, s.kind == stormGone && sys == table:
 			return Fault{Kind: Before}
 		case s.kind == stormAbsent && (o.Op == OpConnection || o.Op == OpDescribe):
 			return Fault{Kind: Absent}
@@ -175,7 +175,7 @@ func (w *World) fault(o Operation, c *chance) Fault {
 	}
 }
 
-func ofStore(c *chance) Fault {
+func ofStore(c *generator) Fault {
 	switch c.below(4) {
 	case 0:
 		return Fault{Kind: Stall, For: c.between(50*time.Millisecond, 8*time.Second)}
@@ -186,10 +186,10 @@ func ofStore(c *chance) Fault {
 	}
 }
 
-// ofProcess: a process that freezes between its instant and the first byte
-// breaks the rate, which nobody can prevent; so where the rate is judged it
-// freezes elsewhere. An operator whose command dies calls it again: that is one more failure.
-func (w *World) ofProcess(o Operation, c *chance) Fault {
+// ofProcess: a process that freezes between its slot and the first byte
+// breaks the rate, which no client can prevent; so where the rate is judged it
+// freezes elsewhere. An operator whose command is killed calls it again: that is one more failure.
+func (w *World) ofProcess(o Operation, c *generator) Fault {
 	if o.By.kind == operatorKind {
 		return Fault{Kind: Before}
 	}
@@ -205,7 +205,7 @@ func (w *World) ofProcess(o Operation, c *chance) Fault {
 	return Fault{Kind: Freeze, For: c.between(time.Second, 5*time.Minute)}
 }
 
-func ofNetwork(o Op, c *chance) Fault {
+func ofNetwork(o Op, c *generator) Fault {
 	if o == OpDial {
 		if c.is(0.3) {
 			return Fault{Kind: Stall, For: c.between(time.Second, 5*time.Second)}

@@ -45,7 +45,7 @@ type conn struct {
 	takes, takesClient                   string
 	made                                 int
 	// gone: the secret is deleted. broken: it cannot be parsed. paused by an
-	// operator. mending: somebody is on the way to put it right.
+	// operator. mending: a person or an operator is about to put it right.
 	gone, broken, paused, mending bool
 
 	judged
@@ -125,8 +125,8 @@ func (w *World) spec(n int) Spec {
 }
 
 // behaviour is one of a server: mostly the framework, in one of its settings.
-// What no server is known to do and no client could live with stays out: that a
-// dead token is given again until its end.
+// A server's behaviour that is not known of any, and that no client could serve with, stays out: that a
+// inactive token is given again until its end.
 func (w *World) behaviour() reltioauthtest.Behaviour {
 	r := w.random
 	if r.IntN(8) < 3 {
@@ -171,7 +171,7 @@ func (w *World) documented() reltioauthtest.Behaviour {
 	b = b.OrDocumented()
 	b.RevokeSparesRefreshToken = r.IntN(2) == 0
 	if b.RefreshTokens == reltioauthtest.Rotate {
-		b.OmitRefreshTokenOnRefresh = false // nobody could go on
+		b.OmitRefreshTokenOnRefresh = false // no client could go on
 		if r.IntN(2) == 0 {
 			b.RotationGrace = 10 * time.Minute
 		}

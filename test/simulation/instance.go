@@ -37,17 +37,17 @@ type Instance struct {
 	began time.Time
 	// renewal is the environment of an invocation of rotate.
 	renewal *renewal.Renewer
-	// died is closed at the process's end by a kill.
-	died chan struct{}
+	// killed is closed at the process's end by a kill.
+	killed chan struct{}
 
 	// mu guards what follows.
 	mu      sync.Mutex
-	dead    bool
+	ended   bool
 	thaw    time.Time
 	number  int
 	touched map[string]time.Time
-	// faulted is when something last went wrong with each connection, lost the
-	// same but for what the vault did not do.
+	// faulted is when something last went wrong with each connection; lost is the
+	// same without operations of Secrets Manager.
 	faulted, lost map[string]time.Time
 }
 
@@ -61,7 +61,7 @@ func (w *World) spawn(kind string) *Instance {
 	c := w.draw("skew", fmt.Sprint(kind, id))
 	skew := w.cfg.skew()
 	i := &Instance{
-		w: w, id: id, kind: kind, skew: c.between(-skew, skew), died: make(chan struct{}),
+		w: w, id: id, kind: kind, skew: c.between(-skew, skew), killed: make(chan struct{}),
 		open: map[string]*counted{}, touched: map[string]time.Time{},
 		faulted: map[string]time.Time{}, lost: map[string]time.Time{}, began: w.now(),
 	}
@@ -86,18 +86,18 @@ func (i *Instance) Now() time.Time {
 	return i.w.now().Add(i.apart())
 }
 
-// Chance is for jitter: the same in each run.
-func (i *Instance) Chance() float64 {
+// Rand is for jitter: the same in each run.
+func (i *Instance) Rand() float64 {
 	c := i.w.draw("jitter", i.kind)
 	return c.float()
 }
 
-// gate lets nobody through who is dead, and the frozen when they have thawed. It
-// reports whether it had to wait.
+// gate ends the goroutine of a killed process, and lets that of a frozen one wait
+// until it has thawed. It reports whether it had to wait.
 func (i *Instance) gate() (waited bool) {
 	for {
 		i.mu.Lock()
-		dead, wait := i.dead, i.thaw.Sub(i.w.now())
+		dead, wait := i.ended, i.thaw.Sub(i.w.now())
 		i.mu.Unlock()
 		switch {
 		case dead:
@@ -112,9 +112,9 @@ func (i *Instance) gate() (waited bool) {
 	}
 }
 
-// pass is gate for somebody who is about to act: who had to wait acts in a moment
-// of its own.
-func (i *Instance) pass(c *chance) {
+// pass is gate for a process that is about to act: one that had to wait acts in a
+// moment of its own.
+func (i *Instance) pass(c *generator) {
 	for i.gate() {
 		i.w.sleep(c.between(time.Microsecond, fastest))
 	}
@@ -127,9 +127,9 @@ func (i *Instance) kill() {
 	i.w.figures.Deaths++
 	i.w.mu.Unlock()
 	i.mu.Lock()
-	if !i.dead {
-		i.dead = true
-		close(i.died)
+	if !i.ended {
+		i.ended = true
+		close(i.killed)
 	}
 	i.mu.Unlock()
 	runtime.Goexit()
@@ -179,7 +179,8 @@ func (i *Instance) outlived(since time.Time) bool {
 	return i.began.UnixNano() < swapped && swapped >= since.UnixNano()
 }
 
-// lostIt is spoilt, but for what the vault did not do: then there is the table.
+// lostIt is spoilt without operations of Secrets Manager: what that does not take is
+// kept in the table.
 func (i *Instance) lostIt(name string, since time.Time) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -196,7 +197,7 @@ func (i *Instance) hit(op Op, about string, until time.Time) {
 	}
 	i.mu.Lock()
 	i.faulted[about] = until
-	if op.system() != vault {
+	if op.system() != secretStore {
 		i.lost[about] = until
 	}
 	i.mu.Unlock()
@@ -204,7 +205,7 @@ func (i *Instance) hit(op Op, about string, until time.Time) {
 }
 
 // enter is the beginning of an operation.
-func (i *Instance) enter(ctx context.Context, op Op, about string) (Fault, chance) {
+func (i *Instance) enter(ctx context.Context, op Op, about string) (Fault, generator) {
 	i.gate()
 	i.mu.Lock()
 	i.number++
@@ -271,7 +272,7 @@ func goroutine() string {
 	return string(bytes.Fields(b[:runtime.Stack(b[:], false)])[1]) // "goroutine 7 [running"
 }
 
-// The latency of the table and of the vault.
+// The latency of the table and of Secrets Manager.
 const (
 	fastest = time.Millisecond
 	slowest = 12 * time.Millisecond
@@ -279,7 +280,7 @@ const (
 	tardy = 400 * time.Millisecond
 )
 
-// perform is one operation on table, vault or bus: what goes wrong, the time it
+// perform is one operation on table, Secrets Manager or bus: what goes wrong, the time it
 // takes, the act.
 func perform[T any](ctx context.Context, i *Instance, op Op, about string, act func(context.Context) (T, error)) (T, error) {
 	var none T

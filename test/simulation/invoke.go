@@ -10,7 +10,7 @@ import (
 )
 
 // environment of the rotate function: what it remembers outlives an invocation. One
-// invocation has it at a time, and one that dies takes it with it.
+// invocation has it at a time, and one that is killed takes it with it.
 func (i *Instance) renewer() *renewal.Renewer {
 	w, p := i.w, i.ports()
 	w.mu.Lock()
@@ -19,9 +19,9 @@ func (i *Instance) renewer() *renewal.Renewer {
 		r, w.warm = w.warm[n-1], w.warm[:n-1]
 	}
 	w.mu.Unlock()
-	r.Grants, r.Leases, r.Lockouts, r.RateLimits = p.Grants, p.Leases, p.Accounts, p.Budgets
-	r.Connections, r.RefreshTokens, r.Parking, r.Events = p.Connections, p.Vault, p.Parking, p.Events
-	r.Connect, r.Now, r.Rand = p.Connect, p.Now, i.Chance
+	r.Grants, r.Leases, r.Lockouts, r.RateLimits = p.Grants, p.Leases, p.Lockouts, p.RateLimits
+	r.Connections, r.RefreshTokens, r.Parking, r.Events = p.Connections, p.RefreshTokens, p.Parking, p.Events
+	r.Connect, r.Now, r.Rand = p.Connect, p.Now, i.Rand
 	i.renewal = r
 	return r
 }
@@ -55,7 +55,7 @@ func (w *World) rotate(ctx context.Context, r rotateapi.Request, forced bool) (r
 			return rotateapi.Result{}, report.Err
 		}
 		return rotateapi.Single(report.Outcome, report.Err), nil
-	case <-i.died:
+	case <-i.killed:
 		return rotateapi.Result{}, apierr.New(apierr.StoreUnavailable, "rotate died")
 	case <-ctx.Done():
 		return rotateapi.Result{}, apierr.Wrap(apierr.StoreUnavailable, "rotate did not answer", ctx.Err())
@@ -70,7 +70,7 @@ func (w *World) sweep() {
 	renewer := i.renewer()
 	swept, err := renewer.Sweep(ctx)
 	i.mu.Lock()
-	dead := i.dead
+	dead := i.ended
 	i.mu.Unlock()
 	if !dead {
 		i.rest(renewer)

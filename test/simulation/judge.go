@@ -15,7 +15,7 @@ import (
 // judged is the judge's memory of a connection, guarded by the world's mu.
 type judged struct {
 	ring ring
-	// disturbed: until then nobody can expect punctuality.
+	// disturbed: until then no renewal has to be punctual.
 	disturbed time.Time
 	// stored is the grant in the table, since storedAt, as storedBy wrote it.
 	stored   grant.Grant
@@ -39,8 +39,8 @@ type judged struct {
 	notBefore time.Time
 	// loggedIn is when the server last accepted a login and was heard.
 	loggedIn time.Time
-	// unseen counts logins that the server refused, or of which nobody has written
-	// down what became of them, since the last success, by user.
+	// unseen counts logins that the server refused, or whose result no process has
+	// written down, since the last success, by user.
 	unseen map[string]int
 	// unclear counts those that were neither accepted nor refused, by user.
 	unclear map[string]int
@@ -56,28 +56,29 @@ type judged struct {
 	accepted map[string]bool
 	// refresh is the refresh token that the client heard last.
 	refresh heardRefresh
-	// dead is the refresh token of a person that was refused last.
-	dead deadToken
-	// refusedAt is when the server refused all that a person once gave; zero
-	// if nothing is owed to anybody.
+	// ended is the refresh token of a person's login that was refused last.
+	refusedToken refusedRefresh
+	// refusedAt is when the server refused the refresh token of a person's login;
+	// zero if no event about it is due.
 	refusedAt time.Time
-	// needy: somebody is needed, since; announced is the last event about it.
+	// needy is since when the connection needs a person or an operator; announced
+	// is when the last event about it was sent.
 	needy     time.Time
 	announced time.Time
 	// foundAt is when a token was last found invalid, and so due.
 	foundAt time.Time
-	// wellAt is when the table last got a token, livedUntil until when the last one
-	// lived.
-	wellAt, livedUntil time.Time
+	// wellAt is when the table last got a token, validUntil until when the last one
+	// was valid.
+	wellAt, validUntil time.Time
 	// resumedAt is when an operator last resumed it.
 	resumedAt time.Time
 	// tokenGone is when an operator deleted the grant's secret; absentUntil is until
 	// when the connection's secret is not found; findable is since when the server
-	// takes the stored refresh token of somebody who waits for a person.
+	// takes the stored refresh token of a connection that waits for a person.
 	tokenGone, absentUntil, findable time.Time
 	// mute: until then none of its events can be expected to be sent.
 	mute time.Time
-	// mended is when somebody put right what was wrong.
+	// mended is when a person or an operator put right what was wrong.
 	mended time.Time
 }
 
@@ -114,8 +115,8 @@ type attempt struct {
 	number   int
 }
 
-// deadToken is a refused refresh token.
-type deadToken struct {
+// refusedRefresh is a refused refresh token.
+type refusedRefresh struct {
 	token string
 	at    time.Time
 	by    *Instance
@@ -183,12 +184,12 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 	}
 	c.stored, c.storedAt, c.storedBy = after, w.now(), i
 	if before.HasToken() && (before.Valid(w.now()) || !before.Unexpired(w.now())) {
-		c.livedUntil = before.ExpiresAt
-		if t := c.given[before.Fingerprint]; t != nil && t.ends.Before(c.livedUntil) {
-			c.livedUntil = t.ends
+		c.validUntil = before.ExpiresAt
+		if t := c.given[before.Fingerprint]; t != nil && t.ends.Before(c.validUntil) {
+			c.validUntil = t.ends
 		}
 		if w.now().Before(before.ExpiresAt) {
-			c.livedUntil = w.now()
+			c.validUntil = w.now()
 		}
 	}
 	if after.CheckVerdict == grant.Inactive && before.CheckVerdict != grant.Inactive {
@@ -217,12 +218,12 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 
 // judgeHealth looks at a change of a grant's health.
 //
-// I5: nobody is sent to a person whose last stored refresh token the server
-// still takes; a refresh token that is past its end by our own count, or whose
-// server refuses everybody, is another matter. And no credentials count as rejected
+// I5: no person is asked for if the server still takes the connection's last
+// stored refresh token, unless it is past its end by our own count, or its server
+// refuses everyone. And no credentials count as rejected
 // that were not (judgeRejected).
 //
-// I12 starts its clock here: somebody is needed since.
+// I12 starts its clock here: since now the connection needs a person or an operator.
 func (w *World) judgeHealth(i *Instance, c *conn, before, after grant.Grant) {
 	if after.NeedsOperator() && before.Status != after.Status {
 		c.needy, c.announced, c.mended = w.now(), time.Time{}, time.Time{}
@@ -254,10 +255,10 @@ func (w *World) judgeHealth(i *Instance, c *conn, before, after grant.Grant) {
 func (c *conn) clientRight() bool   { return c.clientSecret == c.takesClient }
 func (c *conn) passwordRight() bool { return c.password == c.takes }
 
-// judgeVault notes a refresh token that was stored instead of the one before.
+// judgeStoredToken notes a refresh token that was stored instead of the one before.
 // One that the server takes is not thrown away (I5), unless the secret has asked
 // for another identity since the login, or has been missing.
-func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToken, version string) {
+func (w *World) judgeStoredToken(i *Instance, name string, before, r grant.RefreshToken, version string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.conns[name]
@@ -265,13 +266,13 @@ func (w *World) judgeVault(i *Instance, name string, before, r grant.RefreshToke
 	if r.Token.IsZero() && newer && c.host.server.Valid(before.Token) && !c.askedForAnother(before.LoggedInAt) {
 		w.broken("I5", c, "the refresh token %s is thrown away, and the server takes it", short(before.Fingerprint()))
 	}
-	w.noteLocked(i, step{op: OpVaultPut, about: name, n: r.Epoch, text: short(r.Fingerprint()) + " as " + version})
+	w.noteLocked(i, step{op: OpPutToken, about: name, n: r.Epoch, text: short(r.Fingerprint()) + " as " + version})
 	if c.refresh.fingerprint == r.Fingerprint() || c.refresh.by == i {
 		c.refresh.stored = true
 	}
 }
 
-// judgeSeized notes a lease taken over anyone's head.
+// judgeSeized notes that a lease was seized.
 func (w *World) judgeSeized(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -295,7 +296,7 @@ func (w *World) judgePublished(i *Instance, e grant.Event) {
 		if e.Type == grant.CredentialsRejected {
 			w.figures.Rejected++
 		}
-		w.callSomebody(c)
+		w.callPeople(c)
 	default:
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// troubled reports whether a host refuses everybody, or did a while ago; mu is
+// troubled reports whether a host refuses everyone, or did a while ago; mu is
 // held.
 func (w *World) troubled(h *host) bool {
 	return h.refusing || w.now().Before(h.troubled)
@@ -30,7 +30,7 @@ func (w *World) judgePaused(name string, until time.Time) {
 // judgeRefusing notes that a host refuses, by our own record: then most wait.
 //
 // I3: what a host refuses counts against it only if it had accepted the same
-// credentials before: somebody's mistake makes nobody else wait.
+// credentials before: a mistake in one secret makes no other connection wait.
 func (w *World) judgeRefusing(name, connection string, r ratelimit.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -30,8 +30,7 @@ const (
 	mostUnclear = 2 * lockout.MaxAttempts
 )
 
-// refusalOf is how the server counts the response, whether or not anybody heard
-// it.
+// refusalOf is how the server counts the response, whether or not it arrived.
 func refusalOf(h *host, s sent) refusal {
 	r := s.request
 	if s.login != 0 && r.GrantType == string(connection.Password) {
@@ -55,8 +54,8 @@ type logins struct {
 	refused int
 	// unclear are the moments of the last day.
 	unclear []time.Time
-	// forgiven: the pause was skipped once, because the host was seen to work.
-	forgiven bool
+	// skipped: the pause was skipped once, because the host was seen to work.
+	skipped bool
 }
 
 // accountOf names what the server locks: a user, else a client.
@@ -87,7 +86,7 @@ func (w *World) refusalsOf(h *host, s sent) *logins {
 // operator resumes. Between unclear ones lie the pauses of package lockout, but
 // for an operator who forces it and for a host that was seen to work again.
 //
-// A client without a user, and a refresh, lock nobody. They are judged by their
+// A client without a user, and a refresh, lock no user. They are judged by their
 // pauses (judgeFailure).
 func (w *World) judgeRefused(i *Instance, c *conn, s sent) {
 	how := refusalOf(c.host, s)
@@ -120,11 +119,11 @@ func (w *World) judgeRefusedClient(c *conn, s sent, how refusal) {
 		w.figures.RefusedClients++
 		c.clientRefused++
 		c.mended = time.Time{}
-		if c.deadRefresh(s) { // that says nothing about the server
+		if c.refreshRefused(s) { // that says nothing about the server
 			return
 		}
 		c.heldBack = true
-		if !w.troubled(c.host) { // what a host refuses everybody lengthens nobody's pauses
+		if !w.troubled(c.host) { // a refusal of a host that refuses everyone lengthens no pauses
 			c.row++
 			if c.row == 1 {
 				c.rowSince = w.now()
@@ -158,8 +157,8 @@ func (w *World) judgeUnclear(i *Instance, c *conn, l *logins) {
 	}
 	if n := len(l.unclear); n > 0 && !i.forced && !w.troubled(c.host) {
 		gap := now.Sub(l.unclear[n-1])
-		forgiven := !l.forgiven && c.host.workedAt.After(l.unclear[n-1])
-		l.forgiven = l.forgiven || forgiven
+		forgiven := !l.skipped && c.host.workedAt.After(l.unclear[n-1])
+		l.skipped = l.skipped || forgiven
 		if least := lockout.PauseAfter(n) - w.tolerance() - tardy; gap < least && !forgiven {
 			w.broken("I3", c, "the %d. unclear login with the same credentials at %s, %s after the one before", n+1, c.host.name, gap)
 		}
@@ -180,10 +179,10 @@ type counted struct {
 	how refusal
 }
 
-// judgeCounted notes a login that is counted: until somebody has written down
-// what became of it, it counts like a refused one. What was put right may take
-// the second try; when that comes to nothing as well, somebody has to say so
-// again.
+// judgeCounted notes a login that is counted: until a process has written down
+// its result, it counts like a refused one. Credentials that were put right may
+// need the second try; if that fails too, a person or an operator has to put them
+// right again.
 func (w *World) judgeCounted(i *Instance, name string, r lockout.Record, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -228,8 +227,8 @@ func (w *World) judgeSettled(i *Instance, name string, o lockout.Outcome, err er
 }
 
 // judgeRejected is I5 for credentials: none count as rejected that were not
-// refused as often as they may be. Of a user's login one whose response nobody
-// saw counts as refused and as unclear.
+// refused as often as they may be. A user's login whose response did
+// not arrive counts as refused and as unclear.
 func (w *World) judgeRejected(c *conn) {
 	user := c.account()
 	unseen, unclear := c.unseen[user], c.unclear[user]
@@ -247,7 +246,7 @@ func (c *conn) credentials() string {
 // leastPause is the least time until the next request after a refusal in a row
 // of a client without a user or of a refresh.
 func leastPause(row int, life time.Duration) time.Duration {
-	const forgotten = 2                                        // by processes that died
+	const forgotten = 2                                        // by processes that were killed
 	return grant.RefusalPause(max(1, row-forgotten), life) / 2 // the rest is jitter
 }
 

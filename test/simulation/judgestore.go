@@ -25,8 +25,8 @@ type Needed struct {
 	Absent, Ended, Refused, Misdated int
 }
 
-// judgeParked notes a refresh token that was parked because the vault does not
-// take it: it is kept like one in the vault (I5).
+// judgeParked notes a refresh token that was parked because Secrets Manager does not
+// take it: it is kept like one in Secrets Manager (I5).
 func (w *World) judgeParked(i *Instance, name string, r grant.RefreshToken, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -43,8 +43,8 @@ func (w *World) judgeParked(i *Instance, name string, r grant.RefreshToken, err 
 	}
 }
 
-// judgeVaultRefuses notes for an environment whether the vault takes refresh tokens.
-func (w *World) judgeVaultRefuses(i *Instance, r grant.RefreshToken, err error) {
+// judgeSecretsRefuse notes for an environment whether Secrets Manager takes refresh tokens.
+func (w *World) judgeSecretsRefuse(i *Instance, r grant.RefreshToken, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, refuses := w.unwritable[i.renewal]
@@ -56,8 +56,8 @@ func (w *World) judgeVaultRefuses(i *Instance, r grant.RefreshToken, err error) 
 	}
 }
 
-// judgeRotates is I5 for what might be lost: an environment that knows the vault to
-// refuse has no refresh token replaced, but for what was on its way.
+// judgeRotates is I5 for what might be lost: an environment that knows Secrets Manager to
+// refuse has no refresh token replaced, except what was on its way.
 func (w *World) judgeRotates(i *Instance, c *conn, s sent) {
 	const onTheWay = 30 * time.Second
 	since, refuses := w.unwritable[i.renewal]
@@ -66,7 +66,7 @@ func (w *World) judgeRotates(i *Instance, c *conn, s sent) {
 	}
 }
 
-// newest is the refresh token that is stored with the highest epoch, in the vault
+// newest is the refresh token that is stored with the highest epoch, in Secrets Manager
 // or parked; false if there is none.
 func (w *World) newest(c *conn) (grant.RefreshToken, bool) {
 	r, err := w.secrets.Current(context.Background(), c.name)
@@ -76,11 +76,11 @@ func (w *World) newest(c *conn) (grant.RefreshToken, bool) {
 	return r, err == nil && !r.Token.IsZero()
 }
 
-// judgeReauthorize is I5 for people: nobody is sent to a person whose last stored
-// refresh token the server still takes, and nobody else but whom the server itself
-// has refused clearly, or neither accepted nor refused for an hour, or whose refresh
-// token has ended by our own count. A process whose clock is wrong may think so;
-// then it is put right by itself (inspectStores).
+// judgeReauthorize is I5 for people: no person is asked for if the server still
+// takes the last stored refresh token. A person is asked for only if the server has
+// refused clearly, or neither accepted nor refused for an hour, or the refresh token
+// has ended by our own count. A process whose clock is wrong may ask too early; that
+// ends by itself (inspectStores).
 func (w *World) judgeReauthorize(i *Instance, c *conn) {
 	token, stored := w.newest(c)
 	n := &w.figures.Needed
@@ -92,11 +92,11 @@ func (w *World) judgeReauthorize(i *Instance, c *conn) {
 		n.Misdated++
 		return
 	case c.row > 1 && w.now().Sub(c.rowSince) > grant.TryEvery/2-w.tolerance():
-		n.Refused++ // for an hour nobody could tell; the pauses' jitter is part of that
+		n.Refused++ // for an hour the responses were unclear; the pauses' jitter is part of that
 		return
 	case !w.now().Add(w.tolerance() + time.Minute).Before(token.LoggedInAt.Add(c.refreshTTL())):
 		const behind = mostBehind + 5*time.Minute                   // a clock that was may have dated the login
-		known := c.Behaviour.RefreshTokens == reltioauthtest.Rotate // else nobody sees that a clock was started anew
+		known := c.Behaviour.RefreshTokens == reltioauthtest.Rotate // else the client cannot see that the server started a clock again
 		n.Ended++
 		if known && w.now().Sub(token.LoggedInAt.Add(c.refreshTTL())) > behind && c.host.server.Valid(token.Token) {
 			w.broken("I5", c, "a person is asked at the end of the refresh token %s, and the server takes it", short(token.Fingerprint()))
@@ -107,12 +107,12 @@ func (w *World) judgeReauthorize(i *Instance, c *conn) {
 	switch {
 	case c.host.server.Valid(token.Token):
 		w.broken("I5", c, "a person is asked though the server takes the stored refresh token %s", short(token.Fingerprint()))
-	case c.dead.by != i && !c.heldToken():
+	case c.refusedToken.by != i && !c.heldToken():
 		w.broken("I5", c, "a person is asked though nobody has refused the stored refresh token %s", short(token.Fingerprint()))
 	}
 }
 
-// heldToken reports whether the vault held a refresh token that an operator has
+// heldToken reports whether Secrets Manager held a refresh token that an operator has
 // deleted lately.
 func (c *conn) heldToken() bool { return !c.tokenGone.IsZero() && c.tokenGone.After(c.loggedIn) }
 
@@ -133,7 +133,7 @@ func (j *judged) askedForAnother(since time.Time) bool {
 }
 
 // judgeTrue is I12 for what is said: an event says only what is still true when it
-// is sent. One that was sent under a lease that somebody took may be late.
+// is sent. An event that was sent under a lease which was taken over meanwhile may be late.
 func (w *World) judgeTrue(i *Instance, c *conn, e grant.Event) {
 	if now := w.now(); now.Sub(c.seized) < time.Minute || i.spoilt(c.name, now.Add(-time.Minute)) {
 		return
@@ -154,7 +154,7 @@ func (w *World) judgeTrue(i *Instance, c *conn, e grant.Event) {
 }
 
 // judgeMisdated notes what a process with a wrong clock does: to it leases seem to
-// have ended that have not, and instants of the budget to be free.
+// have ended that have not, and slots of the rate limit to be free.
 func (w *World) judgeMisdated(op Op, about string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -168,12 +168,12 @@ func (w *World) judgeMisdated(op Op, about string) {
 	w.figures.Misdated++
 }
 
-// inspectStores is what trouble of stores and clocks leaves and has to be put right
-// without anybody.
+// inspectStores checks that the service repairs by itself what trouble of stores
+// and clocks left.
 //
 // I5: a person's refresh token that the server takes is found again within an hour.
 //
-// I8: who waits is looked at every five minutes, whatever a wrong clock has written.
+// I8: a grant that waits is looked at every five minutes, whatever a wrong clock has written.
 func (w *World) inspectStores(c *conn, calm time.Time) {
 	const again = 10 * time.Minute // a pause, a second look, a tick
 	now, g := w.now(), c.stored

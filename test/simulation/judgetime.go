@@ -12,8 +12,8 @@ import (
 const (
 	// work is what a tick takes to come to a renewal and to make it.
 	work = 15 * time.Second
-	// daily and look are the repetition of an event and the visits to a grant
-	// that waits.
+	// daily is how often an event is repeated, look how often a grant that waits is
+	// looked at.
 	daily = 24 * time.Hour
 	look  = grant.LookEvery
 )
@@ -21,8 +21,9 @@ const (
 // judgeDelay is I8 where a renewal comes: no due renewal waits longer than a
 // tick plus the backlog's time. It counts from the moment at which it is due,
 // or was last served (a token may come again with nothing left), or at which
-// the last disturbance was over that kept it from being served: a missed tick, a pause of the host, a process that died with the lease. Where
-// clocks differ by more than 50 ms it is not judged.
+// the last disturbance was over that kept it from being served: a missed
+// tick, a pause of the host, a process that was killed with the lease. Where clocks
+// differ by more than 50 ms it is not judged.
 func (w *World) judgeDelay(i *Instance, c *conn) {
 	if i.wrong() {
 		return
@@ -61,8 +62,8 @@ func (w *World) overdueSince(c *conn) (time.Time, bool) {
 	return since, since.Before(w.now())
 }
 
-// allowance is a tick and the backlog's time: of the largest one that somebody
-// who is served now may have seen.
+// allowance is a tick and the backlog's time: of the largest one that a
+// connection which is served now may have waited in.
 func (w *World) allowance(c *conn) time.Duration {
 	h, now := c.host, w.now()
 	largest := 0
@@ -96,8 +97,8 @@ func (w *World) countBacklogs() {
 	}
 }
 
-// each is what one renewal of a backlog takes: the budget's interval, with room
-// for instants that are missed.
+// each is what one renewal of a backlog takes: the rate limit's interval, with room
+// for slots that are missed.
 func (w *World) each() time.Duration {
 	perSecond := w.cfg.PerSecond
 	if perSecond == 0 {
@@ -110,10 +111,10 @@ func (w *World) each() time.Duration {
 //
 // I3: trouble at a server is over when it is over.
 //
-// I8: nobody is forgotten.
+// I8: no connection is forgotten.
 //
 // I12: a person that is needed is asked for within a tick of the refusal, again
-// every day, and when somebody has put it right the connection is back within
+// every day, and when the cause has been put right the connection is back within
 // the five minutes of the next look and a tick.
 func (w *World) inspect() {
 	w.mu.Lock()
@@ -147,8 +148,8 @@ func (w *World) inspect() {
 	}
 }
 
-// judgeEnd looks at the world after hours of peace: whoever has the right
-// credentials and is not paused has a living token, or is about to be renewed
+// judgeEnd looks at the world after hours without trouble: a connection that has
+// the right credentials and is not paused has a valid token, or is about to be renewed
 // (I5, I8).
 func (w *World) judgeEnd() {
 	w.mu.Lock()

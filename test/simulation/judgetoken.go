@@ -61,10 +61,11 @@ func (w *World) judgeRate(i *Instance, h *host, c *conn) {
 	}
 }
 
-// judgeProbe: a host that refuses everybody gets one probe per tick of those who
+// judgeProbe: a host that refuses everyone gets one probe per tick of those who
 // are held back: logins of users, and connections that it has refused since it
-// last accepted them. It gets besides what was on its way when it turned out to
-// (4.5; it is part of I3, since each probe may cost somebody a login). Frozen
+// last accepted them. Requests that were on
+// their way when it began to refuse are no probes (4.5; it is part of I3, since each
+// probe may cost a user a login). Frozen
 // processes are not on time.
 func (w *World) judgeProbe(i *Instance, h *host, c *conn, s sent) {
 	const onTheWay = 30 * time.Second
@@ -84,7 +85,7 @@ func (w *World) judgeProbe(i *Instance, h *host, c *conn, s sent) {
 // judgeReason is the first half of I2: a token request has a reason. The grant
 // in the table is due (which a failure's retry_at defers), or an operator
 // forced it, or a caller needs more life and the server's tokens overlap, or a
-// reported token was just found dead, or it is a further pass of a renewal that
+// reported token was just found inactive, or it is a further pass of a renewal that
 // had a reason: 4.3 and 4.4 add two, a refused refresh token the other version
 // and a login.
 func (w *World) judgeReason(i *Instance, c *conn) {
@@ -108,7 +109,7 @@ func (w *World) judgeReason(i *Instance, c *conn) {
 	}
 }
 
-// reasonOfCaller: what a caller says may be a reason for a living token's
+// reasonOfCaller: what a caller says may be a reason for a valid token's
 // renewal.
 func reasonOfCaller(i *Instance, g grant.Grant, now time.Time) bool {
 	const checked = time.Minute
@@ -126,10 +127,10 @@ func reasonOfCaller(i *Instance, g grant.Grant, now time.Time) bool {
 
 // judgeRepetition is the other half of I2: the renewal before has written what
 // became of its request, or something happened to its process (a death, a
-// freeze, a store that failed it), or its lease was taken over anyone's head.
+// freeze, a store that failed it), or its lease was seized.
 // And after a failure there is none before the back-off's least time, counted
 // from what the server said and not from what was stored. New credentials, an
-// operator, a host that refused everybody and further passes of one renewal are
+// operator, a host that refused everyone and further passes of one renewal are
 // no repetition.
 func (w *World) judgeRepetition(i *Instance, c *conn) {
 	before, now := c.last, w.now()
@@ -151,7 +152,7 @@ func (w *World) judgeRepetition(i *Instance, c *conn) {
 }
 
 // judgeKept is I5 for answers: a refresh token that the client heard is stored
-// in the vault, or parked, before anybody asks again, unless something happened to
+// in Secrets Manager, or parked, before the next request, unless something happened to
 // its process or to the table.
 func (w *World) judgeKept(i *Instance, c *conn) {
 	r := c.refresh
@@ -166,7 +167,7 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 	r, now := s.request, w.now()
 	defer func() {
 		if i.wrong() { // whatever it notes about times is doubted
-			c.failures, c.notBefore, c.dead = 0, time.Time{}, deadToken{}
+			c.failures, c.notBefore, c.refusedToken = 0, time.Time{}, refusedRefresh{}
 		}
 	}()
 	usable := s.heard && !s.spoilt && r.Outcome == reltioauthtest.OutcomeOK
@@ -189,12 +190,12 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 		w.figures.Throttled++
 		fallthrough
 	default:
-		dead := c.deadRefresh(s)
+		dead := c.refreshRefused(s)
 		if dead && c.Type == connection.AuthorizationCode {
-			w.judgeDead(i, c, r)
+			w.judgeRefreshRefused(i, c, r)
 		}
 		if dead || w.troubled(c.host) {
-			break // there is another way; and a probe's refusal is nobody's failure
+			break // there is another way; and a refused probe is no failure
 		}
 		w.judgeFailure(c, s)
 	}
@@ -202,7 +203,7 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 
 // judgeFailure notes until when there has to be peace. One that waits is looked
 // at every five minutes, whatever came before; new credentials, and a login that
-// may be tried again, are a new beginning. Refusals in a row that lock nobody
+// may be tried again, are a new beginning. Refusals in a row that lock no user
 // have pauses of their own, which come to an hour in the end.
 func (w *World) judgeFailure(c *conn, s sent) {
 	version, _ := w.secrets.ConnectionVersion(w.ctx, c.name)
@@ -228,24 +229,24 @@ func (w *World) judgeFailure(c *conn, s sent) {
 	}
 }
 
-// judgeDead notes that the server refused all that a person once gave, which a
-// server that refuses everybody does not say. That is asked again at the next
+// judgeRefreshRefused notes that the server refused all that a person once gave, which a
+// server that refuses everyone does not say. That is asked again at the next
 // look at the earliest.
-func (w *World) judgeDead(i *Instance, c *conn, r reltioauthtest.Request) {
+func (w *World) judgeRefreshRefused(i *Instance, c *conn, r reltioauthtest.Request) {
 	now := w.now()
 	if !w.troubled(c.host) {
 		c.refusedAt = now
 	}
-	early := c.dead.token == r.Presented && c.dead.by != i && now.Sub(c.dead.at) < grant.LookEvery-w.tolerance()
-	if early && !w.troubled(c.host) && !c.dead.by.spoilt(c.name, c.dead.at.Add(-time.Minute)) && !i.forced && !i.wrong() {
-		w.broken("I2", c, "the dead refresh token %s is tried again after %s", short(r.Presented), now.Sub(c.dead.at))
+	early := c.refusedToken.token == r.Presented && c.refusedToken.by != i && now.Sub(c.refusedToken.at) < grant.LookEvery-w.tolerance()
+	if early && !w.troubled(c.host) && !c.refusedToken.by.spoilt(c.name, c.refusedToken.at.Add(-time.Minute)) && !i.forced && !i.wrong() {
+		w.broken("I2", c, "the dead refresh token %s is tried again after %s", short(r.Presented), now.Sub(c.refusedToken.at))
 	}
-	c.dead = deadToken{token: r.Presented, at: now, by: i}
+	c.refusedToken = refusedRefresh{token: r.Presented, at: now, by: i}
 }
 
-// deadRefresh reports whether the client heard, in words that it knows, that its
+// refreshRefused reports whether the client heard, in words that it knows, that its
 // refresh token has ended.
-func (c *conn) deadRefresh(s sent) bool {
+func (c *conn) refreshRefused(s sent) bool {
 	dead := s.request.Outcome == "invalid_grant" || s.request.Outcome == "invalid_token"
 	return dead && s.heard && s.request.GrantType == "refresh_token" && c.readable()
 }

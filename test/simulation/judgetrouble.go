@@ -12,8 +12,8 @@ import (
 
 // What I3 allows after trouble at a server.
 const (
-	// shortTrouble costs nobody more than soonAfter its end, longer trouble, up to
-	// longTrouble, no more than laterAfter.
+	// shortTrouble leaves no connection without a token for longer than soonAfter
+	// its end; longer trouble, up to longTrouble, for no longer than laterAfter.
 	shortTrouble = 10 * time.Minute
 	longTrouble  = time.Hour
 	soonAfter    = 10 * time.Minute
@@ -34,7 +34,7 @@ func (t trouble) add(from, until time.Time) trouble {
 }
 
 // allowed is how long after its end everything is well; false if it lasted too
-// long for anybody to say.
+// long to be judged.
 func (t trouble) allowed() (time.Duration, bool) {
 	switch d := t.until.Sub(t.from); {
 	case t.from.IsZero() || d > longTrouble:
@@ -46,9 +46,9 @@ func (t trouble) allowed() (time.Duration, bool) {
 	}
 }
 
-// passes reports whether trouble of a kind says nothing about anybody's
-// credentials. A request that is cut off may have been a refusal, and whoever is
-// refused with 400 may be the one to blame.
+// passes reports whether trouble of a kind says nothing about credentials. A
+// request that is cut off may have been a refusal, and a user that is refused with
+// 400 may really have wrong credentials.
 func passes(kind reltioauthtest.FaultKind) bool {
 	switch kind {
 	case reltioauthtest.FaultCut, reltioauthtest.FaultTruncate, reltioauthtest.FaultInvalidGrant:
@@ -58,17 +58,18 @@ func passes(kind reltioauthtest.FaultKind) bool {
 	}
 }
 
-// judgeRecovery is I3's other half: no minute of trouble at the server costs
-// anybody more than ten minutes (of more than ten: an hour), or an operator. It
-// speaks of those who were well when it began, whose token has ended since and
-// whose credentials are right, and to whom nothing else has happened.
+// judgeRecovery is I3's other half: after trouble at the server of at most ten
+// minutes each connection has a token again within ten minutes, after longer trouble
+// within an hour, and none needs an operator. It judges connections that were well
+// when the trouble began, whose token has ended since, whose credentials are right,
+// and to which nothing else has happened.
 func (w *World) judgeRecovery(c *conn) {
 	t, now := c.host.trouble, w.now()
 	allowed, ok := t.allowed()
 	if !ok || now.Sub(t.until) <= allowed+tickEvery+work || !c.wellAt.Before(t.until) || !w.expectsToken(c) {
 		return
 	}
-	ended := c.livedUntil
+	ended := c.validUntil
 	if c.stored.HasToken() {
 		ended = c.stored.ExpiresAt
 		if c.misdated(now) {
@@ -82,7 +83,8 @@ func (w *World) judgeRecovery(c *conn) {
 	w.broken("I3", c, "without a token %s after trouble of %s has ended: %s", now.Sub(t.until), t.until.Sub(t.from), describe(c.stored))
 }
 
-// expectsToken reports whether the connection needs nobody to get a token.
+// expectsToken reports whether the connection gets a token without a person or an
+// operator.
 func (w *World) expectsToken(c *conn) bool {
 	if c.storedAt.IsZero() || c.stored.Status == grant.StatusUnknown || c.stored.Status == grant.StatusPaused || c.Wrong || c.gone || c.broken || c.paused || w.now().Before(c.absentUntil.Add(absentAfter)) || !c.clientRight() || !c.passwordRight() {
 		return false
@@ -123,7 +125,7 @@ func (w *World) valid(r *http.Request) (t reltioauth.Secret) {
 
 // judgeEnded is I7 where we ourselves are the trouble: no token that callers
 // hold is revoked, or ended by a refresh before its end, unless an operator or a
-// person forces it, or a caller reports the token and nobody may check it (4.4).
+// person forces it, or a caller reports the token and no client may check it (4.4).
 // Its end is as the clocks have it, and as the answers do that gave it.
 func (w *World) judgeEnded(i *Instance, c *conn, s sent) {
 	t := c.given[s.ended]
@@ -137,7 +139,7 @@ func (w *World) judgeEnded(i *Instance, c *conn, s sent) {
 	refresh := s.request.GrantType == "refresh_token"
 	switch {
 	case left <= rounded+w.tolerance(), t.said.HasToken():
-	case s.op == OpToken && !refresh: // what a login ends, it ends at a server that nobody knows yet (4.2)
+	case s.op == OpToken && !refresh: // a login ends a token only at a server whose mode is not known yet (4.2)
 	case refresh && reported && c.stored.CheckVerdict == grant.Unclear:
 	case refresh && !s.request.Acted && c.stored.Mode() == grant.Overlap: // its refresh token has ended before it
 	case now.Sub(c.resumedAt) < 2*tickEvery: // by an operator

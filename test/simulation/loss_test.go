@@ -13,11 +13,11 @@ import (
 
 func losses() map[string]mutant {
 	return map[string]mutant{
-		"an absence that buries the refresh token":       {plain(absenceBuries), "I5"},
+		"an absence that buries the refresh token":       {plain(absenceEndsToken), "I5"},
 		"a refresh token dropped when the vault refuses": {plain(dropped), "I5"},
 		"a refresh while the vault refuses":              {plain(rotatesOn), "I5"},
 		"a pointer at a purged version, for ever":        {plain(pointerForEver), "I5 I3"},
-		"a refresh token without its identity":           {plain(nobodys), "I1 I5"},
+		"a refresh token without its identity":           {plain(anyIdentity), "I1 I5"},
 		"a future instant believed":                      {plain(futureBelieved), "I1"},
 	}
 }
@@ -36,9 +36,9 @@ func (s *secrets) Connection(ctx context.Context, name string) (connection.Sourc
 	return source, err
 }
 
-// absenceBuries: who has no secret has no refresh token either.
-func absenceBuries(p *Ports) {
-	vault := p.Vault
+// absenceEndsToken: a connection without a secret loses its refresh token.
+func absenceEndsToken(p *Ports) {
+	vault := p.RefreshTokens
 	p.Connections = &secrets{Secrets: p.Connections, missing: func(ctx context.Context, name string) {
 		if current, err := vault.Current(ctx, name); err == nil && !current.Token.IsZero() {
 			_, _ = vault.Put(ctx, name, grant.RefreshToken{LoggedInAt: p.Now(), Epoch: current.Epoch + 1})
@@ -56,10 +56,10 @@ func (nowhere) Parked(context.Context, string) (grant.RefreshToken, error) {
 	return grant.RefreshToken{}, grant.ErrNotFound
 }
 
-// dropped: what the vault does not take in two seconds is lost.
+// dropped: what Secrets Manager does not take in two seconds is lost.
 func dropped(p *Ports) { p.Parking = nowhere{} }
 
-// rotatesOn: what the vault refused before is no reason to keep the refresh token
+// rotatesOn: what Secrets Manager refused before is no reason to keep the refresh token
 // in hand.
 func rotatesOn(p *Ports) {
 	p.Grants = &grants{Store: p.Grants, get: func(g grant.Grant) grant.Grant {
@@ -68,10 +68,10 @@ func rotatesOn(p *Ports) {
 	}}
 }
 
-// pointerForEver: a version that is not there is the vault's failure.
+// pointerForEver: a version that is not there is Secrets Manager's failure.
 func pointerForEver(p *Ports) {
-	s := p.Vault
-	p.Vault = &vaultMutant{RefreshTokenStore: s, current: s.Current, version: func(ctx context.Context, name, version string) (grant.RefreshToken, error) {
+	s := p.RefreshTokens
+	p.RefreshTokens = &refreshTokenMutant{RefreshTokenStore: s, current: s.Current, version: func(ctx context.Context, name, version string) (grant.RefreshToken, error) {
 		r, err := s.Version(ctx, name, version)
 		if errors.Is(err, grant.ErrNotFound) {
 			err = apierr.New(apierr.StoreUnavailable, "the version is not there")
@@ -80,10 +80,10 @@ func pointerForEver(p *Ports) {
 	}}
 }
 
-// nobodys: refresh tokens belong to whoever has the connection's name.
-func nobodys(p *Ports) {
-	s := p.Vault
-	p.Vault = &vaultMutant{
+// anyIdentity: refresh tokens belong to any secret that has the connection's name.
+func anyIdentity(p *Ports) {
+	s := p.RefreshTokens
+	p.RefreshTokens = &refreshTokenMutant{
 		RefreshTokenStore: s,
 		current: func(ctx context.Context, name string) (grant.RefreshToken, error) {
 			r, err := s.Current(ctx, name)

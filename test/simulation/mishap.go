@@ -25,7 +25,7 @@ func (w *World) mishap() {
 		w.Restore(w.Backup(), wait, r.IntN(2) == 0)
 	case 2:
 		w.Empty()
-		if r.IntN(2) == 0 { // meanwhile somebody gives connections to others
+		if r.IntN(2) == 0 { // meanwhile an operator gives connections to other identities
 			w.after(away/2, func() {
 				for _, c := range w.connList[r.IntN(len(w.connList)):] {
 					w.anotherUser(c)
@@ -69,7 +69,7 @@ func (j judged) copied() judged {
 const away = 6 * time.Minute
 
 // Restore puts a backup in the table's place after a while, and purges what Amazon
-// may have purged of the vault by then.
+// may have purged from Secrets Manager by then.
 func (w *World) Restore(b *Backup, wait time.Duration, purge bool) {
 	w.after(wait, func() {
 		w.swap(b.table.Copy(), b.judged, "the table is restored as of "+b.at.Format("Jan 02 15:04:05"))
@@ -85,7 +85,7 @@ func (w *World) Empty() {
 }
 
 // swap replaces the table, while nothing reaches it. What is parked in it is lost
-// for good: so nobody replaces one in which there is something.
+// for good: so no operator replaces one in which there is something.
 func (w *World) swap(next *memstore.Table, before map[*conn]judged, what string) {
 	if !w.stormy() {
 		return
@@ -113,7 +113,7 @@ func (w *World) swap(next *memstore.Table, before map[*conn]judged, what string)
 	})
 }
 
-// anyParked reports whether the table has a refresh token that no vault has.
+// anyParked reports whether the table has a refresh token that Secrets Manager does not have.
 func (w *World) anyParked() bool {
 	for _, c := range w.connList {
 		if _, err := w.table().Parked(w.ctx, c.name); err == nil {
@@ -143,7 +143,7 @@ func (w *World) forgot(before map[*conn]judged) {
 		j.given, j.secrets, j.ring, j.loggedIn = c.given, c.secrets, c.ring, c.loggedIn
 		j.storedBy, j.seized, j.resumedAt, j.disturbed = w.restorer, now, now, now.Add(2*tickEvery)
 		j.last, j.tokenGone, j.absentUntil = attempt{at: now}, c.tokenGone, c.absentUntil
-		j.refresh, j.dead, j.refusedAt, j.mended, j.dueFrom = heardRefresh{}, deadToken{}, time.Time{}, time.Time{}, time.Time{}
+		j.refresh, j.refusedToken, j.refusedAt, j.mended, j.dueFrom = heardRefresh{}, refusedRefresh{}, time.Time{}, time.Time{}, time.Time{}
 		for _, t := range j.given {
 			t.replaced, t.invalid = time.Time{}, time.Time{}
 			t.allowed += 2

@@ -48,7 +48,7 @@ func mutants() map[string]mutant {
 		"an error while the stored token lives":          {plain(strict), "I7"},
 		"a dead connection retried endlessly":            {plain(endlessly), "I2 I3"},
 		"a 429 answered by a convoy":                     {plain(convoy), "I2 I4"},
-		"a budget that everybody ignores":                {plain(noBudget), "I4"},
+		"a budget that everybody ignores":                {plain(noRateLimit), "I4"},
 		"a token handed out past its end":                {plain(pastEnd), "I1"},
 		"events that nobody sends":                       {plain(silent), "I12"},
 	}
@@ -242,7 +242,7 @@ func outsideIndex(p *Ports) {
 
 // revokeFirst: a refresh token that a login is to replace is revoked before it.
 func revokeFirst(p *Ports) {
-	vault, w := p.Vault, p.By.w
+	vault, w := p.RefreshTokens, p.By.w
 	exchanged(p, func(inner reltioauth.Transport, r *http.Request) (*http.Response, error) {
 		client, _, _ := r.BasicAuth()
 		c := w.byClient[client]
@@ -292,7 +292,7 @@ func endlessly(p *Ports) {
 	})
 }
 
-// strict: a caller is told of trouble though the token lives.
+// strict: a caller is told of trouble though the token is valid.
 func strict(p *Ports) {
 	if p.By.kind != "issue" {
 		return
@@ -366,8 +366,8 @@ func (a *accounts) SettleLogin(ctx context.Context, t lockout.Try, o lockout.Out
 }
 
 func lateCounter(p *Ports) {
-	a := &accounts{Store: p.Accounts, open: map[string]lockout.Try{}}
-	p.Accounts = a
+	a := &accounts{Store: p.Lockouts, open: map[string]lockout.Try{}}
+	p.Lockouts = a
 	s := p.Grants
 	p.Grants = &grants{Store: s, put: func(ctx context.Context, held lease.Lease, g grant.Grant) error {
 		a.mu.Lock()
@@ -384,26 +384,26 @@ func lateCounter(p *Ports) {
 	}}
 }
 
-// vaultMutant lets reads be changed.
-type vaultMutant struct {
+// refreshTokenMutant lets reads be changed.
+type refreshTokenMutant struct {
 	grant.RefreshTokenStore
 	current func(context.Context, string) (grant.RefreshToken, error)
 	version func(context.Context, string, string) (grant.RefreshToken, error)
 }
 
-func (v *vaultMutant) Current(ctx context.Context, name string) (grant.RefreshToken, error) {
+func (v *refreshTokenMutant) Current(ctx context.Context, name string) (grant.RefreshToken, error) {
 	return v.current(ctx, name)
 }
 
-func (v *vaultMutant) Version(ctx context.Context, name, version string) (grant.RefreshToken, error) {
+func (v *refreshTokenMutant) Version(ctx context.Context, name, version string) (grant.RefreshToken, error) {
 	return v.version(ctx, name, version)
 }
 
 // olderFirst: of the two versions the older one comes first, and is believed
 // when the server refuses it.
 func olderFirst(p *Ports) {
-	s := p.Vault
-	p.Vault = &vaultMutant{
+	s := p.RefreshTokens
+	p.RefreshTokens = &refreshTokenMutant{
 		RefreshTokenStore: s,
 		current: func(ctx context.Context, name string) (grant.RefreshToken, error) {
 			g, err := p.Grants.Grant(ctx, name, grant.Strong)
@@ -507,7 +507,7 @@ func deletedAfterError(p *Ports) {
 		failed = err != nil
 		return response, err
 	})
-	s, vault := p.Grants, p.Vault
+	s, vault := p.Grants, p.RefreshTokens
 	p.Grants = &grants{Store: s, put: func(ctx context.Context, held lease.Lease, g grant.Grant) error {
 		if failed && g.Status == grant.StatusFailing && g.HasRefreshToken() {
 			failed = false
@@ -556,14 +556,14 @@ func everyCall(p *Ports) {
 	}}
 }
 
-// budgets lets everybody go at once.
-type budgets struct{ ratelimit.Store }
+// unlimited gives every request its slot at once.
+type unlimited struct{ ratelimit.Store }
 
-func (b budgets) Reserve(_ context.Context, _ string, w ratelimit.Window) (time.Time, error) {
+func (b unlimited) Reserve(_ context.Context, _ string, w ratelimit.Window) (time.Time, error) {
 	return w.Earliest, nil
 }
 
-func noBudget(p *Ports) { p.Budgets = budgets{p.Budgets} }
+func noRateLimit(p *Ports) { p.RateLimits = unlimited{p.RateLimits} }
 
 // silent: events are dropped.
 func silent(p *Ports) { p.Events = nil }

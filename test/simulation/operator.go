@@ -45,7 +45,7 @@ func (w *World) operate(c *conn, verb func(*operator.Service, context.Context, s
 	s := w.spawn(operatorKind).ports()
 	o := &operator.Service{
 		Grants: s.Grants, Leases: s.Leases, Hosts: w.allowed, Now: s.Now,
-		Lockouts: s.Accounts, Connections: seenConnections{s.Connections, &w.secrets},
+		Lockouts: s.Lockouts, Connections: seenConnections{s.Connections, &w.secrets},
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 	defer cancel()
@@ -59,13 +59,13 @@ func (w *World) operate(c *conn, verb func(*operator.Service, context.Context, s
 	return false
 }
 
-// seenConnections are the connections with what an operator can see besides.
+// seenConnections are the connections, with what else an operator can see.
 type seenConnections struct {
 	connection.Secrets
-	vault *memstore.Secrets
+	secrets *memstore.Secrets
 }
 
-func (s seenConnections) List(ctx context.Context) ([]string, error) { return s.vault.List(ctx) }
+func (s seenConnections) List(ctx context.Context) ([]string, error) { return s.secrets.List(ctx) }
 
 // accident is what operators and people do to a connection.
 func (w *World) accident() {
@@ -154,12 +154,12 @@ func (w *World) pauseConnection(c *conn, wait time.Duration) {
 	w.mu.Unlock()
 	w.running.Go(func() {
 		w.operate(c, (*operator.Service).Pause)
-		_ = w.pause(w.patience, wait)
+		_ = w.pause(w.calling, wait)
 		w.putRight(c)
 	})
 }
 
-// unpause takes it back into the service, however long that takes: nobody else
+// unpause takes it back into the service, however long that takes: no other process
 // would.
 func (w *World) unpause(c *conn) {
 	for !w.operate(c, (*operator.Service).Unpause) && !w.stopped.Load() {
@@ -170,7 +170,7 @@ func (w *World) unpause(c *conn) {
 	c.row, c.failures, c.notBefore = 0, 0, time.Time{}
 }
 
-// anotherUser gives the connection to somebody else, or back.
+// anotherUser gives the connection to another user, or back.
 func (w *World) anotherUser(c *conn) {
 	w.mu.Lock()
 	if c.Type != connection.Password || c.mending || c.gone || c.broken || c.paused {

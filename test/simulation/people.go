@@ -22,7 +22,7 @@ const (
 
 // firstCall makes a connection known.
 func (w *World) firstCall(c *conn) {
-	e := w.alive(w.random.IntN(len(w.environments)))
+	e := w.environmentAt(w.random.IntN(len(w.environments)))
 	w.running.Go(func() { _, _ = w.issue(e, c, issue.Request{}) })
 }
 
@@ -30,7 +30,7 @@ func (w *World) firstCall(c *conn) {
 func (w *World) crowd() {
 	c := w.connList[w.random.IntN(len(w.connList))]
 	for range 50 {
-		e := w.alive(w.random.IntN(len(w.environments)))
+		e := w.environmentAt(w.random.IntN(len(w.environments)))
 		wait := time.Duration(w.random.Int64N(int64(3 * time.Second)))
 		w.running.Go(func() {
 			w.sleep(wait)
@@ -39,10 +39,10 @@ func (w *World) crowd() {
 	}
 }
 
-// callSomebody is what an event does: a person or an operator comes, hours or
+// callPeople is what an event does: a person or an operator comes, hours or
 // days later. mu is held.
-func (w *World) callSomebody(c *conn) {
-	if c.mending || c.Wrong || w.patience == nil {
+func (w *World) callPeople(c *conn) {
+	if c.mending || c.Wrong || w.calling == nil {
 		return
 	}
 	c.mending = true
@@ -55,13 +55,13 @@ func (w *World) callSomebody(c *conn) {
 		if w.fair.Load() {
 			wait = time.Minute
 		}
-		_ = w.pause(w.patience, wait)
+		_ = w.pause(w.calling, wait)
 		w.sleep(ch.between(time.Second, time.Minute))
 		w.putRight(c)
 	})
 }
 
-// putRight is everything that somebody can do about a connection.
+// putRight is everything that a person or an operator can do about a connection.
 func (w *World) putRight(c *conn) {
 	w.mu.Lock()
 	defer func() {
@@ -113,7 +113,7 @@ func (w *World) authorize(c *conn) {
 				w.mu.Unlock()
 				return
 			}
-		case <-i.died:
+		case <-i.killed:
 		}
 		w.sleep(5 * time.Minute)
 		if w.stopped.Load() {
@@ -123,7 +123,7 @@ func (w *World) authorize(c *conn) {
 }
 
 // callback is what that function does at the end of a person's way. It stands
-// in for the verb: dial, a lease over anyone's head, an instant, one exchange,
+// in for the verb: dial, a seized lease, a slot, one exchange,
 // the refresh token stored before the grant.
 func (w *World) callback(i *Instance, c *conn) error {
 	ctx, cancel := context.WithTimeout(w.ctx, callbackTimeout)
@@ -151,7 +151,7 @@ func (w *World) callback(i *Instance, c *conn) error {
 	if err != nil {
 		return err
 	}
-	if err := w.instant(ctx, p, parsed.Host()); err != nil {
+	if err := w.awaitSlot(ctx, p, parsed.Host()); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -164,11 +164,11 @@ func (w *World) callback(i *Instance, c *conn) error {
 	return w.keep(context.WithoutCancel(ctx), p, held, parsed, g, token)
 }
 
-// instant waits for one of the budget's.
-func (w *World) instant(ctx context.Context, p Ports, host string) error {
+// awaitSlot waits for a slot of the rate limit.
+func (w *World) awaitSlot(ctx context.Context, p Ports, host string) error {
 	for {
 		now := p.Now()
-		at, err := p.Budgets.Reserve(ctx, host, ratelimit.Window{
+		at, err := p.RateLimits.Reserve(ctx, host, ratelimit.Window{
 			Now: now, Earliest: now, Latest: now.Add(ratelimit.MaxWait), Interval: ratelimit.Interval(ratelimit.MaxPerSecond),
 		})
 		if err != nil {
@@ -183,14 +183,14 @@ func (w *World) instant(ctx context.Context, p Ports, host string) error {
 
 // keep stores what a person brought.
 func (w *World) keep(ctx context.Context, p Ports, held lease.Lease, c *connection.Connection, g grant.Grant, token *reltioauth.Token) error {
-	current, err := p.Vault.Current(ctx, c.Name)
+	current, err := p.RefreshTokens.Current(ctx, c.Name)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err
 	}
 	r := grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: token.IssuedAt, Epoch: max(held.Epoch, current.Epoch+1), Identity: c.IdentityHash()}
 	if current.Token.Equal(r.Token) && current.LoggedInAt.Add(c.RefreshTokenLife).After(token.IssuedAt) {
 		r = current
-	} else if r.Version, err = p.Vault.Put(ctx, c.Name, r); err != nil {
+	} else if r.Version, err = p.RefreshTokens.Put(ctx, c.Name, r); err != nil {
 		return err
 	}
 	before := g

@@ -22,7 +22,7 @@ func misreadings() map[string]mutant {
 		"a refusal in unknown words that is not counted": {plain(knownWords), "I3"},
 		"unclear logins without a pause":                 {plain(noPause), "I3 I2"},
 		"an unclear login counted as refused":            {plain(unclearRefused), "I3 I5"},
-		"a denied check read as a verdict":               {plain(deniedIsDead), "I7"},
+		"a denied check read as a verdict":               {plain(deniedIsInactive), "I7"},
 		"a refresh before the token's end, to learn":     {plain(earlyRefresh), "I7"},
 		"a token handed out that a check called invalid": {plain(invalidOn), "I1"},
 		"new credentials counted against their host":     {plain(mistakesCount), "I3"},
@@ -57,8 +57,8 @@ func knownWords(p *Ports) {
 	})
 }
 
-// deniedIsDead: a check that nobody may make calls the token invalid.
-func deniedIsDead(p *Ports) {
+// deniedIsInactive: a check that the client may not make calls the token invalid.
+func deniedIsInactive(p *Ports) {
 	answered(p, "/oauth/checkToken", func(_ *http.Request, response *http.Response, _ string) {
 		if response.StatusCode == http.StatusForbidden {
 			const invalid = `{"error":"invalid_token"}`
@@ -92,7 +92,7 @@ func (s *loginStore) SettleLogin(ctx context.Context, t lockout.Try, o lockout.O
 
 // noPause: the next login after an unclear one comes as after any failure.
 func noPause(p *Ports) {
-	p.Accounts = &loginStore{Store: p.Accounts, count: func(t lockout.Try) lockout.Try {
+	p.Lockouts = &loginStore{Store: p.Lockouts, count: func(t lockout.Try) lockout.Try {
 		t.Forced = true
 		return t
 	}}
@@ -107,7 +107,7 @@ func noPause(p *Ports) {
 
 // unclearRefused: whatever gives no token has refused the user.
 func unclearRefused(p *Ports) {
-	p.Accounts = &loginStore{Store: p.Accounts, settle: func(o lockout.Outcome) lockout.Outcome {
+	p.Lockouts = &loginStore{Store: p.Lockouts, settle: func(o lockout.Outcome) lockout.Outcome {
 		if o == lockout.Unclear {
 			return lockout.Refused
 		}
@@ -142,7 +142,7 @@ func mistakesCount(p *Ports) {
 	s, w := p.Grants, p.By.w
 	p.Grants = &grants{Store: s, put: func(ctx context.Context, held lease.Lease, g grant.Grant) error {
 		if g.LastError == apierr.CredentialsRejected && g.Refusals > 0 {
-			if _, err := p.Budgets.Refused(ctx, w.conns[g.Connection].host.name, g.Connection, p.Now()); err != nil {
+			if _, err := p.RateLimits.Refused(ctx, w.conns[g.Connection].host.name, g.Connection, p.Now()); err != nil {
 				return err
 			}
 		}

@@ -14,9 +14,9 @@ func rotates() reltioauthtest.Behaviour {
 	return reltioauthtest.Behaviour{RefreshTokens: reltioauthtest.Rotate, RestartClock: true}
 }
 
-// A key policy denies every write into the vault for an hour, in front of fifty
+// A key policy denies every write into Secrets Manager for an hour, in front of fifty
 // connections that people have authorized and whose server gives a new refresh
-// token at each refresh. Nobody has to log in: what is on its way when the vault
+// token at each refresh. No person has to log in: what is on its way when Secrets Manager
 // first refuses is parked, and nothing else is sent until it takes something again.
 // An environment that was not there to hear it refuse finds out by one more.
 func TestNobodyLogsInForAKeyPolicy(t *testing.T) {
@@ -32,7 +32,7 @@ func TestNobodyLogsInForAKeyPolicy(t *testing.T) {
 					w.authorize(c)
 					w.Until(w.now().Add(time.Minute))
 				}
-				w.randomly(people*24, w.somebodyCalls)
+				w.randomly(people*24, w.callAtRandom)
 				if forgets {
 					w.randomly(Day.Seconds(), func() { w.warm = nil })
 				}

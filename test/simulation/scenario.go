@@ -17,7 +17,7 @@ import (
 // Sweep is one tick, now.
 func (w *World) Sweep() { w.sweep() }
 
-// Renew renews a connection in a process of its own, which may die on the way:
+// Renew renews a connection in a process of its own, which may be killed on the way:
 // then ok is false.
 func (w *World) Renew(name string, force bool) (report renewal.Report, ok bool) {
 	i := w.spawn("rotate")
@@ -35,14 +35,14 @@ func (w *World) Renew(name string, force bool) (report renewal.Report, ok bool) 
 	select {
 	case report = <-done:
 		return report, true
-	case <-i.died:
+	case <-i.killed:
 		return report, false
 	}
 }
 
 // Issue is one call of the issue function.
 func (w *World) Issue(name string, r issue.Request) (issue.Answer, error) {
-	return w.issue(w.alive(int(w.now().Unix())%len(w.environments)), w.conns[name], r)
+	return w.issue(w.environmentAt(int(w.now().Unix())%len(w.environments)), w.conns[name], r)
 }
 
 // Grant is what the table holds of a connection.
@@ -52,7 +52,7 @@ func (w *World) Grant(name string) grant.Grant {
 	return w.conns[name].stored
 }
 
-// Until lets the world live until a moment: ticks, callers, whatever is
+// Until runs the world until a moment: ticks, callers, whatever is
 // planned.
 func (w *World) Until(end time.Time) { w.until(end) }
 

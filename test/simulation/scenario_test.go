@@ -44,7 +44,7 @@ func overlapping() reltioauthtest.Behaviour {
 	return reltioauthtest.Behaviour{Login: reltioauthtest.NewToken, Refresh: reltioauthtest.NewToken}
 }
 
-// Many connections with hourly tokens through a day at the budget: nobody waits
+// Many connections with hourly tokens through a day at the rate limit: nobody waits
 // longer than a tick and the backlog's time, no second has more than ten
 // requests, no token is asked for more than twice. The figures of the full size
 // are in the log.
@@ -116,7 +116,7 @@ func TestWrongPassword(t *testing.T) {
 		w.mu.Unlock()
 		w.writeSecret(c)
 		w.Until(w.now().Add(6 * time.Minute))
-		if !w.living(c) {
+		if !w.hasToken(c) {
 			t.Errorf("no token six minutes after the new credentials: %s", describe(w.Grant("acme")))
 		}
 	})
@@ -148,17 +148,17 @@ func TestOneUserThreeConnections(t *testing.T) {
 	})
 }
 
-// A server refuses everybody for an hour. Each connection is refused once, and
-// then there is one probe a tick; everybody is back within two ticks and the
+// A server refuses everyone for an hour. Each connection is refused once, and
+// then there is one probe a tick; every connection is back within two ticks and the
 // backlog's time. Refresh tokens that the server calls ended say nothing about the
-// server: they are tried on, hourly, and nobody has to log in.
-func TestServerRefusesEverybody(t *testing.T) {
+// server: they are tried hourly, and no person has to log in.
+func TestServerRefusesEveryone(t *testing.T) {
 	for _, kind := range []reltioauthtest.FaultKind{reltioauthtest.FaultInvalidClient, reltioauthtest.FaultInvalidGrant} {
-		t.Run(fmt.Sprint(kind), func(t *testing.T) { refusesEverybody(t, kind) })
+		t.Run(fmt.Sprint(kind), func(t *testing.T) { refusesEveryone(t, kind) })
 	}
 }
 
-func refusesEverybody(t *testing.T, kind reltioauthtest.FaultKind) {
+func refusesEveryone(t *testing.T, kind reltioauthtest.FaultKind) {
 	specs := make([]Spec, 60)
 	for i := range specs {
 		types := []connection.GrantType{connection.Password, connection.AuthorizationCode, connection.ClientCredentials}
@@ -306,7 +306,7 @@ func killedAt(t *testing.T, spec Spec, n int, kind FaultKind) (ops []Op) {
 		w.sleep(6 * time.Minute)
 		report, ok := w.Renew("acme", false)
 		last := ops[min(n, len(ops))-1]
-		lost := last == OpToken && kind == KillAfter || last == OpVaultPut && kind == KillBefore
+		lost := last == OpToken && kind == KillAfter || last == OpPutToken && kind == KillBefore
 		byHand := spec.Type == connection.AuthorizationCode && spec.Behaviour.RefreshTokens == reltioauthtest.Rotate &&
 			spec.Behaviour.RotationGrace == 0
 		g := w.Grant("acme")

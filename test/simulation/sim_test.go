@@ -17,8 +17,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// live lets a world live in a bubble and returns it.
-func live(t *testing.T, cfg Config) *World {
+// run runs a world in a bubble and returns it.
+func run(t *testing.T, cfg Config) *World {
 	t.Helper()
 	var w *World
 	began := time.Now()
@@ -34,10 +34,10 @@ func live(t *testing.T, cfg Config) *World {
 	return w
 }
 
-// mustHold lets a world live in which no invariant may break.
+// mustHold runs a world in which no invariant may break.
 func mustHold(t *testing.T, cfg Config) {
 	t.Helper()
-	if b := live(t, cfg).Breach(); b != nil {
+	if b := run(t, cfg).Breach(); b != nil {
 		t.Error(b)
 	}
 }
@@ -71,7 +71,7 @@ func TestFixedSeeds(t *testing.T) {
 	}
 }
 
-// Seeds that nobody has seen. SIM_SEED=n repeats one.
+// Fresh seeds. SIM_SEED=n repeats one.
 func TestFreshSeeds(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("the fixed seeds are enough here")
@@ -87,8 +87,8 @@ func TestReproducible(t *testing.T) {
 	for _, seed := range []uint64{21, 22} {
 		cfg := usual(seed)
 		cfg.Connections, cfg.For, cfg.Stormy = 20, 2*Day, true
-		first := live(t, cfg).Figures()
-		if again := live(t, cfg).Figures(); again != first {
+		first := run(t, cfg).Figures()
+		if again := run(t, cfg).Figures(); again != first {
 			t.Errorf("seed %d: two runs differ:\n%+v\n%+v", seed, first, again)
 		}
 	}
@@ -110,7 +110,7 @@ func TestSoak(t *testing.T) {
 	}
 	began := time.Now()
 	for seed := seedFrom("SIM_SEED", rand.Uint64N(1<<32)); time.Since(began) < d; seed++ {
-		if b := live(t, usual(seed)).Breach(); b != nil {
+		if b := run(t, usual(seed)).Breach(); b != nil {
 			t.Fatal(b)
 		}
 	}

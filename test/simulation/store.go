@@ -18,18 +18,18 @@ import (
 // Ports is what a process sees of the world.
 type Ports struct {
 	// By is the process itself.
-	By          *Instance
-	Grants      grant.Store
-	Leases      lease.Store
-	Accounts    lockout.Store
-	Budgets     ratelimit.Store
-	Connections connection.Secrets
-	Vault       grant.RefreshTokenStore
-	Parking     grant.Parking
-	Events      grant.Publisher
-	Rotate      rotateapi.Function
-	Connect     reltioauth.Connector
-	Now         func() time.Time
+	By            *Instance
+	Grants        grant.Store
+	Leases        lease.Store
+	Lockouts      lockout.Store
+	RateLimits    ratelimit.Store
+	Connections   connection.Secrets
+	RefreshTokens grant.RefreshTokenStore
+	Parking       grant.Parking
+	Events        grant.Publisher
+	Rotate        rotateapi.Function
+	Connect       reltioauth.Connector
+	Now           func() time.Time
 }
 
 // ports is what the process sees: the world, with its weather, or with a
@@ -37,7 +37,7 @@ type Ports struct {
 func (i *Instance) ports() Ports {
 	s := &stores{i}
 	p := Ports{
-		By: i, Grants: s, Leases: s, Accounts: s, Budgets: s, Connections: s, Vault: s, Parking: s, Events: s,
+		By: i, Grants: s, Leases: s, Lockouts: s, RateLimits: s, Connections: s, RefreshTokens: s, Parking: s, Events: s,
 		Rotate: &invoker{i}, Connect: i.connect, Now: i.Now,
 	}
 	if i.w.cfg.Mutate != nil {
@@ -46,7 +46,7 @@ func (i *Instance) ports() Ports {
 	return p
 }
 
-// stores is table, vault and bus as a process reaches them.
+// stores is table, Secrets Manager and bus as a process reaches them.
 type stores struct{ i *Instance }
 
 func (s *stores) Grant(ctx context.Context, name string, c grant.Consistency) (grant.Grant, error) {
@@ -214,13 +214,13 @@ func (s *stores) Version(ctx context.Context, name, version string) (grant.Refre
 }
 
 func (s *stores) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
-	version, err := perform(ctx, s.i, OpVaultPut, name, func(ctx context.Context) (string, error) {
+	version, err := perform(ctx, s.i, OpPutToken, name, func(ctx context.Context) (string, error) {
 		before, _ := s.i.w.secrets.Current(ctx, name) // none: the zero one
 		version, err := s.i.w.secrets.Put(ctx, name, r)
-		s.i.w.judgeVault(s.i, name, before, r, version)
+		s.i.w.judgeStoredToken(s.i, name, before, r, version)
 		return version, err
 	})
-	s.i.w.judgeVaultRefuses(s.i, r, err)
+	s.i.w.judgeSecretsRefuse(s.i, r, err)
 	return version, err
 }
 

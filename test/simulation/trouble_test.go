@@ -39,13 +39,13 @@ func everyKind(n int) []Spec {
 type seen struct {
 	refused, unclear int           // the most that any user had
 	requests         int           // while it lasted
-	announced        int           // events that call somebody
+	announced        int           // events that call a person or an operator
 	worst            time.Duration // from its end until the last one was well
 	late             []string      // who is not well in the end
 }
 
-// through lets a fleet live through trouble, and for as long afterwards as it may
-// take to be well again.
+// through runs a fleet through trouble, and for as long afterwards as its recovery
+// may take.
 func through(t *testing.T, w *World, kind reltioauthtest.FaultKind, lasts, allowed time.Duration) (s seen) {
 	t.Helper()
 	w.Tick()
@@ -56,7 +56,7 @@ func through(t *testing.T, w *World, kind reltioauthtest.FaultKind, lasts, allow
 			w.authorize(c)
 		}
 	}
-	w.randomly(float64(len(w.connList))*48, w.somebodyCalls)
+	w.randomly(float64(len(w.connList))*48, w.callAtRandom)
 	w.Until(w.now().Add(2 * time.Hour))
 	server, events := w.hostList[0].server, w.Figures().Calling
 	if c := w.connList[0]; len(w.connList) == 1 { // its token ends as the trouble begins
@@ -82,7 +82,7 @@ func through(t *testing.T, w *World, kind reltioauthtest.FaultKind, lasts, allow
 }
 
 // unwell are those who have had no token for longer than its renewal takes, or
-// wait for somebody.
+// wait for a person or an operator.
 func unwell(w *World) (names []string) {
 	for _, c := range w.connList {
 		g, now := w.Grant(c.name), w.now()
@@ -94,8 +94,8 @@ func unwell(w *World) (names []string) {
 }
 
 // A server, or what stands before it, is in trouble for a while, and refuses
-// everybody in words that are not about them. No user has more than two logins
-// refused with 400 and four unclear ones, and nobody needs an operator: all are
+// everyone in words that are not about their credentials. No user has more than two logins
+// refused with 400 and four unclear ones, and no connection needs an operator: all are
 // well within ten minutes of the end, or of more than ten minutes within an hour.
 // So it is in a fleet of every kind on one host, and for each kind alone.
 func TestTroubleOfTheServer(t *testing.T) {

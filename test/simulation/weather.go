@@ -22,10 +22,10 @@ type stormKind int
 const (
 	// stormTable, stormVault, stormBus, stormLambda: operations on these fail.
 	stormTable stormKind = iota
-	stormVault
+	stormSecrets
 	stormBus
 	stormLambda
-	// stormWrites: the vault refuses whatever is written, as a mistaken key policy
+	// stormWrites: Secrets Manager refuses whatever is written, as a mistaken key policy
 	// makes it, and can be read.
 	stormWrites
 	// stormAway: the bus takes nothing.
@@ -34,7 +34,7 @@ const (
 	stormAbsent
 	// stormClocks: the clocks of processes that begin are wrong until it ends.
 	stormClocks
-	// stormProcesses: processes die and freeze.
+	// stormProcesses: processes are killed and freeze.
 	stormProcesses
 	// stormNetwork: single requests go wrong.
 	stormNetwork
@@ -76,7 +76,7 @@ func (w *World) storm() {
 	}
 }
 
-// Storm lets the vault refuse all that is written, or the bus be away, for a
+// Storm lets Secrets Manager refuse all that is written, or the bus be away, for a
 // while.
 func (w *World) Storm(kind stormKind, lasts time.Duration) {
 	w.begin(weather{from: w.now(), until: w.now().Add(lasts), kind: kind, rate: 1})

@@ -38,8 +38,8 @@ type World struct {
 	random *rand.Rand
 	// running are all goroutines but the director's.
 	running sync.WaitGroup
-	// patience ends when people are called at once; only Live sets it.
-	patience context.Context //nolint:containedctx // it ends a wait of days
+	// calling ends when people are called at once; only Live sets it.
+	calling context.Context //nolint:containedctx // it ends a wait of days
 	// onToken, if not nil, hears of each token request that arrived.
 	onToken func(reltioauthtest.Request)
 	// swapped is when the table last got another content.
@@ -61,10 +61,10 @@ type World struct {
 	storms []weather
 	// warm are environments of the rotate function that wait for an invocation.
 	warm []*renewal.Renewer
-	// unwritable is since when the vault has refused a refresh token of each of them,
+	// unwritable is since when Secrets Manager has refused a refresh token of each of them,
 	// with no success since.
 	unwritable map[*renewal.Renewer]time.Time
-	// writable is until when the vault refuses everybody's writes.
+	// writable is until when Secrets Manager refuses all writes.
 	writable time.Time
 	// restorer wrote what is in a table that was swapped.
 	restorer *Instance
@@ -176,12 +176,12 @@ type Figures struct {
 	Sweeps, Renewed, LeftOver, Failed int
 	Calls, Answers, Errors            int
 	Writes, Fenced, Faults, Deaths    int
-	// Calling are the events that call somebody.
+	// Calling are the events that call a person or an operator.
 	Events, Calling, People int
 	// Rejected of them say that credentials are.
 	Rejected int
 	Needed   Needed
-	// Parked are refresh tokens that the vault did not take, Misdated what wrong
+	// Parked are refresh tokens that Secrets Manager did not take, Misdated what wrong
 	// clocks did.
 	Parked, Misdated int
 	// Unstored is the metric of that name.

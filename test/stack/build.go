@@ -45,7 +45,7 @@ func Build(ctx context.Context, folder string) error {
 }
 
 // Compile builds the main package at a path below the repository with the flags
-// of the Makefile, but for this machine's system; more are added to them. It needs
+// of the Makefile, except this machine's system; more are added to them. It needs
 // Go and the sources: this program runs somewhere in the repository.
 func Compile(ctx context.Context, arch, path, binary string, more ...string) error {
 	if err := readSources(); err != nil {

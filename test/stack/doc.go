@@ -19,7 +19,7 @@
 //
 // # Faults
 //
-// Config.Via puts something of the test's between a function and what it calls,
+// Config.Via puts a proxy of the test between a function and what it calls,
 // and Config.Change changes a function before it is deployed. The clients of a
 // Stack go to the engines themselves.
 package stack

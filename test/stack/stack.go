@@ -155,9 +155,9 @@ func (s *Stack) engines(ctx context.Context) error {
 	return nil
 }
 
-// store makes clients and the table, under names that nobody else has.
+// store makes clients and the table, under names that no other stack has.
 func (s *Stack) store(ctx context.Context) error {
-	// Nobody checks them; they need to be there.
+	// The engines do not check them, but need them.
 	keys := credentials.NewStaticCredentialsProvider("stack", "stack", "")
 	s.DynamoDB = dynamodb.New(dynamodb.Options{Region: Region, Credentials: keys, BaseEndpoint: aws.String(s.Endpoints[DynamoDB])})
 	s.SecretsManager = secretsmanager.New(secretsmanager.Options{Region: Region, Credentials: keys, BaseEndpoint: aws.String(s.Endpoints[SecretsManager])})
@@ -189,7 +189,7 @@ func (s *Stack) servers(ctx context.Context) error {
 	return s.sandbox() //nolint:contextcheck // Close ends it
 }
 
-// build makes the binaries, if nobody has.
+// build makes the binaries, if Config names none.
 func (s *Stack) build(ctx context.Context) error {
 	if s.config.Binaries != "" {
 		return nil

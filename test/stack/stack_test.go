@@ -93,7 +93,7 @@ func issue(ctx context.Context, t *testing.T, s *stack.Stack, name string) issue
 	return answer
 }
 
-func TestTheBinariesVendTokens(t *testing.T) {
+func TestTheBinariesIssueTokens(t *testing.T) {
 	s := start(t, stack.Config{})
 	first := issue(t.Context(), t, s, "acme-prod")
 	if first.Outcome != "renewed" || !s.Sandbox.Valid(reltioauth.NewSecret(first.AccessToken)) {

@@ -8,9 +8,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-func TestATokenThatDies(t *testing.T) {
-	vendor := &reltioauthtest.IssueServer{}
-	lambdaAPI, api := httptest.NewServer(vendor), httptest.NewServer(vendor.Tenant(nil))
+func TestARevokedToken(t *testing.T) {
+	issue := &reltioauthtest.IssueServer{}
+	lambdaAPI, api := httptest.NewServer(issue), httptest.NewServer(issue.Tenant(nil))
 	t.Cleanup(lambdaAPI.Close)
 	t.Cleanup(api.Close)
 	t.Setenv("AWS_ENDPOINT_URL_LAMBDA", lambdaAPI.URL)
@@ -26,9 +26,9 @@ func TestATokenThatDies(t *testing.T) {
 		if _, err := client.Entity(t.Context(), "1"); err != nil {
 			t.Error(err)
 		}
-		vendor.Kill("acme-prod") // Reltio refuses the token from now on
+		issue.Kill("acme-prod") // Reltio refuses the token from now on
 	}
-	if got := vendor.Asked("acme-prod"); got != 3 {
-		t.Errorf("issue was asked %d times, want 3: for a token, and for two that died", got)
+	if got := issue.Asked("acme-prod"); got != 3 {
+		t.Errorf("issue was asked %d times, want 3: for a token, and after each of two revocations", got)
 	}
 }

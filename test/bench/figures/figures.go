@@ -4,7 +4,7 @@
 //
 //	r := &figures.Report{Machine: machine}
 //	r.Sections = append(r.Sections, figures.Section{Title: "…", Figures: []figures.Figure{
-//		{ID: "vend-allocations", Name: "allocations of a vend", Value: figures.Of(values), Margin: 0.1},
+//		{ID: "issue-allocations", Name: "allocations of issue", Value: figures.Of(values), Margin: 0.1},
 //	}})
 //	r.Document()           // Markdown
 //	r.Committed()          // JSON

@@ -110,7 +110,7 @@ func TestTheGateComparesWithWhatIsCommitted(t *testing.T) {
 	}
 }
 
-func TestAFigureThatNobodyCommittedDoesNotPass(t *testing.T) {
+func TestAFigureThatIsNotCommittedDoesNotPass(t *testing.T) {
 	if verdicts := figures.Compare(nil, run(1, 1).All()); figures.Pass(verdicts) || len(verdicts) != 2 {
 		t.Errorf("%v", verdicts)
 	}

@@ -10,7 +10,7 @@ type Verdict struct {
 	Now, Before Figure
 	// Limit is the largest value that passes.
 	Limit float64
-	// Known is false for a figure that nobody has committed.
+	// Known is false for a figure that is not committed.
 	Known bool
 }
 

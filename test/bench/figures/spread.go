@@ -40,7 +40,7 @@ func Percentile(values []float64, share float64) float64 {
 	return at(slices.Sorted(slices.Values(values)), share)
 }
 
-// Ratio divides pair by pair: both samples were taken in turns, so what slowed
+// Ratio divides pair by pair: both samples were taken alternately, so what slowed
 // the machine slowed both. What has no partner is left out.
 func Ratio(over, under []float64) Spread {
 	var ratios []float64

@@ -62,7 +62,7 @@ func Start(ctx context.Context, c Config) (*Rig, error) {
 			return nil, err
 		}
 	}
-	var failed error // Via has nobody to tell
+	var failed error // Via has no error to return
 	r.Stack, err = stack.Start(ctx, stack.Config{
 		Now: c.Now, Binaries: c.Binaries, Sandbox: c.Sandbox, Change: r.change,
 		Via: func(_ string, _ stack.Service, endpoint string) string {
@@ -117,7 +117,7 @@ func (r *Rig) Deploy(ctx context.Context, f lambdahost.Function, services ...sta
 	if f.Env = maps.Clone(f.Env); f.Env == nil {
 		f.Env = map[string]string{}
 	}
-	var failed error // Variables has nobody to tell
+	var failed error // Variables has no error to return
 	maps.Copy(f.Env, r.Variables(func(_ stack.Service, endpoint string) string {
 		url, err := r.Front(ctx, endpoint)
 		failed = errors.Join(failed, err)

@@ -12,12 +12,12 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
-// benchmark is what Go's own benchmark of a vend says, run by run.
+// benchmark is what Go's own benchmark of issue says, run by run.
 type benchmark struct{ nanoseconds, bytes, allocations []float64 }
 
-// benchmarkVend runs it: decoding, the vend from memory, the answer and the log
+// benchmarkIssue runs it: decoding, the answer from memory, the answer and the log
 // line.
-func benchmarkVend(ctx context.Context, runs int) (benchmark, error) {
+func benchmarkIssue(ctx context.Context, runs int) (benchmark, error) {
 	c, err := stack.Go(ctx, "internal/handler", "test", "-run", "^$", "-bench", "^BenchmarkIssueFromMemory$", "-benchmem",
 		"-count", strconv.Itoa(runs), "-benchtime", "20000x")
 	if err != nil {
@@ -59,14 +59,14 @@ func readBenchmark(out []byte) (b benchmark) {
 	return b
 }
 
-// code measures the vend without a process around it.
+// code measures issue without a process around it.
 func (b *bench) code(ctx context.Context) (figures.Section, error) {
 	const runs = 10
 	s := figures.Section{
 		Title: "The vend itself",
 		Text:  []string{"`go test -bench IssueFromMemory -benchmem ./internal/handler`: the payload is decoded, the token comes from memory, the answer is encoded and the log line with its metrics is written, to nowhere."},
 	}
-	v, err := benchmarkVend(ctx, runs)
+	v, err := benchmarkIssue(ctx, runs)
 	if err != nil {
 		return s, err
 	}

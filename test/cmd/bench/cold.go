@@ -35,7 +35,7 @@ func (b *bench) coldRig(ctx context.Context, share bool) (*rig.Rig, error) {
 		return nil, err
 	}
 	err = errors.Join(
-		putLiving(ctx, r),
+		putGrants(ctx, r),
 		r.AddConnection(ctx, "renewed", byClient(0)),
 		r.Deploy(ctx, lambdahost.Function{Name: rig.Unwarmed, Env: map[string]string{"ROTATE_FUNCTION": "rotate:live"}}, stack.DynamoDB, stack.Lambda),
 	)

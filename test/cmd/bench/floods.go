@@ -29,7 +29,7 @@ type flood struct {
 	most int
 }
 
-// floodedLife is how long tokens live where one has to end.
+// floodedLife is how long tokens are valid where one has to end.
 const floodedLife = 12 * time.Second
 
 func floods() []flood {
@@ -72,13 +72,13 @@ func untilEnd(ctx context.Context, r *rig.Rig) error {
 	return nil
 }
 
-// kill lets the token die before its time.
+// kill revokes the token.
 func kill(ctx context.Context, r *rig.Rig) error {
 	a, err := r.Invoke(ctx, "issue", []byte(`{"connection":"one"}`))
 	if err != nil {
 		return err
 	}
-	v, err := readVended(a.Payload)
+	v, err := readIssued(a.Payload)
 	if err == nil && !r.Sandbox.Kill(v.Fingerprint) {
 		err = errors.New("there was no token to kill")
 	}
@@ -138,7 +138,7 @@ func (f flood) run(ctx context.Context, b *bench) (flooded, error) {
 		case err != nil:
 			return err
 		}
-		v, err := readVended(a.Payload)
+		v, err := readIssued(a.Payload)
 		tokens[v.Fingerprint], result.answered = true, result.answered+1
 		return err
 	})

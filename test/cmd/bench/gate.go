@@ -42,7 +42,7 @@ func (b *bench) gate(ctx context.Context) (figures.Section, error) {
 
 // gateCode is what a vend allocates, and what is deployed.
 func (b *bench) gateCode(ctx context.Context) ([]figures.Figure, error) {
-	v, err := benchmarkVend(ctx, 3)
+	v, err := benchmarkIssue(ctx, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (b *bench) gateWarm(ctx context.Context) ([]figures.Figure, error) {
 	}
 	defer func() { _ = r.Close() }()
 	runners := compared()
-	if err := turns(ctx, r, runners, rounds, each); err != nil {
+	if err := alternate(ctx, r, runners, rounds, each); err != nil {
 		return nil, err
 	}
 	empty, memory, bare, vend := runners[0].work, runners[1].work, runners[2].work, runners[3].work

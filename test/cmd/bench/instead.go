@@ -133,7 +133,7 @@ func (b *bench) insteadRig(ctx context.Context, all []*way, life time.Duration) 
 	return r, nil
 }
 
-// with calls f with a rig whose tokens live so long.
+// with calls f with a rig whose tokens are valid for so long.
 func (b *bench) with(ctx context.Context, all []*way, life time.Duration, f func(*rig.Rig) error) error {
 	r, err := b.insteadRig(ctx, all, life)
 	if err != nil {
@@ -146,8 +146,8 @@ func (b *bench) with(ctx context.Context, all []*way, life time.Duration, f func
 	return errors.Join(err, r.Close())
 }
 
-// latencies takes the ways in turns: one call each, in an environment that
-// runs already, while a token lives. A login at each invocation goes at a pace
+// latencies alternates between the ways: one call each, in an environment that
+// runs already, while a token is valid. A login at each invocation goes at a pace
 // that the server's limit allows.
 func latencies(ctx context.Context, r *rig.Rig, all []*way, rounds int) error {
 	for i := range rounds + 1 {

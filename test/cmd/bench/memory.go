@@ -11,7 +11,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 )
 
-// memory measures whether vends leave anything behind.
+// memory measures whether invocations of issue leave anything behind.
 func (b *bench) memory(ctx context.Context) (figures.Section, error) {
 	const early, most, same = 50_000, 1_000_000, 20
 	const step, last = 2_000, 10 // readings of which one is made
@@ -25,7 +25,7 @@ func (b *bench) memory(ctx context.Context) (figures.Section, error) {
 		return s, err
 	}
 	defer func() { _ = r.Close() }()
-	if err := putLiving(ctx, r); err != nil {
+	if err := putGrants(ctx, r); err != nil {
 		return s, err
 	}
 	var held, levels []float64

@@ -13,16 +13,16 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/bench/rig"
 )
 
-// living is how many connections have a living token where vends from DynamoDB
+// connections is how many connections have a valid token where answers from DynamoDB
 // are measured. It is more than an execution environment remembers, so that a
-// caller who goes through all of them in turn finds none in memory.
-const living = 1500
+// caller that asks for one after the other finds none in memory.
+const connections = 1500
 
 // name is a connection's.
 func name(i int) string { return fmt.Sprintf("connection-%05d", i) }
 
 // request is the payload that asks issue for a token.
-func request(i int) []byte { return []byte(`{"connection":"` + name(i%living) + `"}`) }
+func request(i int) []byte { return []byte(`{"connection":"` + name(i%connections) + `"}`) }
 
 // tokenOf is a token as long as Reltio's shorter ones.
 func tokenOf(i int) reltioauth.Secret {
@@ -40,15 +40,15 @@ func holding(i int, issued time.Time, life time.Duration) grant.Grant {
 	}
 }
 
-// put stores a grant as nobody's lease would.
+// put stores a grant without a holder's lease.
 func put(ctx context.Context, r *rig.Rig, g grant.Grant) error {
 	held := lease.Lease{Connection: g.Connection, Owner: lease.NewOwner(), Epoch: 1}
 	return r.Table.PutGrant(ctx, held, g.Indexed(time.Now()))
 }
 
-// putLiving gives all the living connections a token for an hour.
-func putLiving(ctx context.Context, r *rig.Rig) error {
-	return inParallel(ctx, living, func(ctx context.Context, i int) error {
+// putGrants gives all these connections a token for an hour.
+func putGrants(ctx context.Context, r *rig.Rig) error {
+	return inParallel(ctx, connections, func(ctx context.Context, i int) error {
 		return put(ctx, r, holding(i, time.Now(), time.Hour))
 	})
 }
@@ -69,16 +69,16 @@ func byClient(i int) map[string]any {
 	}
 }
 
-// vended is what is of interest in an answer of any function that gives
+// issued is what is of interest in an answer of any function that gives
 // tokens.
-type vended struct {
+type issued struct {
 	AccessToken string `json:"access_token"`
 	Fingerprint string `json:"fingerprint"`
 	Outcome     string `json:"outcome"`
 }
 
-func readVended(payload []byte) (vended, error) {
-	var v vended
+func readIssued(payload []byte) (issued, error) {
+	var v issued
 	err := json.Unmarshal(payload, &v)
 	if err == nil && v.AccessToken == "" {
 		err = fmt.Errorf("an answer without a token: %d bytes", len(payload))

@@ -70,7 +70,7 @@ func (b *bench) sweepRig(ctx context.Context) (*rig.Rig, error) {
 
 // swept is what the ticks brought.
 type swept struct {
-	// share of the budget, over all ticks, from the first one's moment.
+	// share of the rate limit, over all ticks, from the first one's moment.
 	share float64
 	// requests within that time, 429s, and the most in any second.
 	requests, limited, most int
@@ -113,7 +113,7 @@ func runTicks(ctx context.Context, r *rig.Rig) (swept, error) {
 	return s, nil
 }
 
-// beyond measures single renewals and bare token requests in turns.
+// beyond measures single renewals and bare token requests alternately.
 func beyond(ctx context.Context, r *rig.Rig, rounds int) (renewals, requests []float64, err error) {
 	const between = time.Second / perSecond
 	force := []byte(`{"connection":"` + name(0) + `","force":true}`)

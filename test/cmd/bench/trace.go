@@ -23,7 +23,7 @@ import (
 type trace struct {
 	// mu guards what follows.
 	mu              sync.Mutex
-	latency         []float64 // ms, of calls that brought a living token
+	latency         []float64 // ms, of calls that brought a valid token
 	served, inRight int       // those, and those of them while the configured password was right
 	calls, right    int       // all, and all while it was
 
@@ -57,7 +57,7 @@ func traces(ctx context.Context, r *rig.Rig, all []*way) error {
 	tick := time.NewTicker(burst + silence)
 	defer tick.Stop()
 	for n := range bursts {
-		if err := turn(ctx, r, all, n); err != nil {
+		if err := traceRound(ctx, r, all, n); err != nil {
 			return err
 		}
 		right := n < changedAt || n >= mendedAt
@@ -95,8 +95,8 @@ func prestart(ctx context.Context, r *rig.Rig, all []*way) error {
 	return nil
 }
 
-// turn does what happens before a burst.
-func turn(ctx context.Context, r *rig.Rig, all []*way, n int) error {
+// round prepares a burst.
+func traceRound(ctx context.Context, r *rig.Rig, all []*way, n int) error {
 	for _, w := range all {
 		switch n {
 		case changedAt:
@@ -122,7 +122,7 @@ func (w *way) call(ctx context.Context, r *rig.Rig, right bool) {
 	took := time.Since(began)
 	living := false
 	if err == nil {
-		v, err := readVended(a.Payload)
+		v, err := readIssued(a.Payload)
 		living = err == nil && w.server.Valid(reltioauth.NewSecret(v.AccessToken))
 	}
 	w.trace.mu.Lock()
@@ -142,7 +142,7 @@ func (w *way) call(ctx context.Context, r *rig.Rig, right bool) {
 	}
 }
 
-// count counts a call without a living token; mu is held.
+// count counts a call without a valid token; mu is held.
 func (t *trace) count(err error) {
 	what := "a dead token"
 	var failed *rig.FunctionError

@@ -19,7 +19,7 @@ func (b *bench) warmRig(ctx context.Context) (*rig.Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(putLiving(ctx, r), deployCompared(ctx, r)); err != nil {
+	if err := errors.Join(putGrants(ctx, r), deployCompared(ctx, r)); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
@@ -45,8 +45,8 @@ func deployCompared(ctx context.Context, r *rig.Rig) error {
 	)
 }
 
-// compared are the empty handler, a vend from memory, the bare reader and a
-// vend from DynamoDB.
+// compared are the empty handler, issue from memory, the bare reader and
+// issue from DynamoDB.
 func compared() []*runner {
 	same := func(int) []byte { return request(0) }
 	return []*runner{
@@ -57,10 +57,10 @@ func compared() []*runner {
 	}
 }
 
-// beside says why a vend may be further from nothing than its own code.
+// beside says why the ratio to the empty handler is not that of issue's own code.
 const beside = "The empty handler does nothing at all, so the ratio is mostly that of two round trips of the Runtime API. What the vend adds is its own code (see the Go benchmark) and the write of its log line, both with cold caches, since the environment is stopped between any two invocations."
 
-// warm measures vends in environments that run already.
+// warm measures issues in environments that run already.
 func (b *bench) warm(ctx context.Context) (figures.Section, error) {
 	const rounds, each = 80, 100
 	s := figures.Section{
@@ -76,7 +76,7 @@ func (b *bench) warm(ctx context.Context) (figures.Section, error) {
 	}
 	defer func() { _ = r.Close() }()
 	runners := compared()
-	if err := turns(ctx, r, runners, rounds, each); err != nil {
+	if err := alternate(ctx, r, runners, rounds, each); err != nil {
 		return s, err
 	}
 	for _, x := range runners {

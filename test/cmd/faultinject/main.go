@@ -239,7 +239,7 @@ func document(ctx context.Context, s *settings, log, out io.Writer, all *suite) 
 		return err
 	}
 	if s.table != "" {
-		if err := os.WriteFile(s.table, text.Bytes(), 0o644); err != nil { //nolint:gosec // a document, for everybody
+		if err := os.WriteFile(s.table, text.Bytes(), 0o644); err != nil { //nolint:gosec // a document that every user may read
 			return err
 		}
 	}

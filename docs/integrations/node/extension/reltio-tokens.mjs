@@ -28,25 +28,25 @@ export class Token {
 /** The tokens of one connection; the extension keeps them. */
 export class Tokens {
   #connection;
-  #minLife;
+  #minTTL;
 
   /**
    * @param {string} connection
-   * @param {{minLife?: number}} [options] minLife is the life, in seconds, that a token should have left:
-   *   that of the longest job done with one.
+   * @param {{minTTL?: number}} [options] minTTL is how many seconds a token should still be valid:
+   *   as long as the longest job that uses one token.
    */
-  constructor(connection, { minLife = 0 } = {}) {
+  constructor(connection, { minTTL = 0 } = {}) {
     this.#connection = connection;
-    this.#minLife = minLife;
+    this.#minTTL = minTTL;
   }
 
   /**
-   * A living token.
-   * @param {string} [rejected] the fingerprint of one that Reltio answered with 401
+   * A valid token.
+   * @param {string} [rejected] the fingerprint of a token that Reltio answered with 401
    * @returns {Promise<Token>}
    */
   async get(rejected) {
-    const query = new URLSearchParams({ connection: this.#connection, min_ttl_seconds: this.#minLife });
+    const query = new URLSearchParams({ connection: this.#connection, min_ttl_seconds: this.#minTTL });
     const [path, body] = rejected
       ? ["/rejected", JSON.stringify({ connection: this.#connection, fingerprint: rejected })]
       : [`/token?${query}`, undefined];

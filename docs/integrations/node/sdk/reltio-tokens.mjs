@@ -38,40 +38,40 @@ export class Token {
 export class Tokens {
   #lambda = new LambdaClient({ maxAttempts: 3, requestHandler: { connectionTimeout: 3000, requestTimeout: 30000 } });
   #connection;
-  #minLife;
-  #patience;
+  #minTTL;
+  #timeout;
   #token;
-  #turn = Promise.resolve(); // one caller asks; the others wait for the same answer
-  #calm = 0; // nobody asks for a longer life before
-  #alive = 0; // until then the token, reported before, is alive by Reltio's word
-  #error; // the last one, which stands until then
+  #queue = Promise.resolve(); // one caller asks; the others wait for the same answer
+  #calm = 0; // until then no call asks for a token that is valid for longer
+  #active = 0; // until then the token, which was reported, counts as active: Reltio said so
+  #error; // the last error, which is thrown again until #until
   #until = 0;
   #errors = 0;
 
   /**
    * @param {string} connection
-   * @param {{minLife?: number, patience?: number}} [options] in seconds. minLife is the life that a token
-   *   should have left: that of the longest job done with one. patience is how long a call waits for an
-   *   error to pass.
+   * @param {{minTTL?: number, timeout?: number}} [options] in seconds. minTTL is how long a token
+   *   should still be valid: as long as the longest job that uses one token. timeout is how long a call
+   *   waits for an error to pass.
    */
-  constructor(connection, { minLife = 60, patience = 20 } = {}) {
+  constructor(connection, { minTTL = 60, timeout = 20 } = {}) {
     this.#connection = connection;
-    this.#minLife = minLife;
-    this.#patience = patience;
+    this.#minTTL = minTTL;
+    this.#timeout = timeout;
   }
 
   /**
-   * A living token.
-   * @param {string} [rejected] the fingerprint of one that Reltio answered with 401
+   * A valid token.
+   * @param {string} [rejected] the fingerprint of a token that Reltio answered with 401
    * @returns {Promise<Token>}
    */
   async get(rejected) {
-    const giveUp = Date.now() + this.#patience * 1000;
+    const giveUp = Date.now() + this.#timeout * 1000;
     const token = this.#usable(rejected);
     if (token) return token;
-    const turn = this.#turn.then(() => this.#get(rejected, giveUp));
-    this.#turn = turn.catch(() => {}); // its caller hears the error
-    return turn;
+    const result = this.#queue.then(() => this.#get(rejected, giveUp));
+    this.#queue = result.catch(() => {}); // its caller gets the error
+    return result;
   }
 
   async #get(rejected, giveUp) {
@@ -91,19 +91,19 @@ export class Tokens {
     const now = Date.now();
     const token = this.#token;
     if (!token || now >= token.ends - 1000) return undefined;
-    if (token.fingerprint === rejected && now >= this.#alive) return undefined;
-    return token.ends - now >= this.#minLife * 1000 || now < this.#calm ? token : undefined;
+    if (token.fingerprint === rejected && now >= this.#active) return undefined;
+    return token.ends - now >= this.#minTTL * 1000 || now < this.#calm ? token : undefined;
   }
 
   async #ask(rejected) {
     const now = Date.now();
-    this.#calm = now + 120000; // meanwhile the others go on with a token that lives
-    const request = { connection: this.#connection, min_ttl_seconds: this.#minLife };
+    this.#calm = now + 120000; // meanwhile the others use the token that is still valid
+    const request = { connection: this.#connection, min_ttl_seconds: this.#minTTL };
     if (rejected && this.#token?.fingerprint === rejected) request.rejected_fingerprint = rejected;
     try {
       const answer = await this.#invoke(request);
       this.#token = new Token(answer, now);
-      this.#alive = answer.fingerprint === rejected ? Date.now() + 30000 : 0;
+      this.#active = answer.fingerprint === rejected ? Date.now() + 30000 : 0;
       this.#errors = 0;
     } catch (error) { // the SDK's own too: it has tried again
       this.#error = error;
@@ -124,7 +124,7 @@ export class Tokens {
   }
 }
 
-/** How many seconds an error stands: nobody asks again before. */
+/** How many seconds an error is thrown again, without another invocation. */
 function pause(error, errors) {
   if (!error.passes) return 10;
   const said = /retry after (\d+) s/.exec(error.message);

@@ -33,21 +33,21 @@ class Token:
 class Tokens:
     """The token of one connection. Make one for each process, outside the handler; threads share it."""
 
-    def __init__(self, connection: str, min_life: int = 60, patience: float = 20) -> None:
-        """min_life is the life, in seconds, that a token should have left: that of the longest job
-        done with one. patience is how long a call waits for an error to pass."""
-        self._connection, self._min_life, self._patience = connection, min_life, patience
+    def __init__(self, connection: str, min_ttl: int = 60, timeout: float = 20) -> None:
+        """min_ttl is how many seconds a token should still be valid: as long as the longest job that
+        uses one token. timeout is how many seconds a call waits for an error to pass."""
+        self._connection, self._min_ttl, self._timeout = connection, min_ttl, timeout
         self._function = os.environ.get("RELTIO_TOKENS_FUNCTION", "issue")
         self._lambda = boto3.client("lambda", config=SDK)
-        self._asking = threading.Lock()  # whoever has it asks; the others wait for the same answer
+        self._asking = threading.Lock()  # the thread that has it asks; the others wait for the same answer
         self._token: Token | None = None
-        self._calm = 0.0  # nobody asks for a longer life before
-        self._alive = 0.0  # until then the token, reported before, is alive by Reltio's word
-        self._error, self._until, self._errors = Exception(), 0.0, 0  # the last one stands until then
+        self._calm = 0.0  # until then no call asks for a token that is valid for longer
+        self._active = 0.0  # until then the token, which was reported, counts as active: Reltio said so
+        self._error, self._until, self._errors = Exception(), 0.0, 0  # the last error is raised again until then
 
     def get(self, rejected: str | None = None) -> Token:
-        """A living token. rejected is the fingerprint of one that Reltio answered with 401."""
-        give_up = time.time() + self._patience
+        """A valid token. rejected is the fingerprint of a token that Reltio answered with 401."""
+        give_up = time.time() + self._timeout
         if token := self._usable(rejected):
             return token
         with self._asking:
@@ -64,25 +64,25 @@ class Tokens:
 
     def _usable(self, rejected: str | None) -> Token | None:
         now, token = time.time(), self._token
-        if not token or now >= token.ends - 1 or (token.fingerprint == rejected and now >= self._alive):
+        if not token or now >= token.ends - 1 or (token.fingerprint == rejected and now >= self._active):
             return None
-        return token if token.ends - now >= self._min_life or now < self._calm else None
+        return token if token.ends - now >= self._min_ttl or now < self._calm else None
 
     def _ask(self, rejected: str | None) -> None:
         now = time.time()
-        self._calm = now + 120  # meanwhile the others go on with a token that lives
-        request = {"connection": self._connection, "min_ttl_seconds": self._min_life}
+        self._calm = now + 120  # meanwhile the others use the token that is still valid
+        request = {"connection": self._connection, "min_ttl_seconds": self._min_ttl}
         if self._token and self._token.fingerprint == rejected:
             request["rejected_fingerprint"] = rejected
         try:
             answer = self._invoke(request)
             token = Token(answer["access_token"], answer["fingerprint"], now + answer["expires_in"])
-        except Exception as error:  # the SDK's own too: it has tried again
+        except Exception as error:  # the SDK's own too: the SDK has tried again
             self._error, self._errors = error, self._errors + 1
             self._until = time.time() + _pause(error, self._errors)
             return
         self._token, self._errors = token, 0
-        self._alive = time.time() + 30 if token.fingerprint == rejected else 0
+        self._active = time.time() + 30 if token.fingerprint == rejected else 0
 
     def _invoke(self, request: dict) -> dict:
         answer = self._lambda.invoke(FunctionName=self._function, Payload=json.dumps(request))
@@ -95,7 +95,7 @@ class Tokens:
 
 
 def _pause(error: Exception, errors: int) -> float:
-    """How long an error stands: nobody asks again before."""
+    """How many seconds an error is raised again, without another invocation."""
     if not getattr(error, "passes", False):
         return 10
     if said := re.search(r"retry after (\d+) s", str(error)):

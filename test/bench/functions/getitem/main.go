@@ -1,5 +1,5 @@
 // The getitem function reads a grant and answers what issue answers, with the
-// SDK and encoding/json alone: no memory, no checks, no log. It is what a vend
+// SDK and encoding/json alone: no memory, no checks, no log. It is what issue
 // from DynamoDB is measured against.
 package main
 

@@ -4,7 +4,7 @@
 //	each    a password login with x/oauth2 at each invocation
 //	client  the same with client credentials
 //	cached  the token in DynamoDB, read at each invocation and replaced by
-//	        whoever finds it near its end: the usual recipe, without a lease
+//	        the caller that finds it near its end: the usual recipe, without a lease
 //	secret  the credentials read from Secrets Manager at each invocation, the
 //	        token kept in the process
 package main

@@ -21,14 +21,14 @@ type runner struct {
 	latency, work []float64
 }
 
-// turns lets each runner invoke its function some times a round, one after the
+// alternate lets each runner invoke its function some times a round, one after the
 // other, round by round; who is first changes. What the processor did is read
 // once a round.
-func turns(ctx context.Context, r *rig.Rig, runners []*runner, rounds, each int) error {
+func alternate(ctx context.Context, r *rig.Rig, runners []*runner, rounds, each int) error {
 	for round := range rounds {
 		for i := range runners {
 			x := runners[(round+i)%len(runners)]
-			if err := x.turn(ctx, r, each); err != nil {
+			if err := x.round(ctx, r, each); err != nil {
 				return fmt.Errorf("%s: %w", x.name, err)
 			}
 		}
@@ -36,7 +36,7 @@ func turns(ctx context.Context, r *rig.Rig, runners []*runner, rounds, each int)
 	return nil
 }
 
-func (x *runner) turn(ctx context.Context, r *rig.Rig, each int) error {
+func (x *runner) round(ctx context.Context, r *rig.Rig, each int) error {
 	if x.done == 0 { // the environment has to start, and the payloads' first use is none of ours
 		if _, err := r.Invoke(ctx, x.function, x.payload(0)); err != nil {
 			return err

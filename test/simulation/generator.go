@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// chance is a small generator for one decision. It is made anew from what the
+// generator makes random numbers for one decision. It is made from what the
 // decision is about, so that no other decision changes it.
-type chance uint64
+type generator uint64
 
-// mix makes a chance of numbers (the finalizer of splitmix64 between them).
-func mix(numbers ...uint64) chance {
+// mix makes a generator of numbers (the finalizer of splitmix64 between them).
+func mix(numbers ...uint64) generator {
 	var h uint64 = 0x9e3779b97f4a7c15
 	for _, n := range numbers {
 		h = scramble(h ^ n)
 	}
-	return chance(h)
+	return generator(h)
 }
 
 func scramble(z uint64) uint64 {
@@ -34,20 +34,20 @@ func hashText(s string) uint64 {
 	return h
 }
 
-func (c *chance) next() uint64 {
-	*c = chance(scramble(uint64(*c)))
+func (c *generator) next() uint64 {
+	*c = generator(scramble(uint64(*c)))
 	return uint64(*c)
 }
 
 // float is in [0, 1).
-func (c *chance) float() float64 { return float64(c.next()>>11) / (1 << 53) }
+func (c *generator) float() float64 { return float64(c.next()>>11) / (1 << 53) }
 
-func (c *chance) below(n int) int { return int(c.next() % uint64(n)) }
+func (c *generator) below(n int) int { return int(c.next() % uint64(n)) }
 
-func (c *chance) is(probability float64) bool { return c.float() < probability }
+func (c *generator) is(probability float64) bool { return c.float() < probability }
 
 // between is a duration in [from, to).
-func (c *chance) between(from, to time.Duration) time.Duration {
+func (c *generator) between(from, to time.Duration) time.Duration {
 	if to <= from {
 		return from
 	}
@@ -55,12 +55,12 @@ func (c *chance) between(from, to time.Duration) time.Duration {
 }
 
 // draw is the chance of a decision at this moment about something.
-func (w *World) draw(what, about string) chance {
+func (w *World) draw(what, about string) generator {
 	now := w.now().UnixNano()
 	return mix(w.cfg.Seed, uint64(now), hashText(what), hashText(about))
 }
 
-// The clock of the world: nobody else has the true time.
+// The clock of the world: no process has the true time.
 func (w *World) now() time.Time { return w.cfg.Now() }
 
 // reserve finds a moment after d at which nothing else happens.

@@ -14,7 +14,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// log writes the one line of a visit.
+// log writes the one line of a request.
 func (h *Callback) log(ctx context.Context, v *exchange, a reply, start time.Time) {
 	attrs := []slog.Attr{
 		slog.String("connection", a.connection),
@@ -38,8 +38,8 @@ func (h *Callback) log(ctx context.Context, v *exchange, a reply, start time.Tim
 	})
 }
 
-// exchangeMetrics are those of the exchange of a code: rotate's, by the same
-// names, since both spend one budget.
+// exchangeMetrics are those of the exchange of a code. They have the names of
+// rotate's metrics, since both count against one rate limit.
 func exchangeMetrics(a authcode.CallbackResult) []telemetry.Metric {
 	unstored := 0
 	if a.Unkept != nil {
@@ -54,10 +54,10 @@ func exchangeMetrics(a authcode.CallbackResult) []telemetry.Metric {
 	}
 }
 
-// attrsOfVisit is telemetry.Fault with what Reltio has said: the OAuth code, the
-// status, the description, from which package reltioauth has taken whatever may
-// be secret, and why there was no usable response: the reason, and its cause. None of it is in a
-// page: anybody can put words into an answer.
+// attrsOfVisit is telemetry.Fault with Reltio's response: the OAuth code, the
+// status, the description (package reltioauth has removed all possible secrets
+// from it), and the reason and cause why there was no usable response. None of it
+// is shown in a page: anyone can write text into a response.
 func attrsOfVisit(err error) []slog.Attr {
 	var refused *reltioauth.Error
 	var busy *ratelimit.LimitError

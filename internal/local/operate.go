@@ -27,12 +27,12 @@ func (s *Stack) operator(table *memstore.Table) *operator.Service {
 		Hosts:       s.hosts(),
 		Now:         time.Now,
 
-		AuthRequests: table,
-		CallbackURL:    s.CallbackURL,
-		Secrets:        s.secrets,
-		RefreshTokens:          s.secrets,
-		Parking:        table,
-		RateLimits:        table,
+		AuthRequests:  table,
+		CallbackURL:   s.CallbackURL,
+		Secrets:       s.secrets,
+		RefreshTokens: s.secrets,
+		Parking:       table,
+		RateLimits:    table,
 	}
 }
 

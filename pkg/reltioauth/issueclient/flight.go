@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// flight is an invocation under way, and those who wait for it.
+// call is an invocation in progress, which callers wait for.
 type call struct {
 	cancel context.CancelFunc
-	// began by the wall clock.
+	// began is by the wall clock.
 	began time.Time
 	// waiting is guarded by the Source's mu.
 	waiting int
-	// landed is closed when token or err is set: one of them always is.
+	// done is closed when token or err is set: one of them always is.
 	landed chan struct{}
 	token  *Token
 	err    *Error
 }
 
-// pass is what a caller got at the desk: a token, or a flight to wait for, or a
-// failure that stands until a moment.
+// pass is what join gives a caller: a token, a call to wait for, or a failure
+// that is repeated until a moment.
 type pass struct {
 	token   *Token
 	key     key
@@ -29,7 +29,7 @@ type pass struct {
 	until   time.Time
 }
 
-// board decides what a caller does, and takes it aboard the flight of its key.
+// join decides what a caller does, and lets it join the call of its key.
 func (s *Source) join(ctx context.Context, k key) pass {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *Source) join(ctx context.Context, k key) pass {
 		p.trouble, p.until = s.memory.trouble, s.memory.until
 		return p
 	case glance:
-		s.memory.calm = now.Add(askEvery) // whatever becomes of it: the others use what is kept
+		s.memory.calm = now.Add(askEvery) // whatever the result: other callers use the kept token
 	}
 	if f == nil || f.lost(now) {
 		f = s.start(ctx, p.key, now)
@@ -54,12 +54,12 @@ func (s *Source) join(ctx context.Context, k key) pass {
 	return p
 }
 
-// lost reports whether a flight has outlived its time: the environment was frozen
-// with it, and its connection is dead. Nobody boards it any more.
+// lost reports whether a call has taken longer than it can: the environment was
+// frozen with it, and its connection is closed. No caller joins it any more.
 func (f *call) lost(now time.Time) bool { return now.Sub(f.began) > invokeTime }
 
-// depart begins an invocation. It does not end with the context of the caller
-// that happened to be the first: others may wait. The caller holds mu.
+// start begins an invocation. It does not end with the context of the first
+// caller, because others may wait. The caller of start holds mu.
 func (s *Source) start(ctx context.Context, k key, now time.Time) *call {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invokeTime)
 	f := &call{cancel: cancel, began: now, landed: make(chan struct{})}
@@ -76,7 +76,7 @@ func (s *Source) start(ctx context.Context, k key, now time.Time) *call {
 	return f
 }
 
-// land takes the result over, and tells those who wait.
+// finish stores the result, and wakes the callers that wait.
 func (s *Source) finish(k key, f *call, asked time.Time, token *Token, err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,12 +92,13 @@ func (s *Source) finish(k key, f *call, asked time.Time, token *Token, err *Erro
 	}
 	err.Connection = s.Connection
 	f.err = err
-	if f.waiting > 0 { // else it failed because everybody had left
+	if f.waiting > 0 { // if no caller waits, it failed because it was cancelled
 		s.memory.fail(err, now, random())
 	}
 }
 
-// ride waits for a flight. Neither a token nor an error means: look again.
+// wait waits for a call. If it returns neither a token nor an error, the caller
+// joins again.
 func (s *Source) ride(ctx context.Context, p pass) (*Token, error) {
 	waiting := ctx
 	if p.verdict == glance {
@@ -113,8 +114,8 @@ func (s *Source) ride(ctx context.Context, p pass) (*Token, error) {
 	return s.settle(p)
 }
 
-// arrive is what a caller has after its flight. One that could have used the
-// kept token from the start still can, whatever happened.
+// settle is the result for a caller after its call. A caller that could use the
+// kept token from the start still can, whatever the call's result.
 func (s *Source) settle(p pass) (*Token, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,8 +136,8 @@ func (s *Source) settle(p pass) (*Token, error) {
 	return nil, nil //nolint:nilnil // the documented third case
 }
 
-// leave takes a caller off its flight. Without anybody aboard it is cancelled,
-// and nobody boards it any more.
+// leave ends a caller's wait. A call without callers is cancelled, and no caller
+// joins it any more.
 func (s *Source) leave(p pass) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

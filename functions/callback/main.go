@@ -1,4 +1,4 @@
-// The callback function takes a person through Reltio's login: it answers the
+// The callback function takes a person through Reltio's login: it serves the
 // browser behind an HTTP API, exchanges the code, and stores the grant.
 package main
 
@@ -33,13 +33,13 @@ func main() {
 	lambda.Start(h)
 }
 
-// wire lists what is plugged into what.
+// wire connects the adapters to the verb.
 func wire(ctx context.Context) (lambda.Handler, error) {
 	c, err := config.Callback(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // else it writes plain text
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
-// The rotate function renews tokens: all that are due on the schedule's tick,
-// one when the issue function or an operator asks for it.
+// The rotate function renews tokens: all that are due on the schedule's tick, one
+// when the issue function or an operator asks for it.
 package main
 
 import (
@@ -32,13 +32,13 @@ func main() {
 	lambda.Start(h)
 }
 
-// wire lists what is plugged into what.
+// wire connects the adapters to the verb.
 func wire(ctx context.Context) (lambda.Handler, error) {
 	c, err := config.Rotate(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // else it writes plain text
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
 	if err != nil {
 		return nil, err
 	}

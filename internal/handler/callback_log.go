@@ -86,9 +86,9 @@ func attrsOfVisit(err error) []slog.Attr {
 	}
 }
 
-// visitLevel is how loud a visit is: what a person can do wrong is no warning
-// that wakes an operator, what a store does wrong is one, though the person sees
-// nothing of it.
+// requestLevel is the log level of a request. Only Error raises an alarm: store
+// failures are Error, even if the person sees nothing of them. A person's
+// mistakes are Warn.
 func visitLevel(a reply) slog.Level {
 	switch {
 	case a.unkept != nil, a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):

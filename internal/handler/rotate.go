@@ -228,9 +228,10 @@ func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
 	return attrs
 }
 
-// reportLevel is how loud a renewal is. A refresh token that the vault did not take
-// wakes an operator, though the renewal was one: until the vault does, it is in the
-// table alone, or nowhere. An event that could not be sent is a warning.
+// reportLevel is the log level of a renewal. If Secrets Manager did not take a
+// refresh token, it is Error even if the renewal succeeded: until Secrets Manager
+// takes the token, it is only in the table, or nowhere. An event that could not
+// be sent is Warn.
 func reportLevel(r renewal.Report) slog.Level {
 	if r.Unkept != nil {
 		return slog.LevelError

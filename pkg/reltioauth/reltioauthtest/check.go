@@ -9,7 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// checkToken tells what a valid access token is.
+// checkToken describes a valid access token.
 func (s *Server) checkToken(c *call) (answer, error) {
 	if err := c.authenticate(); err != nil {
 		return answer{}, err

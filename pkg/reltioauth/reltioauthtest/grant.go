@@ -7,21 +7,21 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// grantKey says which logins are the same one.
+// grantKey identifies a login: logins with the same key are the same one.
 type grantKey struct {
 	client string
 	user   string // userKey; empty for client_credentials
 	scope  string
 }
 
-// grant is everything that was given for one key, the latest last.
+// grant is all tokens that were given for one key, the latest last.
 type grant struct {
 	key     grantKey
 	access  []*accessToken
 	refresh []*refreshToken
 }
 
-// family binds a refresh token, those it was rotated into and the access
+// family identifies a refresh token, its successors by rotation and the access
 // tokens given with them. Zero is no family.
 type family uint64
 
@@ -32,7 +32,7 @@ type accessToken struct {
 	scope       string
 	family      family
 	ends        time.Time
-	killed      bool // dead before its end, but still known
+	killed      bool // ended early, but still known
 }
 
 func (t *accessToken) alive(now time.Time) bool { return !t.killed && now.Before(t.ends) }
@@ -43,10 +43,10 @@ type refreshToken struct {
 	grant       *grant
 	family      family
 	ends        time.Time
-	replaced    time.Time // by rotation, first; zero if it is the current one
+	replaced    time.Time // when it was first rotated; zero if it is the current one
 }
 
-// accepted reports whether a refresh may use it.
+// accepted reports whether a refresh may use the refresh token.
 func (t *refreshToken) accepted(now time.Time, how *Behaviour) bool {
 	if !now.Before(t.ends) {
 		return false
@@ -54,7 +54,7 @@ func (t *refreshToken) accepted(now time.Time, how *Behaviour) bool {
 	return t.replaced.IsZero() || now.Before(t.replaced.Add(how.RotationGrace))
 }
 
-// vault holds the living tokens by fingerprint, and those that must be
+// tokenStore holds the valid tokens by fingerprint, and ended ones that must be
 // remembered.
 type vault struct {
 	grants   map[grantKey]*grant
@@ -71,7 +71,7 @@ func newVault() vault {
 	}
 }
 
-// grant finds or makes the grant, without what has ended.
+// grant finds or makes the grant, and removes expired tokens from it.
 func (v *vault) grant(key grantKey, now time.Time, how *Behaviour) *grant {
 	g := v.grants[key]
 	if g == nil {
@@ -82,7 +82,7 @@ func (v *vault) grant(key grantKey, now time.Time, how *Behaviour) *grant {
 	return g
 }
 
-// again is the access token that a server gives once more.
+// again is the access token that the server gives once more.
 func (g *grant) again(now time.Time, killed KilledTokens) *accessToken {
 	for _, t := range slices.Backward(g.access) {
 		if now.Before(t.ends) && (!t.killed || killed != KilledAreReplaced) {
@@ -102,7 +102,7 @@ func (g *grant) current(now time.Time) *refreshToken {
 	return nil
 }
 
-// living counts the access tokens that are alive.
+// valid counts the valid access tokens.
 func (g *grant) living(now time.Time) int {
 	n := 0
 	for _, t := range g.access {
@@ -125,7 +125,7 @@ func (v *vault) addRefresh(g *grant, t *refreshToken) {
 	g.refresh = append(g.refresh, t)
 }
 
-// dropAccess forgets the access tokens of g that gone says.
+// dropAccess removes the access tokens of g for which gone is true.
 func (v *vault) dropAccess(g *grant, gone func(*accessToken) bool) {
 	g.access = slices.DeleteFunc(g.access, func(t *accessToken) bool {
 		if gone(t) {
@@ -136,7 +136,7 @@ func (v *vault) dropAccess(g *grant, gone func(*accessToken) bool) {
 	})
 }
 
-// dropRefresh forgets the refresh tokens of g that gone says.
+// dropRefresh removes the refresh tokens of g for which gone is true.
 func (v *vault) dropRefresh(g *grant, gone func(*refreshToken) bool) {
 	g.refresh = slices.DeleteFunc(g.refresh, func(t *refreshToken) bool {
 		if gone(t) {
@@ -147,8 +147,8 @@ func (v *vault) dropRefresh(g *grant, gone func(*refreshToken) bool) {
 	})
 }
 
-// dropFamily ends a login: its refresh tokens and their access tokens, but for
-// dead ones that the server insists on giving again.
+// dropFamily ends a login: its refresh tokens and their access tokens, except
+// ended ones that the server gives again.
 func (v *vault) dropFamily(g *grant, fam family, how *Behaviour) {
 	v.dropRefresh(g, func(t *refreshToken) bool { return t.family == fam })
 	v.dropAccess(g, func(t *accessToken) bool { return t.family == fam && how.forgets(t) })
@@ -159,8 +159,8 @@ func (b *Behaviour) forgets(t *accessToken) bool {
 	return !t.killed || b.KilledTokens != KilledUntilEnd
 }
 
-// prune forgets what has ended. Access tokens end in about the order in which
-// they came, so only the oldest are looked at; the others are for sweep.
+// prune removes expired tokens. Access tokens expire in about the order in which
+// they were made, so only the oldest are checked; sweep finds the others.
 func (v *vault) prune(g *grant, now time.Time, how *Behaviour) {
 	for len(g.access) > 0 && !now.Before(g.access[0].ends) {
 		delete(v.access, g.access[0].fingerprint)

@@ -39,8 +39,8 @@ func (s *Server) passwordGrant(c *call) (answer, error) {
 	return a, err
 }
 
-// askSecondFactor answers a right password of a user with a second factor:
-// 200 without an access token.
+// askSecondFactor is the response to a right password of a user with a second
+// factor: 200 without an access token.
 func (s *Server) askSecondFactor(c *call, scope string) (answer, error) {
 	token, err := c.mint()
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *Server) clientCredentialsGrant(c *call) (answer, error) {
 		return answer{}, err
 	}
 	key, way := grantKey{client: c.client.ID, scope: scope}, c.how.Login
-	if c.client.MultiToken > 0 { // the cap is the client's, whatever the scope
+	if c.client.MultiToken > 0 { // the limit is the client's, whatever the scope
 		key.scope, way = "", NewToken
 	}
 	g := s.vault.grant(key, c.now, c.how)
@@ -104,7 +104,7 @@ func (s *Server) clientCredentialsGrant(c *call) (answer, error) {
 	return c.give(access, nil), nil
 }
 
-// logIn gives tokens to somebody who has proved who they are.
+// logIn gives tokens to a user who has authenticated.
 func (s *Server) logIn(c *call, key grantKey, access, refresh Renewal) (answer, family, error) {
 	g := s.vault.grant(key, c.now, c.how)
 	var second *refreshToken
@@ -141,17 +141,17 @@ func (s *Server) loginRefreshToken(c *call, g *grant, way Renewal) (*refreshToke
 	return t, nil
 }
 
-// issue is how an access token comes about.
+// issue says how an access token is given.
 type issue struct {
 	scope  string
 	way    Renewal
 	family family
-	// refreshing spares the access tokens of other logins.
+	// refreshing leaves the access tokens of other logins valid.
 	refreshing bool
 }
 
-// accessToken is the access token that is given: the living one again, or a
-// new one.
+// accessToken is the access token that is given: the valid one again, or a new
+// one.
 func (s *Server) accessToken(c *call, g *grant, i issue) (*accessToken, error) {
 	if t := g.again(c.now, c.how.KilledTokens); t != nil && i.way.or(SameToken) == SameToken {
 		t.family = i.family

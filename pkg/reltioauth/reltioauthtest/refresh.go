@@ -37,8 +37,8 @@ func (s *Server) refreshGrant(c *call) (answer, error) {
 	return s.renew(c, old)
 }
 
-// loadAgain loads the user of a refresh token, unless the server ignores what
-// became of the user.
+// loadAgain loads the user of a refresh token again, unless the server ignores
+// the user's state.
 func (s *Server) loadAgain(c *call, user string) error {
 	switch {
 	case c.how.RefreshIgnoresUser:
@@ -54,7 +54,7 @@ func (s *Server) loadAgain(c *call, user string) error {
 	return nil
 }
 
-// renew gives what an accepted refresh token stands for.
+// renew gives the tokens for an accepted refresh token.
 func (s *Server) renew(c *call, old *refreshToken) (answer, error) {
 	g := s.vault.grant(old.grant.key, c.now, c.how)
 	next, err := s.nextRefreshToken(c, g, old)
@@ -71,8 +71,8 @@ func (s *Server) renew(c *call, old *refreshToken) (answer, error) {
 	return c.give(access, next), nil
 }
 
-// nextRefreshToken is the refresh token after a refresh: the old one or, by
-// rotation, another of its family.
+// nextRefreshToken is the refresh token after a refresh: the old one or, with
+// rotation, a new one of its family.
 func (s *Server) nextRefreshToken(c *call, g *grant, old *refreshToken) (*refreshToken, error) {
 	ends := old.ends
 	if c.how.RestartClock {

@@ -6,8 +6,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// revoke ends a token (RFC 7009). A refresh token takes its access tokens
-// along.
+// revoke ends a token (RFC 7009). With a refresh token it also ends its access
+// tokens.
 func (s *Server) revoke(c *call) (answer, error) {
 	if !c.how.RevokeAnonymous || !c.anonymous() {
 		if err := c.authenticate(); err != nil {
@@ -30,7 +30,7 @@ func (s *Server) revoke(c *call) (answer, error) {
 	return answer{status: http.StatusOK, contentType: contentJSON, body: o.end(), outcome: OutcomeOK}, nil
 }
 
-// revokeAccess ends the access token of the request, if it is one of the
+// revokeAccess ends the access token of the request, if the token is the
 // caller's.
 func (s *Server) revokeAccess(c *call) bool {
 	t := s.vault.access[c.req.Presented]
@@ -59,7 +59,7 @@ func (s *Server) revokeRefresh(c *call) bool {
 	return true
 }
 
-// owns reports whether the caller may revoke what belongs to g.
+// owns reports whether the caller may revoke the tokens of g.
 func (c *call) owns(g *grant) bool {
 	return c.client == nil || c.client.ID == g.key.client
 }

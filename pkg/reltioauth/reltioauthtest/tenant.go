@@ -7,9 +7,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Tenant is a tenant API: api, for requests with a living token of this Vendor.
-// The others get 401, with the body that Reltio documents; like Reltio's it
-// repeats the token. A nil api answers 200 with {}.
+// Tenant is a tenant API: api, for requests with a valid token of this
+// IssueServer. Other requests get 401, with the body that Reltio documents; like
+// Reltio's it repeats the token. A nil api answers 200 with {}.
 func (v *IssueServer) Tenant(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -10,28 +10,28 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Vendor stands in for the Lambda function issue, for the tests of integrations
-// that call Reltio with the tokens it hands out. It is the Invoke API of Lambda
-// as an http.Handler, so every AWS SDK reaches it, and it knows which tokens a
-// tenant API must refuse:
+// IssueServer stands in for the Lambda function issue, for the tests of
+// integrations that call Reltio with the tokens it issues. It is the Invoke API
+// of Lambda as an http.Handler, so every AWS SDK can call it, and it knows which
+// tokens a tenant API must refuse:
 //
-//	vendor := &reltioauthtest.Vendor{}
-//	lambdaAPI := httptest.NewServer(vendor)            // AWS_ENDPOINT_URL_LAMBDA
-//	tenant := httptest.NewServer(vendor.Tenant(myAPI)) // 401 for dead tokens
-//	vendor.Kill("acme-prod")                           // a 401 on demand
+//	issuer := &reltioauthtest.IssueServer{}
+//	lambdaAPI := httptest.NewServer(issuer)            // AWS_ENDPOINT_URL_LAMBDA
+//	tenant := httptest.NewServer(issuer.Tenant(myAPI)) // 401 for tokens that are not valid
+//	issuer.Kill("acme-prod")                           // a 401 on demand
 //
-// It answers POST /2015-03-31/functions/NAME/invocations, any name, alias or
-// ARN, as the function does, letter by letter: the answers' members, the
-// errorTypes, what it refuses to read. It has no Reltio behind it: tokens are
-// made here, a connection exists as soon as it is asked for, and a failure is
-// what a test asks for.
+// It handles POST /2015-03-31/functions/NAME/invocations, for any name, alias or
+// ARN, exactly as the function does: the members of responses, the errorTypes,
+// the requests that it refuses. There is no Reltio behind it: it makes the tokens
+// itself, a connection exists as soon as a caller asks for it, and failures are
+// those that a test asks for.
 //
 // The zero value is ready. It is safe for concurrent use; its fields must not be
 // changed after the first call.
 type IssueServer struct {
-	// Connections are those that exist. Empty means any name that could be one.
+	// Connections are those that exist. Empty means every valid name.
 	Connections []string
-	// Life is that of each token. Zero means an hour.
+	// Life is the life of each token. Zero means an hour.
 	Life time.Duration
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
@@ -44,7 +44,7 @@ type IssueServer struct {
 	asked     map[string]int
 }
 
-// vendedToken is a token, with what is known of it.
+// issuedToken is a token and its details.
 type vendedToken struct {
 	secret  reltioauth.Secret
 	version int64
@@ -59,9 +59,9 @@ type functionError struct {
 	Type    string `json:"errorType"`
 }
 
-// Kill lets the connection's token die before its time: Tenant refuses it from
-// now on, and the function does not know. It returns its fingerprint, "" if
-// there is none.
+// Kill ends the connection's token early: Tenant refuses it from now on, and the
+// function does not know. It returns the token's fingerprint, "" if there is
+// none.
 func (v *IssueServer) Kill(connection string) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -73,8 +73,8 @@ func (v *IssueServer) Kill(connection string) string {
 	return reltioauth.Fingerprint(t.secret)
 }
 
-// Renew gives the connection a new token, as the schedule does. The one before it
-// lives on to its own end.
+// Renew gives the connection a new token, as the schedule does. The previous one
+// stays valid until its deadline.
 func (v *IssueServer) Renew(connection string) {
 	now := v.now()
 	v.mu.Lock()
@@ -82,9 +82,9 @@ func (v *IssueServer) Renew(connection string) {
 	v.renew(connection, now)
 }
 
-// Fail lets the function fail for the connection from now on, with an errorType
-// of its own ("ReauthorizationRequired") and its message ("a person must log
-// in"; "retry after 3 s" for RateLimited). An empty errorType ends it.
+// Fail makes the function fail for the connection from now on, with an errorType
+// of issue ("ReauthorizationRequired") and its message ("a person must log in";
+// "retry after 3 s" for RateLimited). An empty errorType ends it.
 func (v *IssueServer) Fail(connection, errorType, message string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -94,22 +94,22 @@ func (v *IssueServer) Fail(connection, errorType, message string) {
 	v.failures[connection] = functionError{Message: message, Type: errorType}
 }
 
-// Throttle answers the next n invocations with Lambda's own 429.
+// Throttle makes the next n invocations fail with Lambda's own 429.
 func (v *IssueServer) Throttle(n int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.throttled = n
 }
 
-// Asked is how often the function was invoked for the connection, throttled
-// invocations not counted.
+// Asked is how often the function was invoked for the connection, without
+// throttled invocations.
 func (v *IssueServer) Asked(connection string) int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.asked[connection]
 }
 
-// Alive reports whether Tenant would let the token through.
+// Valid reports whether Tenant would accept the token.
 func (v *IssueServer) Valid(token reltioauth.Secret) bool {
 	now := v.now()
 	v.mu.Lock()
@@ -120,8 +120,8 @@ func (v *IssueServer) Valid(token reltioauth.Secret) bool {
 
 func (t *vendedToken) alive(now time.Time) bool { return !t.killed && now.Before(t.ends) }
 
-// left is what a token has left, in whole seconds that have not begun; 0 for
-// none at all.
+// left is a token's remaining life in whole seconds, rounded down; 0 if it has
+// expired.
 func (t *vendedToken) left(now time.Time) int64 {
 	if t == nil {
 		return 0

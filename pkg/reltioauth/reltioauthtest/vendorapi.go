@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// maxPayload is what Lambda takes synchronously.
+	// maxPayload is Lambda's limit for synchronous invocations.
 	maxPayload = 6 << 20
-	// maxMinTTL is the longest life that can be asked for, in seconds.
+	// maxMinTTL is the longest life that a caller may ask for, in seconds.
 	maxMinTTL = 86400
 )
 
@@ -70,12 +70,12 @@ func (v *IssueServer) invoke(w http.ResponseWriter, payload []byte) {
 	body, failed := v.issue(payload)
 	if failed != nil {
 		header.Set("X-Amz-Function-Error", "Unhandled")
-		body, _ = json.Marshal(failed) // two strings always can be
+		body, _ = json.Marshal(failed) // two strings can always be encoded
 	}
 	answer{status: http.StatusOK, contentType: "application/json", header: header, body: body}.send(w)
 }
 
-// issueRequest is what the function is asked.
+// issueRequest is a request to the function.
 type issueRequest struct {
 	connection string
 	minTTL     int64
@@ -105,7 +105,7 @@ func (v *IssueServer) issue(payload []byte) ([]byte, *functionError) {
 	return t.issued(r, outcome, warnings, now), nil
 }
 
-// choose finds the token to hand out, or makes it. The caller holds mu.
+// choose finds the token to issue, or makes it. The caller holds mu.
 func (v *IssueServer) choose(r issueRequest, now time.Time) (t *vendedToken, outcome string, warnings []string) {
 	t = v.vended[r.connection]
 	reported := t.left(now) > 0 && r.rejected == reltioauth.Fingerprint(t.secret)
@@ -118,7 +118,7 @@ func (v *IssueServer) choose(r issueRequest, now time.Time) (t *vendedToken, out
 	return t, "cached", warnings
 }
 
-// issued is an answer: always these eleven members.
+// issued is a response: always these eleven members.
 func (t *vendedToken) issued(r issueRequest, outcome string, warnings []string, now time.Time) []byte {
 	return object(make([]byte, 0, 512)).
 		addText("connection", r.connection).
@@ -140,8 +140,8 @@ var (
 	fingerprintShape = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
 )
 
-// readIssueRequest is as strict as the function: a test should hear of what
-// would be refused later. problem is empty if nothing is wrong.
+// readIssueRequest is as strict as the function, so that a test finds requests
+// that the function would refuse. problem is empty if the request is valid.
 func readIssueRequest(payload []byte) (r issueRequest, problem string) {
 	members, err := strictMembers(payload)
 	if err != nil {
@@ -168,7 +168,7 @@ func readIssueRequest(payload []byte) (r issueRequest, problem string) {
 	return r, strings.Join(problems, "; ")
 }
 
-// strictMembers reads one object, in which no member occurs twice.
+// strictMembers reads one object, in which no member is repeated.
 func strictMembers(data []byte) (map[string]json.RawMessage, error) {
 	errShape := errors.New("must be one JSON object")
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -182,11 +182,11 @@ func strictMembers(data []byte) (map[string]json.RawMessage, error) {
 		if err != nil || d.Decode(&value) != nil {
 			return nil, errShape
 		}
-		key, _ := name.(string) // a member's name is nothing else
+		key, _ := name.(string) // a member's name is always a string
 		if members[key] != nil {
 			return nil, errors.New("a field is repeated")
 		}
 		members[key] = value
 	}
-	return members, nil // its end is there, and nothing after it: the API takes valid JSON only
+	return members, nil // the caller has checked that the JSON is valid, so the object ends here
 }

@@ -74,7 +74,7 @@ func (w *wiring) doctor(ctx context.Context) (*doctor.Doctor, error) {
 	d.AWS = &doctor.AWS{
 		Database:     dynamodb.NewFromConfig(config, func(o *dynamodb.Options) { endpoint(&o.BaseEndpoint) }),
 		Table:        w.globals.Table,
-		Secrets:      w.vault(config),
+		Secrets:      w.secretStore(config),
 		SecretPrefix: w.globals.SecretPrefix,
 		Scheduler:    scheduler.NewFromConfig(config, func(o *scheduler.Options) { endpoint(&o.BaseEndpoint) }),
 

@@ -94,15 +94,15 @@ func (w *wiring) stores(ctx context.Context) (service, error) {
 	table := &dynamo.Table{Name: w.globals.Table, Client: dynamodb.NewFromConfig(config, func(o *dynamodb.Options) {
 		endpoint(&o.BaseEndpoint)
 	})}
-	vault := w.vault(config)
+	secretStore := w.secretStore(config)
 	o := w.invoking(config)
-	o.Grants, o.Leases, o.Lockouts, o.Connections, o.Hosts = table, table, table, vault, hosts
+	o.Grants, o.Leases, o.Lockouts, o.Connections, o.Hosts = table, table, table, secretStore, hosts
 	o.AuthRequests, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
-	o.Secrets, o.RefreshTokens, o.Parking, o.RateLimits = vault, vault, table, table
+	o.Secrets, o.RefreshTokens, o.Parking, o.RateLimits = secretStore, secretStore, table, table
 	return o, nil
 }
 
-func (w *wiring) vault(config aws.Config) secrets.Manager {
+func (w *wiring) secretStore(config aws.Config) secrets.Manager {
 	endpoint := w.endpoint()
 	client := secretsmanager.NewFromConfig(config, func(o *secretsmanager.Options) { endpoint(&o.BaseEndpoint) })
 	return secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.globals.KMSKeyID, Client: client}

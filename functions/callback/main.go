@@ -46,15 +46,15 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
-	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
+	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
 	return handler.Gateway{Handler: &handler.Callback{
 		Flow: &authcode.Flow{
 			AuthRequests:  table,
 			Grants:        table,
 			Leases:        table,
 			RateLimits:    table,
-			Connections:   vault,
-			RefreshTokens: vault,
+			Connections:   secretStore,
+			RefreshTokens: secretStore,
 			Parking:       table,
 			Hosts:         c.AuthHosts,
 			Events:        eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},

@@ -97,7 +97,7 @@ const (
 	// soon as the store does.
 	StoreFailing Outcome = "store_failing"
 	// Paused: an operator paused the connection. Reloading works once it is
-	// unpaused.
+	// unthrottled.
 	Paused Outcome = "paused"
 	// Unstored: the grant could not be stored, or it is unknown whether it was.
 	Unstored Outcome = "unstored"
@@ -172,13 +172,13 @@ func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (Authorizati
 	case g.Status == grant.StatusPaused:
 		return known, Paused, nil
 	}
-	d, outcome, err := f.depart(ctx, c, i.Hash, redirectURI, false)
+	d, outcome, err := f.redirect(ctx, c, i.Hash, redirectURI, false)
 	d.Connection, d.Version, d.Fingerprint = known.Connection, known.Version, known.Fingerprint
 	return d, outcome, err
 }
 
 // redirect stores the request and makes the authorization redirect.
-func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation, redirectURI string, second bool) (AuthorizationRedirect, Outcome, error) {
+func (f *Flow) redirect(ctx context.Context, c *connection.Connection, invitation, redirectURI string, second bool) (AuthorizationRedirect, Outcome, error) {
 	d := AuthorizationRedirect{Connection: c.Name, State: authrequest.NewText(), Binding: authrequest.NewText()}
 	r := authrequest.Request{
 		Hash:        authrequest.HashOf(d.State),

@@ -192,7 +192,7 @@ func (v *callback) recall(ctx context.Context, stored string) CallbackResult {
 	a := CallbackResult{Outcome: Outcome(word)}
 	switch a.Outcome {
 	case Again:
-		return v.departAgain(ctx)
+		return v.redirectAgain(ctx)
 	case Denied:
 		a.ErrorCode = rest
 	case DoneSameToken:
@@ -202,7 +202,7 @@ func (v *callback) recall(ctx context.Context, stored string) CallbackResult {
 }
 
 // redirectAgain makes another authorization redirect after Again.
-func (v *callback) departAgain(ctx context.Context) CallbackResult {
+func (v *callback) redirectAgain(ctx context.Context) CallbackResult {
 	c, err := v.connection(ctx, v.request.Connection)
 	if errors.Is(err, connection.ErrNotFound) || err == nil && c.GrantType != connection.AuthorizationCode {
 		return CallbackResult{Outcome: InvitationGone}
@@ -210,7 +210,7 @@ func (v *callback) departAgain(ctx context.Context) CallbackResult {
 	if err != nil {
 		return CallbackResult{Outcome: Broken, Err: err}
 	}
-	d, outcome, err := v.depart(ctx, c, v.request.Invitation, v.request.RedirectURI, true)
+	d, outcome, err := v.redirect(ctx, c, v.request.Invitation, v.request.RedirectURI, true)
 	if outcome != Done {
 		return CallbackResult{Outcome: outcome, Err: err}
 	}

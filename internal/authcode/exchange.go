@@ -21,11 +21,11 @@ func (v *callback) consume(ctx context.Context) (CallbackResult, bool) {
 	waiting, cancel := context.WithTimeout(ctx, ratelimit.MaxWait+ratelimit.MaxLate)
 	defer cancel()
 	began := v.Now()
-	turn := &ratelimit.Slot{
+	slot := &ratelimit.Slot{
 		Store: v.RateLimits, Host: v.c.Host(), Interval: v.interval(),
 		Latest: began.Add(ratelimit.MaxWait), Now: v.Now,
 	}
-	at, err := turn.Reserve(waiting, began.Add(ahead))
+	at, err := slot.Reserve(waiting, began.Add(ahead))
 	if err != nil {
 		return v.hindered(err), true
 	}
@@ -33,7 +33,7 @@ func (v *callback) consume(ctx context.Context) (CallbackResult, bool) {
 		return a, true
 	}
 	if err = v.resetGrant(waiting); err == nil {
-		err = turn.Wait(waiting, at)
+		err = slot.Wait(waiting, at)
 	}
 	v.waited = v.Now().Sub(began)
 	if waiting.Err() != nil || err == nil && !v.fits(0) {

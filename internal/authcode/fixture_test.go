@@ -202,8 +202,8 @@ func (w *world) grant() grant.Grant {
 	return g
 }
 
-// vault is the newest refresh token; the zero one if there is none.
-func (w *world) vault() grant.RefreshToken {
+// newestToken is the newest refresh token; the zero one if there is none.
+func (w *world) newestToken() grant.RefreshToken {
 	w.t.Helper()
 	r, err := w.secrets.Current(w.t.Context(), "acme")
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
@@ -212,8 +212,8 @@ func (w *world) vault() grant.RefreshToken {
 	return r
 }
 
-// wantAlive counts what the server would still accept.
-func (w *world) wantAlive(access, refresh int) {
+// wantValid counts what the server would still accept.
+func (w *world) wantValid(access, refresh int) {
 	w.t.Helper()
 	if a, r := w.server.Tokens(); a != access || r != refresh {
 		w.t.Fatalf("%d access and %d refresh tokens are alive, want %d and %d", a, r, access, refresh)

@@ -36,7 +36,7 @@ func (v *callback) resetGrant(ctx context.Context) error {
 // write: if another holder has seized the lease, the tokens may be that holder's,
 // and must stay.
 func (v *callback) writeTombstone(ctx context.Context) (string, error) {
-	if err := v.readVault(ctx); err != nil || !v.another() {
+	if err := v.readToken(ctx); err != nil || !v.another() {
 		return "", err
 	}
 	held, err := v.Leases.ExtendLease(ctx, v.held, v.held.Epoch, v.Now().Add(lease.Term))

@@ -24,12 +24,12 @@ func (w *world) rotate() renewal.Report {
 // killed ends all calls from the nth one of an operation on, as when the process
 // is killed there.
 func (w *world) killed(op string, n int) {
-	dead := false
+	killed := false
 	w.out.before = func(called string) error {
 		if called == op {
 			n--
 		}
-		if dead = dead || n < 0; dead {
+		if killed = killed || n < 0; killed {
 			return errDown()
 		}
 		return nil
@@ -43,7 +43,7 @@ func TestAnotherIdentitysTokensAreRemovedFirst(t *testing.T) {
 		w.connect("acme", with(secret(), "tenant_id", "tenant-2"))
 		w.answer(reltioauthtest.OpToken, says(500, "server_error"))
 		w.expect(w.journey(w.invite(), "ann"), authcode.ExchangeFailed)
-		g, r := w.grant(), w.vault()
+		g, r := w.grant(), w.newestToken()
 		if g.HasToken() || g.Identity == old.Identity || g.HasRefreshToken() {
 			t.Errorf("grant %+v, want the empty one of the new identity", g)
 		}
@@ -74,7 +74,7 @@ func TestAnotherIdentityStillWaits(t *testing.T) {
 }
 
 // A process that is killed between the vault and the table loses no login.
-func TestACrashBetweenVaultAndGrant(t *testing.T) {
+func TestACrashBetweenRefreshTokenAndGrant(t *testing.T) {
 	tests := map[string]func(w *world){
 		"no grant yet":     func(*world) {},
 		"another identity": func(w *world) { w.connected("ann"); w.connect("acme", with(secret(), "tenant_id", "tenant-2")) },
@@ -98,7 +98,7 @@ func TestACrashBetweenVaultAndGrant(t *testing.T) {
 				w.expect(w.journey(w.invite(), "ann"), authcode.Unstored)
 				w.heal()
 				time.Sleep(lease.Term)
-				if !w.server.Valid(w.vault().Token) {
+				if !w.server.Valid(w.newestToken().Token) {
 					t.Fatal("the refresh token is dead")
 				}
 				if report := w.rotate(); report.Outcome != rotateapi.Renewed {
@@ -128,7 +128,7 @@ func TestASecretSetBackAfterACrash(t *testing.T) {
 }
 
 // A visit that stalled while another one stored buries nothing of the other's.
-func TestAnOvertakenVisitBuriesNothing(t *testing.T) {
+func TestACallbackThatLostItsLeaseWritesNoTombstone(t *testing.T) {
 	for _, op := range []string{"Current", "ExtendLease", "Put"} {
 		t.Run("before "+op, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -155,7 +155,7 @@ func TestAnOvertakenVisitBuriesNothing(t *testing.T) {
 }
 
 // A vault that does not answer keeps the login: nothing was sent.
-func TestBuryingFails(t *testing.T) {
+func TestAFailedTombstone(t *testing.T) {
 	for _, op := range []string{"Current", "ExtendLease", "Put", "PutGrant"} {
 		t.Run(op, func(t *testing.T) {
 			bubble(t, func(w *world) {

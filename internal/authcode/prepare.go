@@ -74,7 +74,7 @@ func (v *callback) ready(ctx context.Context) (CallbackResult, bool) {
 	if until, paused := v.host.ThrottledUntil(v.Now()); paused {
 		return v.hindered(&ratelimit.LimitError{Until: until, Paused: true}), true
 	}
-	if err := v.readVault(ctx); err != nil {
+	if err := v.readToken(ctx); err != nil {
 		return v.hindered(err), true
 	}
 	return CallbackResult{}, false
@@ -82,7 +82,7 @@ func (v *callback) ready(ctx context.Context) (CallbackResult, bool) {
 
 // readToken reads the newest refresh token, from Secrets Manager or parked in the
 // table.
-func (v *callback) readVault(ctx context.Context) error {
+func (v *callback) readToken(ctx context.Context) error {
 	known, err := v.RefreshTokens.Current(ctx, v.c.Name)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err

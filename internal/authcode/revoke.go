@@ -97,7 +97,7 @@ func (v *callback) giveUp(ctx context.Context) {
 func (v *callback) revoke(ctx context.Context, token reltioauth.Secret, hint reltioauth.TokenHint) {
 	ctx, cancel := v.storing(ctx, revokeTime, 0)
 	defer cancel()
-	if v.unpaused(ctx) == nil {
+	if v.unthrottled(ctx) == nil {
 		_ = v.client().Revoke(ctx, token, hint)
 	}
 }

@@ -59,7 +59,7 @@ func (v *callback) readAgain(ctx context.Context) {
 	}
 	looking, cancel = context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	_ = v.readVault(looking)
+	_ = v.readToken(looking)
 }
 
 // keep writes the refresh token to Secrets Manager. A failed write is repeated
@@ -240,7 +240,7 @@ func (v *callback) again(ctx context.Context, known grant.RefreshToken) Callback
 	if err := v.put(storing, g); err != nil {
 		return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 	}
-	d, outcome, err := v.depart(storing, v.c, v.request.Invitation, v.request.RedirectURI, true)
+	d, outcome, err := v.redirect(storing, v.c, v.request.Invitation, v.request.RedirectURI, true)
 	if outcome != Done {
 		return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 	}

@@ -85,7 +85,7 @@ func oneCallFails(w *world, n int, when string) {
 	g := w.grant()
 	switch a.Outcome {
 	case authcode.Done, authcode.DoneSameToken:
-		if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) || !w.server.Valid(w.vault().Token) {
+		if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) || !w.server.Valid(w.newestToken().Token) {
 			w.t.Errorf("%s, but what is stored is dead", a.Outcome)
 		}
 		return
@@ -159,7 +159,7 @@ func TestCompletingWithoutStores(t *testing.T) {
 }
 
 // Who is outrun may come again; what nobody foresaw is a defect.
-func TestWhatHindersAVisit(t *testing.T) {
+func TestFailuresBeforeTheExchange(t *testing.T) {
 	later := time.Now().Add(time.Hour)
 	for name, test := range map[string]struct {
 		err  error

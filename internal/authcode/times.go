@@ -16,8 +16,8 @@ import (
 // not count.
 const (
 	// callbackTime is how long the function may take.
-	visitTime   = 29 * time.Second
-	prepareTime = 4 * time.Second
+	callbackTime = 29 * time.Second
+	prepareTime  = 4 * time.Second
 	// ahead is how far ahead the exchange's slot lies at least, so that there is
 	// time to consume the request before the slot.
 	ahead        = 250 * time.Millisecond
@@ -49,7 +49,7 @@ var errNoTime error = apierr.New(apierr.StoreUnavailable, "too slow: not enough 
 // end is the callback's deadline: its function's or the caller's, whichever is
 // earlier, less the time for the response.
 func end(ctx context.Context, now time.Time) time.Time {
-	ends := now.Add(visitTime)
+	ends := now.Add(callbackTime)
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(ends) {
 		ends = deadline
 	}
@@ -76,7 +76,7 @@ func (v *callback) storing(ctx context.Context, d, kept time.Duration) (context.
 
 // unthrottled waits while the host is throttled, before a request that takes no
 // slot. It fails if the host is throttled for longer than the context lasts.
-func (v *callback) unpaused(ctx context.Context) error {
+func (v *callback) unthrottled(ctx context.Context) error {
 	v.look(ctx)
 	return ratelimit.AwaitUnpaused(ctx, v.host, v.Now)
 }

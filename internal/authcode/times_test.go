@@ -83,7 +83,7 @@ func TestAStoreThatHangs(t *testing.T) {
 					w.out.hangs = nil
 					w.heal()
 					if a.Outcome != authcode.Done && w.exchanges() > 0 {
-						w.wantAlive(0, 0) // revoked, though the store hangs
+						w.wantValid(0, 0) // revoked, though the store hangs
 					}
 					if a.Outcome != authcode.Done {
 						w.goesOn(link, cb)
@@ -182,7 +182,7 @@ func TestTheRevocationHasATimeOfItsOwn(t *testing.T) {
 		cb := w.login(w.begin(w.invite()), "ann")
 		w.out.hangs = func(string) bool { return w.exchanges() > 0 }
 		w.expect(w.complete(cb), authcode.Unstored)
-		w.wantAlive(0, 0)
+		w.wantValid(0, 0)
 	})
 }
 
@@ -250,7 +250,7 @@ func TestAPauseAfterTheExchange(t *testing.T) {
 		expected string
 		want     authcode.Outcome
 		checks   int
-		alive    int
+		valid    int
 	}{
 		"a short one":                      {2 * time.Second, "ann", authcode.Done, 1, 1},
 		"a short one, the wrong user":      {2 * time.Second, "ben", authcode.WrongUser, 1, 0},
@@ -279,7 +279,7 @@ func TestAPauseAfterTheExchange(t *testing.T) {
 				if checks != test.checks {
 					t.Errorf("%d checks, want %d", checks, test.checks)
 				}
-				w.wantAlive(test.alive, test.alive)
+				w.wantValid(test.valid, test.valid)
 			})
 		})
 	}

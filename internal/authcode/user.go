@@ -74,7 +74,7 @@ func (v *callback) checkUser(ctx context.Context, inHand bool) (CallbackResult, 
 func (v *callback) whoLoggedIn(ctx context.Context) (string, error) {
 	ctx, cancel := v.within(ctx, checkTime, storeTime+revokeTime+closingTime)
 	defer cancel()
-	if err := v.unpaused(ctx); err != nil {
+	if err := v.unthrottled(ctx); err != nil {
 		return "", err
 	}
 	info, err := v.client().Introspect(ctx, v.token.AccessToken)

@@ -75,9 +75,9 @@ func (w *world) wantNothingStored(fingerprint, version string) {
 		w.t.Errorf("grant %+v: something was stored", g)
 	}
 	if fingerprint == "" {
-		w.wantAlive(0, 0)
+		w.wantValid(0, 0)
 	} else {
-		w.wantAlive(1, 1)
+		w.wantValid(1, 1)
 	}
 }
 

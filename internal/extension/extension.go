@@ -119,7 +119,7 @@ func (e *Extension) warm(ctx context.Context) {
 			in := request{connection: name}
 			var out Answer
 			err := e.Server.guard(ctx, func() (err error) {
-				out, err = e.Server.vend(ctx, in)
+				out, err = e.Server.token(ctx, in)
 				return err
 			})
 			e.Server.log(ctx, in, out, err, e.Server.Now().Sub(start))

@@ -44,15 +44,15 @@ type asked struct {
 	Fingerprint string
 }
 
-// vendor answers with what it is told, and remembers the calls.
-type vendor struct {
+// source answers with what it is told, and remembers the calls.
+type source struct {
 	answer func(context.Context, asked) (extension.Answer, error)
 
 	mu    sync.Mutex // guards calls
 	calls []asked
 }
 
-func (v *vendor) call(ctx context.Context, a asked) (extension.Answer, error) {
+func (v *source) call(ctx context.Context, a asked) (extension.Answer, error) {
 	v.mu.Lock()
 	v.calls = append(v.calls, a)
 	v.mu.Unlock()
@@ -63,26 +63,26 @@ func (v *vendor) call(ctx context.Context, a asked) (extension.Answer, error) {
 }
 
 // Token implements extension.Vendor.
-func (v *vendor) Token(ctx context.Context, connection string, minTTL time.Duration) (extension.Answer, error) {
+func (v *source) Token(ctx context.Context, connection string, minTTL time.Duration) (extension.Answer, error) {
 	return v.call(ctx, asked{Connection: connection, MinTTL: minTTL})
 }
 
 // Rejected implements extension.Vendor.
-func (v *vendor) Rejected(ctx context.Context, connection, fingerprint string) (extension.Answer, error) {
+func (v *source) Rejected(ctx context.Context, connection, fingerprint string) (extension.Answer, error) {
 	return v.call(ctx, asked{Connection: connection, Fingerprint: fingerprint})
 }
 
 // world is a server with its vendor and its log.
 type world struct {
-	vendor *vendor
+	source *source
 	server *extension.Server
 	log    *logtest.Buffer
 }
 
 func newWorld() *world {
-	w := &world{vendor: &vendor{}, log: &logtest.Buffer{}}
+	w := &world{source: &source{}, log: &logtest.Buffer{}}
 	w.server = &extension.Server{
-		Tokens: w.vendor, Session: reltioauth.NewSecret(session),
+		Tokens: w.source, Session: reltioauth.NewSecret(session),
 		Log: telemetry.New(w.log, slog.LevelDebug, func() time.Time { return now }),
 		Now: func() time.Time { return now },
 	}

@@ -29,7 +29,7 @@ const (
 // timeout bounds one response: issue has 25 s, and Lambda needs time to start it.
 // It is not the invocation's own deadline, which the caller knows and this
 // process does not: a caller that leaves earlier ends its request.
-const patience = 28 * time.Second
+const timeout = 28 * time.Second
 
 // TokenSource gives tokens. It keeps them and invokes issue only when it must.
 // Its errors hold an apierr.Error; one that holds none is a defect. It is safe
@@ -56,7 +56,7 @@ type Server struct {
 // ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.Now()
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	var in request
 	var out Answer
@@ -66,7 +66,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		in = asked // only now is it known that its text is no secret
-		out, err = s.vend(ctx, in)
+		out, err = s.token(ctx, in)
 		return err
 	})
 	if err == nil {
@@ -112,7 +112,7 @@ func local(host string) bool {
 	return host == "127.0.0.1" || strings.EqualFold(host, "localhost")
 }
 
-func (s *Server) vend(ctx context.Context, in request) (Answer, error) {
+func (s *Server) token(ctx context.Context, in request) (Answer, error) {
 	if in.rejected != "" {
 		return s.Tokens.Rejected(ctx, in.connection, in.rejected)
 	}

@@ -27,7 +27,7 @@ func BenchmarkIssueFromMemory(b *testing.B) {
 	}
 }
 
-func TestAWarmVendAllocatesLittle(t *testing.T) {
+func TestAWarmIssueAllocatesLittle(t *testing.T) {
 	const most = 100
 	w := newWorld(t)
 	w.connect("acme", byClient)

@@ -244,14 +244,14 @@ func (v *exchange) begin(ctx context.Context) (reply, error) {
 			Outcome: outcome, Connection: d.Connection, Version: d.Version, Fingerprint: d.Fingerprint, Err: err,
 		})
 	}
-	return v.departing(d, outcomeBegun), nil
+	return v.redirecting(d, outcomeBegun), nil
 }
 
-// departing redirects a browser to Reltio's login page, bound to the request by a
+// redirecting redirects a browser to Reltio's login page, bound to the request by a
 // cookie.
-func (v *exchange) departing(d authcode.AuthorizationRedirect, outcome string) reply {
+func (v *exchange) redirecting(d authcode.AuthorizationRedirect, outcome string) reply {
 	return reply{
-		status: http.StatusFound, location: d.URL, cookies: departureCookies(v.request, d),
+		status: http.StatusFound, location: d.URL, cookies: redirectCookies(v.request, d),
 		outcome: outcome, connection: d.Connection, version: d.Version, fingerprint: d.Fingerprint,
 	}
 }
@@ -280,7 +280,7 @@ func (v *exchange) ended(a authcode.CallbackResult) (reply, error) {
 func (v *exchange) replyTo(a authcode.CallbackResult) (reply, error) {
 	switch a.Outcome {
 	case authcode.Again:
-		return v.departing(a.Redirect, string(a.Outcome)), nil
+		return v.redirecting(a.Redirect, string(a.Outcome)), nil
 	case authcode.Done, authcode.DoneSameToken:
 		return v.finished(a), nil
 	}

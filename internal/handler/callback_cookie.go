@@ -29,9 +29,9 @@ func nameOf(state reltioauth.Secret) string {
 	return cookiePrefix + authrequest.HashOf(state)[:cookieHash]
 }
 
-// departureCookies are the cookie of an authorization redirect, and the deletions
+// redirectCookies are the cookie of an authorization redirect, and the deletions
 // of cookies above the maximum: the first ones that the browser has sent.
-func departureCookies(r *http.Request, d authcode.AuthorizationRedirect) []*http.Cookie {
+func redirectCookies(r *http.Request, d authcode.AuthorizationRedirect) []*http.Cookie {
 	var held []string
 	for _, c := range r.Cookies() {
 		if cookieName.MatchString(c.Name) && !slices.Contains(held, c.Name) {

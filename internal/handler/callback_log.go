@@ -27,12 +27,12 @@ func (h *Callback) log(ctx context.Context, v *exchange, a reply, start time.Tim
 	if a.code != "" {
 		attrs = append(attrs, slog.String("error_code", a.code))
 	}
-	attrs = append(attrs, attrsOfVisit(a.err)...)
+	attrs = append(attrs, attrsOfRequest(a.err)...)
 	if a.unkept != nil {
 		attrs = append(attrs, unkeptAttrs(a.unkept, a.parked, false)...)
 	}
 	h.Log.Invocation(ctx, telemetry.Line{
-		Level: visitLevel(a), Message: "callback", Attrs: append(attrs, telemetry.Took(h.Now().Sub(start))),
+		Level: requestLevel(a), Message: "callback", Attrs: append(attrs, telemetry.Took(h.Now().Sub(start))),
 		Outcome: a.outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Callbacks, 1)},
 		Metrics: a.asked,
 	})
@@ -54,11 +54,11 @@ func exchangeMetrics(a authcode.CallbackResult) []telemetry.Metric {
 	}
 }
 
-// attrsOfVisit is telemetry.Fault with Reltio's response: the OAuth code, the
+// attrsOfRequest is telemetry.Fault with Reltio's response: the OAuth code, the
 // status, the description (package reltioauth has removed all possible secrets
 // from it), and the reason and cause why there was no usable response. None of it
 // is shown in a page: anyone can write text into a response.
-func attrsOfVisit(err error) []slog.Attr {
+func attrsOfRequest(err error) []slog.Attr {
 	var refused *reltioauth.Error
 	var busy *ratelimit.LimitError
 	switch {
@@ -89,7 +89,7 @@ func attrsOfVisit(err error) []slog.Attr {
 // requestLevel is the log level of a request. Only Error raises an alarm: store
 // failures are Error, even if the person sees nothing of them. A person's
 // mistakes are Warn.
-func visitLevel(a reply) slog.Level {
+func requestLevel(a reply) slog.Level {
 	switch {
 	case a.unkept != nil, a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):
 		return slog.LevelError

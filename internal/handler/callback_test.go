@@ -99,7 +99,7 @@ func TestEveryAnswerHasTheHeaders(t *testing.T) {
 	for name, row := range hostile() {
 		t.Run(name, func(t *testing.T) {
 			lobby(t, func(f *front) {
-				a := row.visit(f)
+				a := row.request(f)
 				for header, value := range want {
 					if a.Headers[header] != value {
 						t.Errorf("%s is %q, want %q", header, a.Headers[header], value)
@@ -139,7 +139,7 @@ func wantPolicy(t *testing.T, a answer) {
 // row is one hostile visit: what the last answer has to be, and how many token
 // requests there may be in all.
 type row struct {
-	visit     func(f *front) answer
+	request   func(f *front) answer
 	status    int
 	outcome   string
 	exchanges int
@@ -397,11 +397,11 @@ func others(rows map[string]row) {
 	}, 200, "seen", 3}
 }
 
-func TestHostileVisits(t *testing.T) {
+func TestHostileRequests(t *testing.T) {
 	for name, row := range hostile() {
 		t.Run(name, func(t *testing.T) {
 			lobby(t, func(f *front) {
-				a := row.visit(f).want(row.status)
+				a := row.request(f).want(row.status)
 				if got := f.exchanges(); got != row.exchanges {
 					t.Errorf("%d token requests, want %d", got, row.exchanges)
 				}
@@ -498,7 +498,7 @@ func (f *front) put(g grant.Grant) {
 
 // The line of a visit names the connection as soon as it is known, and the
 // token that there is; what was asked of Reltio is counted as rotate's is.
-func TestTheLineOfAVisit(t *testing.T) {
+func TestTheLineOfARequest(t *testing.T) {
 	lobby(t, func(f *front) {
 		b, address := back(f)
 		b.get(address).want(http.StatusSeeOther)

@@ -19,7 +19,7 @@ import (
 
 // What the stores say when they refuse a refresh token.
 const (
-	vaultWords = "Secrets Manager: AccessDeniedException"
+	storeError = "Secrets Manager: AccessDeniedException"
 	tableWords = "the table: InternalServerError"
 )
 
@@ -32,7 +32,7 @@ type readOnly struct {
 // Put implements grant.Vault.
 func (v *readOnly) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	if v.closed {
-		return "", apierr.Wrap(apierr.StoreUnavailable, vaultWords, errLeaky)
+		return "", apierr.Wrap(apierr.StoreUnavailable, storeError, errLeaky)
 	}
 	return v.Secrets.Put(ctx, name, r)
 }
@@ -75,18 +75,18 @@ func TestARenewalWhoseRefreshTokenIsNotStored(t *testing.T) {
 		},
 		"it is parked": {
 			func(*world, *readOnly) {},
-			`"outcome":"renewed","error":{"type":"StoreUnavailable","message":"` + vaultWords + `"}`,
+			`"outcome":"renewed","error":{"type":"StoreUnavailable","message":"` + storeError + `"}`,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "renewed",
-				"error": "StoreUnavailable", "error_message": vaultWords, "vault_error": vaultWords, "parked": true, "lost": false,
+				"error": "StoreUnavailable", "error_message": storeError, "vault_error": storeError, "parked": true, "lost": false,
 			},
 		},
 		"neither store takes it": {
 			func(w *world, _ *readOnly) { w.rotate.Renewer.Parking = noParking{w.table} },
-			`"outcome":"renewed","error":{"type":"StoreUnavailable","message":"` + vaultWords + `"}`,
+			`"outcome":"renewed","error":{"type":"StoreUnavailable","message":"` + storeError + `"}`,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "renewed",
-				"error": "StoreUnavailable", "error_message": vaultWords, "vault_error": vaultWords, "parked": false, "lost": true,
+				"error": "StoreUnavailable", "error_message": storeError, "vault_error": storeError, "parked": false, "lost": true,
 			},
 		},
 		"it is parked still, and Reltio is away": {
@@ -97,7 +97,7 @@ func TestARenewalWhoseRefreshTokenIsNotStored(t *testing.T) {
 			`"outcome":"failed","error":{"type":"ReltioUnavailable"`,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "failed",
-				"error": "ReltioUnavailable", "error_message": "connection refused", "vault_error": vaultWords, "parked": true, "lost": false,
+				"error": "ReltioUnavailable", "error_message": "connection refused", "vault_error": storeError, "parked": true, "lost": false,
 			},
 		},
 		"it was parked, and the vault takes it now": {
@@ -176,7 +176,7 @@ func TestASweepWhoseRefreshTokensAreNotStored(t *testing.T) {
 		for _, line := range of(all, "renewal") {
 			if line["connection"] == "last" {
 				found++
-				if line["level"] != "ERROR" || line["vault_error"] != vaultWords {
+				if line["level"] != "ERROR" || line["vault_error"] != storeError {
 					t.Errorf("line %v, want an ERROR with what the vault said", line)
 				}
 			}
@@ -208,14 +208,14 @@ func TestALoginWhoseRefreshTokenIsNotStored(t *testing.T) {
 			func(*front, *readOnly) {}, http.StatusSeeOther,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "done",
-				"error": "StoreUnavailable", "error_message": vaultWords, "vault_error": vaultWords, "parked": true, "lost": false,
+				"error": "StoreUnavailable", "error_message": storeError, "vault_error": storeError, "parked": true, "lost": false,
 			},
 		},
 		"neither store takes it": {
 			func(f *front, _ *readOnly) { f.callback.Flow.Parking = noParking{f.table} }, http.StatusInternalServerError,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "unstored",
-				"error": "StoreUnavailable", "error_message": vaultWords, "vault_error": vaultWords, "parked": false, "lost": false,
+				"error": "StoreUnavailable", "error_message": storeError, "vault_error": storeError, "parked": false, "lost": false,
 			},
 		},
 	}

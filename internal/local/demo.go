@@ -181,7 +181,7 @@ ready (Ctrl-C ends it)
 `
 
 // issued is what the demonstration shows of a response.
-type vended struct {
+type issued struct {
 	Fingerprint string `json:"fingerprint"`
 	ExpiresIn   int    `json:"expires_in"`
 	Outcome     string `json:"outcome"`
@@ -190,7 +190,7 @@ type vended struct {
 }
 
 // issue invokes the issue function over the network, as an integration would.
-func (d Demo) issue(ctx context.Context, name string) (v vended, took time.Duration, err error) {
+func (d Demo) issue(ctx context.Context, name string) (v issued, took time.Duration, err error) {
 	body := fmt.Sprintf(`{"connection":%q}`, name)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.LambdaURL+"/2015-03-31/functions/issue/invocations", strings.NewReader(body))
 	if err != nil {

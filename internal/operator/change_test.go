@@ -76,7 +76,7 @@ func TestUnpausedIsDueNow(t *testing.T) {
 }
 
 // A living token does not hide an unpaused grant from the index.
-func TestUnpausedWithALivingTokenIsLookedAtNow(t *testing.T) {
+func TestUnpausedWithAValidTokenIsDueNow(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())
 		w.rotate(false)

@@ -432,7 +432,7 @@ func TestDisconnectLeavesTheAccountToOthers(t *testing.T) {
 }
 
 // A secret that cannot be used names no account: the claim stays until it is gone.
-func TestDisconnectWithASecretThatNamesNobody(t *testing.T) {
+func TestDisconnectWithASecretThatNamesNoAccount(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())
 		w.rotate(false)

@@ -31,7 +31,7 @@ type world struct {
 	secrets  *memstore.Secrets
 	server   *reltioauthtest.Server
 	renewer  *renewal.Renewer
-	vendor   *issue.Issuer
+	issuer   *issue.Issuer
 	operator *operator.Service
 	// events that were published.
 	events []grant.EventType
@@ -57,7 +57,7 @@ func newWorld(t testing.TB) *world {
 		Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.table, Hosts: hosts, Events: w,
 		Now: time.Now, Connect: w.server.Connector(), Rand: func() float64 { return 0 },
 	}
-	w.vendor = &issue.Issuer{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
+	w.issuer = &issue.Issuer{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
 	w.operator = &operator.Service{
 		Grants: w.table, Leases: w.table, Lockouts: w.table, Connections: w.secrets,
 		Rotations: w, Issues: w, Hosts: hosts, Now: time.Now,
@@ -91,7 +91,7 @@ func (w *world) RotateLater(ctx context.Context, r rotateapi.Request) error {
 func (w *world) Issue(ctx context.Context, r operator.IssueRequest) (operator.Issued, error) {
 	ctx, cancel := context.WithTimeout(ctx, 25*time.Second)
 	defer cancel()
-	a, err := w.vendor.Issue(ctx, issue.Request{Connection: r.Connection, MinTTL: r.MinTTL})
+	a, err := w.issuer.Issue(ctx, issue.Request{Connection: r.Connection, MinTTL: r.MinTTL})
 	return operator.Issued{Connection: a.Connection, AccessToken: a.AccessToken, Fingerprint: a.Fingerprint, ExpiresIn: a.ExpiresIn, Outcome: string(a.Outcome)}, err
 }
 

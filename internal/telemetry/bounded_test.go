@@ -290,7 +290,7 @@ func TestAPipeThatIsFull(t *testing.T) {
 const child = "TELEMETRY_TEST_CHILD"
 
 // A process whose standard output is a full pipe goes on.
-func TestAProcessWhoseOutputNobodyReads(t *testing.T) {
+func TestAProcessWhoseOutputIsNotRead(t *testing.T) {
 	if os.Getenv(child) != "" {
 		log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, slog.LevelInfo, time.Now)
 		for range 10 {

@@ -135,7 +135,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestDialToNobody(t *testing.T) {
+func TestDialWithoutAListener(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -40,9 +40,9 @@ type tokenSource struct {
 	client Client
 	grant  Grant
 
-	mu     sync.Mutex // guards the rest; not held while a request is under way
-	last   outcome
-	flight *call // nil if no request is under way
+	mu   sync.Mutex // guards the rest; not held while a request is under way
+	last outcome
+	call *call // nil if no request is under way
 }
 
 // outcome is the result of a request.
@@ -55,7 +55,7 @@ type outcome struct {
 
 // call is a request in progress. done is closed when outcome is set.
 type call struct {
-	landed  chan struct{}
+	done    chan struct{}
 	outcome outcome
 }
 
@@ -68,7 +68,7 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	case mine:
 		s.finish(f, s.renew(kept.refresh))
 	default:
-		<-f.landed
+		<-f.done
 	}
 	return f.outcome.result()
 }
@@ -89,11 +89,11 @@ func (s *tokenSource) join() (kept outcome, f *call, mine bool) {
 	switch {
 	case s.last.holds(s.client.now()):
 		return s.last, nil, false
-	case s.flight != nil:
-		return s.last, s.flight, false
+	case s.call != nil:
+		return s.last, s.call, false
 	}
-	s.flight = &call{landed: make(chan struct{})}
-	return s.last, s.flight, true
+	s.call = &call{done: make(chan struct{})}
+	return s.last, s.call, true
 }
 
 // holds reports whether the outcome is still valid.
@@ -107,8 +107,8 @@ func (o outcome) holds(now time.Time) bool {
 func (s *tokenSource) finish(f *call, o outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f.outcome, s.last, s.flight = o, o, nil
-	close(f.landed)
+	f.outcome, s.last, s.call = o, o, nil
+	close(f.done)
 }
 
 // renew makes the request, or two if the refresh token turns out to be no longer

@@ -209,7 +209,7 @@ func TestPause(t *testing.T) {
 	for name, test := range map[string]struct {
 		e        *issueclient.Error
 		failures int
-		chance   float64
+		jitter   float64
 		want     time.Duration
 	}{
 		"the first, at least":     {plain, 1, 0, 500 * time.Millisecond},
@@ -223,7 +223,7 @@ func TestPause(t *testing.T) {
 		"one that lasts":          {lasting, 9, 0, 10 * time.Second},
 		"one for later":           {&issueclient.Error{Type: issueclient.ErrTokenLimitReached}, 9, 1, 12 * time.Second},
 	} {
-		if got := issueclient.Pause(test.e, test.failures, test.chance); got != test.want {
+		if got := issueclient.Pause(test.e, test.failures, test.jitter); got != test.want {
 			t.Errorf("%s: got %v, want %v", name, got, test.want)
 		}
 	}

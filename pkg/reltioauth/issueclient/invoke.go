@@ -36,7 +36,7 @@ func (s *Source) invoke(ctx context.Context, k key) (*Token, *Error) {
 	asked := s.now()
 	payload, err := json.Marshal(request{
 		Connection:          s.Connection,
-		MinTTLSeconds:       int64((k.minLife + time.Second - 1) / time.Second),
+		MinTTLSeconds:       int64((k.minTTL + time.Second - 1) / time.Second),
 		RejectedFingerprint: k.rejected,
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 // key is everything that decides issue's response to a Source. Callers with the
 // same key share an invocation.
 type key struct {
-	minLife  time.Duration
+	minTTL   time.Duration
 	rejected string
 }
 
@@ -64,14 +64,14 @@ const (
 // judge decides for one caller.
 func (m *memory) judge(k key, now time.Time) verdict {
 	switch {
-	case !m.living(now) || m.refuses(k.rejected, now):
+	case !m.valid(now) || m.refuses(k.rejected, now):
 		if m.troubled(now) {
 			return refused
 		}
 		return must
 	case m.troubled(now):
 		return use
-	case m.kept.ExpiresAt.Sub(now) < k.minLife && !now.Before(m.calmLife):
+	case m.kept.ExpiresAt.Sub(now) < k.minTTL && !now.Before(m.calmLife):
 		return reach
 	case !now.Before(m.ageing) && !now.Before(m.calm):
 		return glance
@@ -81,14 +81,14 @@ func (m *memory) judge(k key, now time.Time) verdict {
 
 // valid reports whether the kept token has not expired; with less than a second
 // left it has, as for issue. A clock that was set back does not change that.
-func (m *memory) living(now time.Time) bool {
+func (m *memory) valid(now time.Time) bool {
 	return m.kept != nil && !now.Before(m.asked) && now.Add(time.Second).Before(m.kept.ExpiresAt)
 }
 
 // refuses reports whether the fingerprint is that of the kept token, and that
 // token has not been reported to issue lately.
 func (m *memory) refuses(rejected string, now time.Time) bool {
-	return m.living(now) && rejected == m.kept.Fingerprint && !now.Before(m.reported.Add(askEvery))
+	return m.valid(now) && rejected == m.kept.Fingerprint && !now.Before(m.reported.Add(askEvery))
 }
 
 // troubled reports whether the last failure is still repeated. If it would be
@@ -100,7 +100,7 @@ func (m *memory) troubled(now time.Time) bool {
 // narrow is the key to ask with: without the report of a token that was replaced
 // since or reported before.
 func (m *memory) narrow(k key, now time.Time) key {
-	if m.living(now) && !m.refuses(k.rejected, now) {
+	if m.valid(now) && !m.refuses(k.rejected, now) {
 		k.rejected = ""
 	}
 	return k
@@ -110,7 +110,7 @@ func (m *memory) narrow(k key, now time.Time) key {
 // age.
 func (m *memory) learn(k key, t *Token, asked, now time.Time, margin time.Duration) {
 	m.trouble, m.failures = nil, 0
-	overtaken := m.living(now) && m.kept.Fingerprint != k.rejected && m.kept.Version > t.Version
+	overtaken := m.valid(now) && m.kept.Fingerprint != k.rejected && m.kept.Version > t.Version
 	if overtaken {
 		return // by the answer to another key: issue's own memory may lag
 	}
@@ -121,7 +121,7 @@ func (m *memory) learn(k key, t *Token, asked, now time.Time, margin time.Durati
 	if t.Fingerprint == k.rejected {
 		m.reported = now
 	}
-	if t.ExpiresAt.Sub(now) < k.minLife {
+	if t.ExpiresAt.Sub(now) < k.minTTL {
 		m.calmLife = now.Add(askEvery)
 	}
 	if !now.Before(m.ageing) {
@@ -131,30 +131,30 @@ func (m *memory) learn(k key, t *Token, asked, now time.Time, margin time.Durati
 
 // fail stores a failure. An invalid request is not stored, because the next
 // request may be valid.
-func (m *memory) fail(e *Error, now time.Time, chance float64) {
+func (m *memory) fail(e *Error, now time.Time, jitter float64) {
 	if e.Type == ErrInvalidRequest && e.Err == nil {
 		return
 	}
 	m.failures++
-	m.trouble, m.until = e, now.Add(pause(e, m.failures, chance))
+	m.trouble, m.until = e, now.Add(pause(e, m.failures, jitter))
 }
 
-// pause is how long a failure is repeated. chance, in [0, 1), spreads callers
+// pause is how long a failure is repeated. jitter, in [0, 1), spreads callers
 // that failed together. A wait that the error names is lengthened by up to a
 // fifth, and never shortened; otherwise the wait grows from half a second to 15
 // s.
-func pause(e *Error, failures int, chance float64) time.Duration {
+func pause(e *Error, failures int, jitter float64) time.Duration {
 	switch {
 	case !e.awaited():
-		return stretch(refusedFor, 1+chance/5)
+		return stretch(refusedFor, 1+jitter/5)
 	case e.RetryAfter > 0:
-		return stretch(e.RetryAfter, 1+chance/5)
+		return stretch(e.RetryAfter, 1+jitter/5)
 	}
 	wait := firstWait
 	for i := 1; i < failures && wait < longestWait; i++ {
 		wait *= 2
 	}
-	return stretch(min(wait, longestWait), (1+chance)/2)
+	return stretch(min(wait, longestWait), (1+jitter)/2)
 }
 
 func stretch(d time.Duration, by float64) time.Duration {

@@ -21,12 +21,12 @@ func tries(status int) int {
 
 // retryWait is how long to wait after the response to the given try; 0: there is
 // no further try.
-func retryWait(resp *http.Response, try int, now time.Time, chance float64) time.Duration {
+func retryWait(resp *http.Response, try int, now time.Time, jitter float64) time.Duration {
 	if try >= tries(resp.StatusCode) {
 		return 0
 	}
 	wait := time.Duration(1<<try-1) * time.Second
-	return stretch(max(wait, asked(resp.Header.Get("Retry-After"), now)), 1+chance/5)
+	return stretch(max(wait, asked(resp.Header.Get("Retry-After"), now)), 1+jitter/5)
 }
 
 // asked is a Retry-After (RFC 9110, section 10.2.3), seconds or a date; 0 if there

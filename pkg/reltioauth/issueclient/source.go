@@ -16,8 +16,8 @@ const (
 	DefaultMargin = 30 * time.Second
 	// DefaultPatience is the default of Source.Timeout.
 	DefaultPatience = time.Minute
-	// maxMinLife is the longest life that a caller may ask issue for.
-	maxMinLife = 24 * time.Hour
+	// maxMinTTL is the longest life that a caller may ask issue for.
+	maxMinTTL = 24 * time.Hour
 	// glanceTime is how long a caller that has a valid token waits for a newer
 	// one.
 	glanceTime = 5 * time.Second
@@ -54,9 +54,9 @@ type Source struct {
 	Now func() time.Time
 
 	// mu guards the fields below. It is not held during network calls.
-	mu      sync.Mutex
-	memory  memory
-	flights map[key]*call
+	mu     sync.Mutex
+	memory memory
+	calls  map[key]*call
 }
 
 var _ oauth2.TokenSource = (*Source)(nil)
@@ -94,11 +94,11 @@ func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
 		switch {
 		case p.token != nil:
 			return p.token, nil
-		case p.flight == nil:
+		case p.call == nil:
 			err = s.wait(ctx, p)
 		default:
 			var token *Token
-			if token, err = s.ride(ctx, p); token != nil {
+			if token, err = s.await(ctx, p); token != nil {
 				return token, nil
 			}
 		}
@@ -120,14 +120,14 @@ func (s *Source) Token() (*oauth2.Token, error) {
 
 // key validates the options before anything is sent.
 func (s *Source) key(need Options) (key, error) {
-	k := key{minLife: max(need.MinTTL, s.MinTTL, 0), rejected: need.Rejected}
+	k := key{minTTL: max(need.MinTTL, s.MinTTL, 0), rejected: need.Rejected}
 	what := ""
 	switch {
 	case s.Lambda == nil:
 		what = "Source.Lambda: is missing"
 	case s.Connection == "":
 		what = "Source.Connection: is missing"
-	case k.minLife > maxMinLife:
+	case k.minTTL > maxMinTTL:
 		what = "MinLife: must be at most 24 h"
 	case k.rejected != "" && !validFingerprint(k.rejected):
 		what = "Rejected: must be the fingerprint of a token"

@@ -63,9 +63,9 @@ func (t *Token) OAuth2() *oauth2.Token {
 }
 
 // answering is a copy of the token for a caller that needs minLife.
-func (t *Token) answering(minLife time.Duration, now time.Time) *Token {
+func (t *Token) answering(minTTL time.Duration, now time.Time) *Token {
 	own := *t
-	own.MinTTLMet = t.ExpiresAt.Sub(now) >= minLife
+	own.MinTTLMet = t.ExpiresAt.Sub(now) >= minTTL
 	own.Warnings = slices.Clone(t.Warnings)
 	return &own
 }

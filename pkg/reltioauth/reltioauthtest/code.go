@@ -46,16 +46,16 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 	found := s.codes[c.req.Presented]
 	foreign := found != nil && found.client != c.client.ID
 	if found == nil || !c.now.Before(found.ends) || (foreign && c.how.Errors == DocumentedErrors) {
-		return answer{}, c.deadCode(text)
+		return answer{}, c.invalidCode(text)
 	}
 	c.req.User = found.user
 	if found.used && !c.how.CodeReusable {
 		if c.how.CodeReuseRevokes && found.family != 0 {
-			if g := s.vault.grants[found.key]; g != nil {
-				s.vault.dropFamily(g, found.family, c.how)
+			if g := s.tokens.grants[found.key]; g != nil {
+				s.tokens.dropFamily(g, found.family, c.how)
 			}
 		}
-		return answer{}, c.deadCode(text)
+		return answer{}, c.invalidCode(text)
 	}
 	found.used = !c.how.CodeSurvivesFailure
 	switch {

@@ -13,10 +13,10 @@ func (s *Server) Valid(token reltioauth.Secret) bool {
 	set, now := s.lockNow()
 	defer s.mu.Unlock()
 	fingerprint := reltioauth.Fingerprint(token)
-	if t := s.vault.access[fingerprint]; t != nil {
-		return t.alive(now)
+	if t := s.tokens.access[fingerprint]; t != nil {
+		return t.valid(now)
 	}
-	t := s.vault.refresh[fingerprint]
+	t := s.tokens.refresh[fingerprint]
 	return t != nil && t.accepted(now, set.behaviour(t.grant.key.client))
 }
 
@@ -24,8 +24,8 @@ func (s *Server) Valid(token reltioauth.Secret) bool {
 func (s *Server) Tokens() (access, refresh int) {
 	set, now := s.lockNow()
 	defer s.mu.Unlock()
-	for _, g := range s.vault.grants {
-		access += g.living(now)
+	for _, g := range s.tokens.grants {
+		access += g.validTokens(now)
 		for _, t := range g.refresh {
 			if t.accepted(now, set.behaviour(g.key.client)) {
 				refresh++
@@ -40,15 +40,15 @@ func (s *Server) Tokens() (access, refresh int) {
 func (s *Server) Kill(fingerprint string) bool {
 	_, now := s.lockNow()
 	defer s.mu.Unlock()
-	if t := s.vault.access[fingerprint]; t != nil && t.alive(now) {
+	if t := s.tokens.access[fingerprint]; t != nil && t.valid(now) {
 		t.killed = true
 		return true
 	}
-	t := s.vault.refresh[fingerprint]
+	t := s.tokens.refresh[fingerprint]
 	if t == nil {
 		return false
 	}
-	s.vault.dropRefresh(t.grant, func(other *refreshToken) bool { return other == t })
+	s.tokens.dropRefresh(t.grant, func(other *refreshToken) bool { return other == t })
 	return now.Before(t.ends)
 }
 
@@ -69,18 +69,18 @@ func (s *Server) killUser(user string, refresh bool) int {
 	_, now := s.lockNow()
 	defer s.mu.Unlock()
 	n := 0
-	for key, g := range s.vault.grants {
+	for key, g := range s.tokens.grants {
 		if key.user == "" || key.user != userKey(user) {
 			continue
 		}
 		for _, t := range g.access {
-			if t.alive(now) {
+			if t.valid(now) {
 				t.killed = true
 				n++
 			}
 		}
 		if refresh {
-			s.vault.dropRefresh(g, func(*refreshToken) bool { return true })
+			s.tokens.dropRefresh(g, func(*refreshToken) bool { return true })
 		}
 	}
 	return n
@@ -108,10 +108,10 @@ func (s *Server) SetClientSecret(clientID string, secret reltioauth.Secret) {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, g := range s.vault.grants {
+	for key, g := range s.tokens.grants {
 		if key.client == clientID {
-			s.vault.dropRefresh(g, func(*refreshToken) bool { return true })
-			s.vault.dropAccess(g, func(*accessToken) bool { return true })
+			s.tokens.dropRefresh(g, func(*refreshToken) bool { return true })
+			s.tokens.dropAccess(g, func(*accessToken) bool { return true })
 		}
 	}
 }
@@ -170,7 +170,7 @@ func (s *Server) ReuseRefreshTokens(reuse bool) {
 func (s *Server) Restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.vault = newVault()
+	s.tokens = newTokenStore()
 	clear(s.codes)
 	clear(s.states)
 	clear(s.signed)

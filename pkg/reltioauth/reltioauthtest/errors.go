@@ -151,9 +151,9 @@ func (c *call) badGrantType() error {
 	return invalidClient(text)
 }
 
-// deadRefreshToken is the response to a refresh token that is unknown, revoked or
+// invalidRefreshToken is the response to a refresh token that is unknown, revoked or
 // used up.
-func (c *call) deadRefreshToken(token string) error {
+func (c *call) invalidRefreshToken(token string) error {
 	text := c.repeating("Invalid refresh token", token)
 	if c.how.DeadRefreshStatus == http.StatusUnauthorized {
 		return invalidToken(http.StatusUnauthorized, text)
@@ -164,7 +164,7 @@ func (c *call) deadRefreshToken(token string) error {
 // foreignRefreshToken is the response to another client's refresh token.
 func (c *call) foreignRefreshToken(token string) error {
 	if c.how.Errors == DocumentedErrors {
-		return c.deadRefreshToken(token)
+		return c.invalidRefreshToken(token)
 	}
 	return invalidGrant(c.repeating("Wrong client for this refresh token", token))
 }
@@ -172,18 +172,18 @@ func (c *call) foreignRefreshToken(token string) error {
 // expiredRefreshToken is the response to an expired refresh token.
 func (c *call) expiredRefreshToken(token string) error {
 	if c.how.Errors == DocumentedErrors || c.how.DeadRefreshStatus == http.StatusBadRequest {
-		return c.deadRefreshToken(token)
+		return c.invalidRefreshToken(token)
 	}
 	return invalidToken(http.StatusUnauthorized, c.repeating("Invalid refresh token (expired)", token))
 }
 
-func (c *call) deadCode(code string) error {
+func (c *call) invalidCode(code string) error {
 	return invalidGrant(c.repeating("Invalid authorization code", code))
 }
 
-// deadToken is checkToken's response to an access token that is not valid.
+// invalidToken is checkToken's response to an access token that is not valid.
 // expired says that the server still knows it.
-func (c *call) deadToken(token string, expired bool) error {
+func (c *call) invalidToken(token string, expired bool) error {
 	status := orStatus(c.how.DeadTokenStatus, http.StatusBadRequest)
 	switch {
 	case c.how.Errors == DocumentedErrors:

@@ -125,11 +125,11 @@ func (f *fixture) refused(g reltioauth.Grant, want reltioauth.ErrorCode) {
 	}
 }
 
-// alive compares what is alive with what should be.
-func (f *fixture) alive(what string, token reltioauth.Secret, want bool) {
+// valid compares what is alive with what should be.
+func (f *fixture) valid(what string, token reltioauth.Secret, want bool) {
 	f.t.Helper()
 	if got := f.Valid(token); got != want {
-		f.t.Errorf("%s: got alive=%t, want %t", what, got, want)
+		f.t.Errorf("%s: got valid=%t, want %t", what, got, want)
 	}
 }
 

@@ -54,8 +54,8 @@ func TestMemoryStaysFlat(t *testing.T) {
 		f.challenge()
 		f.codeOf(authorization())
 		f.must(reltioauth.ClientCredentialsGrant{Scope: []string{"", "read", "write"}[i%3]})
-		stranger := f.Server.Client(fmt.Sprintf("stranger-%d", i))
-		if _, err := stranger.Token(ctx(), annPassword()); code(err) != reltioauth.ErrInvalidClient {
+		other := f.Server.Client(fmt.Sprintf("stranger-%d", i))
+		if _, err := other.Token(ctx(), annPassword()); code(err) != reltioauth.ErrInvalidClient {
 			t.Fatal(err)
 		}
 		f.clock.Advance(45 * time.Minute)

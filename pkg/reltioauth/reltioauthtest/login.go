@@ -93,8 +93,8 @@ func (s *Server) clientCredentialsGrant(c *call) (answer, error) {
 	if c.client.MultiToken > 0 { // the limit is the client's, whatever the scope
 		key.scope, way = "", NewToken
 	}
-	g := s.vault.grant(key, c.now, c.how)
-	if c.client.MultiToken > 0 && g.living(c.now) >= c.client.MultiToken {
+	g := s.tokens.grant(key, c.now, c.how)
+	if c.client.MultiToken > 0 && g.validTokens(c.now) >= c.client.MultiToken {
 		return c.tooMany(OutcomeTokenLimit), nil
 	}
 	access, err := s.accessToken(c, g, issue{scope: scope, way: way})
@@ -106,7 +106,7 @@ func (s *Server) clientCredentialsGrant(c *call) (answer, error) {
 
 // logIn gives tokens to a user who has authenticated.
 func (s *Server) logIn(c *call, key grantKey, access, refresh Renewal) (answer, family, error) {
-	g := s.vault.grant(key, c.now, c.how)
+	g := s.tokens.grant(key, c.now, c.how)
 	var second *refreshToken
 	var fam family
 	if !c.how.OmitRefreshToken && (c.client.mayUse(grantRefreshToken) || !c.how.Errors.framework()) {
@@ -133,11 +133,11 @@ func (s *Server) loginRefreshToken(c *call, g *grant, way Renewal) (*refreshToke
 		return nil, err
 	}
 	if way == NewTokenOldDies {
-		s.vault.dropRefresh(g, func(*refreshToken) bool { return true })
+		s.tokens.dropRefresh(g, func(*refreshToken) bool { return true })
 	}
-	s.vault.families++
-	t := &refreshToken{secret: secret, family: s.vault.families, ends: c.now.Add(c.client.RefreshTokenTTL)}
-	s.vault.addRefresh(g, t)
+	s.tokens.families++
+	t := &refreshToken{secret: secret, family: s.tokens.families, ends: c.now.Add(c.client.RefreshTokenTTL)}
+	s.tokens.addRefresh(g, t)
 	return t, nil
 }
 
@@ -162,9 +162,9 @@ func (s *Server) accessToken(c *call, g *grant, i issue) (*accessToken, error) {
 		return nil, err
 	}
 	if i.way == NewTokenOldDies {
-		s.vault.dropAccess(g, func(t *accessToken) bool { return !i.refreshing || t.family == i.family })
+		s.tokens.dropAccess(g, func(t *accessToken) bool { return !i.refreshing || t.family == i.family })
 	}
 	t := &accessToken{secret: secret, scope: i.scope, family: i.family, ends: c.now.Add(c.client.AccessTokenTTL)}
-	s.vault.addAccess(g, t)
+	s.tokens.addAccess(g, t)
 	return t, nil
 }

@@ -33,29 +33,29 @@ func (s *Server) revoke(c *call) (answer, error) {
 // revokeAccess ends the access token of the request, if the token is the
 // caller's.
 func (s *Server) revokeAccess(c *call) bool {
-	t := s.vault.access[c.req.Presented]
+	t := s.tokens.access[c.req.Presented]
 	if t == nil || !c.owns(t.grant) || !c.now.Before(t.ends) {
 		return false
 	}
 	c.req.User = t.grant.key.user
 	how := c.set.behaviour(t.grant.key.client)
 	if how.forgets(t) {
-		s.vault.dropAccess(t.grant, func(other *accessToken) bool { return other == t })
+		s.tokens.dropAccess(t.grant, func(other *accessToken) bool { return other == t })
 	}
 	if !how.RevokeSparesRefreshToken && t.family != 0 {
-		s.vault.dropFamily(t.grant, t.family, how)
+		s.tokens.dropFamily(t.grant, t.family, how)
 	}
 	return true
 }
 
 // revokeRefresh does the same for a refresh token.
 func (s *Server) revokeRefresh(c *call) bool {
-	t := s.vault.refresh[c.req.Presented]
+	t := s.tokens.refresh[c.req.Presented]
 	if t == nil || !c.owns(t.grant) || !c.now.Before(t.ends) {
 		return false
 	}
 	c.req.User = t.grant.key.user
-	s.vault.dropFamily(t.grant, t.family, c.set.behaviour(t.grant.key.client))
+	s.tokens.dropFamily(t.grant, t.family, c.set.behaviour(t.grant.key.client))
 	return true
 }
 

@@ -27,7 +27,7 @@ type Server struct {
 	mu     sync.Mutex
 	last   time.Time // the latest moment seen; time never goes backwards
 	work   int       // requests since the last sweep
-	vault  vault
+	tokens tokenStore
 	logins map[string]*loginState   // by userKey
 	codes  map[string]*code         // by fingerprint
 	signed map[string]string        // users who stay logged in, by their cookie's fingerprint
@@ -41,7 +41,7 @@ type Server struct {
 func New(cfg Config) *Server {
 	s := &Server{
 		page:   template.Must(template.New("login").Parse(loginPage)),
-		vault:  newVault(),
+		tokens: newTokenStore(),
 		logins: make(map[string]*loginState),
 		codes:  make(map[string]*code),
 		signed: make(map[string]string),
@@ -170,9 +170,9 @@ func (s *Server) refusal(c *call) error {
 	case grantPassword:
 		return s.badLogin(c, c.set.users[c.req.User])
 	case grantRefreshToken:
-		return c.deadRefreshToken(c.form.Get("refresh_token"))
+		return c.invalidRefreshToken(c.form.Get("refresh_token"))
 	case grantAuthorizationCode:
-		return c.deadCode(c.form.Get("code"))
+		return c.invalidCode(c.form.Get("code"))
 	}
 	return nil
 }
@@ -215,11 +215,11 @@ func (s *Server) finish(c *call, a answer) {
 // mu.
 func (s *Server) sweepSometimes(c *call) {
 	s.work++
-	if s.work < 1024 || s.work < len(s.vault.access)+len(s.vault.refresh)+len(s.codes)+len(s.states)+len(s.limits) {
+	if s.work < 1024 || s.work < len(s.tokens.access)+len(s.tokens.refresh)+len(s.codes)+len(s.states)+len(s.limits) {
 		return
 	}
 	s.work = 0
-	s.vault.sweep(c.set, c.now)
+	s.tokens.sweep(c.set, c.now)
 	for fingerprint, code := range s.codes {
 		if !c.now.Before(code.ends) {
 			delete(s.codes, fingerprint)

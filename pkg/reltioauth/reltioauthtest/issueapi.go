@@ -24,7 +24,7 @@ const (
 )
 
 // ServeHTTP implements http.Handler: the Invoke API of Lambda.
-func (v *IssueServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *IssueServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, versioned := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
 	name, invoked := strings.CutSuffix(path, "/invocations")
 	if r.Method != http.MethodPost || !versioned || !invoked || name == "" {
@@ -38,12 +38,12 @@ func (v *IssueServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil || len(payload) > maxPayload:
 		refuseInvoke(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "the payload is larger than 6 MB, or was cut off")
-	case v.throttle():
+	case s.throttle():
 		refuseInvoke(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
 	case !json.Valid(payload):
 		refuseInvoke(w, http.StatusBadRequest, "InvalidRequestContentException", "the payload is not JSON")
 	default:
-		v.invoke(w, payload)
+		s.invoke(w, payload)
 	}
 }
 
@@ -54,20 +54,20 @@ func refuseInvoke(w http.ResponseWriter, status int, kind, message string) {
 }
 
 // throttle reports whether this invocation is one of those to throttle.
-func (v *IssueServer) throttle() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.throttled <= 0 {
+func (s *IssueServer) throttle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.throttled <= 0 {
 		return false
 	}
-	v.throttled--
+	s.throttled--
 	return true
 }
 
 // invoke runs the function.
-func (v *IssueServer) invoke(w http.ResponseWriter, payload []byte) {
+func (s *IssueServer) invoke(w http.ResponseWriter, payload []byte) {
 	header := http.Header{"X-Amz-Executed-Version": {"$LATEST"}}
-	body, failed := v.issue(payload)
+	body, failed := s.issue(payload)
 	if failed != nil {
 		header.Set("X-Amz-Function-Error", "Unhandled")
 		body, _ = json.Marshal(failed) // two strings can always be encoded
@@ -83,35 +83,35 @@ type issueRequest struct {
 }
 
 // issue is the function.
-func (v *IssueServer) issue(payload []byte) ([]byte, *functionError) {
+func (s *IssueServer) issue(payload []byte) ([]byte, *functionError) {
 	r, problem := readIssueRequest(payload)
 	if problem != "" {
 		return nil, &functionError{Type: "InvalidRequest", Message: problem}
 	}
-	now := v.now()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.asked == nil {
-		v.asked = map[string]int{}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked == nil {
+		s.asked = map[string]int{}
 	}
-	v.asked[r.connection]++
-	if !v.exists(r.connection) {
+	s.asked[r.connection]++
+	if !s.exists(r.connection) {
 		return nil, &functionError{Type: "UnknownConnection", Message: "no connection has this name"}
 	}
-	if failed := v.failures[r.connection]; failed.Type != "" {
+	if failed := s.failures[r.connection]; failed.Type != "" {
 		return nil, &failed
 	}
-	t, outcome, warnings := v.choose(r, now)
+	t, outcome, warnings := s.choose(r, now)
 	return t.issued(r, outcome, warnings, now), nil
 }
 
 // choose finds the token to issue, or makes it. The caller holds mu.
-func (v *IssueServer) choose(r issueRequest, now time.Time) (t *vendedToken, outcome string, warnings []string) {
-	t = v.vended[r.connection]
+func (s *IssueServer) choose(r issueRequest, now time.Time) (t *issuedToken, outcome string, warnings []string) {
+	t = s.issued[r.connection]
 	reported := t.left(now) > 0 && r.rejected == reltioauth.Fingerprint(t.secret)
 	switch {
-	case t.left(now) < 1, reported && t.killed, t.left(now) < r.minTTL && now.Sub(t.born) > t.ends.Sub(now):
-		return v.renew(r.connection, now), "renewed", nil
+	case t.left(now) < 1, reported && t.killed, t.left(now) < r.minTTL && now.Sub(t.made) > t.ends.Sub(now):
+		return s.renew(r.connection, now), "renewed", nil
 	case reported:
 		warnings = []string{"rejected_token_is_alive"}
 	}
@@ -119,7 +119,7 @@ func (v *IssueServer) choose(r issueRequest, now time.Time) (t *vendedToken, out
 }
 
 // issued is a response: always these eleven members.
-func (t *vendedToken) issued(r issueRequest, outcome string, warnings []string, now time.Time) []byte {
+func (t *issuedToken) issued(r issueRequest, outcome string, warnings []string, now time.Time) []byte {
 	return object(make([]byte, 0, 512)).
 		addText("connection", r.connection).
 		addText("access_token", t.secret.Reveal()).

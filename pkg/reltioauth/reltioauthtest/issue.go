@@ -37,18 +37,18 @@ type IssueServer struct {
 	Now func() time.Time
 
 	mu        sync.Mutex // guards the rest
-	vended    map[string]*vendedToken
-	tokens    map[string]*vendedToken // by fingerprint
+	issued    map[string]*issuedToken
+	tokens    map[string]*issuedToken // by fingerprint
 	failures  map[string]functionError
 	throttled int
 	asked     map[string]int
 }
 
 // issuedToken is a token and its details.
-type vendedToken struct {
+type issuedToken struct {
 	secret  reltioauth.Secret
 	version int64
-	born    time.Time
+	made    time.Time
 	ends    time.Time
 	killed  bool
 }
@@ -62,10 +62,10 @@ type functionError struct {
 // Kill ends the connection's token early: Tenant refuses it from now on, and the
 // function does not know. It returns the token's fingerprint, "" if there is
 // none.
-func (v *IssueServer) Kill(connection string) string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	t := v.vended[connection]
+func (s *IssueServer) Kill(connection string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.issued[connection]
 	if t == nil {
 		return ""
 	}
@@ -75,54 +75,54 @@ func (v *IssueServer) Kill(connection string) string {
 
 // Renew gives the connection a new token, as the schedule does. The previous one
 // stays valid until its deadline.
-func (v *IssueServer) Renew(connection string) {
-	now := v.now()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.renew(connection, now)
+func (s *IssueServer) Renew(connection string) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.renew(connection, now)
 }
 
 // Fail makes the function fail for the connection from now on, with an errorType
 // of issue ("ReauthorizationRequired") and its message ("a person must log in";
 // "retry after 3 s" for RateLimited). An empty errorType ends it.
-func (v *IssueServer) Fail(connection, errorType, message string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.failures == nil {
-		v.failures = map[string]functionError{}
+func (s *IssueServer) Fail(connection, errorType, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures == nil {
+		s.failures = map[string]functionError{}
 	}
-	v.failures[connection] = functionError{Message: message, Type: errorType}
+	s.failures[connection] = functionError{Message: message, Type: errorType}
 }
 
 // Throttle makes the next n invocations fail with Lambda's own 429.
-func (v *IssueServer) Throttle(n int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.throttled = n
+func (s *IssueServer) Throttle(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.throttled = n
 }
 
 // Asked is how often the function was invoked for the connection, without
 // throttled invocations.
-func (v *IssueServer) Asked(connection string) int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.asked[connection]
+func (s *IssueServer) Asked(connection string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked[connection]
 }
 
 // Valid reports whether Tenant would accept the token.
-func (v *IssueServer) Valid(token reltioauth.Secret) bool {
-	now := v.now()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	t := v.tokens[reltioauth.Fingerprint(token)]
-	return t != nil && t.alive(now)
+func (s *IssueServer) Valid(token reltioauth.Secret) bool {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tokens[reltioauth.Fingerprint(token)]
+	return t != nil && t.valid(now)
 }
 
-func (t *vendedToken) alive(now time.Time) bool { return !t.killed && now.Before(t.ends) }
+func (t *issuedToken) valid(now time.Time) bool { return !t.killed && now.Before(t.ends) }
 
 // left is a token's remaining life in whole seconds, rounded down; 0 if it has
 // expired.
-func (t *vendedToken) left(now time.Time) int64 {
+func (t *issuedToken) left(now time.Time) int64 {
 	if t == nil {
 		return 0
 	}
@@ -130,28 +130,28 @@ func (t *vendedToken) left(now time.Time) int64 {
 }
 
 // renew makes a token. The caller holds mu.
-func (v *IssueServer) renew(connection string, now time.Time) *vendedToken {
-	life := v.Life
+func (s *IssueServer) renew(connection string, now time.Time) *issuedToken {
+	life := s.Life
 	orDefault(&life, DefaultAccessTokenTTL)
-	t := &vendedToken{secret: reltioauth.NewSecret(strings.ToLower(rand.Text())), version: 1, born: now, ends: now.Add(life)}
-	if last := v.vended[connection]; last != nil {
+	t := &issuedToken{secret: reltioauth.NewSecret(strings.ToLower(rand.Text())), version: 1, made: now, ends: now.Add(life)}
+	if last := s.issued[connection]; last != nil {
 		t.version = last.version + 1
 	}
-	if v.vended == nil {
-		v.vended, v.tokens = map[string]*vendedToken{}, map[string]*vendedToken{}
+	if s.issued == nil {
+		s.issued, s.tokens = map[string]*issuedToken{}, map[string]*issuedToken{}
 	}
-	v.vended[connection] = t
-	v.tokens[reltioauth.Fingerprint(t.secret)] = t
+	s.issued[connection] = t
+	s.tokens[reltioauth.Fingerprint(t.secret)] = t
 	return t
 }
 
-func (v *IssueServer) exists(connection string) bool {
-	return len(v.Connections) == 0 || slices.Contains(v.Connections, connection)
+func (s *IssueServer) exists(connection string) bool {
+	return len(s.Connections) == 0 || slices.Contains(s.Connections, connection)
 }
 
-func (v *IssueServer) now() time.Time {
-	if v.Now == nil {
+func (s *IssueServer) now() time.Time {
+	if s.Now == nil {
 		return time.Now().Round(0) //nolint:forbidigo // the documented default
 	}
-	return v.Now().Round(0)
+	return s.Now().Round(0)
 }

@@ -13,9 +13,9 @@ type call struct {
 	// waiting is guarded by the Source's mu.
 	waiting int
 	// done is closed when token or err is set: one of them always is.
-	landed chan struct{}
-	token  *Token
-	err    *Error
+	done  chan struct{}
+	token *Token
+	err   *Error
 }
 
 // pass is what join gives a caller: a token, a call to wait for, or a failure
@@ -24,7 +24,7 @@ type pass struct {
 	token   *Token
 	key     key
 	verdict verdict
-	flight  *call
+	call    *call
 	trouble *Error
 	until   time.Time
 }
@@ -35,10 +35,10 @@ func (s *Source) join(ctx context.Context, k key) pass {
 	defer s.mu.Unlock()
 	now := s.now()
 	p := pass{key: s.memory.narrow(k, now), verdict: s.memory.judge(k, now)}
-	f := s.flights[p.key]
+	c := s.calls[p.key]
 	switch p.verdict {
 	case use:
-		p.token = s.memory.kept.answering(k.minLife, now)
+		p.token = s.memory.kept.answering(k.minTTL, now)
 		return p
 	case refused:
 		p.trouble, p.until = s.memory.trouble, s.memory.until
@@ -46,60 +46,60 @@ func (s *Source) join(ctx context.Context, k key) pass {
 	case glance:
 		s.memory.calm = now.Add(askEvery) // whatever the result: other callers use the kept token
 	}
-	if f == nil || f.lost(now) {
-		f = s.start(ctx, p.key, now)
+	if c == nil || c.lost(now) {
+		c = s.start(ctx, p.key, now)
 	}
-	f.waiting++
-	p.flight = f
+	c.waiting++
+	p.call = c
 	return p
 }
 
 // lost reports whether a call has taken longer than it can: the environment was
 // frozen with it, and its connection is closed. No caller joins it any more.
-func (f *call) lost(now time.Time) bool { return now.Sub(f.began) > invokeTime }
+func (c *call) lost(now time.Time) bool { return now.Sub(c.began) > invokeTime }
 
 // start begins an invocation. It does not end with the context of the first
 // caller, because others may wait. The caller of start holds mu.
 func (s *Source) start(ctx context.Context, k key, now time.Time) *call {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invokeTime)
-	f := &call{cancel: cancel, began: now, landed: make(chan struct{})}
-	if s.flights == nil {
-		s.flights = map[key]*call{}
+	c := &call{cancel: cancel, began: now, done: make(chan struct{})}
+	if s.calls == nil {
+		s.calls = map[key]*call{}
 	}
-	s.flights[k] = f
+	s.calls[k] = c
 	go func() {
 		defer cancel()
 		asked := s.now()
 		token, err := s.invoke(ctx, k)
-		s.finish(k, f, asked, token, err)
+		s.finish(k, c, asked, token, err)
 	}()
-	return f
+	return c
 }
 
 // finish stores the result, and wakes the callers that wait.
-func (s *Source) finish(k key, f *call, asked time.Time, token *Token, err *Error) {
+func (s *Source) finish(k key, c *call, asked time.Time, token *Token, err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer close(f.landed)
+	defer close(c.done)
 	now := s.now()
-	if s.flights[k] == f {
-		delete(s.flights, k)
+	if s.calls[k] == c {
+		delete(s.calls, k)
 	}
 	if err == nil {
 		s.memory.learn(k, token, asked, now, s.margin())
-		f.token = s.memory.kept
+		c.token = s.memory.kept
 		return
 	}
 	err.Connection = s.Connection
-	f.err = err
-	if f.waiting > 0 { // if no caller waits, it failed because it was cancelled
+	c.err = err
+	if c.waiting > 0 { // if no caller waits, it failed because it was cancelled
 		s.memory.fail(err, now, random())
 	}
 }
 
-// wait waits for a call. If it returns neither a token nor an error, the caller
+// await waits for a call. If it returns neither a token nor an error, the caller
 // joins again.
-func (s *Source) ride(ctx context.Context, p pass) (*Token, error) {
+func (s *Source) await(ctx context.Context, p pass) (*Token, error) {
 	waiting := ctx
 	if p.verdict == glance {
 		var cancel context.CancelFunc
@@ -107,7 +107,7 @@ func (s *Source) ride(ctx context.Context, p pass) (*Token, error) {
 		defer cancel()
 	}
 	select {
-	case <-p.flight.landed:
+	case <-p.call.done:
 	case <-waiting.Done():
 		s.leave(p)
 	}
@@ -121,16 +121,16 @@ func (s *Source) settle(p pass) (*Token, error) {
 	defer s.mu.Unlock()
 	now := s.now()
 	select {
-	case <-p.flight.landed:
-		if p.flight.err == nil && now.Before(p.flight.token.ExpiresAt) {
-			return p.flight.token.answering(p.key.minLife, now), nil
+	case <-p.call.done:
+		if p.call.err == nil && now.Before(p.call.token.ExpiresAt) {
+			return p.call.token.answering(p.key.minTTL, now), nil
 		}
 	default:
 	}
-	if p.verdict != must && s.memory.living(now) {
-		return s.memory.kept.answering(p.key.minLife, now), nil
+	if p.verdict != must && s.memory.valid(now) {
+		return s.memory.kept.answering(p.key.minTTL, now), nil
 	}
-	if err := p.flight.err; err != nil && !err.awaited() {
+	if err := p.call.err; err != nil && !err.awaited() {
 		return nil, err
 	}
 	return nil, nil //nolint:nilnil // the documented third case
@@ -141,13 +141,13 @@ func (s *Source) settle(p pass) (*Token, error) {
 func (s *Source) leave(p pass) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.flight.waiting--
-	if p.flight.waiting > 0 {
+	p.call.waiting--
+	if p.call.waiting > 0 {
 		return
 	}
-	p.flight.cancel()
-	if s.flights[p.key] == p.flight {
-		delete(s.flights, p.key)
+	p.call.cancel()
+	if s.calls[p.key] == p.call {
+		delete(s.calls, p.key)
 	}
 }
 

@@ -143,7 +143,8 @@ func TestTwoCallbacksAtOnceExchangeOnce(t *testing.T) {
 		for _, a := range results {
 			counts[a.Outcome]++
 		}
-		// Busy is who was overtaken at the last moment: a reload says that it is done.
+		// Busy is for a callback that lost its lease at the last moment: a reload
+		// says that the login is done.
 		if counts[authcode.Done] != 1 || counts[authcode.RequestGone]+counts[authcode.Busy] != 4 {
 			t.Errorf("outcomes %v, want one done", counts)
 		}
@@ -221,7 +222,7 @@ func TestARequestEnds(t *testing.T) {
 	})
 }
 
-// A person's login is not thrown away because Reltio cannot be asked now.
+// A person's login is not lost because Reltio cannot be reached now.
 func TestBusyKeepsTheLogin(t *testing.T) {
 	tests := map[string]func(w *world){
 		"no free instant": func(w *world) {

@@ -177,7 +177,7 @@ func TestTheSameRefreshTokenIsReplaced(t *testing.T) {
 	})
 }
 
-// Whoever reloads instead of going on is sent on once more.
+// A person who reloads instead of continuing is redirected once more.
 func TestAReloadGoesAgain(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.same()
@@ -191,7 +191,7 @@ func TestAReloadGoesAgain(t *testing.T) {
 	})
 }
 
-// Whoever gives up on the second way can use the link again.
+// A person who gives up on the second pass can use the link again.
 func TestTheSecondWayIsLeft(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.same()
@@ -233,8 +233,8 @@ func TestTheSameRefreshTokenAgainHoldsAsLongAsItDid(t *testing.T) {
 	})
 }
 
-// Nobody knows whether a revocation has happened whose answer was lost, so the
-// person logs in again: to the same token if it lives, to a new one if it is dead.
+// A revocation without a response may have happened, so the person logs in again:
+// to the same token if it is valid, to a new one if it is not.
 func TestARevocationThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault reltioauthtest.Fault
@@ -263,7 +263,7 @@ func TestARevocationThatFails(t *testing.T) {
 	}
 }
 
-// Whatever fails on the way to the revocation leaves the old token in use.
+// If a step before the revocation fails, the old token stays in use.
 func TestGoingAgainFails(t *testing.T) {
 	for _, op := range []string{"PutGrant", "PutRequest"} {
 		t.Run(op, func(t *testing.T) {
@@ -295,7 +295,7 @@ func TestAServerWithoutRefreshTokens(t *testing.T) {
 			t.Errorf("grant %+v, vault %+v: want an access token alone", g, w.newestToken())
 		}
 	})
-	bubble(t, func(w *world) { // an old refresh token is buried
+	bubble(t, func(w *world) { // an old refresh token gets a tombstone
 		w.connected("ann")
 		w.behave(func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true })
 		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
@@ -320,7 +320,7 @@ func TestTheRefreshTokensEpochOnlyRises(t *testing.T) {
 }
 
 // Two links are used at once, and the server gives both people the same tokens:
-// whoever comes late stores nothing, and takes nothing away.
+// the later one stores nothing, and revokes nothing.
 func TestTokensStoredByAnotherCallbackAreNotRevoked(t *testing.T) {
 	for name, behave := range map[string]func(*reltioauthtest.Behaviour){
 		"with refresh tokens": func(*reltioauthtest.Behaviour) {},

@@ -24,7 +24,7 @@ import (
 // redirectURI is where browsers come back to.
 const redirectURI = "https://callback.example/callback"
 
-// host is the authorization server's, as budgets know it.
+// host is the authorization server's, as rate limits know it.
 const host = "auth.reltio.com:443"
 
 // world is everything around a Flow, in one bubble of virtual time.
@@ -44,8 +44,8 @@ func bubble(t *testing.T, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) { test(newWorld(t)) })
 }
 
-// newWorld has a server that gives new tokens to everybody who logs in, and
-// the connection acme.
+// newWorld has a server that gives new tokens at every login, and the connection
+// acme.
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
@@ -166,13 +166,13 @@ func (w *world) complete(cb authcode.Callback) authcode.CallbackResult {
 	return w.flow.Complete(ctx, cb)
 }
 
-// journey is a whole visit of a user.
+// journey is a user's whole login, from the link to the callback.
 func (w *world) journey(invitation, user string) authcode.CallbackResult {
 	w.t.Helper()
 	return w.complete(w.login(w.begin(invitation), user))
 }
 
-// expect compares an arrival's outcome.
+// expect compares a callback's outcome.
 func (w *world) expect(a authcode.CallbackResult, want authcode.Outcome) {
 	w.t.Helper()
 	if a.Outcome != want {
@@ -212,7 +212,7 @@ func (w *world) newestToken() grant.RefreshToken {
 	return r
 }
 
-// wantValid counts what the server would still accept.
+// wantValid counts the tokens that the server would still accept.
 func (w *world) wantValid(access, refresh int) {
 	w.t.Helper()
 	if a, r := w.server.Tokens(); a != access || r != refresh {

@@ -36,7 +36,7 @@ func (w *world) killed(op string, n int) {
 	}
 }
 
-// Another identity's tokens are gone before anything is sent.
+// Another identity's tokens are removed before anything is sent.
 func TestAnotherIdentitysTokensAreRemovedFirst(t *testing.T) {
 	bubble(t, func(w *world) {
 		old := w.connected("ann")
@@ -53,8 +53,8 @@ func TestAnotherIdentitysTokensAreRemovedFirst(t *testing.T) {
 	})
 }
 
-// Who waits for a person goes on to wait if nothing comes of the first visit
-// under another identity.
+// A connection that waits for a person still waits if the first callback under
+// another identity fails.
 func TestAnotherIdentityStillWaits(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
@@ -73,7 +73,8 @@ func TestAnotherIdentityStillWaits(t *testing.T) {
 	})
 }
 
-// A process that is killed between the vault and the table loses no login.
+// A process that is killed between the writes to Secrets Manager and to the table
+// loses no login.
 func TestACrashBetweenRefreshTokenAndGrant(t *testing.T) {
 	tests := map[string]func(w *world){
 		"no grant yet":     func(*world) {},
@@ -127,7 +128,8 @@ func TestASecretSetBackAfterACrash(t *testing.T) {
 	})
 }
 
-// A visit that stalled while another one stored buries nothing of the other's.
+// A callback that stalled while another one stored writes no tombstone over the
+// other's token.
 func TestACallbackThatLostItsLeaseWritesNoTombstone(t *testing.T) {
 	for _, op := range []string{"Current", "ExtendLease", "Put"} {
 		t.Run("before "+op, func(t *testing.T) {
@@ -154,7 +156,7 @@ func TestACallbackThatLostItsLeaseWritesNoTombstone(t *testing.T) {
 	}
 }
 
-// A vault that does not answer keeps the login: nothing was sent.
+// If Secrets Manager fails, the login stays usable: nothing was sent.
 func TestAFailedTombstone(t *testing.T) {
 	for _, op := range []string{"Current", "ExtendLease", "Put", "PutGrant"} {
 		t.Run(op, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// A vault that refuses what a person's login has brought costs nobody a login: the
-// refresh token is parked after two seconds, and the page says that all is done.
+// If Secrets Manager refuses a login's refresh token, no login is lost: the token
+// is parked after two seconds, and the page says that all is done.
 func TestSecretsManagerThatRefusesParks(t *testing.T) {
 	for name, prepare := range map[string]func(w *world){
 		"first login":   func(*world) {},
@@ -45,7 +45,8 @@ func TestSecretsManagerThatRefusesParks(t *testing.T) {
 					}
 					w.wantUsable()
 
-					// The vault takes it again: the next renewal uses it, and nothing stays.
+					// Secrets Manager takes it again: the next renewal uses it,
+					// and nothing stays.
 					w.heal()
 					if r := w.rotate(); r.Outcome != rotateapi.Renewed && r.Outcome != rotateapi.Unchanged {
 						t.Errorf("outcome %s (%v)", r.Outcome, r.Err)
@@ -60,7 +61,7 @@ func TestSecretsManagerThatRefusesParks(t *testing.T) {
 	}
 }
 
-// A vault that hangs is one that refuses.
+// A Secrets Manager that hangs is treated as one that refuses.
 func TestSecretsManagerThatHangsParks(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
@@ -143,7 +144,7 @@ func TestALoginEndsWhatWasParked(t *testing.T) {
 	})
 }
 
-// Whose a refresh token is stands with it in the vault.
+// Secrets Manager has a refresh token together with its identity.
 func TestTheRefreshTokenHoldsItsIdentity(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
@@ -153,9 +154,10 @@ func TestTheRefreshTokenHoldsItsIdentity(t *testing.T) {
 	})
 }
 
-// A table that was lost forgets whose grant it was. The vault does not: another
-// identity's refresh token is buried before anything is sent, one's own, and one
-// that a release before left, stay until there is another.
+// A lost table does not say whose the grant was, but Secrets Manager does.
+// Another identity's refresh token gets a tombstone before anything is sent. The
+// connection's own token, and one that an older release stored, stay until there
+// is another.
 func TestALostTable(t *testing.T) {
 	for name, test := range map[string]struct {
 		identity  func(ours string) string
@@ -224,7 +226,7 @@ func (w *world) parked() grant.RefreshToken {
 	return r
 }
 
-// park parks a refresh token, as a renewal has whose vault refused.
+// park parks a refresh token, as a renewal does if Secrets Manager refuses it.
 func (w *world) park(token reltioauth.Secret) {
 	w.t.Helper()
 	r := grant.RefreshToken{Token: token, LoggedInAt: time.Now(), Epoch: w.newestToken().Epoch + 1, Identity: w.grant().Identity}
@@ -233,7 +235,7 @@ func (w *world) park(token reltioauth.Secret) {
 	}
 }
 
-// seize takes the grant's lease over anyone's head.
+// seize takes the grant's lease, also from another holder.
 func (w *world) seize() lease.Lease {
 	w.t.Helper()
 	now := time.Now()

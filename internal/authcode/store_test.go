@@ -66,8 +66,8 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
-// A renewal in the air stores its token after the lease was taken from it: the
-// person's token is the next version, and what the renewal has learned stays.
+// A renewal in progress stores its token after it lost the lease: the person's
+// token is the next version, and the renewal's observations stay.
 func TestARenewalInTheAir(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
@@ -104,7 +104,7 @@ func body(text string) reltioauthtest.Fault {
 	return reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200, Body: text}
 }
 
-// A refresh token is kept though the answer be of no other use.
+// A refresh token is stored even if the access token cannot be used.
 func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 	tests := map[string]struct {
 		expected  string
@@ -183,7 +183,8 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 	}
 }
 
-// Who needed somebody and got a refresh token alone needs nobody any more.
+// A connection that needed an operator and got only a refresh token needs none
+// any more.
 func TestRecoveredWithoutAUsableAccessToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.pause(grant.StatusReauthorize)
@@ -206,7 +207,7 @@ func withoutAccessToken(w *world) {
 	w.answer(reltioauthtest.OpToken, body(`{"refresh_token":"r-1","expires_in":3600}`))
 }
 
-// The token in hand comes once more, at its very end.
+// Reltio gives the present token once more, just before its end.
 func TestTheSameTokenWithNothingLeft(t *testing.T) {
 	for name, killed := range map[string]bool{"it is alive still": false, "it is dead already": true} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ func at(n int) func(string) error {
 	}
 }
 
-// callsOf counts the calls of a visit in which nothing fails.
+// callsOf counts the calls of a callback in which nothing fails.
 func callsOf(t *testing.T, prepare func(w *world), user string) []string {
 	var ops []string
 	bubble(t, func(w *world) {
@@ -158,7 +158,8 @@ func TestCompletingWithoutStores(t *testing.T) {
 	}
 }
 
-// Who is outrun may come again; what nobody foresaw is a defect.
+// A callback that lost its lease may be repeated; an unexpected error is a
+// defect.
 func TestFailuresBeforeTheExchange(t *testing.T) {
 	later := time.Now().Add(time.Hour)
 	for name, test := range map[string]struct {
@@ -211,7 +212,7 @@ func TestTheSecretChangesMeanwhile(t *testing.T) {
 	})
 }
 
-// An invitation is a name and a deadline; anybody with write access makes one.
+// An invitation is a name and a deadline; anyone with write access can make one.
 func TestAnInvitationMadeByHand(t *testing.T) {
 	bubble(t, func(w *world) {
 		text := reltioauth.NewSecret("made-by-hand-with-the-command-line-of-AWS-00")

@@ -58,8 +58,9 @@ func (v *awayStore) Current(ctx context.Context, name string) (grant.RefreshToke
 	return v.outside.Current(ctx, name)
 }
 
-// A vault that cannot be read costs no code: nothing is sent, neither lease nor
-// request is taken, and the same address works when the vault does.
+// A Secrets Manager that cannot be read costs no code: nothing is sent, neither
+// lease nor request is taken, and the same address works as soon as Secrets
+// Manager does.
 func TestAnUnreadableRefreshTokenKeepsTheLogin(t *testing.T) {
 	tests := map[string]struct {
 		answer secretsManager
@@ -112,7 +113,8 @@ func TestAnUnreadableRefreshTokenKeepsTheLogin(t *testing.T) {
 	}
 }
 
-// A vault that never had a refresh token, or has lost it, is no failure.
+// A Secrets Manager that never had a refresh token, or has lost it, is no
+// failure.
 func TestSecretsManagerWithoutARefreshToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
@@ -122,8 +124,8 @@ func TestSecretsManagerWithoutARefreshToken(t *testing.T) {
 	})
 }
 
-// A vault that fails for a while after the exchange loses no login: what was
-// read before the exchange has to do, and a write is repeated.
+// If Secrets Manager fails for a while after the exchange, no login is lost: the
+// values read before the exchange are used, and the write is repeated.
 func TestSecretsManagerFailsAfterTheExchange(t *testing.T) {
 	for name, test := range map[string]struct {
 		op    string
@@ -171,8 +173,8 @@ func (w *world) failsAfter(sent int, lasts time.Duration, ops ...string) func(st
 	}
 }
 
-// wantUsable: the grant's access token is alive, and its refresh token is in the
-// newestToken, or parked.
+// wantUsable: the grant's access token is valid, and its refresh token is in
+// Secrets Manager, or parked.
 func (w *world) wantUsable() {
 	w.t.Helper()
 	newest := w.newestToken()
@@ -185,7 +187,7 @@ func (w *world) wantUsable() {
 	}
 }
 
-// What a visit has written itself is known though the vault cannot be read any
+// A callback knows what it has written even if Secrets Manager cannot be read any
 // more: the new refresh token comes before the tombstone of another identity's.
 func TestATombstoneIsKnownWithoutAnotherRead(t *testing.T) {
 	bubble(t, func(w *world) {

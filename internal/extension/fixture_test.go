@@ -28,7 +28,7 @@ const print1 = "sha256:0123456789abcdef0123456789abcdef"
 
 var now = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 
-// answer is what the fake vendor has for acme-prod.
+// answer is the fake source's response for acme-prod.
 func answer() extension.Answer {
 	return extension.Answer{
 		Connection: "acme-prod", AccessToken: reltioauth.NewSecret(token), TokenType: "bearer", Scope: "a b",
@@ -37,14 +37,14 @@ func answer() extension.Answer {
 	}
 }
 
-// asked is one call of a vendor.
+// asked is one call of a source.
 type asked struct {
 	Connection  string
 	MinTTL      time.Duration
 	Fingerprint string
 }
 
-// source answers with what it is told, and remembers the calls.
+// source gives the set response, and records the calls.
 type source struct {
 	answer func(context.Context, asked) (extension.Answer, error)
 
@@ -62,17 +62,17 @@ func (v *source) call(ctx context.Context, a asked) (extension.Answer, error) {
 	return v.answer(ctx, a)
 }
 
-// Token implements extension.Vendor.
+// Token implements extension.TokenSource.
 func (v *source) Token(ctx context.Context, connection string, minTTL time.Duration) (extension.Answer, error) {
 	return v.call(ctx, asked{Connection: connection, MinTTL: minTTL})
 }
 
-// Rejected implements extension.Vendor.
+// Rejected implements extension.TokenSource.
 func (v *source) Rejected(ctx context.Context, connection, fingerprint string) (extension.Answer, error) {
 	return v.call(ctx, asked{Connection: connection, Fingerprint: fingerprint})
 }
 
-// world is a server with its vendor and its log.
+// world is a server with its source and its log.
 type world struct {
 	source *source
 	server *extension.Server

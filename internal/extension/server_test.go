@@ -57,8 +57,8 @@ func TestARejectedTokenIsReported(t *testing.T) {
 	}
 }
 
-// hostile are requests that nobody's client sends by mistake, or that a mistake
-// in one would send. None may reach the vendor.
+// hostile are requests that no client sends, except by mistake. None may reach
+// the TokenSource.
 var hostile = map[string]struct {
 	method, target, body string
 	change               func(*http.Request)

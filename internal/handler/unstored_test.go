@@ -23,13 +23,13 @@ const (
 	tableWords = "the table: InternalServerError"
 )
 
-// readOnly is a vault that takes no refresh token while it is closed.
+// readOnly is a store that takes no refresh token while it is closed.
 type readOnly struct {
 	*memstore.Secrets
 	closed bool
 }
 
-// Put implements grant.Vault.
+// Put implements grant.RefreshTokenStore.
 func (v *readOnly) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	if v.closed {
 		return "", apierr.Wrap(apierr.StoreUnavailable, storeError, errLeaky)
@@ -45,8 +45,8 @@ func (noParking) Park(context.Context, string, grant.RefreshToken) error {
 	return apierr.New(apierr.StoreUnavailable, tableWords)
 }
 
-// unstored are the attributes of a line that tell of a refresh token that the vault
-// did not take, with the line's level and metric.
+// unstored are the attributes of a line about a refresh token that Secrets
+// Manager did not take, with the line's level and metric.
 func unstored(t *testing.T, line map[string]any) map[string]any {
 	t.Helper()
 	got := map[string]any{"level": line["level"], "metric": metrics(t, line)["Unstored"]}
@@ -58,9 +58,9 @@ func unstored(t *testing.T, line map[string]any) map[string]any {
 	return got
 }
 
-// A refresh token that the vault does not take is one line at the level ERROR, with
-// the connection and what the vault said, and counted; whatever else a renewal came
-// to. Rotate's response says it beside its outcome.
+// A refresh token that Secrets Manager does not take is one line at the level
+// ERROR, with the connection and Secrets Manager's error, and counted, whatever
+// the renewal's outcome. Rotate's response has it beside its outcome.
 func TestARenewalWhoseRefreshTokenIsNotStored(t *testing.T) {
 	tests := map[string]struct {
 		// prepare makes what the renewal finds.

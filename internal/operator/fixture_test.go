@@ -23,8 +23,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// world is everything around an Operator: the embedded stores, the sandbox, and
-// the real verbs of issue and rotate, in one bubble of virtual time.
+// world is everything around a Service: the embedded stores, the sandbox, and the
+// real verbs of issue and rotate, in one bubble of virtual time.
 type world struct {
 	t        testing.TB
 	table    *memstore.Table
@@ -87,7 +87,7 @@ func (w *world) RotateLater(ctx context.Context, r rotateapi.Request) error {
 	return err
 }
 
-// Issue implements operator.IssueFunction with the real Vendor.
+// Issue implements operator.IssueFunction with the real Issuer.
 func (w *world) Issue(ctx context.Context, r operator.IssueRequest) (operator.Issued, error) {
 	ctx, cancel := context.WithTimeout(ctx, 25*time.Second)
 	defer cancel()
@@ -202,7 +202,7 @@ func (w *world) grant() grant.Grant {
 	return g
 }
 
-// put stores a grant as somebody with a lease would.
+// put stores a grant as a holder of the lease would.
 func (w *world) put(g grant.Grant) {
 	w.t.Helper()
 	now := time.Now()

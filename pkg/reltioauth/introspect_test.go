@@ -82,7 +82,7 @@ func TestCheckHasThreeAnswers(t *testing.T) {
 		name   string
 		status int
 		body   string
-		want   string // valid, dead, or the error's code
+		want   string // valid, inactive, or the error's code
 	}{
 		{"object", 200, `{"clientId":"a"}`, valid},
 		{"active is null", 200, `{"active":null}`, valid},

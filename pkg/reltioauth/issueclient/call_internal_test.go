@@ -16,8 +16,8 @@ func (leaves) Invoke(ctx context.Context, _ *lambda.InvokeInput, _ ...func(*lamb
 	return nil, ctx.Err()
 }
 
-// The last one to leave a flight ends it. Those who left before and come to look
-// only then find neither a token nor news, and the failure is nobody's.
+// The last caller to leave a call ends it. Callers that left earlier and check
+// only then find neither a token nor an error, and no failure is stored.
 func TestTheLastToLeaveACallEndsIt(t *testing.T) {
 	s := &Source{Lambda: leaves{}, Connection: "acme"}
 	first, second := s.join(t.Context(), key{}), s.join(t.Context(), key{})

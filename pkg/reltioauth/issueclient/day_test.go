@@ -28,7 +28,7 @@ func inProcess(h http.Handler) roundTripper {
 }
 
 // A day of an integration, in virtual time: five calls at once each minute, while
-// tokens end, are replaced before their end, die, and Lambda throttles.
+// tokens expire, are replaced early or end early, and Lambda throttles.
 func TestADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := &reltioauthtest.IssueServer{}
@@ -63,8 +63,8 @@ func TestADay(t *testing.T) {
 			calls.Wait()
 			time.Sleep(time.Minute)
 		}
-		// 24 tokens that end, 6 that die; each asked for in its last minute at most
-		// twice, and once more when it has ended.
+		// 24 tokens expire, 6 end early; each is asked for at most twice in its
+		// last minute, and once more when it has expired.
 		if got := issuer.Asked("acme"); got < 24 || got > 90 {
 			t.Errorf("%d invocations for 7200 calls, want some tens", got)
 		}

@@ -397,7 +397,7 @@ func TestHostileFunctionErrors(t *testing.T) {
 	}
 }
 
-// All callers leave at the same instant, while the flight ends because of them.
+// All callers leave at the same moment, while the call ends because of them.
 func TestAThousandCallersWhoseContextEnds(t *testing.T) {
 	s := source(slowly(time.Hour, always(token(1, 3600))))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

@@ -22,7 +22,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// world is an integration's: a function that vends, a tenant API, a client.
+// world is an integration: a function that issues tokens, a tenant API, a client.
 type world struct {
 	issuer *reltioauthtest.IssueServer
 	tenant *httptest.Server
@@ -174,8 +174,8 @@ func TestA401WithoutAnotherToken(t *testing.T) {
 	}
 }
 
-// scripted is a tenant API without a network: it answers with the statuses in
-// turn, the last one stays.
+// scripted is a tenant API without a network: it responds with the statuses in
+// order; the last one stays.
 type scripted struct {
 	statuses []int
 	header   http.Header

@@ -36,8 +36,8 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	}
 }
 
-// Two months of logins, refreshes, codes and visitors that never come back
-// leaves no more behind than a day.
+// Two months of logins, refreshes, codes and browsers that never come back leave
+// no more behind than a day.
 func TestMemoryStaysFlat(t *testing.T) {
 	f := setup(t, func(cfg *reltioauthtest.Config) {
 		cfg.RateLimit, cfg.RateLimitPerClient, cfg.KeepRequests = 10, true, 10

@@ -1,5 +1,5 @@
-// The Lambda extension that hands out tokens to a function in any language. It
-// is deployed as a layer, under the name extensions/reltio-tokens.
+// The Lambda extension that issues tokens to a function in any language. It is
+// deployed as a layer, under the name extensions/reltio-tokens.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 
 // run ends with the execution environment.
 func run(ctx context.Context) error {
-	name := filepath.Base(os.Args[0]) // what Lambda knows it by
+	name := filepath.Base(os.Args[0]) // the name that Lambda knows
 	c, err := config.Extension(os.Getenv)
 	if err == nil {
 		err = readRootsOnce()
@@ -37,15 +37,15 @@ func run(ctx context.Context) error {
 		return wire(c, name).Run(ctx)
 	}
 	if c.RuntimeAPI != "" {
-		_ = extension.Refuse(ctx, c.RuntimeAPI, name, err) // the caller says it too
+		_ = extension.Refuse(ctx, c.RuntimeAPI, name, err) // the caller reports the error as well
 	}
 	return err
 }
 
-// readRootsOnce keeps Go from reading all root certificates from the bundle and
-// then once more, file by file, from the directories (golang/go#79018): a good
-// part of the first TLS handshake, and so of a cold start. It changes this
-// process alone, unless the function's variables say otherwise.
+// readRootsOnce keeps Go from reading all root certificates twice: from the
+// bundle, and file by file from the directories (golang/go#79018). That is a good
+// part of the first TLS handshake, and so of a cold start. It changes only this
+// process, and only if the function's variables do not set another place.
 func readRootsOnce() error {
 	const directories = "SSL_CERT_DIR"
 	if _, said := os.LookupEnv(directories); said {
@@ -54,7 +54,7 @@ func readRootsOnce() error {
 	return os.Setenv(directories, "/nonexistent")
 }
 
-// wire lists what is plugged into what.
+// wire connects the source of tokens to the server.
 func wire(c config.ForExtension, name string) *extension.Extension {
 	log := telemetry.New(os.Stdout, c.LogLevel, time.Now)
 	return &extension.Extension{
@@ -71,10 +71,10 @@ func wire(c config.ForExtension, name string) *extension.Extension {
 	}
 }
 
-// client reaches issue. It is made of what Lambda sets in the environment, not
-// by the SDK's config package, which looks for profiles, roles and metadata
-// that a function does not have: that would be a fifth of the layer's size, a
-// third of the process's memory and most of its start.
+// client invokes issue. It is built from the variables that Lambda sets, not by
+// the SDK's config package, which looks for profiles, roles and metadata that a
+// function does not have: that would be a fifth of the layer's size, a third of
+// the process's memory and most of its start.
 func client(c config.ForExtension) *lambda.Client {
 	return lambda.New(lambda.Options{
 		Region:      c.Region,

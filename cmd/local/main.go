@@ -43,7 +43,7 @@ func run(args []string, out, log io.Writer) error {
 	return errors.Join(err, stack.Close())
 }
 
-// flags reads the command line; a fault in it is explained on log.
+// flags reads the command line; problems are explained on log.
 func flags(args []string, log io.Writer) (local.Config, error) {
 	var c local.Config
 	set := flag.NewFlagSet("local", flag.ContinueOnError)

@@ -26,7 +26,7 @@ type addCommand struct {
 	fields `embed:""`
 }
 
-// fields are those of a secret that may be seen.
+// fields are the fields of a secret that may be shown.
 type fields struct {
 	GrantType        string   `placeholder:"TYPE" help:"client_credentials, password or authorization_code."`
 	ClientID         string   `name:"client-id" placeholder:"ID" help:"The client's name at Reltio."`
@@ -45,7 +45,7 @@ type fields struct {
 	TokenParam map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"A parameter that is sent with logins, like idp_system=salesforce; for more than one repeat it."`
 }
 
-// object is what was given, as the secret's fields.
+// object is the given fields, as in the secret.
 func (f *fields) object() map[string]any {
 	object := map[string]any{}
 	for field, value := range map[string]string{
@@ -73,7 +73,7 @@ func (f *fields) object() map[string]any {
 	return object
 }
 
-// Validate wants a known grant type, and one source of the fields.
+// Validate requires a known grant type, and one source of the fields.
 func (c *addCommand) Validate() error {
 	if c.FromFile != "" && (c.TOTP || len(c.object()) > 0) {
 		return errors.New("--from-file holds the whole secret: give no field beside it")
@@ -121,7 +121,7 @@ func (c *addCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) er
 	return err
 }
 
-// free makes sure, before anything is asked, that the name can be taken.
+// free checks, before the operator is asked anything, that the name is free.
 func (c *addCommand) free(ctx context.Context, w *wiring) error {
 	ctx, cancel := w.bounded(ctx)
 	defer cancel()
@@ -140,7 +140,8 @@ func (c *addCommand) free(ctx context.Context, w *wiring) error {
 	}
 }
 
-// secret is the text to be written: read, or made of flags and answers.
+// secret is the text to be written: read, or made of flags and the operator's
+// answers.
 func (c *addCommand) secret(ctx context.Context, a *asker) (reltioauth.Secret, error) {
 	switch c.FromFile {
 	case "":
@@ -170,14 +171,14 @@ func readAll(r io.Reader) (string, error) {
 	return string(text), err
 }
 
-// question is one that has to be answered where no flag says it.
+// question is a field that the operator is asked for if no flag gives it.
 type question struct {
 	field, text string
 	hidden      bool
 }
 
-// questions are what a grant type needs, and the authenticator's secret if that
-// was asked for.
+// questions are the fields that a grant type needs, and the authenticator's
+// secret if a flag asks for it.
 func (c *addCommand) questions() []question {
 	all := []question{{"client_id", "Client ID", false}, {"client_secret", "Client secret", true}}
 	switch connection.GrantType(c.GrantType) {
@@ -193,7 +194,8 @@ func (c *addCommand) questions() []question {
 	return all
 }
 
-// asked asks for what the grant type needs and no flag has said.
+// asked asks the operator for the fields that the grant type needs and no flag
+// gives.
 func (c *addCommand) asked(ctx context.Context, a *asker) (none reltioauth.Secret, err error) {
 	object := c.object()
 	if c.GrantType == "" {
@@ -232,7 +234,7 @@ func unanswered(what string, err error) error {
 	return fmt.Errorf("%s: %w", strings.ToLower(what), err)
 }
 
-// encoded is the secret as it is stored.
+// encoded is the secret in the form in which it is stored.
 func encoded(object map[string]any) (reltioauth.Secret, error) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -243,7 +245,7 @@ func encoded(object map[string]any) (reltioauth.Secret, error) {
 	return reltioauth.NewSecret(strings.TrimSpace(text.String())), nil
 }
 
-// added prints what was written, and what comes next.
+// added prints what was written, and what to do next.
 func (s *screen) added(a operator.Added) {
 	what := "added"
 	if a.Replaced {

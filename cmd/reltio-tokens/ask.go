@@ -12,8 +12,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// maxAnswer bounds an answer, and a secret that is read: 64 KiB, as much as
-// Secrets Manager takes.
+// maxAnswer bounds an answer, and a secret that is read: 64 KiB, Secrets
+// Manager's limit.
 const maxAnswer = 64 << 10
 
 var (
@@ -23,15 +23,15 @@ var (
 	errNoAnswer = errors.New("standard input has ended")
 )
 
-// asker asks the operator. On a terminal it shows what it asks for, and not the
-// answer if that is a secret; elsewhere answers are lines of standard input, so
-// that a script can give them.
+// asker asks the operator. On a terminal it shows what is typed, unless that is a
+// secret. Otherwise answers are lines of standard input, so that a script can
+// give them.
 type asker struct {
 	in io.Reader
-	// terminal is nil if there is none. It shows what is typed, or not, by
-	// itself: from before a question is shown, the system shows nothing.
+	// terminal is nil if there is none. It decides whether what is typed is
+	// shown: from before the first question on, the system shows nothing.
 	terminal *term.Terminal
-	// quiet makes the system show nothing, and restore show again.
+	// quiet switches the system's echo off, and restore switches it on again.
 	quiet   func() error
 	restore func()
 }
@@ -49,17 +49,17 @@ func askerOn(in, out *os.File) *asker {
 		io.Writer
 	}{in, out}, "")
 	if width, height, err := term.GetSize(fd); err == nil && width > 0 {
-		_ = a.terminal.SetSize(width, height) // a guess will do
+		_ = a.terminal.SetSize(width, height) // on failure the default size is used
 	}
 	a.quiet = func() error {
 		_, err := term.MakeRaw(fd)
 		return err
 	}
-	a.restore = func() { _ = term.Restore(fd, state) } // there is nothing else to be done
+	a.restore = func() { _ = term.Restore(fd, state) } // a failure to restore cannot be repaired here
 	return a
 }
 
-// ask waits for one answer, for as long as it takes.
+// ask waits for one answer, without a time limit.
 func (a *asker) ask(ctx context.Context, question string) (string, error) {
 	answer, err := a.wait(ctx, func() (string, error) {
 		if a.terminal == nil {
@@ -74,7 +74,7 @@ func (a *asker) ask(ctx context.Context, question string) (string, error) {
 	return strings.TrimSpace(answer), err
 }
 
-// askSecret waits for one that is not shown.
+// askSecret waits for an answer that is not shown.
 func (a *asker) askSecret(ctx context.Context, question string) (reltioauth.Secret, error) {
 	answer, err := a.wait(ctx, func() (string, error) {
 		if a.terminal == nil {
@@ -88,14 +88,14 @@ func (a *asker) askSecret(ctx context.Context, question string) (reltioauth.Secr
 	return reltioauth.NewSecret(answer), err
 }
 
-// tell shows a line before a question, where somebody can see it.
+// tell shows a line before a question, on a terminal only.
 func (a *asker) tell(line string) {
 	if a.terminal != nil {
-		_, _ = io.WriteString(a.terminal, line+"\n") // the question follows anyway
+		_, _ = io.WriteString(a.terminal, line+"\n") // the question follows even if this fails
 	}
 }
 
-// wait reads, unless the command is interrupted meanwhile.
+// wait reads until the command is interrupted.
 func (a *asker) wait(ctx context.Context, read func() (string, error)) (string, error) {
 	type answer struct {
 		text string
@@ -124,8 +124,7 @@ func (a *asker) wait(ctx context.Context, read func() (string, error)) (string, 
 	}
 }
 
-// readLine reads a line byte by byte, so that nothing is taken from what is
-// asked for next.
+// readLine reads a line byte by byte, so that nothing of the next answer is read.
 func (a *asker) readLine() (string, error) {
 	var line []byte
 	one := make([]byte, 1)

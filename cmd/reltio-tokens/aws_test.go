@@ -38,12 +38,12 @@ const canary = "c4n4ry"
 
 // account is an AWS account with the functions, made of engines.
 type account struct {
-	t       *testing.T
-	table   *dynamo.Table
-	vault   secrets.Manager
-	reltio  *reltioauthtest.Server
-	authURL string
-	command command
+	t           *testing.T
+	table       *dynamo.Table
+	secretStore secrets.Manager
+	reltio      *reltioauthtest.Server
+	authURL     string
+	command     command
 }
 
 // onAWS starts what stands in AWS's place, the sandbox, and the functions, and
@@ -57,7 +57,7 @@ func onAWS(t *testing.T) *account {
 	if err := a.table.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	a.vault = secrets.Manager{Prefix: "test/" + rand.Text(), Client: secretsmanager.New(secretsmanager.Options{
+	a.secretStore = secrets.Manager{Prefix: "test/" + rand.Text(), Client: secretsmanager.New(secretsmanager.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(moto), Credentials: static,
 	})}
 	a.reltio = reltioauthtest.New(reltioauthtest.Config{
@@ -74,7 +74,7 @@ func onAWS(t *testing.T) *account {
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=" + canary,
 		"AWS_ENDPOINT_URL_DYNAMODB=" + aws.ToString(database.Options().BaseEndpoint),
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + moto, "AWS_ENDPOINT_URL_LAMBDA=" + functions,
-		"TABLE_NAME=" + a.table.Name, "SECRET_PREFIX=" + a.vault.Prefix, "AUTH_HOSTS=" + a.host(),
+		"TABLE_NAME=" + a.table.Name, "SECRET_PREFIX=" + a.secretStore.Prefix, "AUTH_HOSTS=" + a.host(),
 		"ROTATE_FUNCTION=arn:aws:lambda:us-east-1:000000000000:function:rotate",
 	}}
 	return a
@@ -86,7 +86,7 @@ func (a *account) host() string { return strings.TrimPrefix(a.authURL, "http://"
 func (a *account) functions(static aws.CredentialsProvider) (endpoint string) {
 	log := telemetry.New(io.Discard, 0, time.Now)
 	rotate := &handler.Rotate{Log: log, Now: time.Now, Renewer: &renewal.Renewer{
-		Grants: a.table, Leases: a.table, Lockouts: a.table, RateLimits: a.table, Connections: a.vault, RefreshTokens: a.vault, Parking: a.table,
+		Grants: a.table, Leases: a.table, Lockouts: a.table, RateLimits: a.table, Connections: a.secretStore, RefreshTokens: a.secretStore, Parking: a.table,
 		Hosts: connection.Hosts{a.host()}, Now: time.Now,
 	}}
 	functions := map[string]lambda.Handler{"rotate": rotate}
@@ -125,7 +125,7 @@ func (a *account) connect(name string, fields map[string]any) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if _, err := a.vault.PutConnection(a.t.Context(), name, reltioauth.NewSecret(string(text))); err != nil {
+	if _, err := a.secretStore.PutConnection(a.t.Context(), name, reltioauth.NewSecret(string(text))); err != nil {
 		a.t.Fatal(err)
 	}
 }
@@ -190,7 +190,7 @@ func TestAddAndDisconnectOnAWS(t *testing.T) {
 	}
 	c.expect(1, "", `^reltio-tokens: UnknownConnection: `, "status", "user")
 	c.expect(1, "", `^reltio-tokens: UnknownConnection: `, "disconnect", "user", "-y")
-	if _, err := a.vault.Current(t.Context(), "user"); !errors.Is(err, grant.ErrNotFound) {
+	if _, err := a.secretStore.Current(t.Context(), "user"); !errors.Is(err, grant.ErrNotFound) {
 		t.Errorf("the grant's secret: %v, want none", err)
 	}
 

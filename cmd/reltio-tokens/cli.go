@@ -60,7 +60,8 @@ type globals struct {
 	Timeout          time.Duration `placeholder:"TIME" default:"100s" help:"How long to wait (${default}); a renewal may take 90s."`
 }
 
-// Validate refuses times that have passed, and two answers to where.
+// Validate requires a positive timeout, and refuses flags that name two
+// installations.
 func (g *globals) Validate() error {
 	if g.Stack != "" && g.Local != "" {
 		return errors.New("--stack is on AWS, --local on this machine: give one of them")
@@ -71,8 +72,8 @@ func (g *globals) Validate() error {
 	return nil
 }
 
-// callback makes sure that links lead somewhere. The local stack knows its own
-// address.
+// callback checks that the address for links is known. The local stack knows its
+// own address.
 func (g *globals) callback() error {
 	if g.Local != "" {
 		return nil
@@ -88,7 +89,7 @@ func (g *globals) callback() error {
 	return nil
 }
 
-// defaultLocal is where the local stack listens.
+// defaultLocal is the default address of the local stack.
 const defaultLocal = "http://127.0.0.1:3001"
 
 // localURL is the flag --local, with a URL or without; empty if it is not
@@ -110,5 +111,5 @@ func (l *localURL) Decode(c *kong.DecodeContext) error {
 	return nil
 }
 
-// IsBool lets the flag stand without a value.
+// IsBool allows the flag without a value.
 func (l *localURL) IsBool() bool { return true }

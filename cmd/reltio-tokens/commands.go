@@ -42,7 +42,7 @@ type issueCommand struct {
 	ShowToken bool          `help:"Print the token itself, alone: it is a secret."`
 }
 
-// Validate bounds the life that is needed.
+// Validate bounds the life that is asked for.
 func (c *issueCommand) Validate() error {
 	if c.MinTTL < 0 || c.MinTTL > 24*time.Hour || c.MinTTL%time.Second != 0 {
 		return errors.New("--min-ttl must be from 0s to 24h, in whole seconds")
@@ -117,7 +117,7 @@ type resumeCommand struct {
 	All  bool   `help:"Every connection that waits or fails."`
 }
 
-// Validate wants a name or all.
+// Validate requires a name or all.
 func (c *resumeCommand) Validate() error {
 	if (c.Name == "") != c.All {
 		return errors.New("give the name of a connection, or --all")

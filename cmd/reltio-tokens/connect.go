@@ -11,7 +11,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
-// browserTime is how long a browser's start is watched for a failure.
+// browserTime is how long a browser is watched for a failure to start.
 const browserTime = 2 * time.Second
 
 type connectCommand struct {
@@ -48,7 +48,7 @@ func (c *connectCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	return nil
 }
 
-// openBrowser hands a link to the system's browser, which lives on when the
+// openBrowser opens a link in the system's browser, which keeps running when the
 // command ends. While it starts, other programs of this user can see the link
 // among its arguments.
 func openBrowser(ctx context.Context, system, link string) error {

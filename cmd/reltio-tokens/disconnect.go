@@ -42,7 +42,7 @@ func (c *disconnectCommand) Run(ctx context.Context, w *wiring, s *screen, a *as
 	return err
 }
 
-// confirm asks, and says who else loses the token.
+// confirm asks the operator, and lists the other connections that lose the token.
 func (c *disconnectCommand) confirm(ctx context.Context, w *wiring, s *screen, a *asker) error {
 	shared, err := c.sharing(ctx, w)
 	if err != nil {
@@ -75,7 +75,7 @@ func (c *disconnectCommand) sharing(ctx context.Context, w *wiring) ([]string, e
 	return o.Sharing(ctx, c.Name)
 }
 
-// question is what is asked about a connection that shares its client or not.
+// question is the question about a connection that shares its client or does not.
 func (c *disconnectCommand) question(shared bool) string {
 	what := "revoke its tokens"
 	if shared && !c.Revoke {

@@ -35,8 +35,8 @@ func (c *doctorCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	return err
 }
 
-// report is what the doctor finds; of a stack that cannot be described, this
-// alone.
+// report is the doctor's report; if the stack cannot be described, it has only
+// that finding.
 func (c *doctorCommand) report(ctx context.Context, w *wiring) (doctor.Report, error) {
 	if w.stackErr != nil {
 		return doctor.NewReport(w.now(), doctor.Finding{
@@ -51,7 +51,7 @@ func (c *doctorCommand) report(ctx context.Context, w *wiring) (doctor.Report, e
 	return d.Examine(ctx), nil
 }
 
-// doctor is one for the local stack, or for AWS.
+// doctor is a Doctor for the local stack, or for AWS.
 func (w *wiring) doctor(ctx context.Context) (*doctor.Doctor, error) {
 	o, err := w.stores(ctx)
 	if err != nil {
@@ -74,7 +74,7 @@ func (w *wiring) doctor(ctx context.Context) (*doctor.Doctor, error) {
 	d.AWS = &doctor.AWS{
 		Database:     dynamodb.NewFromConfig(config, func(o *dynamodb.Options) { endpoint(&o.BaseEndpoint) }),
 		Table:        w.globals.Table,
-		Secrets:      w.vault(config),
+		Secrets:      w.secretStore(config),
 		SecretPrefix: w.globals.SecretPrefix,
 		Scheduler:    scheduler.NewFromConfig(config, func(o *scheduler.Options) { endpoint(&o.BaseEndpoint) }),
 
@@ -84,7 +84,7 @@ func (w *wiring) doctor(ctx context.Context) (*doctor.Doctor, error) {
 	return d, nil
 }
 
-// examined prints the findings, one line each, and under it what to do.
+// examined prints the findings, one line each, each followed by what to do.
 func (s *screen) examined(r doctor.Report) {
 	colours := map[doctor.Level]string{doctor.Failed: "\x1b[31m", doctor.Warning: "\x1b[33m", doctor.OK: "\x1b[32m", doctor.Skipped: "\x1b[2m"}
 	width := 0

@@ -40,7 +40,7 @@ func hintText(err error) string {
 	}
 }
 
-// hintOfAWS is for what AWS refused, by its error code.
+// hintOfAWS is the hint for an error of AWS, by its code.
 func hintOfAWS(err error, code string) string {
 	switch code {
 	case "ResourceNotFoundException":
@@ -58,7 +58,7 @@ func hintOfAWS(err error, code string) string {
 	}
 }
 
-// hintOfType is for what the service refused.
+// hintOfType is the hint for an error of the service.
 func hintOfType(t apierr.Type) string {
 	switch t {
 	case apierr.UnknownConnection:

@@ -44,7 +44,7 @@ func (f issueFunction) Issue(ctx context.Context, r operator.IssueRequest) (oper
 	return issued(out.Payload)
 }
 
-// refused is the fault of an invocation that did not take place.
+// refused is the error of an invocation that did not take place.
 func refused(ctx context.Context, err error) *apierr.Error {
 	var response *smithyhttp.ResponseError
 	switch {
@@ -57,8 +57,8 @@ func refused(ctx context.Context, err error) *apierr.Error {
 	}
 }
 
-// functionError is the error that the function answered: its type and message
-// are made to be shown. Another program's may not be.
+// functionError is the error of the function, whose type and message may be
+// shown. The text of another program's error may not.
 func functionError(payload []byte) *apierr.Error {
 	var e struct {
 		Type    apierr.Type `json:"errorType"`
@@ -78,7 +78,7 @@ func functionError(payload []byte) *apierr.Error {
 	}
 }
 
-// issued reads an answer.
+// issued reads a response.
 func issued(payload []byte) (operator.Issued, error) {
 	var a struct {
 		Connection  string    `json:"connection"`

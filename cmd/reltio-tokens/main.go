@@ -1,6 +1,6 @@
 // Command reltio-tokens is what operators use: it adds, connects and disconnects
-// connections, shows their health, checks secrets, takes connections out of the
-// service or back into it, and examines an installation.
+// connections, shows their health, checks secrets, pauses and unpauses
+// connections, and examines an installation.
 //
 //	reltio-tokens add acme-prod
 //	reltio-tokens status
@@ -9,9 +9,8 @@
 //	reltio-tokens --stack reltio-tokens doctor
 //
 // It works on AWS with the operator's credentials, on any endpoint, and with
-// --local on the stack that `make run` starts. What it prints never holds a
-// secret, but for the token that issue --show-token is asked for and the link
-// that connect makes.
+// --local on the stack that `make run` starts. It never prints a secret, except
+// the token with issue --show-token and the link of connect.
 package main
 
 import (
@@ -31,22 +30,22 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
-	// exitNeedsSomebody: status --check found a connection that does not come
-	// back by itself.
+	// exitNeedsSomebody: status --check found a connection that does not recover
+	// by itself.
 	exitNeedsSomebody = 3
 )
 
-// helpWidth is how wide help texts are at most.
+// helpWidth is the largest width of help texts.
 const helpWidth = 100
 
 var (
-	// errSaid is a failure that the command has printed already.
+	// errSaid is a failure that the command has already printed.
 	errSaid = errors.New("failed")
 	// errNeedsSomebody ends status --check.
 	errNeedsSomebody = errors.New("a connection needs somebody")
 )
 
-// usageError is a command line that lacks something.
+// usageError is a command line that is incomplete.
 type usageError struct{ text string }
 
 // Error implements error.
@@ -102,14 +101,15 @@ func perform(ctx context.Context, args []string, s *screen) error {
 	return command.Run(w, s, askerOn(os.Stdin, os.Stderr))
 }
 
-// talking is a command that talks with a person, who may take as long as it
-// takes: it bounds its calls itself.
+// talking is a command that waits for a person, for as long as that takes: it
+// bounds its calls itself.
 type talking interface{ talks() }
 
-// discovering is a command that says by itself what is wrong with --stack.
+// discovering is a command that reports problems of --stack itself.
 type discovering interface{ discovers() }
 
-// exitCode says what went wrong, and what to do about it.
+// exitCode prints what went wrong and what to do about it, and returns the exit
+// code.
 func exitCode(s *screen, err error) int {
 	var usage *usageError
 	switch {

@@ -227,7 +227,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// A wrong command line ends with 2, before anything is asked of anybody.
+// A wrong command line ends with 2, before any call is made.
 func TestUsage(t *testing.T) {
 	c := command{t: t, env: []string{"AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b"}}
 	stores := []string{"--table=t", "--secret-prefix=p"}

@@ -12,8 +12,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// remote is the operator in the local stack, whose stores are in that
-// process's memory: POST /local/operate.
+// remote is the service in the local stack, whose stores are in that process's
+// memory: POST /local/operate.
 type remote struct {
 	url    string
 	issues operator.IssueFunction

@@ -13,15 +13,15 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// screen is where a command prints: results on out, the rest on err. It is
-// shown when the command has ended, so that one that fails leaves no half of a
-// result behind.
+// screen is where a command prints: results on out, the rest on err. It is shown
+// when the command has ended, so that a command that fails prints no partial
+// result.
 type screen struct {
 	out, err bytes.Buffer
 	colour   bool
 }
 
-// coloured reports whether the file is a terminal that wants colours.
+// coloured reports whether the file is a terminal that shows colours.
 func coloured(f *os.File, getenv func(string) string) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
@@ -38,7 +38,7 @@ func (s *screen) json(value any) error {
 	return nil
 }
 
-// token prints the token alone; what callers are warned of goes beside it.
+// token prints only the token on out, and its warnings on err.
 func (s *screen) token(a operator.Issued) {
 	fmt.Fprintln(&s.out, a.AccessToken.Reveal())
 	for _, warning := range a.Warnings {
@@ -46,7 +46,7 @@ func (s *screen) token(a operator.Issued) {
 	}
 }
 
-// issued prints what is to be said of a token.
+// issued prints a token's details.
 func (s *screen) issued(a operator.Issued, needed time.Duration) {
 	life := fmt.Sprintf("%s left, until %s", a.ExpiresIn, a.ExpiresAt.UTC().Format(time.RFC3339))
 	if needed > 0 && !a.MinTTLMet {
@@ -60,8 +60,8 @@ func (s *screen) issued(a operator.Issued, needed time.Duration) {
 		a.Connection, a.Fingerprint, life, a.Version, a.Outcome, warnings)
 }
 
-// rotated prints what became of a renewal. One that gave no token and should
-// have is a failure.
+// rotated prints the result of a renewal. One that should have given a token and
+// did not is a failure.
 func (s *screen) rotated(name string, r rotateapi.Result) error {
 	outcome := rotateapi.LeftOver
 	if r.Outcome != nil {
@@ -86,7 +86,7 @@ func (s *screen) rotated(name string, r rotateapi.Result) error {
 	return nil
 }
 
-// checked prints what can be said of a secret.
+// checked prints the result of a check of a secret.
 func (s *screen) checked(c operator.Checked) {
 	if c.OK {
 		fmt.Fprintf(&s.out, "%s: ok\n", c.Connection)

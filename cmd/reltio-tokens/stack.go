@@ -12,8 +12,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
 )
 
-// fromStack are the flags that --stack answers, with the outputs of
-// template.yaml that they are taken from.
+// fromStack are the flags that --stack sets, with the outputs of template.yaml
+// from which they are taken.
 func (g *globals) fromStack() []struct {
 	flag, output string
 	value        *string
@@ -33,7 +33,7 @@ func (g *globals) fromStack() []struct {
 	}
 }
 
-// given are the names of the flags on the command line: not of those that the
+// given are the names of the flags on the command line, without those that the
 // environment sets.
 func given(command *kong.Context) []string {
 	var names []string
@@ -45,8 +45,8 @@ func given(command *kong.Context) []string {
 	return names
 }
 
-// discover takes what --stack answers from its outputs. A flag on the command
-// line counts more, the environment less: it may speak of another stack.
+// discover sets flags from the stack's outputs. They take precedence over the
+// environment, which may name another stack, but not over the command line.
 func (w *wiring) discover(ctx context.Context, given []string) error {
 	if w.globals.Stack == "" {
 		return nil
@@ -74,7 +74,7 @@ func (w *wiring) discover(ctx context.Context, given []string) error {
 	return nil
 }
 
-// noStack reports whether CloudFormation knows no stack of that name.
+// noStack reports whether CloudFormation has no stack of that name.
 func noStack(err error) bool {
 	var operation *smithy.OperationError
 	var api smithy.APIError

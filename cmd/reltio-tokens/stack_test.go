@@ -49,7 +49,7 @@ func stacked(t *testing.T) *account {
 	t.Helper()
 	a := onAWS(t)
 	endpoint := cloudFormation(t, map[string]string{
-		"TableName": a.table.Name, "SecretPrefix": a.vault.Prefix, "AuthorizationHosts": a.host(),
+		"TableName": a.table.Name, "SecretPrefix": a.secretStore.Prefix, "AuthorizationHosts": a.host(),
 		"IssueAliasArn":    "arn:aws:lambda:us-east-1:000000000000:function:issue",
 		"RotateAliasArn":   "arn:aws:lambda:us-east-1:000000000000:function:rotate",
 		"CallbackAliasArn": "arn:aws:lambda:us-east-1:000000000000:function:callback",
@@ -96,9 +96,9 @@ func TestAddUsesTheStacksKey(t *testing.T) {
 	}
 	add("of-the-stack", "--stack=mine")
 	add("of-another-key", "--stack=mine", "--kms-key-id=alias/other")
-	add("of-the-account", "--table="+a.table.Name, "--secret-prefix="+a.vault.Prefix, "--auth-hosts="+a.host())
+	add("of-the-account", "--table="+a.table.Name, "--secret-prefix="+a.secretStore.Prefix, "--auth-hosts="+a.host())
 	for name, want := range map[string]string{"of-the-stack": stackKey, "of-another-key": "alias/other", "of-the-account": ""} {
-		out, err := a.vault.Client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(a.vault.Prefix + "/connections/" + name)})
+		out, err := a.secretStore.Client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(a.secretStore.Prefix + "/connections/" + name)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestDoctor(t *testing.T) {
 	c.expect(1, `^failed   stack  none: StoreUnavailable: CloudFormation: ValidationError\n +there is no such stack: look at --stack and --region\n$`, "", "doctor", "--stack=none")
 	c.expect(2, "", `--stack is needed`, "doctor", "--table=")
 
-	got := c.expect(1, `"ok": false`, "", "doctor", "--json", "--table="+a.table.Name, "--secret-prefix="+a.vault.Prefix, "--auth-hosts="+a.host())
+	got := c.expect(1, `"ok": false`, "", "doctor", "--json", "--table="+a.table.Name, "--secret-prefix="+a.secretStore.Prefix, "--auth-hosts="+a.host())
 	var report doctor.Report
 	if err := json.Unmarshal([]byte(got.out), &report); err != nil || len(report.Findings) < 10 || report.Findings[0].Level != doctor.Skipped {
 		t.Errorf("%v: %s", err, got.out)

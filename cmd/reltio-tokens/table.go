@@ -13,10 +13,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// none stands in a cell that has nothing to say.
+// none is the text of an empty cell.
 const none = "-"
 
-// statusColumn is the one with colours.
+// statusColumn is the column with colours.
 const statusColumn = 3
 
 // table prints the health of connections, one line each; wide with the reason
@@ -87,8 +87,8 @@ func refusal(s operator.State) []string {
 	return []string{s.Refusal.Reason.What(), cmp.Or(s.Refusal.Said(), none)}
 }
 
-// modes are those of refreshes and of logins; a grant type that has no
-// refreshes, or no logins of its own, shows none for them.
+// modes are the modes of refreshes and of logins; they are left out for a grant
+// type that has no refreshes, or no logins of its own.
 func modes(s operator.State) string {
 	refresh, login := string(s.RefreshMode), string(s.LoginMode)
 	switch s.GrantType {
@@ -100,8 +100,8 @@ func modes(s operator.State) string {
 	return refresh + "/" + login
 }
 
-// lastError is what stands in the way: the secret as it is now, else the last
-// renewal's error.
+// lastError is the present problem: the secret's error, or else the last
+// renewal's.
 func lastError(s operator.State) string {
 	show := func(prefix string, e *rotateapi.Error) string {
 		return strings.TrimSuffix(fmt.Sprintf("%s%s: %s", prefix, e.Type, e.Message), ": ")
@@ -120,8 +120,8 @@ func lastError(s operator.State) string {
 	}
 }
 
-// colourOf is how a status is painted: red if it needs somebody, yellow if it
-// is in trouble, dim if it rests.
+// colourOf is the colour of a status: red if the connection needs an operator or
+// a person, yellow if it fails, dim if it is paused or not in use.
 func colourOf(s operator.State) string {
 	switch {
 	case s.NeedsSomebody:
@@ -135,7 +135,7 @@ func colourOf(s operator.State) string {
 	}
 }
 
-// span is a length of time, as short as can be read.
+// span is a length of time in a short form.
 func span(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

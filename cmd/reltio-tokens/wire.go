@@ -23,7 +23,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// operator is operator.Operator, here or in the local stack.
+// service is operator.Service, in this process or in the local stack.
 type service interface {
 	About(ctx context.Context) (operator.About, error)
 	Status(ctx context.Context, names ...string) (operator.Report, error)
@@ -45,23 +45,23 @@ var (
 	_ service = remote{}
 )
 
-// wiring plugs together what a command needs.
+// wiring makes the clients that a command needs.
 type wiring struct {
 	globals globals
 	now     func() time.Time
-	// stack is what --stack named; nil without it, or if it could not be
+	// stack is the stack of --stack; nil without the flag, or if it could not be
 	// described, for the reason in stackErr.
 	stack    *doctor.Stack
 	stackErr error
 }
 
-// bounded is a context for the calls of a command that talks with a person: the
-// others get one that is bounded already.
+// bounded is a context for the calls of a command that waits for a person. The
+// context of all other commands is already bounded.
 func (w *wiring) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, w.globals.Timeout)
 }
 
-// functions is an operator for the commands that invoke a function and touch no
+// functions is a service for the commands that invoke a function and read no
 // store.
 func (w *wiring) functions(ctx context.Context) (service, error) {
 	if w.globals.Local != "" {
@@ -74,7 +74,7 @@ func (w *wiring) functions(ctx context.Context) (service, error) {
 	return w.invoking(config), nil
 }
 
-// stores is an operator for the commands that read and write.
+// stores is a service for the commands that read and write the stores.
 func (w *wiring) stores(ctx context.Context) (service, error) {
 	if w.globals.Local != "" {
 		return w.local(), nil
@@ -94,15 +94,15 @@ func (w *wiring) stores(ctx context.Context) (service, error) {
 	table := &dynamo.Table{Name: w.globals.Table, Client: dynamodb.NewFromConfig(config, func(o *dynamodb.Options) {
 		endpoint(&o.BaseEndpoint)
 	})}
-	vault := w.vault(config)
+	secretStore := w.secretStore(config)
 	o := w.invoking(config)
-	o.Grants, o.Leases, o.Lockouts, o.Connections, o.Hosts = table, table, table, vault, hosts
+	o.Grants, o.Leases, o.Lockouts, o.Connections, o.Hosts = table, table, table, secretStore, hosts
 	o.AuthRequests, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
-	o.Secrets, o.RefreshTokens, o.Parking, o.RateLimits = vault, vault, table, table
+	o.Secrets, o.RefreshTokens, o.Parking, o.RateLimits = secretStore, secretStore, table, table
 	return o, nil
 }
 
-func (w *wiring) vault(config aws.Config) secrets.Manager {
+func (w *wiring) secretStore(config aws.Config) secrets.Manager {
 	endpoint := w.endpoint()
 	client := secretsmanager.NewFromConfig(config, func(o *secretsmanager.Options) { endpoint(&o.BaseEndpoint) })
 	return secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.globals.KMSKeyID, Client: client}
@@ -118,8 +118,7 @@ func (w *wiring) invoking(config aws.Config) *operator.Service {
 	}
 }
 
-// local is the operator in the local stack; its functions are invoked as on
-// AWS.
+// local is the service in the local stack; its functions are invoked as on AWS.
 func (w *wiring) local() service {
 	return remote{
 		url:    string(w.globals.Local),
@@ -144,11 +143,11 @@ func (w *wiring) endpoint() func(**string) {
 	}
 }
 
-// aws loads the environment's configuration, and makes sure that there are a
-// region and credentials: what is missing is said here, once.
+// aws loads the environment's configuration, and checks that there are a region
+// and credentials, so that a missing one is reported once, here.
 func (w *wiring) aws(ctx context.Context) (aws.Config, error) {
 	config, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(w.globals.Region),
-		awsconfig.WithLogger(logging.Nop{})) // what it has to say is in its errors
+		awsconfig.WithLogger(logging.Nop{})) // the SDK's errors say everything
 	if err != nil {
 		return config, fmt.Errorf("the AWS configuration cannot be loaded: %w", err)
 	}

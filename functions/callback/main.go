@@ -1,4 +1,4 @@
-// The callback function takes a person through Reltio's login: it answers the
+// The callback function takes a person through Reltio's login: it serves the
 // browser behind an HTTP API, exchanges the code, and stores the grant.
 package main
 
@@ -33,33 +33,33 @@ func main() {
 	lambda.Start(h)
 }
 
-// wire lists what is plugged into what.
+// wire connects the adapters to the verb.
 func wire(ctx context.Context) (lambda.Handler, error) {
 	c, err := config.Callback(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // else it writes plain text
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
 	if err != nil {
 		return nil, err
 	}
 	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
-	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
+	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
 	return handler.Gateway{Handler: &handler.Callback{
 		Flow: &authcode.Flow{
-			AuthRequests: table,
-			Grants:         table,
-			Leases:         table,
-			RateLimits:        table,
-			Connections:    vault,
-			RefreshTokens:          vault,
-			Parking:        table,
-			Hosts:          c.AuthHosts,
-			Events:         eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},
-			Now:            time.Now,
-			PerSecond:      c.TokenRequestsPerSecond,
+			AuthRequests:  table,
+			Grants:        table,
+			Leases:        table,
+			RateLimits:    table,
+			Connections:   secretStore,
+			RefreshTokens: secretStore,
+			Parking:       table,
+			Hosts:         c.AuthHosts,
+			Events:        eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},
+			Now:           time.Now,
+			PerSecond:     c.TokenRequestsPerSecond,
 		},
 		Pages:   pages.New(),
 		Log:     log,

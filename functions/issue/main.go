@@ -1,5 +1,5 @@
-// The issue function hands out cached tokens. It holds no credentials and can
-// reach none: it reads the table, takes leases, and invokes rotate.
+// The issue function issues stored tokens. It has no credentials and cannot read
+// any: it reads the table, takes leases, and invokes rotate.
 package main
 
 import (
@@ -35,22 +35,22 @@ func main() {
 const warmFor = 2 * time.Second
 
 // warm makes one real call while the environment starts, when it has a whole
-// processor: name look-up, TLS, root certificates and the SDK's first use cost
-// many times as much on the share of a small function. Whatever it answers,
-// even that the table does not, is for the first caller to hear.
+// processor. Name look-up, TLS, root certificates and the SDK's first use take
+// many times as long on a small function's share of a processor. Errors are
+// ignored: the first caller gets the same one.
 func warm(ctx context.Context, table *dynamo.Table) {
 	ctx, cancel := context.WithTimeout(ctx, warmFor)
 	defer cancel()
 	_, _ = table.Grant(ctx, "", grant.Eventual) // no connection has this name
 }
 
-// wire lists what is plugged into what.
+// wire connects the adapters to the verb.
 func wire(ctx context.Context) (lambda.Handler, error) {
 	c, err := config.Issue(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // else it writes plain text
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
-// The rotate function renews tokens: all that are due on the schedule's tick,
-// one when the issue function or an operator asks for it.
+// The rotate function renews tokens: all that are due on the schedule's tick, one
+// when the issue function or an operator asks for it.
 package main
 
 import (
@@ -32,37 +32,37 @@ func main() {
 	lambda.Start(h)
 }
 
-// wire lists what is plugged into what.
+// wire connects the adapters to the verb.
 func wire(ctx context.Context) (lambda.Handler, error) {
 	c, err := config.Rotate(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // else it writes plain text
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
 	if err != nil {
 		return nil, err
 	}
 	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
-	vault := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
+	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
 	return &handler.Rotate{
 		Renewer: &renewal.Renewer{
-			Grants:         table,
-			Leases:         table,
-			Lockouts:       table,
-			RateLimits:        table,
-			Connections:    vault,
-			RefreshTokens:          vault,
-			Parking:        table,
-			Hosts:          c.AuthHosts,
-			AuthRequests: table,
-			CallbackURL:    c.CallbackBaseURL,
-			Events:         &eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},
-			Now:            time.Now,
-			PerSecond:      c.TokenRequestsPerSecond,
-			LoginAttempts:  c.LoginAttempts,
-			Concurrency:    c.RotateConcurrency,
+			Grants:        table,
+			Leases:        table,
+			Lockouts:      table,
+			RateLimits:    table,
+			Connections:   secretStore,
+			RefreshTokens: secretStore,
+			Parking:       table,
+			Hosts:         c.AuthHosts,
+			AuthRequests:  table,
+			CallbackURL:   c.CallbackBaseURL,
+			Events:        &eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},
+			Now:           time.Now,
+			PerSecond:     c.TokenRequestsPerSecond,
+			LoginAttempts: c.LoginAttempts,
+			Concurrency:   c.RotateConcurrency,
 		},
 		Log: log,
 		Now: time.Now,

@@ -1,21 +1,22 @@
-// Package authcode takes a person through Reltio's login: the authorization
-// code flow (RFC 6749, section 4.1) as RFC 9700 asks of a client.
+// Package authcode takes a person through Reltio's login: the authorization code
+// flow (RFC 6749, section 4.1), with the measures that RFC 9700 asks of a client.
 //
 //	invitation, err := flow.Invite(ctx, "acme-prod", authrequest.InvitationFromCommand, false)
 //	preview, err := flow.Preview(ctx, invitation.Text)            // GET /authorize
-//	departure, err := flow.Begin(ctx, invitation.Text, base)      // GET /authorize/go
-//	arrival := flow.Complete(ctx, callback)                       // GET /callback
+//	redirect, err := flow.Begin(ctx, invitation.Text, base)       // GET /authorize/go
+//	result := flow.Complete(ctx, callback)                        // GET /callback
 //
-// What belongs together is held together by three random texts: the invitation
-// in the link, the state in the redirect, and the binding in a cookie of the
-// one browser that began. A code is sent to Reltio once, by whoever consumes
-// the pending request; whatever could fail before that fails before, so that a
-// person's login is not thrown away.
+// Three random texts tie the steps together: the invitation in the link, the
+// state in the redirect, and the binding in a cookie of the browser that began.
+// The callback that consumes the pending request sends the code, once. All steps
+// that can fail come before that where possible, so that a person's login is not
+// lost.
 //
-// A person's grant outranks a refresh: the grant's lease is taken over anyone's
-// head. All methods block on the network, within the context. Complete has an
-// end of its own besides (times.go): it answers before its function is stopped,
-// whatever does not, and sends no code unless there is time for all that follows.
+// A completed login seizes the grant's lease, so a renewal in progress cannot
+// overwrite its tokens. All methods block on the network, within the context.
+// Complete also has its own deadline (times.go): it responds before its function
+// is stopped, and sends the code only if enough time is left for all the steps
+// that follow.
 package authcode
 
 import (
@@ -33,21 +34,21 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Flow is the browser leg. All fields up to Now are required; it is safe for
-// concurrent use and keeps no state of its own.
+// Flow is the part of the login that goes through the browser. All fields up to
+// Now are required. It is safe for concurrent use and keeps no state of its own.
 type Flow struct {
-	AuthRequests authrequest.Store
-	Grants         grant.Store
-	Leases         lease.Store
-	RateLimits        ratelimit.Store
-	Connections    connection.Secrets
-	RefreshTokens          grant.RefreshTokenStore
-	Parking        grant.Parking
+	AuthRequests  authrequest.Store
+	Grants        grant.Store
+	Leases        lease.Store
+	RateLimits    ratelimit.Store
+	Connections   connection.Secrets
+	RefreshTokens grant.RefreshTokenStore
+	Parking       grant.Parking
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
 	// Now is the clock.
 	Now func() time.Time
-	// Events tells operators; nil: nobody is told.
+	// Events tells operators; nil: no events are sent.
 	Events grant.Publisher
 	// PerSecond is the rate of token requests; 0 means ratelimit.MaxPerSecond.
 	PerSecond int
@@ -56,69 +57,70 @@ type Flow struct {
 	Connect reltioauth.Connector
 }
 
-// Outcome is how a visit ended. It is stored with the request, so that a reload
-// gets the same answer, and decides the page that a person sees.
+// Outcome is how a step of the flow ended. It is stored with the request, so that
+// a reload gets the same response, and it decides which page the person sees.
 type Outcome string
 
-// The outcomes of a visit.
+// The outcomes.
 const (
-	// Done: the connection has its grant. If Reltio's answer held a refresh token
-	// and no usable access token, the next renewal gets one.
+	// Done: the connection has its grant. If Reltio's response held a refresh
+	// token and no usable access token, the next renewal gets an access token.
 	Done Outcome = "done"
-	// DoneSameToken: it has, but Reltio gave the old refresh token again; the
-	// page says until when it holds.
+	// DoneSameToken: the connection has its grant, but Reltio gave the old
+	// refresh token again. The page says until when it is valid.
 	DoneSameToken Outcome = "done_same_token"
-	// Again: the old refresh token came again and was revoked; the person is
-	// sent through the login page once more, with a request of its own.
+	// Again: Reltio gave the old refresh token again and it was revoked. The
+	// person is sent through the login page once more, with a new request.
 	Again Outcome = "again"
-	// InvitationGone: the invitation was used, has ended, never was, or its
-	// connection is none that a person authorizes.
+	// InvitationGone: the invitation is unknown, used or expired, or its
+	// connection is not one that a person authorizes.
 	InvitationGone Outcome = "invitation_gone"
-	// RequestGone: the state is unknown, used or ended.
+	// RequestGone: the state is unknown, used or expired.
 	RequestGone Outcome = "request_gone"
-	// WrongBrowser: the cookie is missing or another's. The request stays
-	// usable for the right browser.
+	// WrongBrowser: the cookie is missing or belongs to another request. The
+	// request stays usable for the right browser.
 	WrongBrowser Outcome = "wrong_browser"
-	// WrongServer: the answer names another authorization server.
+	// WrongServer: the response names another authorization server.
 	WrongServer Outcome = "wrong_server"
 	// Denied: Reltio came back with an error instead of a code.
 	Denied Outcome = "denied"
 	// WrongUser: another user than the expected or first one logged in.
 	WrongUser Outcome = "wrong_user"
-	// UserUnknown: who logged in could not be found out, and it matters.
+	// UserUnknown: the flow could not find out who logged in, and has to know.
 	UserUnknown Outcome = "user_unknown"
 	// ExchangeFailed: Reltio did not give a token for the code.
 	ExchangeFailed Outcome = "exchange_failed"
-	// Busy: no instant was free, the host is paused, or too little time was
-	// left. Reloading works.
+	// Busy: no slot was free, the host is throttled, or too little time was left.
+	// Reloading works.
 	Busy Outcome = "busy"
-	// StoreFailing: a store failed before anything was sent. Reloading works
-	// when the store does.
+	// StoreFailing: a store failed before anything was sent. Reloading works as
+	// soon as the store does.
 	StoreFailing Outcome = "store_failing"
-	// Paused: an operator paused the connection. Reloading works afterwards.
+	// Paused: an operator paused the connection. Reloading works once it is
+	// unthrottled.
 	Paused Outcome = "paused"
-	// Unstored: the grant could not be stored, or nobody knows whether it was.
+	// Unstored: the grant could not be stored, or it is unknown whether it was.
 	Unstored Outcome = "unstored"
-	// Broken: the connection's secret is malformed, or a store fails and it is
-	// not known whether the login stays usable.
+	// Broken: the connection's secret is malformed, or a store failed and it is
+	// unknown whether the login stays usable.
 	Broken Outcome = "broken"
 )
 
-// Invitation is a new invitation with its text, which is in no store.
+// Invitation is a new invitation with its text. No store has the text.
 type Invitation struct {
 	Text reltioauth.Secret
 	Ends time.Time
 }
 
-// Invite makes an invitation for a connection that lives for so long.
+// Invite makes an invitation for a connection. It is valid for the given life.
 func (f *Flow) Invite(ctx context.Context, name string, life time.Duration, replaceUser bool) (Invitation, error) {
 	i, text := authrequest.NewInvitation(name, life, replaceUser, f.Now())
 	err := f.AuthRequests.PutInvitation(ctx, i)
 	return Invitation{Text: text, Ends: i.Ends}, err
 }
 
-// Preview is what a person is told before leaving for Reltio. Without success
-// it holds the connection alone, where that is known.
+// Preview is what a person is told before leaving for Reltio. If the outcome is
+// not Done, it holds only the connection, and only if that is known.
 type Preview struct {
 	Connection string
 	// Host is where the login page is.
@@ -128,8 +130,8 @@ type Preview struct {
 	Ends  time.Time
 }
 
-// Preview looks at an invitation and changes nothing, so that a link scanner
-// burns nothing.
+// Preview reads an invitation and changes nothing, so a link scanner does not use
+// the invitation up.
 func (f *Flow) Preview(ctx context.Context, text string) (Preview, Outcome, error) {
 	i, c, outcome, err := f.invited(ctx, text)
 	if outcome != Done {
@@ -138,11 +140,13 @@ func (f *Flow) Preview(ctx context.Context, text string) (Preview, Outcome, erro
 	return Preview{Connection: c.Name, Host: c.Host(), Scope: c.Scope, Ends: i.Ends}, Done, nil
 }
 
-// Departure is where a browser is sent, and with what. Without success it holds
-// the first three alone, as far as they are known.
+// AuthorizationRedirect is where a browser is sent, and with which cookie. If the
+// outcome is not Done, it holds only the first three fields, as far as they are
+// known.
 type AuthorizationRedirect struct {
 	Connection string
-	// Version and Fingerprint are those of the access token that there is.
+	// Version and Fingerprint are those of the access token that the grant has
+	// now.
 	Version     int64
 	Fingerprint string
 	// URL of Reltio's login page. It holds the state.
@@ -152,7 +156,7 @@ type AuthorizationRedirect struct {
 	Binding reltioauth.Secret
 }
 
-// Begin stores an authorization request for an invitation and says where to
+// Begin stores an authorization request for an invitation and returns where to
 // send the browser.
 func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (AuthorizationRedirect, Outcome, error) {
 	i, c, outcome, err := f.invited(ctx, text)
@@ -168,13 +172,13 @@ func (f *Flow) Begin(ctx context.Context, text, redirectURI string) (Authorizati
 	case g.Status == grant.StatusPaused:
 		return known, Paused, nil
 	}
-	d, outcome, err := f.depart(ctx, c, i.Hash, redirectURI, false)
+	d, outcome, err := f.redirect(ctx, c, i.Hash, redirectURI, false)
 	d.Connection, d.Version, d.Fingerprint = known.Connection, known.Version, known.Fingerprint
 	return d, outcome, err
 }
 
-// depart stores the request and makes the departure.
-func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation, redirectURI string, second bool) (AuthorizationRedirect, Outcome, error) {
+// redirect stores the request and makes the authorization redirect.
+func (f *Flow) redirect(ctx context.Context, c *connection.Connection, invitation, redirectURI string, second bool) (AuthorizationRedirect, Outcome, error) {
 	d := AuthorizationRedirect{Connection: c.Name, State: authrequest.NewText(), Binding: authrequest.NewText()}
 	r := authrequest.Request{
 		Hash:        authrequest.HashOf(d.State),
@@ -202,7 +206,8 @@ func (f *Flow) depart(ctx context.Context, c *connection.Connection, invitation,
 	return d, Done, nil
 }
 
-// invited finds the invitation and its connection: Done if a person can go.
+// invited finds the invitation and its connection. It returns Done if a person
+// can authorize the connection.
 func (f *Flow) invited(ctx context.Context, text string) (authrequest.Invitation, *connection.Connection, Outcome, error) {
 	i, err := f.AuthRequests.Invitation(ctx, authrequest.HashOf(reltioauth.NewSecret(text)))
 	switch {

@@ -23,7 +23,7 @@ func TestAPersonConnects(t *testing.T) {
 				w.connect("acme", with(secret(), "pkce", pkce))
 				w.server.Configure(func(c *reltioauthtest.Config) { c.Clients[0].RequirePKCE = pkce })
 				w.expect(w.journey(w.invite(), "ann"), authcode.Done)
-				g, r := w.grant(), w.vault()
+				g, r := w.grant(), w.newestToken()
 				if !g.Valid(time.Now()) || g.User != "ann" || g.Status != grant.StatusOK || g.SecretVersion != r.Version {
 					t.Errorf("grant %+v does not point at %q", g, r.Version)
 				}
@@ -120,9 +120,9 @@ func TestAReloadGetsTheSameAnswer(t *testing.T) {
 		for range 3 {
 			w.expect(w.complete(cb), authcode.Done)
 		}
-		stranger := cb
-		stranger.Binding = authrequest.NewText()
-		w.expect(w.complete(stranger), authcode.WrongBrowser)
+		other := cb
+		other.Binding = authrequest.NewText()
+		w.expect(w.complete(other), authcode.WrongBrowser)
 		time.Sleep(authrequest.RequestLife)
 		w.expect(w.complete(cb), authcode.RequestGone)
 		w.wantExchanges(1)
@@ -133,17 +133,18 @@ func TestTwoCallbacksAtOnceExchangeOnce(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(func(b *reltioauthtest.Behaviour) { b.CodeReusable = true })
 		cb := w.login(w.begin(w.invite()), "ann")
-		arrivals := make([]authcode.CallbackResult, 5)
+		results := make([]authcode.CallbackResult, 5)
 		var all sync.WaitGroup
-		for i := range arrivals {
-			all.Go(func() { arrivals[i] = w.complete(cb) })
+		for i := range results {
+			all.Go(func() { results[i] = w.complete(cb) })
 		}
 		all.Wait()
 		counts := map[authcode.Outcome]int{}
-		for _, a := range arrivals {
+		for _, a := range results {
 			counts[a.Outcome]++
 		}
-		// Busy is who was overtaken at the last moment: a reload says that it is done.
+		// Busy is for a callback that lost its lease at the last moment: a reload
+		// says that the login is done.
 		if counts[authcode.Done] != 1 || counts[authcode.RequestGone]+counts[authcode.Busy] != 4 {
 			t.Errorf("outcomes %v, want one done", counts)
 		}
@@ -221,7 +222,7 @@ func TestARequestEnds(t *testing.T) {
 	})
 }
 
-// A person's login is not thrown away because Reltio cannot be asked now.
+// A person's login is not lost because Reltio cannot be reached now.
 func TestBusyKeepsTheLogin(t *testing.T) {
 	tests := map[string]func(w *world){
 		"no free instant": func(w *world) {
@@ -274,7 +275,7 @@ func TestBusyKeepsTheLogin(t *testing.T) {
 	}
 }
 
-func TestAMissedInstantIsTakenAnew(t *testing.T) {
+func TestAMissedSlotIsReservedAgain(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
 		slow := true
@@ -356,7 +357,7 @@ func (w *world) wantRecovered() {
 	}
 }
 
-func TestTheDepartureHoldsNoSecretButTheState(t *testing.T) {
+func TestTheRedirectHoldsNoSecretButTheState(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", with(secret(), "pkce", true))
 		link := w.invite()

@@ -14,7 +14,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Callback is what a browser brings back from Reltio. Its shape was checked.
+// Callback is what a browser brings back from Reltio. The handler has checked its
+// shape.
 type Callback struct {
 	Code  reltioauth.Secret
 	State reltioauth.Secret
@@ -26,39 +27,39 @@ type Callback struct {
 	Binding reltioauth.Secret
 }
 
-// Arrival is how a callback ended.
+// CallbackResult is how a callback ended.
 type CallbackResult struct {
 	Outcome    Outcome
 	Connection string
-	// ErrorCode of a Denied one.
+	// ErrorCode is set for Denied.
 	ErrorCode string
-	// HoldsUntil is when the refresh token ends, of a DoneSameToken one.
+	// HoldsUntil is when the refresh token expires, set for DoneSameToken.
 	HoldsUntil time.Time
-	// RetryAfter of a Busy one.
+	// RetryAfter is set for Busy.
 	RetryAfter time.Duration
-	// Departure is where the browser goes next, of an Again one.
+	// Redirect is where the browser goes next, set for Again.
 	Redirect AuthorizationRedirect
 
-	// What follows is for log and metrics. Version and Fingerprint are those of
-	// the access token that the grant has now.
+	// The fields from here on are for logs and metrics. Version and Fingerprint
+	// are those of the access token that the grant has now.
 	Version     int64
 	Fingerprint string
-	// TokenRequests counts the code's exchange, Throttled a 429 to it, and
-	// RefusedLogins the client's refusal; BudgetWait is how long it waited for
-	// its instant.
+	// TokenRequests counts the exchange of the code, Throttled a 429 response to
+	// it, and RefusedLogins a refusal of the client. RateLimitWait is how long
+	// the exchange waited for its slot.
 	TokenRequests, Throttled, RefusedLogins int
-	RateLimitWait                              time.Duration
-	// Unkept says why the vault did not take the refresh token; nil: it did, or there
-	// was none to take. Parked says that the refresh token is in the table instead;
-	// else the login was undone.
+	RateLimitWait                           time.Duration
+	// Unkept says why Secrets Manager did not take the refresh token; nil: it
+	// did, or there was none. Parked says that the refresh token is in the table
+	// instead; if it is not, the login was undone.
 	Unkept error
 	Parked bool
-	// Err is what went wrong on our side, or at Reltio.
+	// Err is what failed in the service or at Reltio.
 	Err error
 }
 
-// Complete takes a browser in: it checks what it brings, exchanges the code
-// once, and stores the grant.
+// Complete handles a callback: it checks what the browser brings, exchanges the
+// code once, and stores the grant.
 func (f *Flow) Complete(ctx context.Context, cb Callback) CallbackResult {
 	v := &callback{Flow: f, cb: cb, ends: end(ctx, f.Now())}
 	a := v.run(ctx)
@@ -69,49 +70,50 @@ func (f *Flow) Complete(ctx context.Context, cb Callback) CallbackResult {
 	return a
 }
 
-// visit is one callback on its way.
+// callback is the state of one callback.
 type callback struct {
 	*Flow
 	cb Callback
-	// ends is when the visit has to be over.
+	// ends is the callback's deadline.
 	ends    time.Time
 	request authrequest.Request
 	c       *connection.Connection
 	held    lease.Lease
-	// g is the grant as last read or written, met its status at first.
+	// g is the grant as last read or written; met is its status when the callback
+	// began.
 	g   grant.Grant
 	met grant.Status
-	// known is the newest refresh token in the vault as last read; the zero one
-	// if there is none.
+	// known is the newest refresh token as last read; the zero one if there is
+	// none.
 	known grant.RefreshToken
 	// host is the server's record as last read.
 	host ratelimit.Record
-	// invitation is read for what it allows; usedAt and consumedAt are when
-	// this visit used up the invitation and the request.
+	// invitation is read for what it allows; usedAt and consumedAt are when this
+	// callback used the invitation and consumed the request.
 	invitation authrequest.Invitation
 	usedAt     time.Time
 	consumedAt time.Time
 	conn       *reltioauth.Conn
-	// token is what Reltio's answer held; failed says why its access token
+	// token is what Reltio's response held; failed says why its access token
 	// cannot be used.
 	token  *reltioauth.Token
 	failed error
-	// user is who has logged in; empty if Reltio did not say, and nameless is
-	// the reason.
+	// user is who has logged in; if Reltio did not say, it is empty and nameless
+	// is the reason.
 	user     string
 	nameless error
 	// parked says why the refresh token is parked; nil if it is not. parkedEpoch
-	// is that of the refresh token in the parking, this visit's or one from
-	// before; 0: none.
+	// is the epoch of the parked refresh token, from this callback or an earlier
+	// one; 0: none.
 	parked      error
 	parkedEpoch int64
-	// What is counted for the metrics.
+	// Counters for the metrics.
 	requests, throttled, refused int
 	waited                       time.Duration
 }
 
-// run is the order of a callback. Everything that can fail before the request
-// is consumed fails before, and leaves it usable.
+// run is the sequence of a callback. All steps that can fail and need no consumed
+// request come before the request is consumed, so their failure leaves it usable.
 func (v *callback) run(ctx context.Context) CallbackResult {
 	preparing, cancel := v.within(ctx, prepareTime, 0)
 	defer cancel()
@@ -129,7 +131,7 @@ func (v *callback) run(ctx context.Context) CallbackResult {
 	if v.conn, err = v.client().Dial(preparing); err != nil {
 		return CallbackResult{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	}
-	defer func() { _ = v.conn.Close() }() // it is used up
+	defer func() { _ = v.conn.Close() }() // a failed close changes nothing
 	if err := v.seize(preparing); err != nil {
 		return inTime(preparing, v.hindered(err))
 	}
@@ -143,7 +145,7 @@ func (v *callback) run(ctx context.Context) CallbackResult {
 	return v.finish(ctx, v.exchange(ctx))
 }
 
-// end consumes the request and stores how it ended.
+// end consumes the request and stores its outcome.
 func (v *callback) end(ctx context.Context, a CallbackResult) CallbackResult {
 	if err := v.AuthRequests.ConsumeRequest(ctx, v.request.Hash, v.Now()); err != nil {
 		return gone(err)
@@ -161,16 +163,17 @@ func gone(err error) CallbackResult {
 // finish stores the outcome of a consumed request.
 func (v *callback) finish(ctx context.Context, a CallbackResult) CallbackResult {
 	if a.Outcome == Busy {
-		return a // the request was given back
+		return a // the request is usable again
 	}
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
-	// A reload without an outcome is told that the request was used.
+	// If this write fails, a reload is told that the request was used.
 	_ = v.AuthRequests.FinishRequest(ctx, v.request.Hash, a.remember())
 	return a
 }
 
-// remember is the outcome as it is stored: its word, and what its page says.
+// remember is the outcome as it is stored: its word, and the value that its page
+// shows.
 func (a CallbackResult) remember() string {
 	switch a.Outcome {
 	case Denied:
@@ -182,14 +185,14 @@ func (a CallbackResult) remember() string {
 	}
 }
 
-// recall is the arrival that remember stored. The departure of an Again one was
-// in its answer alone, so there is a new one, which goes the same way.
+// recall is the result that remember stored. The stored form of Again has no
+// redirect, so recall makes a new one with the same destination.
 func (v *callback) recall(ctx context.Context, stored string) CallbackResult {
 	word, rest, _ := strings.Cut(stored, " ")
 	a := CallbackResult{Outcome: Outcome(word)}
 	switch a.Outcome {
 	case Again:
-		return v.departAgain(ctx)
+		return v.redirectAgain(ctx)
 	case Denied:
 		a.ErrorCode = rest
 	case DoneSameToken:
@@ -198,8 +201,8 @@ func (v *callback) recall(ctx context.Context, stored string) CallbackResult {
 	return a
 }
 
-// departAgain is another departure after an Again one.
-func (v *callback) departAgain(ctx context.Context) CallbackResult {
+// redirectAgain makes another authorization redirect after Again.
+func (v *callback) redirectAgain(ctx context.Context) CallbackResult {
 	c, err := v.connection(ctx, v.request.Connection)
 	if errors.Is(err, connection.ErrNotFound) || err == nil && c.GrantType != connection.AuthorizationCode {
 		return CallbackResult{Outcome: InvitationGone}
@@ -207,7 +210,7 @@ func (v *callback) departAgain(ctx context.Context) CallbackResult {
 	if err != nil {
 		return CallbackResult{Outcome: Broken, Err: err}
 	}
-	d, outcome, err := v.depart(ctx, c, v.request.Invitation, v.request.RedirectURI, true)
+	d, outcome, err := v.redirect(ctx, c, v.request.Invitation, v.request.RedirectURI, true)
 	if outcome != Done {
 		return CallbackResult{Outcome: outcome, Err: err}
 	}
@@ -223,5 +226,5 @@ func (v *callback) client() *reltioauth.Client {
 func (v *callback) release(ctx context.Context) {
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
-	_ = v.Leases.ReleaseLease(ctx, v.held) // it ends by itself otherwise
+	_ = v.Leases.ReleaseLease(ctx, v.held) // the lease expires if this fails
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// consume reserves the exchange's instant, consumes the request and the
-// invitation while it waits for it, makes the grant the connection's, and is at
-// the instant when it returns. If there is no instant, or too little time for
-// what follows it, the request stays, or becomes, usable.
+// consume reserves a slot for the exchange. While it waits for the slot, it
+// consumes the request and the invitation and makes the grant the connection's.
+// It returns at the slot. If there is no slot, or too little time for the steps
+// that follow, the request stays usable or becomes so again.
 func (v *callback) consume(ctx context.Context) (CallbackResult, bool) {
 	if !v.fits(ratelimit.MaxWait) {
 		return v.hindered(errNoTime), true
@@ -21,11 +21,11 @@ func (v *callback) consume(ctx context.Context) (CallbackResult, bool) {
 	waiting, cancel := context.WithTimeout(ctx, ratelimit.MaxWait+ratelimit.MaxLate)
 	defer cancel()
 	began := v.Now()
-	turn := &ratelimit.Slot{
+	slot := &ratelimit.Slot{
 		Store: v.RateLimits, Host: v.c.Host(), Interval: v.interval(),
 		Latest: began.Add(ratelimit.MaxWait), Now: v.Now,
 	}
-	at, err := turn.Reserve(waiting, began.Add(ahead))
+	at, err := slot.Reserve(waiting, began.Add(ahead))
 	if err != nil {
 		return v.hindered(err), true
 	}
@@ -33,7 +33,7 @@ func (v *callback) consume(ctx context.Context) (CallbackResult, bool) {
 		return a, true
 	}
 	if err = v.resetGrant(waiting); err == nil {
-		err = turn.Wait(waiting, at)
+		err = slot.Wait(waiting, at)
 	}
 	v.waited = v.Now().Sub(began)
 	if waiting.Err() != nil || err == nil && !v.fits(0) {
@@ -64,9 +64,9 @@ func (v *callback) use(ctx context.Context) (CallbackResult, bool) {
 	}
 }
 
-// useInvitation uses the invitation up. The first of two ways through the login
-// page gives it back, so that the person may also begin again; the second goes
-// on without it, if it is used or has ended meanwhile.
+// useInvitation uses up the invitation. The first of two passes through the login
+// page makes it usable again, so that the person may also begin again. The second
+// pass goes on without it if the invitation is used or expired by then.
 func (v *callback) useInvitation(ctx context.Context) (CallbackResult, bool) {
 	var err error
 	v.invitation, err = v.AuthRequests.Invitation(ctx, v.request.Invitation)
@@ -78,7 +78,7 @@ func (v *callback) useInvitation(ctx context.Context) (CallbackResult, bool) {
 	case err == nil:
 		return CallbackResult{}, false
 	case errors.Is(err, authrequest.ErrUsed) && v.request.Second:
-		v.usedAt = time.Time{} // by somebody else: not ours to give back
+		v.usedAt = time.Time{} // another request used it, so this callback must not give it back
 		return CallbackResult{}, false
 	case errors.Is(err, authrequest.ErrUsed), errors.Is(err, authrequest.ErrNotFound):
 		return CallbackResult{Outcome: InvitationGone}, true
@@ -87,16 +87,17 @@ func (v *callback) useInvitation(ctx context.Context) (CallbackResult, bool) {
 	}
 }
 
-// giveBack makes request and invitation usable again: nothing was sent.
+// giveBack makes the request and the invitation usable again, because nothing was
+// sent.
 func (v *callback) giveBack(ctx context.Context) {
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()
-	// A request that cannot be given back is used up; the link still works.
+	// If this fails, the request is used up, but the link still works.
 	_ = v.AuthRequests.ReturnRequest(ctx, v.request.Hash, v.consumedAt)
 	v.reinvite(ctx)
 }
 
-// reinvite gives the invitation back, so that the person can begin again.
+// reinvite makes the invitation usable again, so that the person can begin again.
 func (v *callback) reinvite(ctx context.Context) {
 	if v.usedAt.IsZero() {
 		return
@@ -104,8 +105,8 @@ func (v *callback) reinvite(ctx context.Context) {
 	_ = v.AuthRequests.ReturnInvitation(ctx, v.request.Invitation, v.usedAt)
 }
 
-// exchange sends the code, once, and stores what comes. A refresh token is kept
-// though the answer be of no other use.
+// exchange sends the code once and stores the tokens. It stores the refresh token
+// even if the access token cannot be used.
 func (v *callback) exchange(ctx context.Context) CallbackResult {
 	token, err := v.conn.Token(ctx, reltioauth.AuthorizationCodeGrant{
 		Code: v.cb.Code, RedirectURI: v.request.RedirectURI, Verifier: v.request.Verifier,
@@ -135,21 +136,22 @@ func (v *callback) exchange(ctx context.Context) CallbackResult {
 	return a
 }
 
-// sameEnded reports whether the answer is the token in hand with nothing left
-// of its life: no failure, just the same token.
+// sameEnded reports whether Reltio gave the present access token again, and it
+// has no life left. That is no failure.
 func (v *callback) sameEnded(err error) bool {
 	return v.token != nil && errors.Is(err, reltioauth.ErrNoLifeLeft) && v.g.HasToken() &&
 		v.g.Identity == v.c.IdentityHash() && v.token.AccessToken.Equal(v.g.AccessToken)
 }
 
-// unsent reports whether the code certainly did not leave, and may on another
-// connection.
+// unsent reports whether the code was certainly not sent, so that it may be sent
+// on another connection.
 func unsent(err error) bool {
 	var e *reltioauth.Error
 	return errors.As(err, &e) && !e.Sent && !e.Permanent()
 }
 
-// blame counts a refusal of the client, and tells the budget of a 429.
+// recordRefusal counts a refusal of the client, and records a 429 for the rate
+// limit.
 func (v *callback) recordRefusal(ctx context.Context, err error) {
 	var e *reltioauth.Error
 	if !errors.As(err, &e) {
@@ -169,18 +171,18 @@ func (v *callback) recordRefusal(ctx context.Context, err error) {
 	})
 }
 
-// praise tells the budget of a success, whoever has logged in, if it clears
-// anything: what the host's record said after the exchange.
+// recordSuccess records the success if it clears a mark: refusals in the host's
+// record as read after the exchange. Any user's login counts.
 func (v *callback) recordSuccess(ctx context.Context) {
 	if v.failed != nil || !v.host.Troubled() {
 		return
 	}
 	ctx, cancel := v.storing(ctx, lookTime, closingTime)
 	defer cancel()
-	_ = v.RateLimits.Succeeded(ctx, v.c.Host(), v.c.ClientKey()) // the next success forgets it otherwise
+	_ = v.RateLimits.Succeeded(ctx, v.c.Host(), v.c.ClientKey()) // on failure the next success clears the mark
 }
 
-// withdrawn gives the invitation back: nothing was stored.
+// withdrawn makes the invitation usable again: nothing was stored.
 func (v *callback) withdrawn(ctx context.Context, a CallbackResult) CallbackResult {
 	ctx, cancel := v.storing(ctx, lastTime, 0)
 	defer cancel()

@@ -118,11 +118,11 @@ func TestWhoLogsIn(t *testing.T) {
 				if before.HasToken() && !w.server.Valid(before.AccessToken) {
 					t.Error("the token in hand was revoked")
 				}
-				living := 0
+				valid := 0
 				if test.first != "" {
-					living = 1
+					valid = 1
 				}
-				w.wantAlive(living, living) // what was not stored is revoked
+				w.wantValid(valid, valid) // what was not stored is revoked
 				if _, outcome, _ := w.flow.Preview(t.Context(), link); outcome != authcode.Done {
 					t.Errorf("the link: %s, want it to work again", outcome)
 				}
@@ -153,7 +153,7 @@ func (w *world) same() {
 func TestTheSameRefreshTokenIsReplaced(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.same()
-		old, oldToken := w.connected("ann"), w.vault().Token
+		old, oldToken := w.connected("ann"), w.newestToken().Token
 		time.Sleep(20 * 24 * time.Hour)
 		link := w.invite()
 		cb := w.login(w.begin(link), "ann")
@@ -167,7 +167,7 @@ func TestTheSameRefreshTokenIsReplaced(t *testing.T) {
 		if g.RefreshFingerprint == old.RefreshFingerprint || time.Until(g.RefreshExpiresAt) < 27*24*time.Hour {
 			t.Errorf("refresh token %s until %s, want a new one", g.RefreshFingerprint, g.RefreshExpiresAt)
 		}
-		if !w.server.Valid(w.vault().Token) || g.SecretVersion != w.vault().Version {
+		if !w.server.Valid(w.newestToken().Token) || g.SecretVersion != w.newestToken().Version {
 			t.Error("the stored refresh token is dead or not pointed at")
 		}
 		if _, outcome, _ := w.flow.Preview(t.Context(), link); outcome != authcode.InvitationGone {
@@ -177,7 +177,7 @@ func TestTheSameRefreshTokenIsReplaced(t *testing.T) {
 	})
 }
 
-// Whoever reloads instead of going on is sent on once more.
+// A person who reloads instead of continuing is redirected once more.
 func TestAReloadGoesAgain(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.same()
@@ -191,7 +191,7 @@ func TestAReloadGoesAgain(t *testing.T) {
 	})
 }
 
-// Whoever gives up on the second way can use the link again.
+// A person who gives up on the second pass can use the link again.
 func TestTheSecondWayIsLeft(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.same()
@@ -203,16 +203,16 @@ func TestTheSecondWayIsLeft(t *testing.T) {
 	})
 }
 
-// stubborn is a world whose server gives the same refresh token whatever
+// sameTokenAlways is a world whose server gives the same refresh token whatever
 // becomes of it: its revocation seems to work.
-func stubborn(w *world) {
+func sameTokenAlways(w *world) {
 	w.same()
 	w.answer(reltioauthtest.OpRevoke, reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: http.StatusOK})
 }
 
 func TestTheSameRefreshTokenAgainHoldsAsLongAsItDid(t *testing.T) {
 	bubble(t, func(w *world) {
-		stubborn(w)
+		sameTokenAlways(w)
 		old := w.connected("ann")
 		time.Sleep(10 * 24 * time.Hour)
 		a := w.journey(w.invite(), "ann")
@@ -233,8 +233,8 @@ func TestTheSameRefreshTokenAgainHoldsAsLongAsItDid(t *testing.T) {
 	})
 }
 
-// Nobody knows whether a revocation has happened whose answer was lost, so the
-// person logs in again: to the same token if it lives, to a new one if it is dead.
+// A revocation without a response may have happened, so the person logs in again:
+// to the same token if it is valid, to a new one if it is not.
 func TestARevocationThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault reltioauthtest.Fault
@@ -252,7 +252,7 @@ func TestARevocationThatFails(t *testing.T) {
 				w.expect(a, authcode.Again)
 				w.expect(w.complete(w.login(a.Redirect, "ann")), c.want)
 				g := w.grant()
-				if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) || !w.server.Valid(w.vault().Token) {
+				if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) || !w.server.Valid(w.newestToken().Token) {
 					t.Error("what is stored is dead")
 				}
 				if same := g.RefreshExpiresAt.Equal(old.RefreshExpiresAt); same != (c.want == authcode.DoneSameToken) {
@@ -263,7 +263,7 @@ func TestARevocationThatFails(t *testing.T) {
 	}
 }
 
-// Whatever fails on the way to the revocation leaves the old token in use.
+// If a step before the revocation fails, the old token stays in use.
 func TestGoingAgainFails(t *testing.T) {
 	for _, op := range []string{"PutGrant", "PutRequest"} {
 		t.Run(op, func(t *testing.T) {
@@ -275,7 +275,7 @@ func TestGoingAgainFails(t *testing.T) {
 				w.out.before = failing(op)
 				w.expect(w.complete(cb), authcode.Unstored)
 				w.heal()
-				if !w.server.Valid(w.vault().Token) {
+				if !w.server.Valid(w.newestToken().Token) {
 					t.Error("the old refresh token was revoked")
 				}
 				a := w.journey(link, "ann")
@@ -291,37 +291,37 @@ func TestAServerWithoutRefreshTokens(t *testing.T) {
 		w.behave(func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true })
 		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
 		g := w.grant()
-		if !g.Valid(time.Now()) || g.HasRefreshToken() || g.SecretVersion != "" || w.vault().Version != "" {
-			t.Errorf("grant %+v, vault %+v: want an access token alone", g, w.vault())
+		if !g.Valid(time.Now()) || g.HasRefreshToken() || g.SecretVersion != "" || w.newestToken().Version != "" {
+			t.Errorf("grant %+v, vault %+v: want an access token alone", g, w.newestToken())
 		}
 	})
-	bubble(t, func(w *world) { // an old refresh token is buried
+	bubble(t, func(w *world) { // an old refresh token gets a tombstone
 		w.connected("ann")
 		w.behave(func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true })
 		w.expect(w.journey(w.invite(), "ann"), authcode.Done)
-		if g := w.grant(); g.HasRefreshToken() || !w.vault().Token.IsZero() {
+		if g := w.grant(); g.HasRefreshToken() || !w.newestToken().Token.IsZero() {
 			t.Error("the old refresh token is still in use")
 		}
 	})
 }
 
 // A table that was restored is behind its secrets.
-func TestTheVaultsEpochOnlyRises(t *testing.T) {
+func TestTheRefreshTokensEpochOnlyRises(t *testing.T) {
 	bubble(t, func(w *world) {
 		ahead := grant.RefreshToken{Token: reltioauth.NewSecret("older"), LoggedInAt: time.Now(), Epoch: 40}
 		if _, err := w.secrets.Put(t.Context(), "acme", ahead); err != nil {
 			t.Fatal(err)
 		}
 		w.connected("ann")
-		if got := w.vault().Epoch; got != 41 {
+		if got := w.newestToken().Epoch; got != 41 {
 			t.Errorf("epoch %d, want 41", got)
 		}
 	})
 }
 
 // Two links are used at once, and the server gives both people the same tokens:
-// whoever comes late stores nothing, and takes nothing away.
-func TestWhatAnotherVisitHasStoredIsNotRevoked(t *testing.T) {
+// the later one stores nothing, and revokes nothing.
+func TestTokensStoredByAnotherCallbackAreNotRevoked(t *testing.T) {
 	for name, behave := range map[string]func(*reltioauthtest.Behaviour){
 		"with refresh tokens": func(*reltioauthtest.Behaviour) {},
 		"without":             func(b *reltioauthtest.Behaviour) { b.OmitRefreshToken = true },
@@ -344,7 +344,7 @@ func TestWhatAnotherVisitHasStoredIsNotRevoked(t *testing.T) {
 				if g := w.grant(); !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) {
 					t.Error("the access token that is stored is dead")
 				}
-				if name == "with refresh tokens" && !w.server.Valid(w.vault().Token) {
+				if name == "with refresh tokens" && !w.server.Valid(w.newestToken().Token) {
 					t.Error("the refresh token that is stored is dead")
 				}
 			})

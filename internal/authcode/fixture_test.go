@@ -24,7 +24,7 @@ import (
 // redirectURI is where browsers come back to.
 const redirectURI = "https://callback.example/callback"
 
-// host is the authorization server's, as budgets know it.
+// host is the authorization server's, as rate limits know it.
 const host = "auth.reltio.com:443"
 
 // world is everything around a Flow, in one bubble of virtual time.
@@ -44,8 +44,8 @@ func bubble(t *testing.T, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) { test(newWorld(t)) })
 }
 
-// newWorld has a server that gives new tokens to everybody who logs in, and
-// the connection acme.
+// newWorld has a server that gives new tokens at every login, and the connection
+// acme.
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{
@@ -166,13 +166,13 @@ func (w *world) complete(cb authcode.Callback) authcode.CallbackResult {
 	return w.flow.Complete(ctx, cb)
 }
 
-// journey is a whole visit of a user.
+// journey is a user's whole login, from the link to the callback.
 func (w *world) journey(invitation, user string) authcode.CallbackResult {
 	w.t.Helper()
 	return w.complete(w.login(w.begin(invitation), user))
 }
 
-// expect compares an arrival's outcome.
+// expect compares a callback's outcome.
 func (w *world) expect(a authcode.CallbackResult, want authcode.Outcome) {
 	w.t.Helper()
 	if a.Outcome != want {
@@ -202,8 +202,8 @@ func (w *world) grant() grant.Grant {
 	return g
 }
 
-// vault is the newest refresh token; the zero one if there is none.
-func (w *world) vault() grant.RefreshToken {
+// newestToken is the newest refresh token; the zero one if there is none.
+func (w *world) newestToken() grant.RefreshToken {
 	w.t.Helper()
 	r, err := w.secrets.Current(w.t.Context(), "acme")
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
@@ -212,8 +212,8 @@ func (w *world) vault() grant.RefreshToken {
 	return r
 }
 
-// wantAlive counts what the server would still accept.
-func (w *world) wantAlive(access, refresh int) {
+// wantValid counts the tokens that the server would still accept.
+func (w *world) wantValid(access, refresh int) {
 	w.t.Helper()
 	if a, r := w.server.Tokens(); a != access || r != refresh {
 		w.t.Fatalf("%d access and %d refresh tokens are alive, want %d and %d", a, r, access, refresh)

@@ -7,12 +7,11 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
 
-// newborn makes the grant that of the connection's present identity, as a
-// renewal does: a grant of another identity loses its tokens before anything is
-// sent. Whose grant it is stands in the
-// table then, so that a refresh token that a crash leaves in the vault is never
-// taken for another identity's, nor a person's for a stranger's. Who waits for
-// a person goes on to wait: somebody was told, and hears when it is over.
+// resetGrant replaces a grant of another identity by an empty one and writes it
+// before any request is sent, as a renewal does. The table then says whose grant
+// it is. So a refresh token that a crash leaves in Secrets Manager is never used
+// for another identity or another person. A connection that waits for a person
+// keeps that status: operators were told, and the event Recovered is sent later.
 func (v *callback) resetGrant(ctx context.Context) error {
 	if v.g.Identity == v.c.IdentityHash() {
 		return nil
@@ -31,12 +30,13 @@ func (v *callback) resetGrant(ctx context.Context) error {
 	return v.put(ctx, next)
 }
 
-// bury puts a tombstone on the refresh tokens of another identity, so that none
-// of them is ever sent again. It returns the tombstone's version; none if there
-// is nothing to bury. The lease is made sure of in between: what was read under
-// a lease that was taken away may be the next holder's, and must not be buried.
+// writeTombstone writes a tombstone over the refresh tokens of another identity,
+// so that none of them is ever sent again. It returns the tombstone's version, or
+// an empty one if there are no such tokens. It extends the lease between read and
+// write: if another holder has seized the lease, the tokens may be that holder's,
+// and must stay.
 func (v *callback) writeTombstone(ctx context.Context) (string, error) {
-	if err := v.readVault(ctx); err != nil || !v.another() {
+	if err := v.readToken(ctx); err != nil || !v.another() {
 		return "", err
 	}
 	held, err := v.Leases.ExtendLease(ctx, v.held, v.held.Epoch, v.Now().Add(lease.Term))
@@ -53,9 +53,9 @@ func (v *callback) writeTombstone(ctx context.Context) (string, error) {
 	return tombstone.Version, nil
 }
 
-// another reports whether the newest refresh token is another identity's than the
-// connection's. One that does not say whose it is belongs to the grant as it was:
-// of a grant that was lost with its table nobody knows better than that.
+// another reports whether the newest refresh token belongs to another identity
+// than the connection's. A token without an identity belongs to that of the
+// previous grant. If that grant was lost with its table, nothing says more.
 func (v *callback) another() bool {
 	switch {
 	case none(v.known) || v.known.Token.IsZero():

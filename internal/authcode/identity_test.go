@@ -24,26 +24,26 @@ func (w *world) rotate() renewal.Report {
 // killed ends all calls from the nth one of an operation on, as when the process
 // is killed there.
 func (w *world) killed(op string, n int) {
-	dead := false
+	killed := false
 	w.out.before = func(called string) error {
 		if called == op {
 			n--
 		}
-		if dead = dead || n < 0; dead {
+		if killed = killed || n < 0; killed {
 			return errDown()
 		}
 		return nil
 	}
 }
 
-// Another identity's tokens are gone before anything is sent.
+// Another identity's tokens are removed before anything is sent.
 func TestAnotherIdentitysTokensAreRemovedFirst(t *testing.T) {
 	bubble(t, func(w *world) {
 		old := w.connected("ann")
 		w.connect("acme", with(secret(), "tenant_id", "tenant-2"))
 		w.answer(reltioauthtest.OpToken, says(500, "server_error"))
 		w.expect(w.journey(w.invite(), "ann"), authcode.ExchangeFailed)
-		g, r := w.grant(), w.vault()
+		g, r := w.grant(), w.newestToken()
 		if g.HasToken() || g.Identity == old.Identity || g.HasRefreshToken() {
 			t.Errorf("grant %+v, want the empty one of the new identity", g)
 		}
@@ -53,8 +53,8 @@ func TestAnotherIdentitysTokensAreRemovedFirst(t *testing.T) {
 	})
 }
 
-// Who waits for a person goes on to wait if nothing comes of the first visit
-// under another identity.
+// A connection that waits for a person still waits if the first callback under
+// another identity fails.
 func TestAnotherIdentityStillWaits(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
@@ -73,8 +73,9 @@ func TestAnotherIdentityStillWaits(t *testing.T) {
 	})
 }
 
-// A process that is killed between the vault and the table loses no login.
-func TestACrashBetweenVaultAndGrant(t *testing.T) {
+// A process that is killed between the writes to Secrets Manager and to the table
+// loses no login.
+func TestACrashBetweenRefreshTokenAndGrant(t *testing.T) {
 	tests := map[string]func(w *world){
 		"no grant yet":     func(*world) {},
 		"another identity": func(w *world) { w.connected("ann"); w.connect("acme", with(secret(), "tenant_id", "tenant-2")) },
@@ -98,7 +99,7 @@ func TestACrashBetweenVaultAndGrant(t *testing.T) {
 				w.expect(w.journey(w.invite(), "ann"), authcode.Unstored)
 				w.heal()
 				time.Sleep(lease.Term)
-				if !w.server.Valid(w.vault().Token) {
+				if !w.server.Valid(w.newestToken().Token) {
 					t.Fatal("the refresh token is dead")
 				}
 				if report := w.rotate(); report.Outcome != rotateapi.Renewed {
@@ -127,8 +128,9 @@ func TestASecretSetBackAfterACrash(t *testing.T) {
 	})
 }
 
-// A visit that stalled while another one stored buries nothing of the other's.
-func TestAnOvertakenVisitBuriesNothing(t *testing.T) {
+// A callback that stalled while another one stored writes no tombstone over the
+// other's token.
+func TestACallbackThatLostItsLeaseWritesNoTombstone(t *testing.T) {
 	for _, op := range []string{"Current", "ExtendLease", "Put"} {
 		t.Run("before "+op, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -154,8 +156,8 @@ func TestAnOvertakenVisitBuriesNothing(t *testing.T) {
 	}
 }
 
-// A vault that does not answer keeps the login: nothing was sent.
-func TestBuryingFails(t *testing.T) {
+// If Secrets Manager fails, the login stays usable: nothing was sent.
+func TestAFailedTombstone(t *testing.T) {
 	for _, op := range []string{"Current", "ExtendLease", "Put", "PutGrant"} {
 		t.Run(op, func(t *testing.T) {
 			bubble(t, func(w *world) {

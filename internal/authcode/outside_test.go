@@ -36,7 +36,8 @@ func failing(op string) func(string) error {
 	}
 }
 
-// leased fails calls as told, from the moment at which the visit takes the lease.
+// leased fails calls as told, from the moment at which the callback takes the
+// lease.
 func leased(fails func(string) error) func(string) error {
 	taken := false
 	return func(op string) error {
@@ -48,8 +49,8 @@ func leased(fails func(string) error) func(string) error {
 	}
 }
 
-// waiting does something whenever a visit that has its instant reads the pause
-// again.
+// waiting does something whenever a callback that has its slot reads the host's
+// record again.
 func waiting(do func()) func(string) error {
 	reserved := false
 	return func(op string) error {

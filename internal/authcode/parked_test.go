@@ -14,9 +14,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// A vault that refuses what a person's login has brought costs nobody a login: the
-// refresh token is parked after two seconds, and the page says that all is done.
-func TestAVaultThatRefusesParks(t *testing.T) {
+// If Secrets Manager refuses a login's refresh token, no login is lost: the token
+// is parked after two seconds, and the page says that all is done.
+func TestSecretsManagerThatRefusesParks(t *testing.T) {
 	for name, prepare := range map[string]func(w *world){
 		"first login":   func(*world) {},
 		"another login": func(w *world) { w.connected("ann") },
@@ -45,7 +45,8 @@ func TestAVaultThatRefusesParks(t *testing.T) {
 					}
 					w.wantUsable()
 
-					// The vault takes it again: the next renewal uses it, and nothing stays.
+					// Secrets Manager takes it again: the next renewal uses it,
+					// and nothing stays.
 					w.heal()
 					if r := w.rotate(); r.Outcome != rotateapi.Renewed && r.Outcome != rotateapi.Unchanged {
 						t.Errorf("outcome %s (%v)", r.Outcome, r.Err)
@@ -60,8 +61,8 @@ func TestAVaultThatRefusesParks(t *testing.T) {
 	}
 }
 
-// A vault that hangs is one that refuses.
-func TestAVaultThatHangsParks(t *testing.T) {
+// A Secrets Manager that hangs is treated as one that refuses.
+func TestSecretsManagerThatHangsParks(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
 		w.out.hangs = func(op string) bool { return op == "Put" || op == "Current" && w.exchanges() > 0 }
@@ -95,7 +96,7 @@ func TestAnAttemptToParkThatHangs(t *testing.T) {
 
 // Where the table does not take it either, nothing is kept: what was given is
 // revoked, and the person can begin again.
-func TestAVaultAndATableThatRefuse(t *testing.T) {
+func TestSecretsManagerAndTheTableRefuse(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
 		cb := w.login(w.begin(w.invite()), "ann")
@@ -105,7 +106,7 @@ func TestAVaultAndATableThatRefuse(t *testing.T) {
 		if a.Parked {
 			t.Error("it says that the token is parked")
 		}
-		w.wantAlive(1, 1) // the one from before
+		w.wantValid(1, 1) // the one from before
 		w.wantUsable()
 	})
 }
@@ -121,7 +122,7 @@ func TestAParkedTokenWhoseGrantIsNotStored(t *testing.T) {
 		if _, err := w.table.Parked(t.Context(), "acme"); !errors.Is(err, grant.ErrNotFound) {
 			t.Errorf("still parked: %v", err)
 		}
-		w.wantAlive(1, 1)
+		w.wantValid(1, 1)
 		w.wantUsable()
 	})
 }
@@ -136,30 +137,31 @@ func TestALoginEndsWhatWasParked(t *testing.T) {
 		if _, err := w.table.Parked(t.Context(), "acme"); !errors.Is(err, grant.ErrNotFound) {
 			t.Errorf("still parked: %v", err)
 		}
-		if got := w.vault().Epoch; got <= before.Epoch {
+		if got := w.newestToken().Epoch; got <= before.Epoch {
 			t.Errorf("epoch %d, want it above the parked one's %d", got, before.Epoch)
 		}
 		w.wantUsable()
 	})
 }
 
-// Whose a refresh token is stands with it in the vault.
-func TestTheVaultSaysWhose(t *testing.T) {
+// Secrets Manager has a refresh token together with its identity.
+func TestTheRefreshTokenHoldsItsIdentity(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
-		if got, want := w.vault().Identity, w.grant().Identity; got != want || got == "" {
+		if got, want := w.newestToken().Identity, w.grant().Identity; got != want || got == "" {
 			t.Errorf("the vault has it for %q, the grant is %q's", got, want)
 		}
 	})
 }
 
-// A table that was lost forgets whose grant it was. The vault does not: another
-// identity's refresh token is buried before anything is sent, one's own, and one
-// that a release before left, stay until there is another.
+// A lost table does not say whose the grant was, but Secrets Manager does.
+// Another identity's refresh token gets a tombstone before anything is sent. The
+// connection's own token, and one that an older release stored, stay until there
+// is another.
 func TestALostTable(t *testing.T) {
 	for name, test := range map[string]struct {
-		identity func(ours string) string
-		buried   bool
+		identity  func(ours string) string
+		tombstone bool
 	}{
 		"our own":                   {func(ours string) string { return ours }, false},
 		"another identity's":        {func(string) string { return "another" }, true},
@@ -177,12 +179,12 @@ func TestALostTable(t *testing.T) {
 				}
 				w.answer(reltioauthtest.OpToken, says(503, ""))
 				w.expect(w.journey(w.invite(), "ann"), authcode.ExchangeFailed)
-				if buried := w.vault().Token.IsZero(); buried != test.buried {
-					t.Errorf("buried: %v, want %v", buried, test.buried)
+				if tombstone := w.newestToken().Token.IsZero(); tombstone != test.tombstone {
+					t.Errorf("buried: %v, want %v", tombstone, test.tombstone)
 				}
 				w.heal()
 				w.expect(w.journey(w.invite(), "ann"), authcode.Done)
-				if got := w.vault(); got.Identity != ours || got.Epoch <= 40 {
+				if got := w.newestToken(); got.Identity != ours || got.Epoch <= 40 {
 					t.Errorf("epoch %d of %q, want it above 40, of %q", got.Epoch, got.Identity, ours)
 				}
 				w.wantUsable()
@@ -196,7 +198,7 @@ func TestALostTable(t *testing.T) {
 func TestASecretThatCameBack(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
-		kept := w.vault()
+		kept := w.newestToken()
 		g := w.grant()
 		held := w.seize()
 		if err := w.table.PutGrant(t.Context(), held, g.Deleted(time.Now())); err != nil {
@@ -205,7 +207,7 @@ func TestASecretThatCameBack(t *testing.T) {
 		w.answer(reltioauthtest.OpToken, says(503, ""))
 		w.expect(w.journey(w.invite(), "ann"), authcode.ExchangeFailed)
 		w.heal()
-		if got := w.vault(); got.Fingerprint() != kept.Fingerprint() {
+		if got := w.newestToken(); got.Fingerprint() != kept.Fingerprint() {
 			t.Error("the refresh token was buried")
 		}
 		if r := w.rotate(); r.Err != nil {
@@ -224,16 +226,16 @@ func (w *world) parked() grant.RefreshToken {
 	return r
 }
 
-// park parks a refresh token, as a renewal has whose vault refused.
+// park parks a refresh token, as a renewal does if Secrets Manager refuses it.
 func (w *world) park(token reltioauth.Secret) {
 	w.t.Helper()
-	r := grant.RefreshToken{Token: token, LoggedInAt: time.Now(), Epoch: w.vault().Epoch + 1, Identity: w.grant().Identity}
+	r := grant.RefreshToken{Token: token, LoggedInAt: time.Now(), Epoch: w.newestToken().Epoch + 1, Identity: w.grant().Identity}
 	if err := w.table.Park(w.t.Context(), "acme", r); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// seize takes the grant's lease over anyone's head.
+// seize takes the grant's lease, also from another holder.
 func (w *world) seize() lease.Lease {
 	w.t.Helper()
 	now := time.Now()

@@ -13,8 +13,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// A connection or a host that is paused is not even dialled, and the lease is
-// taken from no renewal.
+// For a paused connection or a throttled host the service does not even connect,
+// and takes the lease from no renewal.
 func TestNothingIsDialledInAPause(t *testing.T) {
 	for name, test := range map[string]struct {
 		pause func(w *world)

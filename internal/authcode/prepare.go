@@ -14,8 +14,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
-// recognise finds the request and its browser. A request that has its outcome
-// gives the same answer again.
+// recognise finds the request and checks its browser. A request that has an
+// outcome gets the same response again.
 func (v *callback) recognise(ctx context.Context) (CallbackResult, bool) {
 	r, err := v.AuthRequests.Request(ctx, authrequest.HashOf(v.cb.State))
 	switch {
@@ -37,8 +37,8 @@ func (v *callback) recognise(ctx context.Context) (CallbackResult, bool) {
 	return CallbackResult{}, false
 }
 
-// accusations are what consumes a request without an exchange: an error instead
-// of a code, or another server's answer.
+// rejections handles the callbacks that consume a request without an exchange: an
+// error response, or the response of another server.
 func (v *callback) rejections(ctx context.Context) (CallbackResult, bool) {
 	if v.cb.Error != "" {
 		return v.end(ctx, CallbackResult{Outcome: Denied, ErrorCode: v.cb.Error}), true
@@ -58,9 +58,10 @@ func (v *callback) rejections(ctx context.Context) (CallbackResult, bool) {
 	return CallbackResult{}, false
 }
 
-// ready finds out, before anything is dialled and before the lease is taken from
-// a renewal, whether the exchange may be sent and its refresh token be stored.
-// A vault that cannot be read now would cost the person the code.
+// ready checks whether the exchange may be sent and its refresh token be stored.
+// It runs before the service connects to Reltio and before the lease is taken
+// from a renewal. If the refresh token cannot be read now, an exchange would lose
+// the person's code.
 func (v *callback) ready(ctx context.Context) (CallbackResult, bool) {
 	var err error
 	if v.g, err = v.read(ctx); err != nil {
@@ -73,14 +74,15 @@ func (v *callback) ready(ctx context.Context) (CallbackResult, bool) {
 	if until, paused := v.host.ThrottledUntil(v.Now()); paused {
 		return v.hindered(&ratelimit.LimitError{Until: until, Paused: true}), true
 	}
-	if err := v.readVault(ctx); err != nil {
+	if err := v.readToken(ctx); err != nil {
 		return v.hindered(err), true
 	}
 	return CallbackResult{}, false
 }
 
-// readVault reads the newest refresh token that there is: in the vault, or parked.
-func (v *callback) readVault(ctx context.Context) error {
+// readToken reads the newest refresh token, from Secrets Manager or parked in the
+// table.
+func (v *callback) readToken(ctx context.Context) error {
 	known, err := v.RefreshTokens.Current(ctx, v.c.Name)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err
@@ -98,10 +100,12 @@ func (v *callback) readVault(ctx context.Context) error {
 	return nil
 }
 
-// none reports whether there never was a refresh token, in the vault or parked.
+// none reports whether there has never been a refresh token, in Secrets Manager
+// or parked.
 func none(known grant.RefreshToken) bool { return known.Version == "" && known.Epoch == 0 }
 
-// seize takes the grant's lease over anyone's head, and reads the grant again.
+// seize takes the grant's lease, also from another holder, and reads the grant
+// again.
 func (v *callback) seize(ctx context.Context) error {
 	now := v.Now()
 	var err error
@@ -128,7 +132,8 @@ func (v *callback) seize(ctx context.Context) error {
 	return nil
 }
 
-// read reads the grant strongly; one that is not there is an empty one.
+// read reads the grant with a strongly consistent read; a missing one is an empty
+// grant.
 func (v *callback) read(ctx context.Context) (grant.Grant, error) {
 	g, err := v.Grants.Grant(ctx, v.c.Name, grant.Strong)
 	if errors.Is(err, grant.ErrNotFound) {
@@ -137,14 +142,15 @@ func (v *callback) read(ctx context.Context) (grant.Grant, error) {
 	return g, err
 }
 
-// storesRetry is how long a browser waits before it asks a store again that
-// did not do its work.
+// storesRetry is how long a browser waits before it tries again after a store
+// failed.
 const storesRetry = 10 * time.Second
 
-// hindered is the arrival of a browser whose login stays usable, because this
-// visit fails before the request is consumed, or gives it back. The browser may
-// come again if time, instant or lease are missing (Busy) or if a store fails
-// (StoreFailing). Any other error lasts until somebody mends it (Broken).
+// hindered is the result for a browser whose login stays usable, because the
+// callback failed before it consumed the request, or made it usable again. The
+// browser may try again if time, a slot or the lease is missing (Busy) or if a
+// store failed (StoreFailing). Any other error lasts until an operator repairs
+// the cause (Broken).
 func (v *callback) hindered(err error) CallbackResult {
 	a := CallbackResult{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	var b *ratelimit.LimitError
@@ -160,7 +166,7 @@ func (v *callback) hindered(err error) CallbackResult {
 	return a
 }
 
-// inTime is how a preparation ended; one that failed when its time was over
+// inTime corrects the result of a preparation: one that failed after its deadline
 // failed because it was slow.
 func inTime(preparing context.Context, a CallbackResult) CallbackResult {
 	if preparing.Err() != nil && (a.Outcome == StoreFailing || a.Outcome == Broken) {

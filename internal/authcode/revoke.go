@@ -7,21 +7,23 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// sight is what a strong read shows of this visit's tokens.
+// sight is what a strongly consistent read shows of this callback's tokens.
 type sight int
 
 const (
-	// unseen: there was no answer, so nobody knows.
+	// unseen: the read failed, so it is unknown.
 	unseen sight = iota
 	// absent: the grant does not have them.
 	absent
-	// elsewhere: the grant has them, from another visit that was given the same.
+	// elsewhere: the grant has them, from another callback that was given the
+	// same tokens.
 	elsewhere
-	// present: the grant has them, from this visit.
+	// present: the grant has them, from this callback.
 	present
 )
 
-// seen reads the grant strongly to find out, and once more if that fails.
+// seen reads the grant with a strongly consistent read to find out. If that
+// fails, it tries once more.
 func (v *callback) seen(ctx context.Context) sight {
 	ctx, cancel := v.storing(ctx, lookTime, revokeTime)
 	defer cancel()
@@ -53,15 +55,15 @@ func (v *callback) has(g grant.Grant) bool {
 	}
 }
 
-// newest reports whether a grant also has the access token of this visit, if
+// newest reports whether a grant also has the access token of this callback, if
 // there is one to be stored.
 func (v *callback) newest(g grant.Grant) bool {
 	return v.failed != nil || g.Fingerprint == v.token.Fingerprint()
 }
 
-// discard revokes the tokens of an answer that nobody has tried to store. What
-// the grant has anyway stays; another visit may have overtaken this one, and
-// been given the same.
+// discard revokes tokens that the callback has not tried to store. Tokens that
+// the grant has stay: another callback may have seized the lease and have been
+// given the same tokens.
 func (v *callback) discard(ctx context.Context) {
 	if v.token == nil || v.has(v.g) {
 		return
@@ -73,8 +75,8 @@ func (v *callback) discard(ctx context.Context) {
 	}
 }
 
-// giveUp revokes what this visit was given; the refresh token takes its access
-// token with it.
+// giveUp revokes the tokens of this callback. Revoking the refresh token also
+// ends its access token.
 func (v *callback) giveUp(ctx context.Context) {
 	text, hint := v.token.RefreshToken, reltioauth.HintRefreshToken
 	if text.IsZero() {
@@ -90,12 +92,12 @@ func (v *callback) giveUp(ctx context.Context) {
 	}
 }
 
-// revoke ends a token, within a time of its own. One that is not revoked ends
-// by itself.
+// revoke revokes a token, within its own time limit. If it fails, the token is
+// valid until its deadline.
 func (v *callback) revoke(ctx context.Context, token reltioauth.Secret, hint reltioauth.TokenHint) {
 	ctx, cancel := v.storing(ctx, revokeTime, 0)
 	defer cancel()
-	if v.unpaused(ctx) == nil {
+	if v.unthrottled(ctx) == nil {
 		_ = v.client().Revoke(ctx, token, hint)
 	}
 }

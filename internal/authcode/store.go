@@ -10,19 +10,20 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// store keeps what Reltio gave: the refresh token first, as a new version in
-// the vault, then the grant. It is not cancelled with the browser's request.
+// store stores Reltio's tokens: first the refresh token, as a new version in
+// Secrets Manager, then the grant. It goes on if the browser's request is
+// cancelled.
 func (v *callback) store(ctx context.Context) CallbackResult {
 	storing, cancel := v.storing(ctx, storeTime, revokeTime+closingTime)
 	defer cancel()
 	v.readAgain(storing)
 	kept, same := v.kept()
 	switch {
-	case same && v.failed != nil: // there is nothing new in it
+	case same && v.failed != nil: // nothing new to store
 		return v.withdrawn(ctx, CallbackResult{Outcome: ExchangeFailed, Err: v.failed})
 	case same && !v.request.Second:
 		return v.again(ctx, kept)
-	case same: // its clock goes on
+	case same: // only the refresh token's deadline moves
 	case none(v.known) && kept.Token.IsZero():
 		kept = grant.RefreshToken{}
 	default:
@@ -46,9 +47,10 @@ func (v *callback) store(ctx context.Context) CallbackResult {
 	return CallbackResult{Outcome: Done, Err: cmp.Or(v.failed, v.nameless, v.parked), Unkept: v.parked, Parked: v.parked != nil}
 }
 
-// readAgain reads grant and vault once more: a renewal that this visit has
-// overtaken may have stored something since, and versions only rise. Without an
-// answer, what was read before the exchange has to do.
+// readAgain reads the grant and the newest refresh token once more. A renewal
+// that lost its lease to this callback may have stored something since, and
+// versions must only rise. If a read fails, the values from before the exchange
+// are used.
 func (v *callback) readAgain(ctx context.Context) {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
@@ -57,12 +59,13 @@ func (v *callback) readAgain(ctx context.Context) {
 	}
 	looking, cancel = context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	_ = v.readVault(looking)
+	_ = v.readToken(looking)
 }
 
-// keep puts the refresh token into the vault. A write that fails is repeated for
-// two seconds, since the vault knows a write that it has done before; then the
-// refresh token is parked in the table: a code is sent once.
+// keep writes the refresh token to Secrets Manager. A failed write is repeated
+// for two seconds, which is safe because a repeated write makes no second
+// version. After that the refresh token is parked in the table, since the code
+// cannot be sent again.
 func (v *callback) keep(ctx context.Context, kept grant.RefreshToken) (string, error) {
 	began := v.Now()
 	for pause := firstRepeat; ; pause *= 2 {
@@ -85,41 +88,43 @@ func (v *callback) keep(ctx context.Context, kept grant.RefreshToken) (string, e
 	}
 }
 
-// putToken writes into the vault. An attempt that hangs leaves time to park.
+// putToken makes one write. It has a time limit, so that a write that hangs
+// leaves time to park.
 func (v *callback) putToken(ctx context.Context, kept grant.RefreshToken, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, max(limit, leastPutTime))
 	defer cancel()
 	return v.RefreshTokens.Put(ctx, v.c.Name, kept)
 }
 
-// park reports whether the refresh token is in the table. A tombstone is not worth
-// it: nothing is lost with it.
+// park reports whether the refresh token is in the table. A tombstone is not
+// parked: nothing is lost with it.
 func (v *callback) park(ctx context.Context, kept grant.RefreshToken) bool {
 	if kept.Token.IsZero() {
 		return false
 	}
 	kept.ParkedAt = v.Now()
-	v.parkedEpoch = kept.Epoch // perhaps, though there is no answer
+	v.parkedEpoch = kept.Epoch // possibly parked: the write's result is unknown
 	ctx, cancel := context.WithTimeout(ctx, parkTime)
 	defer cancel()
 	return v.Parking.Park(ctx, v.c.Name, kept) == nil
 }
 
-// unpark forgets what is parked: the vault has something newer, or it is revoked.
-// One that stays is the next renewal's to forget.
+// unpark deletes the parked refresh token, because Secrets Manager has a newer
+// one or because it is revoked. If the delete fails, the next renewal deletes it.
 func (v *callback) unpark(ctx context.Context) {
 	if v.parkedEpoch > 0 {
 		_ = v.Parking.Unpark(ctx, v.c.Name, v.parkedEpoch)
 	}
 }
 
-// kept is the refresh token that the grant has from now on, and whether it had
-// it before: the newest in the vault, or the one that it points at.
+// kept is the refresh token that the grant has from now on, and whether the grant
+// had it before: as the newest in Secrets Manager, or as the one that the grant
+// points at.
 func (v *callback) kept() (kept grant.RefreshToken, same bool) {
 	known := v.known
 	given, ours := v.token.RefreshToken, v.g.Identity == v.c.IdentityHash()
-	// One that has ended by our own count and is given again has had its clock
-	// started anew.
+	// If Reltio gives a token again that has expired by our own count, its life
+	// has started again.
 	ended := func(since time.Time) bool { return !since.Add(v.c.RefreshTokenLife).After(v.token.IssuedAt) }
 	switch {
 	case !ours || given.IsZero():
@@ -133,8 +138,8 @@ func (v *callback) kept() (kept grant.RefreshToken, same bool) {
 	}, false
 }
 
-// next is the grant with what the person has brought. Without a usable access
-// token it has none, and is due at once.
+// next is the grant with the tokens of this login. Without a usable access token
+// it has none, and is due at once.
 func (v *callback) next(kept grant.RefreshToken) grant.Grant {
 	g := v.g
 	if g.Identity != v.c.IdentityHash() {
@@ -155,8 +160,9 @@ func (v *callback) next(kept grant.RefreshToken) grant.Grant {
 	return g
 }
 
-// write stores the grant and sends the events that its change calls for. Who
-// needed somebody when the visit began, or does since, no longer does.
+// write stores the grant and sends the events that the change requires. A
+// connection that needed an operator when the callback began, or has since, no
+// longer does.
 func (v *callback) write(ctx context.Context, g grant.Grant) error {
 	if v.Events != nil {
 		before := v.g
@@ -183,8 +189,8 @@ func (v *callback) put(ctx context.Context, g grant.Grant) error {
 	return nil
 }
 
-// publish sends the grant's events and forgets them, while a person waits for a
-// page. What cannot be sent in a second is sent by the next sweep.
+// publish sends the grant's events and clears them, while a person waits for a
+// page. Events that cannot be sent in a second are sent by the next sweep.
 func (v *callback) publish(ctx context.Context) {
 	if v.Events == nil || len(v.g.Unpublished) == 0 {
 		return
@@ -198,12 +204,12 @@ func (v *callback) publish(ctx context.Context) {
 	}
 	g := v.g
 	g.Unpublished = nil
-	_ = v.put(ctx, g) // an event may come twice
+	_ = v.put(ctx, g) // on failure an event may be sent twice
 }
 
-// doubtful looks, after a write that failed, whether it happened all the same:
-// then the visit goes on. Only what is seen not to be stored is revoked: what
-// may be stored may be in use.
+// doubtful reads, after a failed write, whether the write happened nevertheless.
+// If so, the callback continues. Tokens are revoked only if the read shows that
+// they are not stored: tokens that may be stored may be in use.
 func (v *callback) doubtful(ctx context.Context, failed error) (CallbackResult, bool) {
 	switch v.seen(ctx) {
 	case present:
@@ -214,17 +220,18 @@ func (v *callback) doubtful(ctx context.Context, failed error) (CallbackResult, 
 	return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: failed}), true
 }
 
-// unstored is the end of a visit whose grant nobody has tried to write: its
-// tokens are revoked, and the person can begin again.
+// unstored ends a callback that has not tried to write its grant. Its tokens are
+// revoked, and the person can begin again.
 func (v *callback) unstored(ctx context.Context, err error) CallbackResult {
 	v.discard(ctx)
 	return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 }
 
-// again revokes the refresh token that came a second time with its old clock,
-// and sends the browser through the login page once more. Until it is back the
-// connection has no token, and says so; the invitation is given back. What
-// fails before the revocation leaves the old token as it was.
+// again revokes a refresh token that Reltio gave a second time without a new
+// deadline, and sends the browser through the login page once more. Until the
+// browser is back, the connection has no token, and says so; the invitation is
+// usable again. If a step before the revocation fails, the old token stays as it
+// was.
 func (v *callback) again(ctx context.Context, known grant.RefreshToken) CallbackResult {
 	storing, cancel := v.storing(ctx, storeTime, revokeTime+closingTime)
 	defer cancel()
@@ -233,12 +240,13 @@ func (v *callback) again(ctx context.Context, known grant.RefreshToken) Callback
 	if err := v.put(storing, g); err != nil {
 		return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 	}
-	d, outcome, err := v.depart(storing, v.c, v.request.Invitation, v.request.RedirectURI, true)
+	d, outcome, err := v.redirect(storing, v.c, v.request.Invitation, v.request.RedirectURI, true)
 	if outcome != Done {
 		return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 	}
-	// A revocation whose answer was lost may have happened, so a failed one changes
-	// nothing: a token that still lives comes the same once more, and stays.
+	// The server may have revoked the token even if its response was lost, so a
+	// failure here changes nothing: if the token is still valid, Reltio gives it
+	// once more, and it stays.
 	v.revoke(ctx, known.Token, reltioauth.HintRefreshToken)
 	return v.withdrawn(ctx, CallbackResult{Outcome: Again, Redirect: d})
 }

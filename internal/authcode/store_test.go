@@ -18,7 +18,7 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 		stored bool // the write happened
 		unread int  // so many reads fail after it
 		want   authcode.Outcome
-		alive  int
+		valid  int
 	}{
 		"stored, seen at once":              {true, 0, authcode.Done, 1},
 		"stored, seen by the second read":   {true, 1, authcode.Done, 1},
@@ -57,7 +57,7 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 				}
 				w.expect(w.complete(cb), test.want)
 				w.heal()
-				w.wantAlive(test.alive, test.alive)
+				w.wantValid(test.valid, test.valid)
 				if g := w.grant(); test.stored && !w.server.Valid(g.AccessToken) {
 					t.Error("what is stored was revoked")
 				}
@@ -66,8 +66,8 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
-// A renewal in the air stores its token after the lease was taken from it: the
-// person's token is the next version, and what the renewal has learned stays.
+// A renewal in progress stores its token after it lost the lease: the person's
+// token is the next version, and the renewal's observations stay.
 func TestARenewalInTheAir(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
@@ -104,7 +104,7 @@ func body(text string) reltioauthtest.Fault {
 	return reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 200, Body: text}
 }
 
-// A refresh token is kept though the answer be of no other use.
+// A refresh token is stored even if the access token cannot be used.
 func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 	tests := map[string]struct {
 		expected  string
@@ -112,19 +112,19 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 		answer    func(w *world)
 		want      authcode.Outcome
 		user      string
-		alive     int // refresh tokens
+		valid     int // refresh tokens
 	}{
 		"nobody is known": {
-			answer: soon, want: authcode.Done, user: "ann", alive: 1,
+			answer: soon, want: authcode.Done, user: "ann", valid: 1,
 		},
 		"the expected one": {
-			expected: "ann", answer: soon, want: authcode.Done, user: "ann", alive: 1,
+			expected: "ann", answer: soon, want: authcode.Done, user: "ann", valid: 1,
 		},
 		"another than expected": {
 			expected: "ben", answer: soon, want: authcode.WrongUser,
 		},
 		"the known one": {
-			connected: true, answer: soon, want: authcode.Done, user: "ann", alive: 2,
+			connected: true, answer: soon, want: authcode.Done, user: "ann", valid: 2,
 		},
 		"no access token, nobody is known": {
 			answer: withoutAccessToken, want: authcode.Done,
@@ -133,10 +133,10 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 			expected: "ann", answer: withoutAccessToken, want: authcode.UserUnknown,
 		},
 		"no access token, one is known": {
-			connected: true, answer: withoutAccessToken, want: authcode.UserUnknown, user: "ann", alive: 1,
+			connected: true, answer: withoutAccessToken, want: authcode.UserUnknown, user: "ann", valid: 1,
 		},
 		"the refresh token that there is": {
-			connected: true, answer: func(w *world) { w.same(); soon(w) }, want: authcode.ExchangeFailed, user: "ann", alive: 1,
+			connected: true, answer: func(w *world) { w.same(); soon(w) }, want: authcode.ExchangeFailed, user: "ann", valid: 1,
 		},
 	}
 	for name, test := range tests {
@@ -156,8 +156,8 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 					t.Error("the log is not told what was wrong")
 				}
 				g := w.grant()
-				if _, alive := w.server.Tokens(); alive != test.alive || g.User != test.user {
-					t.Errorf("%d refresh tokens are alive, user %q; want %d, %q", alive, g.User, test.alive, test.user)
+				if _, valid := w.server.Tokens(); valid != test.valid || g.User != test.user {
+					t.Errorf("%d refresh tokens are alive, user %q; want %d, %q", valid, g.User, test.valid, test.user)
 				}
 				if test.want != authcode.Done {
 					if g.Fingerprint != before.Fingerprint || g.RefreshFingerprint != before.RefreshFingerprint {
@@ -165,7 +165,7 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 					}
 					return
 				}
-				if g.HasToken() || g.RefreshFingerprint != w.vault().Fingerprint() || g.Due().After(time.Now()) {
+				if g.HasToken() || g.RefreshFingerprint != w.newestToken().Fingerprint() || g.Due().After(time.Now()) {
 					t.Errorf("grant %+v, want a refresh token and to be due", g)
 				}
 				if test.user == "" {
@@ -183,7 +183,8 @@ func TestAnAnswerWithoutAUsableAccessToken(t *testing.T) {
 	}
 }
 
-// Who needed somebody and got a refresh token alone needs nobody any more.
+// A connection that needed an operator and got only a refresh token needs none
+// any more.
 func TestRecoveredWithoutAUsableAccessToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.pause(grant.StatusReauthorize)
@@ -206,14 +207,14 @@ func withoutAccessToken(w *world) {
 	w.answer(reltioauthtest.OpToken, body(`{"refresh_token":"r-1","expires_in":3600}`))
 }
 
-// The token in hand comes once more, at its very end.
+// Reltio gives the present token once more, just before its end.
 func TestTheSameTokenWithNothingLeft(t *testing.T) {
-	for name, dead := range map[string]bool{"it is alive still": false, "it is dead already": true} {
+	for name, killed := range map[string]bool{"it is alive still": false, "it is dead already": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				before := w.connected("ann")
 				w.behave(func(b *reltioauthtest.Behaviour) { b.Code, b.ExpiresInJSON = reltioauthtest.SameToken, "0" })
-				if dead {
+				if killed {
 					w.answer(reltioauthtest.OpCheckToken, says(400, "invalid_token"))
 				}
 				w.expect(w.journey(w.invite(), "ann"), authcode.Done)
@@ -230,7 +231,7 @@ func TestTheSameTokenWithNothingLeft(t *testing.T) {
 	bubble(t, func(w *world) { // another token with nothing left is none
 		w.behave(func(b *reltioauthtest.Behaviour) { b.ExpiresInJSON, b.OmitRefreshToken = "0", true })
 		w.expect(w.journey(w.invite(), "ann"), authcode.ExchangeFailed)
-		w.wantAlive(0, 0)
+		w.wantValid(0, 0)
 	})
 }
 
@@ -239,7 +240,7 @@ func TestTheSameTokenWithNothingLeft(t *testing.T) {
 func TestTheSameRefreshTokenBehindAnother(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.same()
-		old, token := w.connected("ann"), w.vault().Token
+		old, token := w.connected("ann"), w.newestToken().Token
 		stray := grant.RefreshToken{Token: reltioauth.NewSecret("stray"), LoggedInAt: time.Now(), Epoch: 9}
 		if _, err := w.secrets.Put(t.Context(), "acme", stray); err != nil {
 			t.Fatal(err)
@@ -251,12 +252,12 @@ func TestTheSameRefreshTokenBehindAnother(t *testing.T) {
 			t.Error("the old refresh token is alive")
 		}
 		w.expect(w.complete(w.login(a.Redirect, "ann")), authcode.Done)
-		if g := w.grant(); g.RefreshFingerprint == old.RefreshFingerprint || g.RefreshFingerprint != w.vault().Fingerprint() {
+		if g := w.grant(); g.RefreshFingerprint == old.RefreshFingerprint || g.RefreshFingerprint != w.newestToken().Fingerprint() {
 			t.Errorf("refresh token %s, want a new one", g.RefreshFingerprint)
 		}
 	})
 	bubble(t, func(w *world) { // and for good
-		stubborn(w)
+		sameTokenAlways(w)
 		old := w.connected("ann")
 		stray := grant.RefreshToken{Token: reltioauth.NewSecret("stray"), LoggedInAt: time.Now(), Epoch: 9}
 		if _, err := w.secrets.Put(t.Context(), "acme", stray); err != nil {

@@ -27,7 +27,7 @@ func at(n int) func(string) error {
 	}
 }
 
-// callsOf counts the calls of a visit in which nothing fails.
+// callsOf counts the calls of a callback in which nothing fails.
 func callsOf(t *testing.T, prepare func(w *world), user string) []string {
 	var ops []string
 	bubble(t, func(w *world) {
@@ -85,7 +85,7 @@ func oneCallFails(w *world, n int, when string) {
 	g := w.grant()
 	switch a.Outcome {
 	case authcode.Done, authcode.DoneSameToken:
-		if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) || !w.server.Valid(w.vault().Token) {
+		if !g.Valid(time.Now()) || !w.server.Valid(g.AccessToken) || !w.server.Valid(w.newestToken().Token) {
 			w.t.Errorf("%s, but what is stored is dead", a.Outcome)
 		}
 		return
@@ -158,8 +158,9 @@ func TestCompletingWithoutStores(t *testing.T) {
 	}
 }
 
-// Who is outrun may come again; what nobody foresaw is a defect.
-func TestWhatHindersAVisit(t *testing.T) {
+// A callback that lost its lease may be repeated; an unexpected error is a
+// defect.
+func TestFailuresBeforeTheExchange(t *testing.T) {
 	later := time.Now().Add(time.Hour)
 	for name, test := range map[string]struct {
 		err  error
@@ -211,7 +212,7 @@ func TestTheSecretChangesMeanwhile(t *testing.T) {
 	})
 }
 
-// An invitation is a name and a deadline; anybody with write access makes one.
+// An invitation is a name and a deadline; anyone with write access can make one.
 func TestAnInvitationMadeByHand(t *testing.T) {
 	bubble(t, func(w *world) {
 		text := reltioauth.NewSecret("made-by-hand-with-the-command-line-of-AWS-00")

@@ -56,7 +56,7 @@ func TestTooLittleTimeKeepsTheLogin(t *testing.T) {
 	}
 }
 
-// Whatever hangs: a person gets an answer before the function is stopped.
+// Whatever hangs, a person gets a response before the function is stopped.
 func TestAStoreThatHangs(t *testing.T) {
 	ops := callsOf(t, func(*world) {}, "ann")
 	for _, op := range slices.Compact(slices.Sorted(slices.Values(ops))) {
@@ -83,7 +83,7 @@ func TestAStoreThatHangs(t *testing.T) {
 					w.out.hangs = nil
 					w.heal()
 					if a.Outcome != authcode.Done && w.exchanges() > 0 {
-						w.wantAlive(0, 0) // revoked, though the store hangs
+						w.wantValid(0, 0) // revoked, though the store hangs
 					}
 					if a.Outcome != authcode.Done {
 						w.goesOn(link, cb)
@@ -115,9 +115,9 @@ func TestSlowPreparations(t *testing.T) {
 	}
 }
 
-// Each step takes as long as it may, and then the stores hang: there is an
-// answer in time, and what was not stored is revoked. A vault alone that hangs
-// ends no login.
+// Each step takes as long as it may, and then the stores hang: the response is in
+// time, and tokens that were not stored are revoked. If only Secrets Manager
+// hangs, the login succeeds.
 func TestEverythingIsSlow(t *testing.T) {
 	for op, want := range map[string]authcode.Outcome{
 		"Put": authcode.Done, "PutGrant": authcode.Unstored, "all": authcode.Unstored,
@@ -162,7 +162,7 @@ func TestEverythingIsSlow(t *testing.T) {
 	}
 }
 
-// Where reads hang as well nobody knows what was stored; the answer is in time.
+// If reads hang as well, it is unknown what was stored; the response is in time.
 func TestATableThatHangs(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
@@ -176,18 +176,18 @@ func TestATableThatHangs(t *testing.T) {
 	})
 }
 
-// The vault hangs and the table with it: what was never stored is revoked.
+// Secrets Manager and the table hang: tokens that were never stored are revoked.
 func TestTheRevocationHasATimeOfItsOwn(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
 		w.out.hangs = func(string) bool { return w.exchanges() > 0 }
 		w.expect(w.complete(cb), authcode.Unstored)
-		w.wantAlive(0, 0)
+		w.wantValid(0, 0)
 	})
 }
 
-// However slow the table is, within reason, a login is possible, and costs at
-// most two instants of the budget.
+// However slow the table is, within reason, a login is possible, and takes at
+// most two slots of the rate limit.
 func TestASlowTable(t *testing.T) {
 	for _, takes := range []time.Duration{10 * time.Millisecond, 45 * time.Millisecond, 70 * time.Millisecond, 150 * time.Millisecond, 300 * time.Millisecond} {
 		t.Run(takes.String(), func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestASlowTable(t *testing.T) {
 	}
 }
 
-// Somebody is throttled while a login waits for its instant.
+// The host is throttled while a login waits for its slot.
 func TestAPauseDuringTheWait(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.server.Configure(func(c *reltioauthtest.Config) { c.CodeTTL = time.Hour })
@@ -233,7 +233,7 @@ func TestAPauseDuringTheWait(t *testing.T) {
 	})
 }
 
-// pausing pauses the host once the code was exchanged.
+// pausing throttles the host once the code was exchanged.
 func (w *world) pausing(d time.Duration) {
 	w.out.after = waiting(func() {
 		if w.exchanges() == 0 {
@@ -242,15 +242,15 @@ func (w *world) pausing(d time.Duration) {
 	})
 }
 
-// A check and a revocation wait while the host is paused. A pause that outlasts
-// them is no definite answer.
+// An introspection and a revocation wait while the host is throttled. If that
+// lasts longer than they may wait, there is no definite response.
 func TestAPauseAfterTheExchange(t *testing.T) {
 	tests := map[string]struct {
 		pause    time.Duration
 		expected string
 		want     authcode.Outcome
 		checks   int
-		alive    int
+		valid    int
 	}{
 		"a short one":                      {2 * time.Second, "ann", authcode.Done, 1, 1},
 		"a short one, the wrong user":      {2 * time.Second, "ben", authcode.WrongUser, 1, 0},
@@ -279,7 +279,7 @@ func TestAPauseAfterTheExchange(t *testing.T) {
 				if checks != test.checks {
 					t.Errorf("%d checks, want %d", checks, test.checks)
 				}
-				w.wantAlive(test.alive, test.alive)
+				w.wantValid(test.valid, test.valid)
 			})
 		})
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// A code that Reltio has taken clears what was held against its host.
+// A code that Reltio has accepted clears the marks of its host.
 func TestASuccessClearsTheHostsTrouble(t *testing.T) {
 	bubble(t, func(w *world) {
 		_, _ = w.table.Refused(t.Context(), host, "other", time.Now())
@@ -29,7 +29,7 @@ func TestASuccessClearsTheHostsTrouble(t *testing.T) {
 		w.expect(w.complete(cb), authcode.Done)
 		w.wantUntroubled()
 	})
-	bubble(t, func(w *world) { // though somebody be refused while the code is under way
+	bubble(t, func(w *world) { // even if a request is refused while the code is sent
 		cb := w.login(w.begin(w.invite()), "ann")
 		w.answer(reltioauthtest.OpToken, reltioauthtest.Fault{Hold: 2 * time.Second})
 		w.out.after = waiting(func() {

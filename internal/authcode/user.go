@@ -8,30 +8,30 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
-// Why nobody is known to have logged in though Reltio's checkToken was
-// answered. Other reasons are errors of package reltioauth.
+// Why the user is unknown although Reltio's checkToken responded. Other reasons
+// are errors of package reltioauth.
 var (
 	errInactive error = apierr.New(apierr.ReltioUnavailable, "checkToken: the new token is not active")
 	errNameless error = apierr.New(apierr.ReltioUnavailable, "checkToken: the response names no user")
 )
 
-// verdict is what is known of the user who has logged in.
+// verdict is the decision about the user who has logged in.
 type verdict int
 
 const (
-	// fits: the grant may be stored, with the user if one is named.
+	// fits: the grant may be stored, with the user's name if there is one.
 	fits verdict = iota
-	// foreign: another user than the one that the connection belongs to.
+	// foreign: the connection belongs to another user.
 	foreign
-	// unclear: it matters who it was, and Reltio did not say.
+	// unclear: the user's name is needed, and Reltio did not give it.
 	unclear
 )
 
-// judgeUser decides whether the user who has logged in may store a grant. All
-// names may be empty. expected is the connection's setting, known the user of the
-// grant that is there, and said the name that checkToken gave. replace lets
-// another user take known's place, but no user that is not named: else a second
-// person would become the first silently.
+// judgeUser decides whether the user who has logged in may store a grant. Each
+// name may be empty. expected is the connection's setting, known the user of the
+// present grant, and said the name that checkToken gave. With replace, another
+// named user may take the place of known. An unnamed user may not: a second
+// person would silently pass for the first.
 func judgeUser(expected, known, said string, replace bool) verdict {
 	wanted := expected
 	if wanted == "" && !replace {
@@ -47,8 +47,9 @@ func judgeUser(expected, known, said string, replace bool) verdict {
 	}
 }
 
-// checkUser finds out who has logged in, before anything is stored. The token in
-// hand at its very end is that of the user who is known.
+// checkUser finds out who has logged in, before anything is stored. If Reltio
+// gave the present access token again just before its end (inHand), the user is
+// the known one.
 func (v *callback) checkUser(ctx context.Context, inHand bool) (CallbackResult, bool) {
 	known := ""
 	if v.g.Identity == v.c.IdentityHash() {
@@ -68,12 +69,12 @@ func (v *callback) checkUser(ctx context.Context, inHand bool) (CallbackResult, 
 	}
 }
 
-// whoLoggedIn asks whose the access token is. Without a definite answer the
-// name is empty and the error says why.
+// whoLoggedIn introspects the access token for its user. Without a definite
+// response the name is empty and the error says why.
 func (v *callback) whoLoggedIn(ctx context.Context) (string, error) {
 	ctx, cancel := v.within(ctx, checkTime, storeTime+revokeTime+closingTime)
 	defer cancel()
-	if err := v.unpaused(ctx); err != nil {
+	if err := v.unthrottled(ctx); err != nil {
 		return "", err
 	}
 	info, err := v.client().Introspect(ctx, v.token.AccessToken)

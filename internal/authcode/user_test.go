@@ -75,9 +75,9 @@ func (w *world) wantNothingStored(fingerprint, version string) {
 		w.t.Errorf("grant %+v: something was stored", g)
 	}
 	if fingerprint == "" {
-		w.wantAlive(0, 0)
+		w.wantValid(0, 0)
 	} else {
-		w.wantAlive(1, 1)
+		w.wantValid(1, 1)
 	}
 }
 
@@ -118,9 +118,9 @@ func unclears() map[string]reltioauthtest.Fault {
 	}
 }
 
-// Without a definite answer nobody takes a known or expected user's place: the
-// tokens are revoked, and the link works again. Where nobody is known or expected
-// the grant is stored without a user. The log is told why.
+// Without a definite response no user takes a known or expected user's place: the
+// tokens are revoked, and the link works again. If no user is known or expected,
+// the grant is stored without a user. The log says why.
 func TestNoDefiniteAnswer(t *testing.T) {
 	tests := map[string]struct {
 		known    bool

@@ -1,8 +1,8 @@
 // Package config reads the environment of the functions.
 //
-// Everything a function can be told stands here, with its default and its
-// bounds. A wrong or missing value ends the cold start with one line that
-// names every fault, so that a deployment is mended once.
+// It has every setting of a function, with its default and its bounds. A wrong or
+// missing value ends the cold start with one line that names every problem, so
+// that one deployment can repair them all.
 //
 //	c, err := config.Rotate(os.Getenv)
 //	if err != nil { config.Report(os.Stdout, err); os.Exit(1) }
@@ -28,7 +28,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// The environment's names.
+// The names of the environment variables.
 const (
 	TableName              = "TABLE_NAME"
 	RotateFunction         = "ROTATE_FUNCTION"
@@ -42,21 +42,21 @@ const (
 	LogLevel               = "LOG_LEVEL"
 )
 
-// The defaults and bounds that are not somebody else's.
+// The defaults and bounds that no other package has.
 const (
 	defaultConcurrency = 16
 	maxConcurrency     = 32
 	defaultEventBus    = "default"
 )
 
-// ForIssue is what the issue function is told.
+// ForIssue is the configuration of the issue function.
 type ForIssue struct {
 	TableName      string
 	RotateFunction string
 	LogLevel       slog.Level
 }
 
-// ForRotate is what the rotate function is told.
+// ForRotate is the configuration of the rotate function.
 type ForRotate struct {
 	TableName              string
 	SecretPrefix           string
@@ -64,19 +64,19 @@ type ForRotate struct {
 	TokenRequestsPerSecond int
 	LoginAttempts          int
 	RotateConcurrency      int
-	// CallbackBaseURL is where links lead; empty: events carry none.
+	// CallbackBaseURL is the beginning of links; empty: events have no links.
 	CallbackBaseURL string
 	EventBusName    string
 	LogLevel        slog.Level
 }
 
-// ForCallback is what the callback function is told.
+// ForCallback is the configuration of the callback function.
 type ForCallback struct {
 	TableName              string
 	SecretPrefix           string
 	AuthHosts              connection.Hosts
 	TokenRequestsPerSecond int
-	// CallbackBaseURL is empty where the request says it.
+	// CallbackBaseURL is empty if the request's own address is used.
 	CallbackBaseURL string
 	EventBusName    string
 	LogLevel        slog.Level
@@ -125,7 +125,7 @@ func Callback(getenv func(string) string) (ForCallback, error) {
 	return c, r.err()
 }
 
-// reader reads variables and remembers what is wrong with them.
+// reader reads variables and collects their problems.
 type reader struct {
 	getenv func(string) string
 	faults []string
@@ -133,7 +133,7 @@ type reader struct {
 
 func (r *reader) fault(name, what string) { r.faults = append(r.faults, name+": "+what) }
 
-// err names every fault, sorted; it never holds a value.
+// err names every problem, sorted; it never holds a value.
 func (r *reader) err() error {
 	if len(r.faults) == 0 {
 		return nil
@@ -199,8 +199,8 @@ func (r *reader) level() slog.Level {
 	return level
 }
 
-// Report writes the one line of a cold start that ends: the caller exits.
+// Report writes the one line of a cold start that fails: the caller exits.
 func Report(w io.Writer, err error) {
 	line := map[string]string{"level": "ERROR", "message": "the function cannot start", "error": err.Error()}
-	_ = json.NewEncoder(w).Encode(line) // nobody is left to tell
+	_ = json.NewEncoder(w).Encode(line) // there is no other place to report a failure
 }

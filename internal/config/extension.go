@@ -9,8 +9,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// The environment's names that the Lambda extension reads. It shares the
-// environment with the function that it serves.
+// The names of the environment variables that the Lambda extension reads. It
+// shares the environment with the function that it serves.
 //
 //nolint:gosec // names of variables, no credentials
 const (
@@ -33,19 +33,20 @@ const (
 	maxConnections    = 32
 )
 
-// ForExtension is what the Lambda extension is told. What Lambda sets by itself
-// is in it too: where it is missing, as with SnapStart, nothing can work, and
-// the cold start says so.
+// ForExtension is the extension's configuration. It includes variables that
+// Lambda sets: if one is missing, as with SnapStart, nothing can work, and the
+// cold start says so.
 type ForExtension struct {
 	// Function is the name or ARN of issue, with its alias.
 	Function string
-	// Connections are asked for while the environment starts.
+	// Connections are those whose tokens are fetched while the environment
+	// starts.
 	Connections []string
 	Port        int
 	// RuntimeAPI is host and port of the Extensions API.
 	RuntimeAPI string
 	Region     string
-	// Endpoint is where Lambda's API is; empty: where the region has it.
+	// Endpoint is the address of Lambda's API; empty: the region's own.
 	Endpoint     string
 	AccessKeyID  string
 	SecretKey    reltioauth.Secret
@@ -53,8 +54,8 @@ type ForExtension struct {
 	LogLevel     slog.Level
 }
 
-// Extension reads the extension's environment. What was read is returned with
-// an error too: RuntimeAPI is needed to report it.
+// Extension reads the extension's environment. With an error it still returns
+// what it could read, because RuntimeAPI is needed to report the error.
 func Extension(getenv func(string) string) (ForExtension, error) {
 	r := reader{getenv: getenv}
 	c := ForExtension{
@@ -95,8 +96,8 @@ func (r *reader) connections() []string {
 	return names
 }
 
-// anyLevel reads a LOG_LEVEL that is somebody else's too: the function may use
-// words of its own for it, and must start all the same.
+// anyLevel reads a LOG_LEVEL that the function may share: it may use other words
+// for it, and the extension must start nevertheless.
 func (r *reader) anyLevel() slog.Level {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(r.getenv(LogLevel))); err != nil {

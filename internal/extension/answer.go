@@ -11,7 +11,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Answer is a token with what issue said of it.
+// Answer is a token with its details, as issue gave them.
 type Answer struct {
 	Connection  string
 	AccessToken reltioauth.Secret
@@ -26,7 +26,7 @@ type Answer struct {
 	Warnings    []string
 }
 
-// issued is an answer on the wire, the same eleven keys as issue's.
+// issued is a response in JSON, with the same eleven keys as issue's.
 type issued struct {
 	Connection  string   `json:"connection"`
 	AccessToken string   `json:"access_token"`
@@ -41,17 +41,17 @@ type issued struct {
 	Warnings    []string `json:"warnings"`
 }
 
-// failed is an error on the wire, the same two keys as issue's.
+// failed is an error in JSON, with the same two keys as issue's.
 type failed struct {
 	Type    apierr.Type `json:"errorType"`
 	Message string      `json:"errorMessage"`
 }
 
-// wire takes the token out of its Secret: this is where it leaves.
+// wire takes the token out of its Secret: only here does it leave the process.
 func (a Answer) wire() issued {
 	warnings := a.Warnings
 	if warnings == nil {
-		warnings = []string{} // a list on the wire, never null
+		warnings = []string{} // in JSON a list, never null
 	}
 	return issued{
 		Connection:  a.Connection,
@@ -68,8 +68,9 @@ func (a Answer) wire() issued {
 	}
 }
 
-// status is the HTTP status of an errorType. Those that a general HTTP client
-// tries again by itself (429, 502, 503) are those that can succeed so.
+// status is the HTTP status of an errorType. The statuses that general HTTP
+// clients retry by themselves (429, 502, 503) are used only where a retry can
+// succeed.
 func status(t apierr.Type) int {
 	switch t {
 	case apierr.InvalidRequest:
@@ -92,25 +93,25 @@ func status(t apierr.Type) int {
 	}
 }
 
-// refusal is an error with the status that says it, where the errorType alone
-// does not.
+// refusal is an error with an HTTP status that does not follow from the
+// errorType.
 type refusal struct {
 	status int
 	fault  *apierr.Error
-	allow  string // the methods that would do, with 405
+	allow  string // the allowed methods, with 405
 }
 
 // Error implements error.
 func (r refusal) Error() string { return r.fault.Error() }
 
-// Unwrap returns what is said to the caller.
+// Unwrap returns the error that the caller gets.
 func (r refusal) Unwrap() error { return r.fault }
 
 func refuse(status int, t apierr.Type, message string) refusal {
 	return refusal{status: status, fault: apierr.New(t, message)}
 }
 
-// retryAfter is how long issue asks to be left alone; zero if it does not say.
+// retryAfter is how long issue asks the caller to wait; zero if it does not say.
 func retryAfter(e *apierr.Error) int {
 	var seconds int
 	if _, err := fmt.Sscanf(e.Message, "retry after %d s", &seconds); e.Type != apierr.RateLimited || err != nil {
@@ -119,7 +120,7 @@ func retryAfter(e *apierr.Error) int {
 	return max(0, seconds)
 }
 
-// write sends a JSON body that nothing may keep.
+// write sends a JSON body that must not be cached.
 func write(w http.ResponseWriter, status int, body any) error {
 	data, err := json.Marshal(body)
 	if err != nil {

@@ -28,7 +28,7 @@ const print1 = "sha256:0123456789abcdef0123456789abcdef"
 
 var now = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 
-// answer is what the fake vendor has for acme-prod.
+// answer is the fake source's response for acme-prod.
 func answer() extension.Answer {
 	return extension.Answer{
 		Connection: "acme-prod", AccessToken: reltioauth.NewSecret(token), TokenType: "bearer", Scope: "a b",
@@ -37,22 +37,22 @@ func answer() extension.Answer {
 	}
 }
 
-// asked is one call of a vendor.
+// asked is one call of a source.
 type asked struct {
 	Connection  string
 	MinTTL      time.Duration
 	Fingerprint string
 }
 
-// vendor answers with what it is told, and remembers the calls.
-type vendor struct {
+// source gives the set response, and records the calls.
+type source struct {
 	answer func(context.Context, asked) (extension.Answer, error)
 
 	mu    sync.Mutex // guards calls
 	calls []asked
 }
 
-func (v *vendor) call(ctx context.Context, a asked) (extension.Answer, error) {
+func (v *source) call(ctx context.Context, a asked) (extension.Answer, error) {
 	v.mu.Lock()
 	v.calls = append(v.calls, a)
 	v.mu.Unlock()
@@ -62,27 +62,27 @@ func (v *vendor) call(ctx context.Context, a asked) (extension.Answer, error) {
 	return v.answer(ctx, a)
 }
 
-// Token implements extension.Vendor.
-func (v *vendor) Token(ctx context.Context, connection string, minTTL time.Duration) (extension.Answer, error) {
+// Token implements extension.TokenSource.
+func (v *source) Token(ctx context.Context, connection string, minTTL time.Duration) (extension.Answer, error) {
 	return v.call(ctx, asked{Connection: connection, MinTTL: minTTL})
 }
 
-// Rejected implements extension.Vendor.
-func (v *vendor) Rejected(ctx context.Context, connection, fingerprint string) (extension.Answer, error) {
+// Rejected implements extension.TokenSource.
+func (v *source) Rejected(ctx context.Context, connection, fingerprint string) (extension.Answer, error) {
 	return v.call(ctx, asked{Connection: connection, Fingerprint: fingerprint})
 }
 
-// world is a server with its vendor and its log.
+// world is a server with its source and its log.
 type world struct {
-	vendor *vendor
+	source *source
 	server *extension.Server
 	log    *logtest.Buffer
 }
 
 func newWorld() *world {
-	w := &world{vendor: &vendor{}, log: &logtest.Buffer{}}
+	w := &world{source: &source{}, log: &logtest.Buffer{}}
 	w.server = &extension.Server{
-		Tokens: w.vendor, Session: reltioauth.NewSecret(session),
+		Tokens: w.source, Session: reltioauth.NewSecret(session),
 		Log: telemetry.New(w.log, slog.LevelDebug, func() time.Time { return now }),
 		Now: func() time.Time { return now },
 	}

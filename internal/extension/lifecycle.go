@@ -18,17 +18,18 @@ const (
 	errorTypeHeader  = "Lambda-Extension-Function-Error-Type"
 )
 
-// reportFor bounds a request to the Extensions API that is answered at once.
+// reportFor bounds a request to the Extensions API that has an immediate
+// response.
 const reportFor = 2 * time.Second
 
-// maxEvent bounds what is read of the Extensions API.
+// maxEvent bounds how much of a response of the Extensions API is read.
 const maxEvent = 64 << 10
 
-// lifecycle is Lambda's Extensions API, version 2020-01-01, as one extension
-// sees it. It registers for SHUTDOWN alone. INVOKE would cost each invocation a
-// round trip: Lambda tells of its start and then waits until the extension has
-// asked for the next event; and it would bring nothing, since everything that
-// is done here is done while the function waits for its answer.
+// lifecycle is Lambda's Extensions API, version 2020-01-01, for one extension. It
+// registers only for SHUTDOWN. INVOKE would cost each invocation a round trip,
+// because Lambda reports its start and then waits until the extension has asked
+// for the next event. It would also be useless: the extension works only while
+// the function waits for its response.
 //
 // A lifecycle is made by register and is not safe for concurrent use.
 type lifecycle struct {
@@ -37,14 +38,14 @@ type lifecycle struct {
 	id     string
 }
 
-// register makes the extension known to Lambda, which waits for it before it
+// register registers the extension with Lambda, which waits for that before it
 // starts the function. name must be the file name of the extension's binary.
 func register(ctx context.Context, host, name string) (*lifecycle, error) {
 	l := &lifecycle{
 		base: "http://" + host + "/2020-01-01/extension",
-		// A transport of its own: what the environment says about proxies is
-		// not about this. No time limit: Lambda answers Next when there is an
-		// event.
+		// It has its own transport, because the environment's proxies must not be
+		// used here. It has no time limit, because Lambda responds to Next when
+		// there is an event.
 		client: &http.Client{Transport: &http.Transport{}},
 	}
 	ctx, cancel := context.WithTimeout(ctx, reportFor)
@@ -61,8 +62,8 @@ func register(ctx context.Context, host, name string) (*lifecycle, error) {
 	return l, nil
 }
 
-// awaitShutdown says that the extension is ready, and returns Lambda's reason
-// when it ends the environment.
+// awaitShutdown tells Lambda that the extension is ready, and returns Lambda's
+// reason when it ends the environment.
 func (l *lifecycle) awaitShutdown(ctx context.Context) (reason string, err error) {
 	for {
 		_, body, err := l.do(ctx, http.MethodGet, "/event/next", http.Header{}, nil)
@@ -88,7 +89,7 @@ func (l *lifecycle) initError(ctx context.Context, kind, message string) error {
 	return l.report(ctx, "/init/error", kind, message)
 }
 
-// exitError tells Lambda that the extension cannot go on; message must be safe
+// exitError tells Lambda that the extension cannot continue; message must be safe
 // to show. The process has to exit then.
 func (l *lifecycle) exitError(ctx context.Context, kind, message string) error {
 	return l.report(ctx, "/exit/error", kind, message)
@@ -105,7 +106,7 @@ func (l *lifecycle) report(ctx context.Context, path, kind, message string) erro
 	return err
 }
 
-// do sends one request; an answer that is no success is an error.
+// do sends one request; a response that is no success is an error.
 func (l *lifecycle) do(ctx context.Context, method, path string, header http.Header, body []byte) (http.Header, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, l.base+path, bytes.NewReader(body))
 	if err != nil {

@@ -23,7 +23,7 @@ const (
 	maxMinTTL = 86400
 )
 
-// What is wrong with a field, in the words of issue.
+// The problems of a field, in issue's words.
 const (
 	required       = "is required"
 	notAPrint      = "must be the fingerprint of an answer: sha256: and 32 hexadecimal digits"
@@ -35,12 +35,11 @@ const (
 var (
 	fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
 	digits      = regexp.MustCompile(`^[0-9]{1,5}$`)
-	// printable is what the name of an unknown parameter must look like to be
-	// shown.
+	// printable matches the names of unknown parameters that may be shown.
 	printable = regexp.MustCompile(`^[a-z_]{1,32}$`)
 )
 
-// request is what a caller wants.
+// request is what a caller asks for.
 type request struct {
 	connection string
 	minTTL     time.Duration
@@ -48,7 +47,7 @@ type request struct {
 	rejected string
 }
 
-// tokenRequest reads GET /token, and says everything that is wrong with it.
+// tokenRequest reads GET /token. Its error lists all problems.
 func tokenRequest(r *http.Request) (request, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -90,8 +89,7 @@ func tokenRequest(r *http.Request) (request, error) {
 	return out, asFault(problems)
 }
 
-// rejectedRequest reads POST /rejected, and says everything that is wrong with
-// it.
+// rejectedRequest reads POST /rejected. Its error lists all problems.
 func rejectedRequest(w http.ResponseWriter, r *http.Request) (request, error) {
 	if r.URL.RawQuery != "" {
 		return request{}, apierr.New(apierr.InvalidRequest, "query: is not read here")

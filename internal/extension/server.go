@@ -20,43 +20,43 @@ import (
 // AWS_SESSION_TOKEN of the execution environment.
 const SessionHeader = "X-Reltio-Tokens-Session"
 
-// What a function can ask for.
+// The paths.
 const (
 	tokenPath    = "/token"
 	rejectedPath = "/rejected"
 )
 
-// patience bounds one answer: issue has 25 s, and Lambda some to start it. It
-// is not the invocation's own deadline, which the caller knows and this process
-// does not: a caller that goes away ends its request earlier.
-const patience = 28 * time.Second
+// timeout bounds one response: issue has 25 s, and Lambda needs time to start it.
+// It is not the invocation's own deadline, which the caller knows and this
+// process does not: a caller that leaves earlier ends its request.
+const timeout = 28 * time.Second
 
-// Vendor hands out tokens. It keeps what it has and invokes issue only when it
-// must. Its errors hold a apierr.Error; one that holds none is a defect. It is
-// safe for concurrent use.
+// TokenSource gives tokens. It keeps them and invokes issue only when it must.
+// Its errors hold an apierr.Error; one that holds none is a defect. It is safe
+// for concurrent use.
 type TokenSource interface {
-	// Token returns a living token of the connection, with at least minTTL
-	// left if the server lets that be.
+	// Token returns a valid token of the connection, with at least minTTL left if
+	// the server allows that.
 	Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error)
 	// Rejected reports a token that Reltio refused, and returns the one to use
 	// instead.
 	Rejected(ctx context.Context, connection, fingerprint string) (Answer, error)
 }
 
-// Server answers the function over HTTP. All fields are required. It
-// implements http.Handler.
+// Server serves the function over HTTP. All fields are required. It implements
+// http.Handler.
 type Server struct {
 	Tokens TokenSource
-	// Session is what callers have to show.
+	// Session is the value that callers have to send.
 	Session reltioauth.Secret
 	Log     *telemetry.Log
 	Now     func() time.Time
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.Now()
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	var in request
 	var out Answer
@@ -65,8 +65,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return err
 		}
-		in = asked // only now is its text known to be no secret
-		out, err = s.vend(ctx, in)
+		in = asked // only now is it known that its text is no secret
+		out, err = s.token(ctx, in)
 		return err
 	})
 	if err == nil {
@@ -77,8 +77,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log(ctx, in, out, err, s.Now().Sub(start))
 }
 
-// read decides who asks and for what, in this order: is it meant for this
-// process, may the caller ask at all, does it make sense.
+// read reads a request and checks it in this order: whether it is meant for this
+// process, whether the caller is the function, whether it is valid.
 func (s *Server) read(w http.ResponseWriter, r *http.Request) (request, error) {
 	if !local(r.Host) {
 		return request{}, refuse(http.StatusMisdirectedRequest, apierr.InvalidRequest, "host: must be localhost or 127.0.0.1")
@@ -102,8 +102,9 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) (request, error) {
 	}
 }
 
-// local reports whether a Host header names this machine. A page of another
-// origin, whose name has been made to lead here, does not.
+// local reports whether a Host header names this machine. The Host header of a
+// page from another origin, whose name was made to resolve to this machine, does
+// not.
 func local(host string) bool {
 	if name, port, err := net.SplitHostPort(host); err == nil && port != "" {
 		host = name
@@ -111,14 +112,14 @@ func local(host string) bool {
 	return host == "127.0.0.1" || strings.EqualFold(host, "localhost")
 }
 
-func (s *Server) vend(ctx context.Context, in request) (Answer, error) {
+func (s *Server) token(ctx context.Context, in request) (Answer, error) {
 	if in.rejected != "" {
 		return s.Tokens.Rejected(ctx, in.connection, in.rejected)
 	}
 	return s.Tokens.Token(ctx, in.connection, in.minTTL)
 }
 
-// fail answers an error. Of a defect the caller learns nothing.
+// fail writes an error. The caller gets no details of a defect.
 func (s *Server) fail(w http.ResponseWriter, err error) {
 	f := apierr.Of(err)
 	code := status(f.Type)
@@ -132,11 +133,11 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 	if seconds := retryAfter(f); seconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
-	_ = write(w, code, failed{Type: f.Type, Message: f.Message}) // two strings always encode; a caller that is gone hears nothing
+	_ = write(w, code, failed{Type: f.Type, Message: f.Message}) // two strings can always be encoded; a caller that is gone gets nothing
 }
 
-// guard calls f and turns a panic, or an error that holds no fault, into an
-// Internal error that says a request's id.
+// guard calls f and turns a panic, or an error that holds no apierr.Error, into
+// an Internal error with a request's id.
 func (s *Server) guard(ctx context.Context, f func() error) error {
 	id := "request " + strings.ToLower(rand.Text())
 	err := s.Log.Guard(ctx, id, f)
@@ -146,8 +147,8 @@ func (s *Server) guard(ctx context.Context, f func() error) error {
 	return apierr.Wrap(apierr.Internal, id, err)
 }
 
-// log writes a line for what went wrong, and, on demand, for what did not: a
-// function may ask for its token thousands of times.
+// log writes a line for a failure and, at level debug, for a success: a function
+// may ask for its token thousands of times.
 func (s *Server) log(ctx context.Context, in request, out Answer, err error, took time.Duration) {
 	level := slog.LevelDebug
 	attrs := []slog.Attr{slog.String("connection", in.connection)}

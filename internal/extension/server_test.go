@@ -29,14 +29,14 @@ func TestATokenHasElevenKeys(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
-	if diff := cmp.Diff([]asked{{Connection: "acme-prod", MinTTL: 5 * time.Minute}}, w.vendor.calls); diff != "" {
+	if diff := cmp.Diff([]asked{{Connection: "acme-prod", MinTTL: 5 * time.Minute}}, w.source.calls); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestWarningsAreAList(t *testing.T) {
 	w := newWorld()
-	w.vendor.answer = func(context.Context, asked) (extension.Answer, error) {
+	w.source.answer = func(context.Context, asked) (extension.Answer, error) {
 		a := answer()
 		a.Warnings = nil
 		return a, nil
@@ -52,13 +52,13 @@ func TestARejectedTokenIsReported(t *testing.T) {
 	if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), token) {
 		t.Errorf("status %d, body %s", got.Code, got.Body)
 	}
-	if diff := cmp.Diff([]asked{{Connection: "acme-prod", Fingerprint: print1}}, w.vendor.calls); diff != "" {
+	if diff := cmp.Diff([]asked{{Connection: "acme-prod", Fingerprint: print1}}, w.source.calls); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// hostile are requests that nobody's client sends by mistake, or that a mistake
-// in one would send. None may reach the vendor.
+// hostile are requests that no client sends, except by mistake. None may reach
+// the TokenSource.
 var hostile = map[string]struct {
 	method, target, body string
 	change               func(*http.Request)
@@ -152,8 +152,8 @@ func TestHostileRequestsGetNoToken(t *testing.T) {
 			if got.Code != test.status || kind != want || message != test.message {
 				t.Errorf("status %d, %s: %s, want %d, %s: %s", got.Code, kind, message, test.status, want, test.message)
 			}
-			if len(w.vendor.calls) > 0 {
-				t.Errorf("the vendor was asked: %v", w.vendor.calls)
+			if len(w.source.calls) > 0 {
+				t.Errorf("the vendor was asked: %v", w.source.calls)
 			}
 			if out := strings.ToLower(w.log.String()); strings.Contains(out, "kanari") {
 				t.Errorf("the log holds what was sent: %s", out)
@@ -184,7 +184,7 @@ func TestEachErrorTypeHasItsStatus(t *testing.T) {
 	}
 	for kind, status := range want {
 		w := newWorld()
-		w.vendor.answer = func(context.Context, asked) (extension.Answer, error) {
+		w.source.answer = func(context.Context, asked) (extension.Answer, error) {
 			return extension.Answer{}, apierr.New(kind, "a message")
 		}
 		got := w.ask("GET", "/token?connection=acme-prod", "")
@@ -200,7 +200,7 @@ func TestEachErrorTypeHasItsStatus(t *testing.T) {
 
 func TestALimitSaysForHowLong(t *testing.T) {
 	w := newWorld()
-	w.vendor.answer = func(context.Context, asked) (extension.Answer, error) {
+	w.source.answer = func(context.Context, asked) (extension.Answer, error) {
 		return extension.Answer{}, apierr.Limited(7 * time.Second)
 	}
 	if got := w.ask("GET", "/token?connection=acme-prod", "").Header().Get("Retry-After"); got != "7" {
@@ -218,7 +218,7 @@ func TestADefectSaysARequestAndNothingMore(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
-			w.vendor.answer = test
+			w.source.answer = test
 			got := w.ask("GET", "/token?connection=acme-prod", "")
 			kind, message := problem(t, got.Body)
 			id, ok := strings.CutPrefix(message, "request ")
@@ -253,7 +253,7 @@ func TestNoTokenIsLogged(t *testing.T) {
 
 func TestACallerThatWaitsForeverIsAnswered(t *testing.T) {
 	w := newWorld()
-	w.vendor.answer = func(ctx context.Context, _ asked) (extension.Answer, error) {
+	w.source.answer = func(ctx context.Context, _ asked) (extension.Answer, error) {
 		deadline, ok := ctx.Deadline()
 		if left := time.Until(deadline); !ok || left > 30*time.Second || left < 25*time.Second {
 			t.Errorf("patience %v, want a little more than issue's 25 s", left)

@@ -17,13 +17,13 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueclient"
 )
 
-// longestPause is what a caller waits before issue is asked again: enough for
-// a throttled invocation or a lost packet. What lasts longer the caller hears,
-// since the time that it waits is paid for and its own deadline is not known
-// here.
+// longestPause is the longest that a caller waits before issue is asked again:
+// enough for a throttled invocation or a lost packet. For a longer wait the
+// caller gets the error, because its waiting time is billed and its deadline is
+// not known here.
 const longestPause = 2 * time.Second
 
-// shortest is the life below which a token counts as ended.
+// shortest is the life below which a token counts as expired.
 const shortest = time.Second
 
 // The outcomes of issue.
@@ -32,8 +32,8 @@ const (
 	renewed = "renewed"
 )
 
-// Sources is a Vendor that keeps one issueclient.Source for each connection that was
-// asked for. The exported fields are required.
+// Sources is a TokenSource that keeps one issueclient.Source for each connection
+// that was asked for. The exported fields are required.
 type Sources struct {
 	// Lambda invokes issue. It should keep no connection open.
 	Lambda issueclient.Invoker
@@ -42,24 +42,24 @@ type Sources struct {
 	Log      *telemetry.Log
 	Now      func() time.Time
 
-	mu   sync.Mutex // guards kept; not held across the network
+	mu   sync.Mutex // guards kept; not held during network calls
 	kept map[string]*source
 }
 
 var _ TokenSource = (*Sources)(nil)
 
-// source is the source of one connection, and how many renewals it has seen.
+// source is the source of one connection, and how many renewals it has made.
 type source struct {
 	tokens   issueclient.Source
 	renewals atomic.Int64
 }
 
-// Token implements Vendor.
+// Token implements TokenSource.
 func (s *Sources) Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error) {
 	return s.get(ctx, connection, issueclient.Options{MinTTL: max(minTTL, shortest)}, minTTL)
 }
 
-// Rejected implements Vendor.
+// Rejected implements TokenSource.
 func (s *Sources) Rejected(ctx context.Context, connection, fingerprint string) (Answer, error) {
 	return s.get(ctx, connection, issueclient.Options{MinTTL: shortest, Rejected: fingerprint}, 0)
 }
@@ -90,8 +90,8 @@ func (s *Sources) get(ctx context.Context, connection string, need issueclient.O
 	}, nil
 }
 
-// source finds the source of a connection, or makes it. What is no connection
-// has one too: it remembers for a while that issue said so.
+// source finds or makes the source of a connection. An unknown connection has one
+// too: it keeps issue's error for a while.
 func (s *Sources) source(connection string) *source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,9 +111,9 @@ func (s *Sources) source(connection string) *source {
 	return made
 }
 
-// observer invokes issue for one connection, writes a line for each time, and
-// counts the renewals. It recovers from panics, since nobody else is there to:
-// it is called in a goroutine of its own.
+// observer invokes issue for one connection, logs each invocation, and counts the
+// renewals. It recovers from panics, because it is called in its own goroutine,
+// where no caller does.
 type observer struct {
 	to         *Sources
 	connection string
@@ -139,7 +139,7 @@ func (o *observer) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...f
 		ErrorType apierr.Type `json:"errorType"`
 	}
 	if json.Unmarshal(out.Payload, &answer) != nil {
-		return out, nil // the source says what is wrong with it
+		return out, nil // the source reports what is wrong with it
 	}
 	switch {
 	case out.FunctionError != nil:
@@ -163,7 +163,7 @@ func (o *observer) log(ctx context.Context, outcome string, err error, took time
 	o.to.Log.Write(ctx, level, "issue invoked", append(attrs, telemetry.Took(took))...)
 }
 
-// asFaultOf says a source's error in the words of issue.
+// asFaultOf turns a source's error into an error of issue's types.
 func asFaultOf(err error) error {
 	var e *issueclient.Error
 	if !errors.As(err, &e) {
@@ -187,7 +187,7 @@ func asFaultOf(err error) error {
 	}
 }
 
-// known is t if it is one of the types that callers are promised, else empty.
+// known is t if it is one of the documented types, else empty.
 func known(t apierr.Type) apierr.Type {
 	if t.Known() {
 		return t

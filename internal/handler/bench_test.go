@@ -8,7 +8,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
-// A vend from memory, with its decoding, its answer and its log line.
+// Issuing from memory, with its decoding, its response and its log line.
 func BenchmarkIssueFromMemory(b *testing.B) {
 	w := newWorld(b)
 	w.connect("acme", byClient)
@@ -27,7 +27,7 @@ func BenchmarkIssueFromMemory(b *testing.B) {
 	}
 }
 
-func TestAWarmVendAllocatesLittle(t *testing.T) {
+func TestAWarmIssueAllocatesLittle(t *testing.T) {
 	const most = 100
 	w := newWorld(t)
 	w.connect("acme", byClient)

@@ -15,19 +15,19 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
-// Callback answers the browser of a person who connects Reltio. It implements
+// Callback serves the browser of a person who connects Reltio. It implements
 // http.Handler, wherever it is served; Gateway puts it behind an HTTP API. All
 // fields but BaseURL are required.
 //
-// What a request says about its own host is not believed: where the browser
-// comes back to is BaseURL, or what API Gateway says.
+// It ignores what a request says about its own host: the browser returns to
+// BaseURL, or to the address that API Gateway reports.
 type Callback struct {
 	Flow  *authcode.Flow
 	Pages *pages.Set
 	Log   *telemetry.Log
 	Now   func() time.Time
-	// BaseURL is where this is reached, without a slash at its end; empty:
-	// API Gateway says it.
+	// BaseURL is the address of this handler, without a slash at its end; empty:
+	// API Gateway reports it.
 	BaseURL string
 }
 
@@ -39,18 +39,18 @@ const (
 	pathDone      = "/done"
 )
 
-// The outcomes of a visit that are neither the flow's nor a failure's.
+// The outcomes of a request that are neither the flow's nor a failure's.
 const (
 	outcomePreviewed = "previewed"
 	outcomeBegun     = "begun"
 	outcomeSeen      = "seen"
 )
 
-// reply is an answer before it is HTTP. It is written in one place, so that
-// every one has the same headers and its line in the log.
+// reply is a response before it is HTTP. It is sent in one place, so that all
+// responses have the same headers and a line in the log.
 type reply struct {
 	status int
-	// page, or where the browser goes instead.
+	// page, or location if the browser is redirected.
 	page     []byte
 	location string
 	cookies  []*http.Cookie
@@ -58,16 +58,17 @@ type reply struct {
 	retryAfter time.Duration
 	allow      string
 
-	// outcome, and what follows it, are for the log: connection, version and
-	// fingerprint of the grant's token, an error code, what was asked of Reltio.
+	// outcome and the fields after it are for the log: connection, version and
+	// fingerprint of the grant's token, an error code, and the result of the
+	// exchange.
 	outcome     string
 	connection  string
 	version     int64
 	fingerprint string
 	code        string
 	asked       []telemetry.Metric
-	// unkept says why the vault did not take the refresh token, parked that the table
-	// has it instead.
+	// unkept says why Secrets Manager did not take the refresh token, parked that
+	// the table has it instead.
 	unkept error
 	parked bool
 	err    error
@@ -90,7 +91,7 @@ func (h *Callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.send(w, a)
 }
 
-// send writes a reply. All headers of all answers are set here.
+// send writes a reply. The headers of all responses are set here.
 func (h *Callback) send(w http.ResponseWriter, a reply) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -115,28 +116,28 @@ func (h *Callback) send(w http.ResponseWriter, a reply) {
 		header.Set("Content-Type", "text/html; charset=utf-8")
 	}
 	w.WriteHeader(a.status)
-	_, _ = w.Write(a.page) // a browser that is gone sees nothing
+	_, _ = w.Write(a.page) // a browser that is gone needs no page
 }
 
 // wholeSeconds rounds up, to at least one.
 func wholeSeconds(d time.Duration) int64 { return max(1, int64((d+time.Second-1)/time.Second)) }
 
-// newReference draws the number that a page and its log line share.
+// newReference makes the random number that a page and its log line share.
 func newReference() string {
 	text := rand.Text()
 	return text[:4] + "-" + text[4:8]
 }
 
-// visit is one request on its way to a reply.
+// exchange is one request and its reply.
 type exchange struct {
 	*Callback
 	request *http.Request
-	// at is where API Gateway says that this is.
+	// at is the address that API Gateway reports.
 	at        gateway
 	reference string
 }
 
-// answer finds the route and checks what all routes have in common.
+// answer finds the route and makes the checks that all routes share.
 func (v *exchange) answer(ctx context.Context) (reply, error) {
 	route := v.route()
 	switch {
@@ -161,8 +162,8 @@ func (v *exchange) answer(ctx context.Context) (reply, error) {
 	}
 }
 
-// route is the path without the stage, or BaseURL's path, before it; empty if
-// there is no such page.
+// route is the path after the stage or BaseURL's path; empty if there is no such
+// page.
 func (v *exchange) route() string {
 	path := v.request.URL.Path
 	for _, before := range []string{"", v.at.stagePath(), pathOf(v.BaseURL)} {
@@ -178,7 +179,7 @@ func (v *exchange) route() string {
 	return ""
 }
 
-// base is where this is reached: scheme, host and path.
+// base is this handler's address: scheme, host and path.
 func (v *exchange) base() (string, error) {
 	if v.BaseURL != "" {
 		return v.BaseURL, nil
@@ -189,7 +190,7 @@ func (v *exchange) base() (string, error) {
 	return "https://" + v.at.domain + v.at.stagePath(), nil
 }
 
-// here is the path of a page of ours, as a browser asks for it.
+// here is the path of one of our pages, as a browser requests it.
 func (v *exchange) here(path string) string {
 	if v.BaseURL != "" {
 		return pathOf(v.BaseURL) + path
@@ -197,7 +198,7 @@ func (v *exchange) here(path string) string {
 	return v.at.stagePath() + path
 }
 
-// pathOf is the path of a base URL, which config has checked.
+// pathOf is the path of a base URL, which package config has validated.
 func pathOf(base string) string {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -206,7 +207,7 @@ func pathOf(base string) string {
 	return strings.TrimSuffix(u.Path, "/")
 }
 
-// preview answers GET /authorize.
+// preview handles GET /authorize.
 func (v *exchange) preview(ctx context.Context) (reply, error) {
 	text, ok := invitationOf(v.request.URL.RawQuery)
 	if !ok {
@@ -218,7 +219,7 @@ func (v *exchange) preview(ctx context.Context) (reply, error) {
 	}
 	link := v.here(pathGo)
 	if v.BaseURL != "" {
-		link = v.BaseURL + pathGo // the cookie has to be set where the browser comes back to
+		link = v.BaseURL + pathGo // the cookie has to be set on the host to which the browser returns
 	}
 	page, err := v.Pages.Leaving(pages.Leaving{
 		Connection: p.Connection, Host: p.Host, Scope: p.Scope, Ends: p.Ends,
@@ -227,7 +228,7 @@ func (v *exchange) preview(ctx context.Context) (reply, error) {
 	return reply{status: http.StatusOK, page: page, outcome: outcomePreviewed, connection: p.Connection}, err
 }
 
-// begin answers GET /authorize/go.
+// begin handles GET /authorize/go.
 func (v *exchange) begin(ctx context.Context) (reply, error) {
 	text, ok := invitationOf(v.request.URL.RawQuery)
 	if !ok {
@@ -243,19 +244,19 @@ func (v *exchange) begin(ctx context.Context) (reply, error) {
 			Outcome: outcome, Connection: d.Connection, Version: d.Version, Fingerprint: d.Fingerprint, Err: err,
 		})
 	}
-	return v.departing(d, outcomeBegun), nil
+	return v.redirecting(d, outcomeBegun), nil
 }
 
-// departing sends a browser to Reltio's login page, bound to the request by a
+// redirecting redirects a browser to Reltio's login page, bound to the request by a
 // cookie.
-func (v *exchange) departing(d authcode.AuthorizationRedirect, outcome string) reply {
+func (v *exchange) redirecting(d authcode.AuthorizationRedirect, outcome string) reply {
 	return reply{
-		status: http.StatusFound, location: d.URL, cookies: departureCookies(v.request, d),
+		status: http.StatusFound, location: d.URL, cookies: redirectCookies(v.request, d),
 		outcome: outcome, connection: d.Connection, version: d.Version, fingerprint: d.Fingerprint,
 	}
 }
 
-// complete answers GET /callback.
+// complete handles GET /callback.
 func (v *exchange) complete(ctx context.Context) (reply, error) {
 	cb, ok := callbackOf(v.request.URL.RawQuery)
 	if !ok {
@@ -268,7 +269,7 @@ func (v *exchange) complete(ctx context.Context) (reply, error) {
 	return r, err
 }
 
-// ended is the reply to an outcome of the flow, and what the log says of it.
+// ended is the reply to an outcome of the flow, with its fields for the log.
 func (v *exchange) ended(a authcode.CallbackResult) (reply, error) {
 	r, err := v.replyTo(a)
 	r.connection, r.version, r.fingerprint = a.Connection, a.Version, a.Fingerprint
@@ -279,7 +280,7 @@ func (v *exchange) ended(a authcode.CallbackResult) (reply, error) {
 func (v *exchange) replyTo(a authcode.CallbackResult) (reply, error) {
 	switch a.Outcome {
 	case authcode.Again:
-		return v.departing(a.Redirect, string(a.Outcome)), nil
+		return v.redirecting(a.Redirect, string(a.Outcome)), nil
 	case authcode.Done, authcode.DoneSameToken:
 		return v.finished(a), nil
 	}
@@ -293,7 +294,7 @@ func (v *exchange) replyTo(a authcode.CallbackResult) (reply, error) {
 	return r, err
 }
 
-// finished sends the browser away from the address that holds code and state.
+// finished redirects the browser, because its address holds code and state.
 func (v *exchange) finished(a authcode.CallbackResult) reply {
 	location := v.here(pathDone)
 	if a.Outcome == authcode.DoneSameToken && !a.HoldsUntil.IsZero() {
@@ -302,7 +303,7 @@ func (v *exchange) finished(a authcode.CallbackResult) reply {
 	return reply{status: http.StatusSeeOther, location: location, outcome: string(a.Outcome)}
 }
 
-// done answers GET /done. It knows nothing but its address.
+// done handles GET /done. It depends only on the address.
 func (v *exchange) done() (reply, error) {
 	until := untilOf(v.request.URL.RawQuery)
 	r := reply{status: http.StatusOK, outcome: outcomeSeen}
@@ -324,7 +325,7 @@ func (v *exchange) failed(name, code string) (reply, error) {
 
 // broken is the reply to a defect.
 func (v *exchange) broken(err error) reply {
-	r, _ := v.failed(pages.Internal, "") // without its page it is still an answer
+	r, _ := v.failed(pages.Internal, "") // if the page fails, the reply still has its status
 	r.err = err
 	return r
 }

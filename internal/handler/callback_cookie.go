@@ -12,25 +12,26 @@ import (
 )
 
 const (
-	// cookiePrefix: a browser takes a __Host- cookie from this very host
-	// alone, and sends it nowhere else.
+	// cookiePrefix: a browser accepts a __Host- cookie only from this exact host,
+	// and sends it to no other.
 	cookiePrefix = "__Host-reltio-"
-	// maxCookies is how many logins one browser may have begun.
+	// maxCookies is how many logins one browser may have in progress.
 	maxCookies = 5
-	// cookieHash is how much of the state's hash is in a cookie's name.
+	// cookieHash is how many characters of the state's hash are in a cookie's
+	// name.
 	cookieHash = 16
 )
 
 var cookieName = regexp.MustCompile(`^` + cookiePrefix + `[0-9a-f]{16}$`)
 
-// nameOf is the cookie of an authorization request.
+// nameOf is the name of an authorization request's cookie.
 func nameOf(state reltioauth.Secret) string {
 	return cookiePrefix + authrequest.HashOf(state)[:cookieHash]
 }
 
-// departureCookies are the cookie of a departure, and the end of those that are
-// too many: the first ones that the browser has sent.
-func departureCookies(r *http.Request, d authcode.AuthorizationRedirect) []*http.Cookie {
+// redirectCookies are the cookie of an authorization redirect, and the deletions
+// of cookies above the maximum: the first ones that the browser has sent.
+func redirectCookies(r *http.Request, d authcode.AuthorizationRedirect) []*http.Cookie {
 	var held []string
 	for _, c := range r.Cookies() {
 		if cookieName.MatchString(c.Name) && !slices.Contains(held, c.Name) {
@@ -52,8 +53,8 @@ func cookie(name, value string, maxAge int) *http.Cookie {
 	}
 }
 
-// bindingOf is the value of the state's cookie; zero if there is none that can
-// be ours.
+// bindingOf is the value of the state's cookie; zero if there is none that can be
+// ours.
 func bindingOf(r *http.Request, state reltioauth.Secret) reltioauth.Secret {
 	c, err := r.Cookie(nameOf(state))
 	if err != nil || !authrequest.ValidText(c.Value) {

@@ -14,7 +14,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// log writes the one line of a visit.
+// log writes the one line of a request.
 func (h *Callback) log(ctx context.Context, v *exchange, a reply, start time.Time) {
 	attrs := []slog.Attr{
 		slog.String("connection", a.connection),
@@ -27,19 +27,19 @@ func (h *Callback) log(ctx context.Context, v *exchange, a reply, start time.Tim
 	if a.code != "" {
 		attrs = append(attrs, slog.String("error_code", a.code))
 	}
-	attrs = append(attrs, attrsOfVisit(a.err)...)
+	attrs = append(attrs, attrsOfRequest(a.err)...)
 	if a.unkept != nil {
 		attrs = append(attrs, unkeptAttrs(a.unkept, a.parked, false)...)
 	}
 	h.Log.Invocation(ctx, telemetry.Line{
-		Level: visitLevel(a), Message: "callback", Attrs: append(attrs, telemetry.Took(h.Now().Sub(start))),
+		Level: requestLevel(a), Message: "callback", Attrs: append(attrs, telemetry.Took(h.Now().Sub(start))),
 		Outcome: a.outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Callbacks, 1)},
 		Metrics: a.asked,
 	})
 }
 
-// exchangeMetrics are those of the exchange of a code: rotate's, by the same
-// names, since both spend one budget.
+// exchangeMetrics are those of the exchange of a code. They have the names of
+// rotate's metrics, since both count against one rate limit.
 func exchangeMetrics(a authcode.CallbackResult) []telemetry.Metric {
 	unstored := 0
 	if a.Unkept != nil {
@@ -54,11 +54,11 @@ func exchangeMetrics(a authcode.CallbackResult) []telemetry.Metric {
 	}
 }
 
-// attrsOfVisit is telemetry.Fault with what Reltio has said: the OAuth code, the
-// status, the description, from which package reltioauth has taken whatever may
-// be secret, and why there was no usable response: the reason, and its cause. None of it is in a
-// page: anybody can put words into an answer.
-func attrsOfVisit(err error) []slog.Attr {
+// attrsOfRequest is telemetry.Fault with Reltio's response: the OAuth code, the
+// status, the description (package reltioauth has removed all possible secrets
+// from it), and the reason and cause why there was no usable response. None of it
+// is shown in a page: anyone can write text into a response.
+func attrsOfRequest(err error) []slog.Attr {
 	var refused *reltioauth.Error
 	var busy *ratelimit.LimitError
 	switch {
@@ -86,10 +86,10 @@ func attrsOfVisit(err error) []slog.Attr {
 	}
 }
 
-// visitLevel is how loud a visit is: what a person can do wrong is no warning
-// that wakes an operator, what a store does wrong is one, though the person sees
-// nothing of it.
-func visitLevel(a reply) slog.Level {
+// requestLevel is the log level of a request. Only Error raises an alarm: store
+// failures are Error, even if the person sees nothing of them. A person's
+// mistakes are Warn.
+func requestLevel(a reply) slog.Level {
 	switch {
 	case a.unkept != nil, a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):
 		return slog.LevelError

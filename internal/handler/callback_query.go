@@ -26,7 +26,7 @@ const (
 	paramUntil      = "until"
 )
 
-// The bounds of what a browser brings.
+// The bounds of a browser's parameters.
 const (
 	maxQuery  = 8 << 10
 	maxCode   = 4 << 10
@@ -34,7 +34,7 @@ const (
 	maxError  = 128
 	// maxUntil is the year 5138, in digits of a number of seconds.
 	maxUntil = 11
-	// otherError stands for an error code that RFC 6749 does not know.
+	// otherError stands for an error code that RFC 6749 does not define.
 	otherError = "other"
 )
 
@@ -47,11 +47,11 @@ func (p params) has(name string) bool {
 	return ok
 }
 
-// readQuery reads the named parameters of a raw query. It fails if one of them
-// stands there twice (RFC 6749, section 3.1), if its percent-encoding or its
-// UTF-8 is broken, or if it holds a control character. All other parameters are
-// ignored, whatever their bytes (RFC 6749, section 4.1.2): a person's login must
-// not fail because of a parameter that no page reads.
+// readQuery reads the named parameters of a raw query. It fails if one of them is
+// repeated (RFC 6749, section 3.1), if its percent-encoding or its UTF-8 is
+// broken, or if it holds a control character. All other parameters are ignored,
+// whatever their bytes (RFC 6749, section 4.1.2): a person's login must not fail
+// because of a parameter that no page reads.
 func readQuery(raw string, names ...string) (params, bool) {
 	read := params{}
 	for part := range strings.SplitSeq(raw, "&") {
@@ -79,9 +79,9 @@ func readQuery(raw string, names ...string) (params, bool) {
 // malformed.
 func omitted(name string) bool { return name == paramCode || name == paramError }
 
-// plain reports whether a text is UTF-8 without control characters. The
-// replacement character stands for bytes that were no UTF-8 before API Gateway
-// put them into its event.
+// plain reports whether a text is UTF-8 without control characters. It refuses
+// the replacement character, which API Gateway writes into its event for bytes
+// that were not UTF-8.
 func plain(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
 		return unicode.IsControl(c) || c == utf8.RuneError
@@ -89,7 +89,7 @@ func plain(s string) bool {
 }
 
 // printable reports whether a text consists of 1 to most printable ASCII
-// characters, the space among them: RFC 6749 allows it in a code (VSCHAR).
+// characters, including the space: RFC 6749 allows it in a code (VSCHAR).
 func printable(s string, most int) bool {
 	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }
@@ -100,8 +100,8 @@ func invitationOf(raw string) (string, bool) {
 	return q[paramInvitation], ok && authrequest.ValidText(q[paramInvitation])
 }
 
-// callbackOf reads what the authorization server sends with the browser: a
-// code or an error, never both.
+// callbackOf reads what the authorization server sends with the browser: a code
+// or an error, never both.
 func callbackOf(raw string) (authcode.Callback, bool) {
 	q, ok := readQuery(raw, paramCode, paramState, paramError, paramIssuer)
 	state, code, failed, issuer := q[paramState], q[paramCode], q[paramError], q[paramIssuer]
@@ -118,7 +118,7 @@ func callbackOf(raw string) (authcode.Callback, bool) {
 		return authcode.Callback{}, false
 	}
 	if failed != "" && !pages.KnownCode(failed) {
-		failed = otherError // whatever it says, it goes into no log and no page
+		failed = otherError // its text is shown in no log and no page
 	}
 	return authcode.Callback{
 		Code: reltioauth.NewSecret(code), State: reltioauth.NewSecret(state), Error: failed, Issuer: issuer,
@@ -126,7 +126,7 @@ func callbackOf(raw string) (authcode.Callback, bool) {
 }
 
 // untilOf reads the moment that the done page shows. It is zero if the query
-// holds none that can be shown: then the page shows no moment.
+// holds none that can be shown.
 func untilOf(raw string) time.Time {
 	q, _ := readQuery(raw, paramUntil)
 	text := q[paramUntil]

@@ -44,7 +44,7 @@ func TestAReloadAfterBusy(t *testing.T) {
 		b, address := back(f)
 		f.book(8 * time.Second)
 		a := b.get(address).want(http.StatusServiceUnavailable)
-		if got := a.Headers["Retry-After"]; got != "9" { // one after the instant that is taken
+		if got := a.Headers["Retry-After"]; got != "9" { // one after the slot that is taken
 			t.Errorf("Retry-After %q, want 9", got)
 		}
 		time.Sleep(9 * time.Second)
@@ -52,7 +52,7 @@ func TestAReloadAfterBusy(t *testing.T) {
 	})
 }
 
-// Every way in which a visit can end has a page of its own.
+// Every way in which a login can end has its own page.
 func TestEveryOutcomeHasAPage(t *testing.T) {
 	internal := pages.FailureOf(pages.Internal, "").Title
 	statuses := map[authcode.Outcome]int{

@@ -22,8 +22,7 @@ func oauthError(status int, code, description string) reltioauthtest.Fault {
 	}
 }
 
-// What Reltio says of a code that it refuses is in the line of the visit, and in
-// no page.
+// Reltio's refusal of a code is in the line of the request, and in no page.
 func TestTheReasonOfARefusalIsInTheLine(t *testing.T) {
 	const words = "Words of the server"
 	tests := map[string]struct {
@@ -89,8 +88,7 @@ func TestADescriptionThatRepeatsTheCode(t *testing.T) {
 	})
 }
 
-// Whoever looks up a login that failed because nobody said who logged in finds
-// why.
+// The line of a login that failed because the user is unknown says why.
 func TestTheReasonOfAnUnknownUserIsInTheLine(t *testing.T) {
 	lobby(t, func(f *front) {
 		f.connect("acme", strings.Replace(byCode, `{`, `{"expected_user":"ann",`, 1))

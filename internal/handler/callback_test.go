@@ -99,7 +99,7 @@ func TestEveryAnswerHasTheHeaders(t *testing.T) {
 	for name, row := range hostile() {
 		t.Run(name, func(t *testing.T) {
 			lobby(t, func(f *front) {
-				a := row.visit(f)
+				a := row.request(f)
 				for header, value := range want {
 					if a.Headers[header] != value {
 						t.Errorf("%s is %q, want %q", header, a.Headers[header], value)
@@ -136,10 +136,10 @@ func wantPolicy(t *testing.T, a answer) {
 	}
 }
 
-// row is one hostile visit: what the last answer has to be, and how many token
-// requests there may be in all.
+// row is one hostile request: its last status, and how many token requests there
+// may be in all.
 type row struct {
-	visit     func(f *front) answer
+	request   func(f *front) answer
 	status    int
 	outcome   string
 	exchanges int
@@ -152,7 +152,7 @@ func back(f *front) (*browser, string) {
 	return b, address
 }
 
-// returning is a visit whose callback's address is changed.
+// returning is a callback whose address is changed.
 func returning(change func(address string) string) func(*front) answer {
 	return func(f *front) answer {
 		b, address := back(f)
@@ -164,7 +164,7 @@ func replace(pattern, with string) func(string) string {
 	return func(s string) string { return regexp.MustCompile(pattern).ReplaceAllString(s, with) }
 }
 
-// hindered is a visit that something hinders.
+// hindered is a callback that fails before the exchange.
 func hindered(hinder func(f *front)) func(*front) answer {
 	return func(f *front) answer {
 		b, address := back(f)
@@ -173,7 +173,7 @@ func hindered(hinder func(f *front)) func(*front) answer {
 	}
 }
 
-// answered is a visit whose token request is answered so.
+// answered is a callback whose token request gets the given response.
 func answered(a reltioauthtest.Fault) func(*front) answer {
 	return hindered(func(f *front) {
 		f.server.Configure(func(c *reltioauthtest.Config) {
@@ -187,7 +187,7 @@ func answered(a reltioauthtest.Fault) func(*front) answer {
 	})
 }
 
-// refused is a visit that comes back with an error.
+// refused is a callback with an error.
 func refused(query string) func(*front) answer {
 	return returning(replace(`code=[^&]*`, query))
 }
@@ -198,8 +198,7 @@ func path(method, target string) func(*front) answer {
 
 const get, someText = http.MethodGet, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// hostile are all ways in which a visit is not what it should be, and some in
-// which it is.
+// hostile are all wrong requests, and some right ones.
 func hostile() map[string]row {
 	rows := map[string]row{
 		"the invitation's page":    {func(f *front) answer { return f.browser().get(f.link()) }, 200, "previewed", 0},
@@ -299,7 +298,7 @@ func hostile() map[string]row {
 	return rows
 }
 
-// others are rows of several visits.
+// others are rows of several requests.
 func others(rows map[string]row) {
 	rows["the link twice"] = row{func(f *front) answer {
 		link := f.link()
@@ -397,11 +396,11 @@ func others(rows map[string]row) {
 	}, 200, "seen", 3}
 }
 
-func TestHostileVisits(t *testing.T) {
+func TestHostileRequests(t *testing.T) {
 	for name, row := range hostile() {
 		t.Run(name, func(t *testing.T) {
 			lobby(t, func(f *front) {
-				a := row.visit(f).want(row.status)
+				a := row.request(f).want(row.status)
 				if got := f.exchanges(); got != row.exchanges {
 					t.Errorf("%d token requests, want %d", got, row.exchanges)
 				}
@@ -460,7 +459,7 @@ func (f *front) nothingSecret() {
 	}
 }
 
-// book books the budget up to a moment ahead.
+// book reserves the slots up to a moment ahead.
 func (f *front) book(ahead time.Duration) {
 	f.t.Helper()
 	at := time.Now().Add(ahead)
@@ -496,9 +495,9 @@ func (f *front) put(g grant.Grant) {
 	}
 }
 
-// The line of a visit names the connection as soon as it is known, and the
-// token that there is; what was asked of Reltio is counted as rotate's is.
-func TestTheLineOfAVisit(t *testing.T) {
+// The line of a request names the connection as soon as it is known, and the
+// present token; requests to Reltio are counted as rotate's are.
+func TestTheLineOfARequest(t *testing.T) {
 	lobby(t, func(f *front) {
 		b, address := back(f)
 		b.get(address).want(http.StatusSeeOther)

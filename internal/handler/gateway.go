@@ -12,15 +12,15 @@ import (
 )
 
 // Gateway puts an http.Handler behind an API Gateway HTTP API (payload format
-// 2.0). It implements lambda.Handler, keeps no state, and passes on method,
-// path, raw query and cookies; nothing else of a request is believed.
+// 2.0). It implements lambda.Handler, keeps no state, and passes on method, path,
+// raw query and cookies. It ignores the rest of a request.
 type Gateway struct{ Handler http.Handler }
 
-// Invoke answers one request. An event of another shape is answered as a
-// request without a page.
+// Invoke handles one request. An event of another shape is handled as a request
+// for an unknown page.
 func (g Gateway) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	var e events.APIGatewayV2HTTPRequest
-	// What cannot be read has no path, and so no page.
+	// An event that cannot be read has no path, and so no page.
 	_ = json.Unmarshal(payload, &e)
 	w := &recorder{header: http.Header{}}
 	g.Handler.ServeHTTP(w, requestOf(ctx, &e))
@@ -31,10 +31,10 @@ func (g Gateway) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return answer, nil
 }
 
-// gateway is what API Gateway says of itself.
+// gateway is the domain and stage that API Gateway reports.
 type gateway struct{ domain, stage string }
 
-// gatewayKey finds it in a context.
+// gatewayKey is its key in a context.
 type gatewayKey struct{}
 
 func gatewayOf(ctx context.Context) gateway {
@@ -42,8 +42,8 @@ func gatewayOf(ctx context.Context) gateway {
 	return g
 }
 
-// stagePath is the stage as the beginning of a path; empty for $default, and
-// where there is none.
+// stagePath is the stage as the beginning of a path; empty for $default, and if
+// there is no stage.
 func (g gateway) stagePath() string {
 	if g.stage == "" || g.stage == "$default" {
 		return ""
@@ -56,8 +56,8 @@ var (
 	stageName  = regexp.MustCompile(`^(\$default|[A-Za-z0-9_-]{1,128})$`)
 )
 
-// requestOf is the request that a browser has sent. The path stands as it came:
-// no page has a path that needs encoding.
+// requestOf is the request that a browser has sent. The path is used without
+// decoding: no page has a path that needs encoding.
 func requestOf(ctx context.Context, e *events.APIGatewayV2HTTPRequest) *http.Request {
 	g := gateway{}
 	if domainName.MatchString(e.RequestContext.DomainName) {
@@ -90,8 +90,8 @@ func (w *recorder) WriteHeader(status int) { w.status = status }
 // Write implements http.ResponseWriter.
 func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }
 
-// response is the answer in API Gateway's shape, which has a place of its own
-// for cookies.
+// response is the response in API Gateway's shape, which has its own field for
+// cookies.
 func (w *recorder) response() events.APIGatewayV2HTTPResponse {
 	headers := make(map[string]string, len(w.header))
 	for name, values := range w.header {

@@ -1,10 +1,10 @@
-// Package handler is the functions' edge: an event comes in as bytes, a verb is
-// called, an answer goes out as bytes.
+// Package handler is the functions' edge: it decodes an event, calls a verb, and
+// encodes the response.
 //
-// It holds no rule. It decodes strictly, recovers from panics, turns errors
-// into answers in one place (Fail), and writes one log line per invocation.
+// It holds no rule. It decodes strictly, recovers from panics, turns errors into
+// function errors in one place (Fail), and writes one log line per invocation.
 //
-//	lambda.Start(&handler.Issue{Vendor: vendor, Log: log, Now: time.Now})
+//	lambda.Start(&handler.Issue{Issuer: issuer, Log: log, Now: time.Now})
 package handler
 
 import (
@@ -18,9 +18,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
-// Fail is the one place where an error becomes a function error: type and
-// message as callers know them. Of a defect they learn the request's id and
-// nothing more; the log has the rest.
+// Fail is the one place where an error becomes a function error, with the type
+// and message that callers know. For a defect it shows only the request's id; the
+// log has the rest.
 func Fail(ctx context.Context, err error) error {
 	f := apierr.Of(err)
 	message := f.Message
@@ -37,7 +37,7 @@ func requestID(ctx context.Context) string {
 	return "unknown"
 }
 
-// encode writes an answer.
+// encode encodes a response.
 func encode(answer any) ([]byte, error) {
 	data, err := json.Marshal(answer)
 	if err != nil {
@@ -46,7 +46,7 @@ func encode(answer any) ([]byte, error) {
 	return data, nil
 }
 
-// levelOf is how loud an outcome is.
+// levelOf is the log level of an outcome.
 func levelOf(err error) slog.Level {
 	switch {
 	case err == nil:

@@ -21,15 +21,15 @@ import (
 // maxMinTTL is the longest life that a caller may ask for, in seconds.
 const maxMinTTL = 86400
 
-// Issue answers integrations. All fields are required. It implements
-// lambda.Handler.
+// Issue handles invocations by integrations. All fields are required. It
+// implements lambda.Handler.
 type Issue struct {
 	Issuer *issue.Issuer
 	Log    *telemetry.Log
 	Now    func() time.Time
 }
 
-// Invoke answers one invocation.
+// Invoke handles one invocation.
 func (h *Issue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	start := h.Now()
 	var request issue.Request
@@ -73,7 +73,7 @@ func (h *Issue) log(ctx context.Context, r issue.Request, a issue.Answer, err er
 
 var fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
 
-// issueRequest decodes a request, and says everything that is wrong with it.
+// issueRequest decodes a request. Its error lists all problems.
 func issueRequest(payload []byte) (issue.Request, error) {
 	if r, ok := plainRequest(payload); ok {
 		return r, nil
@@ -93,10 +93,10 @@ func issueRequest(payload []byte) (issue.Request, error) {
 	return r, nil
 }
 
-// plainRequest reads what most callers send, {"connection":"acme-prod"} and
-// nothing else, without a decoder, which would be the larger half of a vend
-// from memory. A valid name between these bytes leaves nothing to be wrong;
-// anything else is the decoder's to judge.
+// plainRequest reads the request that most callers send,
+// {"connection":"acme-prod"} and nothing else, without a decoder, which would
+// take more than half the time of issuing from memory. If the name between these
+// bytes is valid, the request is. Any other request goes to the decoder.
 func plainRequest(payload []byte) (issue.Request, bool) {
 	rest, opened := bytes.CutPrefix(payload, []byte(`{"connection":`))
 	rest, quoted := bytes.CutPrefix(bytes.TrimPrefix(rest, []byte(" ")), []byte(`"`))
@@ -147,7 +147,7 @@ func alias(ctx context.Context) string {
 	return arn[parts-1]
 }
 
-// issued is an answer on the wire: always these eleven keys.
+// issued is the response in JSON: always these eleven keys.
 type issued struct {
 	Connection  string          `json:"connection"`
 	AccessToken string          `json:"access_token"`
@@ -162,7 +162,8 @@ type issued struct {
 	Warnings    []issue.Warning `json:"warnings"`
 }
 
-// issueAnswer takes the token out of its Secret: this is where it leaves.
+// issueAnswer takes the token out of its Secret: only here does it leave the
+// service.
 func issueAnswer(a issue.Answer) issued {
 	return issued{
 		Connection:  a.Connection,

@@ -23,7 +23,7 @@ import (
 // list; what caused it is in rotate's line alone. The servers are real.
 func TestWhatIsWrongWithTheNetworkIsSaid(t *testing.T) {
 	for name, test := range map[string]struct {
-		serve     func(net.Conn) // nil: nobody listens
+		serve     func(net.Conn) // nil: no server listens
 		plain     bool           // http
 		resolver  *net.Resolver  // that finds no address
 		want      string

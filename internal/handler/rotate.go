@@ -19,18 +19,18 @@ import (
 // maxLines bounds the log lines that one sweep writes about single renewals.
 const maxLines = 100
 
-// Rotate answers the schedule, the issue function and operators. All fields
-// are required. It implements lambda.Handler.
+// Rotate handles invocations by the schedule, the issue function and operators.
+// All fields are required. It implements lambda.Handler.
 type Rotate struct {
 	Renewer *renewal.Renewer
 	Log     *telemetry.Log
 	Now     func() time.Time
 }
 
-// Invoke answers one invocation. A failed renewal is a successful invocation.
+// Invoke handles one invocation. A failed renewal is a successful invocation.
 func (h *Rotate) Invoke(ctx context.Context, payload []byte) (data []byte, _ error) {
 	start := h.Now()
-	name, said := "", false // said: the invocation has its line already
+	name, said := "", false // said: the line of this invocation is written
 	err := h.Log.Guard(ctx, "", func() error {
 		request, err := rotateRequest(payload)
 		if err != nil {
@@ -77,8 +77,7 @@ func (h *Rotate) sweep(ctx context.Context, start time.Time) (rotateapi.Result, 
 	return swept.Result, nil
 }
 
-// rotateRequest decodes a request: nil for a sweep. Fields that it does not
-// know are ignored.
+// rotateRequest decodes a request: nil for a sweep. Unknown fields are ignored.
 func rotateRequest(payload []byte) (*rotateapi.Request, error) {
 	o, err := strictjson.Parse(payload)
 	if err != nil {
@@ -137,8 +136,8 @@ func (h *Rotate) logFailed(ctx context.Context, name string, err error, start ti
 	})
 }
 
-// logSweep writes the line of a sweep, one line with each outcome's count for
-// the metrics, and a line for each renewal that somebody may want to look at.
+// logSweep writes the line of a sweep, one line per outcome with its count for
+// the metrics, and a line for each renewal that an operator may want to see.
 func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.Time) {
 	result, lines := swept.Result, 0
 	for _, r := range slices.SortedStableFunc(slices.Values(swept.Reports), loudestFirst) {
@@ -165,16 +164,16 @@ func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.T
 	})
 }
 
-// remarkable reports whether somebody may want to look at a renewal of a sweep.
+// remarkable reports whether an operator may want to see a renewal of a sweep.
 func remarkable(r renewal.Report) bool {
 	return r.Unkept != nil || r.EventErr != nil || r.Err != nil && r.Outcome != rotateapi.LeftOver
 }
 
-// loudestFirst orders reports by their levels, so that no number of warnings takes
-// the place of an error's line.
+// loudestFirst orders reports by their levels, so that warnings never take the
+// place of an error's line.
 func loudestFirst(a, b renewal.Report) int { return cmp.Compare(reportLevel(b), reportLevel(a)) }
 
-// sweepMetrics are those of a sweep as a whole.
+// sweepMetrics are the metrics of a sweep as a whole.
 func sweepMetrics(swept renewal.Swept) []telemetry.Metric {
 	metrics := []telemetry.Metric{
 		telemetry.Seconds(telemetry.OldestOverdueSeconds, swept.OldestOverdue),
@@ -205,16 +204,16 @@ func reportAttrs(r renewal.Report) []slog.Attr {
 	return attrs
 }
 
-// unkeptAttrs say why the vault did not take a refresh token, and what became of the
-// refresh token.
+// unkeptAttrs say why Secrets Manager did not take a refresh token, and what
+// became of that token.
 func unkeptAttrs(why error, parked, lost bool) []slog.Attr {
 	return []slog.Attr{
 		slog.String("vault_error", apierr.Of(why).Message), slog.Bool("parked", parked), slog.Bool("lost", lost),
 	}
 }
 
-// reltioAttrs are what Reltio said when it refused, and why it could not be
-// heard. Package reltioauth has taken whatever may be secret from both.
+// reltioAttrs are what Reltio said when it refused, or why there was no usable
+// response. Package reltioauth has removed all possible secrets from both.
 func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
 	if r.Refusal.Status != 0 {
 		attrs = append(attrs, slog.String("reltio_error", r.Refusal.Code), slog.Int("reltio_status", r.Refusal.Status))
@@ -229,9 +228,10 @@ func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
 	return attrs
 }
 
-// reportLevel is how loud a renewal is. A refresh token that the vault did not take
-// wakes an operator, though the renewal was one: until the vault does, it is in the
-// table alone, or nowhere. An event that could not be sent is a warning.
+// reportLevel is the log level of a renewal. If Secrets Manager did not take a
+// refresh token, it is Error even if the renewal succeeded: until Secrets Manager
+// takes the token, it is only in the table, or nowhere. An event that could not
+// be sent is Warn.
 func reportLevel(r renewal.Report) slog.Level {
 	if r.Unkept != nil {
 		return slog.LevelError
@@ -246,8 +246,8 @@ func reportLevel(r renewal.Report) slog.Level {
 	return max(level, levelOf(r.Err))
 }
 
-// requestMetrics sums what renewals sent, and finds the refresh token that ends
-// first.
+// requestMetrics sums the requests that renewals sent, and finds the refresh
+// token that expires first.
 func requestMetrics(reports []renewal.Report, now time.Time) []telemetry.Metric {
 	var requests, throttled, refused, unstored int
 	var waited time.Duration

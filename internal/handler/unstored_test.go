@@ -19,20 +19,20 @@ import (
 
 // What the stores say when they refuse a refresh token.
 const (
-	vaultWords = "Secrets Manager: AccessDeniedException"
+	storeError = "Secrets Manager: AccessDeniedException"
 	tableWords = "the table: InternalServerError"
 )
 
-// readOnly is a vault that takes no refresh token while it is closed.
+// readOnly is a store that takes no refresh token while it is closed.
 type readOnly struct {
 	*memstore.Secrets
 	closed bool
 }
 
-// Put implements grant.Vault.
+// Put implements grant.RefreshTokenStore.
 func (v *readOnly) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	if v.closed {
-		return "", apierr.Wrap(apierr.StoreUnavailable, vaultWords, errLeaky)
+		return "", apierr.Wrap(apierr.StoreUnavailable, storeError, errLeaky)
 	}
 	return v.Secrets.Put(ctx, name, r)
 }
@@ -45,8 +45,8 @@ func (noParking) Park(context.Context, string, grant.RefreshToken) error {
 	return apierr.New(apierr.StoreUnavailable, tableWords)
 }
 
-// unstored are the attributes of a line that tell of a refresh token that the vault
-// did not take, with the line's level and metric.
+// unstored are the attributes of a line about a refresh token that Secrets
+// Manager did not take, with the line's level and metric.
 func unstored(t *testing.T, line map[string]any) map[string]any {
 	t.Helper()
 	got := map[string]any{"level": line["level"], "metric": metrics(t, line)["Unstored"]}
@@ -58,9 +58,9 @@ func unstored(t *testing.T, line map[string]any) map[string]any {
 	return got
 }
 
-// A refresh token that the vault does not take is one line at the level ERROR, with
-// the connection and what the vault said, and counted; whatever else a renewal came
-// to. Rotate's response says it beside its outcome.
+// A refresh token that Secrets Manager does not take is one line at the level
+// ERROR, with the connection and Secrets Manager's error, and counted, whatever
+// the renewal's outcome. Rotate's response has it beside its outcome.
 func TestARenewalWhoseRefreshTokenIsNotStored(t *testing.T) {
 	tests := map[string]struct {
 		// prepare makes what the renewal finds.
@@ -75,18 +75,18 @@ func TestARenewalWhoseRefreshTokenIsNotStored(t *testing.T) {
 		},
 		"it is parked": {
 			func(*world, *readOnly) {},
-			`"outcome":"renewed","error":{"type":"StoreUnavailable","message":"` + vaultWords + `"}`,
+			`"outcome":"renewed","error":{"type":"StoreUnavailable","message":"` + storeError + `"}`,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "renewed",
-				"error": "StoreUnavailable", "error_message": vaultWords, "vault_error": vaultWords, "parked": true, "lost": false,
+				"error": "StoreUnavailable", "error_message": storeError, "vault_error": storeError, "parked": true, "lost": false,
 			},
 		},
 		"neither store takes it": {
 			func(w *world, _ *readOnly) { w.rotate.Renewer.Parking = noParking{w.table} },
-			`"outcome":"renewed","error":{"type":"StoreUnavailable","message":"` + vaultWords + `"}`,
+			`"outcome":"renewed","error":{"type":"StoreUnavailable","message":"` + storeError + `"}`,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "renewed",
-				"error": "StoreUnavailable", "error_message": vaultWords, "vault_error": vaultWords, "parked": false, "lost": true,
+				"error": "StoreUnavailable", "error_message": storeError, "vault_error": storeError, "parked": false, "lost": true,
 			},
 		},
 		"it is parked still, and Reltio is away": {
@@ -97,7 +97,7 @@ func TestARenewalWhoseRefreshTokenIsNotStored(t *testing.T) {
 			`"outcome":"failed","error":{"type":"ReltioUnavailable"`,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "failed",
-				"error": "ReltioUnavailable", "error_message": "connection refused", "vault_error": vaultWords, "parked": true, "lost": false,
+				"error": "ReltioUnavailable", "error_message": "connection refused", "vault_error": storeError, "parked": true, "lost": false,
 			},
 		},
 		"it was parked, and the vault takes it now": {
@@ -176,7 +176,7 @@ func TestASweepWhoseRefreshTokensAreNotStored(t *testing.T) {
 		for _, line := range of(all, "renewal") {
 			if line["connection"] == "last" {
 				found++
-				if line["level"] != "ERROR" || line["vault_error"] != vaultWords {
+				if line["level"] != "ERROR" || line["vault_error"] != storeError {
 					t.Errorf("line %v, want an ERROR with what the vault said", line)
 				}
 			}
@@ -208,14 +208,14 @@ func TestALoginWhoseRefreshTokenIsNotStored(t *testing.T) {
 			func(*front, *readOnly) {}, http.StatusSeeOther,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "done",
-				"error": "StoreUnavailable", "error_message": vaultWords, "vault_error": vaultWords, "parked": true, "lost": false,
+				"error": "StoreUnavailable", "error_message": storeError, "vault_error": storeError, "parked": true, "lost": false,
 			},
 		},
 		"neither store takes it": {
 			func(f *front, _ *readOnly) { f.callback.Flow.Parking = noParking{f.table} }, http.StatusInternalServerError,
 			map[string]any{
 				"level": "ERROR", "metric": 1.0, "connection": "acme", "outcome": "unstored",
-				"error": "StoreUnavailable", "error_message": vaultWords, "vault_error": vaultWords, "parked": false, "lost": false,
+				"error": "StoreUnavailable", "error_message": storeError, "vault_error": storeError, "parked": false, "lost": false,
 			},
 		},
 	}

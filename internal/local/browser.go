@@ -15,26 +15,26 @@ import (
 )
 
 const (
-	// pageTime bounds the way from one page to the next, redirects included.
+	// pageTime bounds the time from one page to the next, redirects included.
 	pageTime = time.Minute
-	// pageSize bounds what is read of a page.
+	// pageSize bounds how much of a page is read.
 	pageSize = 1 << 20
-	// mostLogins is how often a person logs in at most on one way: more than once
-	// where the server gives the same refresh token again.
+	// mostLogins is the largest number of logins in one authorization: more than
+	// one if the server gives the same refresh token again.
 	mostLogins = 3
 )
 
-// browser is a person's who connects Reltio, as far as the pages of callback and
-// of the sandbox need one: links, forms, redirects and cookies.
+// browser is the browser of a person who connects Reltio, with only what the
+// pages of callback and of the sandbox need: links, forms, redirects and cookies.
 type browser struct {
 	client *http.Client
-	// page is where it is, text what it shows.
+	// page is its address, text the page's text.
 	page *url.URL
 	text string
 }
 
-// loopbackJar keeps secure cookies for plain HTTP too. What is on loopback is as
-// good as encrypted to browsers, and not to Go's jar.
+// loopbackJar keeps secure cookies for plain HTTP too. Browsers treat loopback as
+// secure, but Go's jar does not.
 type loopbackJar struct{ http.CookieJar }
 
 // SetCookies implements http.CookieJar.
@@ -54,7 +54,7 @@ func newBrowser() (*browser, error) {
 }
 
 // connect opens a link, follows it, logs in at the sandbox and comes back. An
-// error holds nothing of what the link or a page carries.
+// error holds nothing from the link or a page.
 func connect(ctx context.Context, link, user, password string) error {
 	b, err := newBrowser()
 	if err != nil {
@@ -87,7 +87,7 @@ func connect(ctx context.Context, link, user, password string) error {
 	return nil
 }
 
-// open fetches a page, and those to which it is sent on from there.
+// open fetches a page and follows its redirects.
 func (b *browser) open(ctx context.Context, method, address string, form url.Values) error {
 	if b.page != nil {
 		u, err := b.page.Parse(address)
@@ -117,8 +117,8 @@ func (b *browser) open(ctx context.Context, method, address string, form url.Val
 	return nil
 }
 
-// withoutAddress is why a request failed: http's own error repeats the address,
-// which may carry a secret.
+// withoutAddress is why a request failed: package http's own error repeats the
+// address, which may hold a secret.
 func withoutAddress(err error) error {
 	var e *url.Error
 	if errors.As(err, &e) {
@@ -127,15 +127,15 @@ func withoutAddress(err error) error {
 	return err
 }
 
-// The marks of the pages: the way on from the link, the login's form, and what
-// it takes along.
+// Patterns of the pages: the link to the login, the login's form, and its hidden
+// fields.
 var (
 	onwards = regexp.MustCompile(`<a [^>]*href="([^"]*/authorize/go\?[^"]*)"`)
 	action  = regexp.MustCompile(`<form method="post" action="([^"]*)"`)
 	hidden  = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)"`)
 )
 
-// form is the login's on this page; its action is empty if there is none.
+// form is the login form on this page; its action is empty if there is none.
 func (b *browser) form() (where string, values url.Values) {
 	found := action.FindStringSubmatch(b.text)
 	if found == nil {

@@ -16,11 +16,11 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// callbackTime is what the callback function is given on Lambda.
+// callbackTime is the time limit of the callback function on Lambda.
 const callbackTime = 29 * time.Second
 
-// listenForBrowsers opens the port of the HTTP side of callback, and registers
-// its address with the sandbox as the one to which a browser may be sent back.
+// listenForBrowsers opens the port of the callback, and registers its address
+// with the sandbox as the only redirection endpoint.
 func (s *Stack) listenForBrowsers(ctx context.Context) (net.Listener, error) {
 	where := Address(s.config.CallbackPort, DefaultCallbackPort)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", where)
@@ -36,22 +36,22 @@ func (s *Stack) listenForBrowsers(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-// newCallback is the callback function over the embedded store. Browsers reach
-// it over plain HTTP: they take its cookies all the same, since what is on
-// loopback is as good as encrypted to them (Chromium and Firefox; not Safari).
+// newCallback is the callback function over the embedded store. Browsers reach it
+// over plain HTTP. They accept its secure cookies nevertheless, because they
+// treat loopback as secure (Chromium and Firefox; not Safari).
 func (s *Stack) newCallback(table *memstore.Table, log *telemetry.Log) *handler.Callback {
 	return &handler.Callback{
 		Flow: &authcode.Flow{
-			AuthRequests: table,
-			Grants:         table,
-			Leases:         table,
-			RateLimits:        table,
-			Connections:    s.secrets,
-			RefreshTokens:          s.secrets,
-			Parking:        table,
-			Hosts:          s.hosts(),
-			Events:         s.events,
-			Now:            time.Now,
+			AuthRequests:  table,
+			Grants:        table,
+			Leases:        table,
+			RateLimits:    table,
+			Connections:   s.secrets,
+			RefreshTokens: s.secrets,
+			Parking:       table,
+			Hosts:         s.hosts(),
+			Events:        s.events,
+			Now:           time.Now,
 		},
 		Pages:   pages.New(),
 		Log:     log,
@@ -60,8 +60,8 @@ func (s *Stack) newCallback(table *memstore.Table, log *telemetry.Log) *handler.
 	}
 }
 
-// browserServer serves the callback. As on Lambda a visit has its time and is
-// not ended by a browser that leaves.
+// browserServer serves the callback. As on Lambda, a request has its own time
+// limit, and does not end when the browser leaves.
 func (s *Stack) browserServer(ctx context.Context) *http.Server {
 	return &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,8 +74,8 @@ func (s *Stack) browserServer(ctx context.Context) *http.Server {
 	}
 }
 
-// Invite makes the link with which a person authorizes a connection. It holds
-// a secret, and works once, for a day.
+// Invite makes the link with which a person authorizes a connection. It holds a
+// secret, and works once, for a day.
 func (s *Stack) Invite(ctx context.Context, connection string, replaceUser bool) (string, error) {
 	i, err := s.callback.Flow.Invite(ctx, connection, authrequest.InvitationFromCommand, replaceUser)
 	if err != nil {

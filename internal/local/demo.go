@@ -15,8 +15,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// The connections of the demonstration. What they log in with is known to the
-// sandbox of this process alone.
+// The connections of the demonstration. Only this process's sandbox knows their
+// credentials.
 const (
 	demoClientCredentials = "demo-client-credentials" //nolint:gosec // a connection's name
 	demoPassword          = "demo-password"
@@ -34,8 +34,9 @@ func Connections() []string {
 }
 
 // Sandbox is the authorization server of the demonstration: the framework, whose
-// access tokens are valid for so long. In one point it differs: whoever logs in
-// again by a code gets a new refresh token. One that came a second time would send
+// access tokens are valid for life. In one point it differs: a second login by a
+// code gives a new refresh token. The same refresh token again would send the
+// person through the login page twice.
 // a person through the login page twice.
 func Sandbox(life time.Duration) reltioauthtest.Config {
 	return reltioauthtest.Config{
@@ -52,12 +53,12 @@ func Sandbox(life time.Duration) reltioauthtest.Config {
 	}
 }
 
-// demoSecret is a credential of the demonstration, known to this process's own
-// sandbox and to nobody else.
+// demoSecret is a credential of the demonstration. Only this process's sandbox
+// knows it.
 func demoSecret(of string) reltioauth.Secret { return reltioauth.NewSecret("demo-secret-of-" + of) }
 
-// Secrets are the connections of the demonstration, without auth_url: what an
-// operator would write.
+// Secrets are the connections of the demonstration, without auth_url, as an
+// operator would write them.
 func Secrets() map[string]map[string]any {
 	all := map[string]map[string]any{
 		demoClientCredentials: {"grant_type": "client_credentials"},
@@ -87,7 +88,7 @@ func (s *Stack) addConnections(ctx context.Context) error {
 
 // Demo is the demonstration, on a stack that has its connections.
 type Demo struct {
-	// LambdaURL, CallbackURL and ReltioURL are where the stack listens.
+	// LambdaURL, CallbackURL and ReltioURL are the stack's addresses.
 	LambdaURL, CallbackURL, ReltioURL string
 	// Invite makes the link with which a person authorizes a connection.
 	Invite func(ctx context.Context, connection string, replaceUser bool) (string, error)
@@ -103,10 +104,10 @@ func (s *Stack) Demo(ctx context.Context, w io.Writer) error {
 	}.Show(ctx, w)
 }
 
-// Show vends a token for each connection, twice, and prints what came and how
-// to do it again. For demo-authorization-code a person has to log in first: a
-// browser of the demonstration does, at the sandbox's page. A fresh link is
-// printed for whoever wants to do it as well.
+// Show gets a token for each connection, twice, and prints the responses and how
+// to repeat the calls. For demo-authorization-code a person has to log in first:
+// a browser of the demonstration does, at the sandbox's page. A new link is
+// printed so that the user can do it too.
 func (d Demo) Show(ctx context.Context, w io.Writer) error {
 	if err := d.logIn(ctx); err != nil {
 		return err
@@ -137,7 +138,7 @@ func (d Demo) Show(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// logIn is the person's part, for this once.
+// logIn does the person's part.
 func (d Demo) logIn(ctx context.Context) error {
 	link, err := d.Invite(ctx, demoAuthorizationCode, false)
 	if err != nil {
@@ -149,8 +150,8 @@ func (d Demo) logIn(ctx context.Context) error {
 	return nil
 }
 
-// byBrowser is how a person connects. The password is known to this process's
-// own sandbox alone.
+// byBrowser explains how a person connects. Only this process's sandbox knows the
+// password.
 const byBrowser = `
 %[1]s needs a person. This program has just been one, at the sandbox's
 page; to be one yourself, open this link (it works once, for a day):
@@ -160,7 +161,7 @@ page; to be one yourself, open this link (it works once, for a day):
 and log in at the sandbox as %[3]s with the password %[4]s
 `
 
-// byHand is how to do the same without this program.
+// byHand explains how to do the same without this program.
 const byHand = `
 By hand, with the AWS CLI (version 2 also wants --cli-binary-format raw-in-base64-out):
 
@@ -179,8 +180,8 @@ or, as an operator:
 ready (Ctrl-C ends it)
 `
 
-// vended is what the demonstration shows of an answer.
-type vended struct {
+// issued is what the demonstration shows of a response.
+type issued struct {
 	Fingerprint string `json:"fingerprint"`
 	ExpiresIn   int    `json:"expires_in"`
 	Outcome     string `json:"outcome"`
@@ -188,8 +189,8 @@ type vended struct {
 	Message     string `json:"errorMessage"`
 }
 
-// issue invokes the issue function over the network, as anybody would.
-func (d Demo) issue(ctx context.Context, name string) (v vended, took time.Duration, err error) {
+// issue invokes the issue function over the network, as an integration would.
+func (d Demo) issue(ctx context.Context, name string) (v issued, took time.Duration, err error) {
 	body := fmt.Sprintf(`{"connection":%q}`, name)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.LambdaURL+"/2015-03-31/functions/issue/invocations", strings.NewReader(body))
 	if err != nil {

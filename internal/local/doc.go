@@ -6,7 +6,7 @@
 //	defer s.Close()
 //	s.Demo(ctx, os.Stdout)
 //
-// It is for trying things, for demonstrations, and for the tests of those who
-// integrate: an SDK pointed at the Invoke API cannot tell it from AWS. Nothing
-// is kept: what was made is gone with the process.
+// It is for trying things, for demonstrations, and for the tests of integrations:
+// an SDK that calls the Invoke API cannot tell it from AWS. Nothing is stored:
+// all data is gone when the process ends.
 package local

@@ -10,12 +10,12 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 )
 
-// keptEvents is how many events are remembered.
+// keptEvents is how many events are kept.
 const keptEvents = 100
 
-// eventLog takes the place of an event bus: each event is a line in the log,
-// without its link, which holds a secret; the last hundred are kept as they
-// were. It is safe for concurrent use.
+// eventLog replaces an event bus: each event is a line in the log, without its
+// link, which holds a secret. The last hundred events are kept unchanged. It is
+// safe for concurrent use.
 type eventLog struct {
 	log *telemetry.Log
 	// mu guards last.
@@ -45,8 +45,8 @@ func (l *eventLog) Publish(ctx context.Context, e grant.Event) error {
 	return nil
 }
 
-// Events are the last events, up to a hundred, the newest last. A link in them
-// is whole.
+// Events are the last events, up to a hundred, the newest last. Their links are
+// complete.
 func (s *Stack) Events() []grant.Event {
 	s.events.mu.Lock()
 	defer s.events.mu.Unlock()

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// The ports, unless others are asked for.
+// The default ports.
 const (
 	DefaultCallbackPort = 3000
 	DefaultLambdaPort   = 3001
 	DefaultReltioPort   = 3002
 )
 
-// Flags lets a command line set the ports and TokenLife. verbose is whether it
-// wants to see what the functions write: Log is the caller's to set.
+// Flags lets a command line set the ports and TokenLife. verbose says whether the
+// functions' log lines are wanted; the caller sets Log.
 func (c *Config) Flags(set *flag.FlagSet) (verbose *bool) {
 	set.IntVar(&c.CallbackPort, "callback-port", DefaultCallbackPort, "`port` where browsers connect Reltio; -1: any that is free")
 	set.IntVar(&c.LambdaPort, "lambda-port", DefaultLambdaPort, "`port` of the Lambda Invoke API; -1: any that is free")
@@ -25,8 +25,8 @@ func (c *Config) Flags(set *flag.FlagSet) (verbose *bool) {
 	return set.Bool("v", false, "show what the functions write")
 }
 
-// Address is where to listen for a port of a Config: on loopback; 0 means the
-// usual port, and a negative one any that is free.
+// Address is the loopback address for a port of a Config: 0 means the usual port,
+// and a negative one any free port.
 func Address(port, usual int) string {
 	if port < 0 {
 		port, usual = 0, 0

@@ -20,22 +20,22 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// maxPayload is what Lambda takes synchronously.
+// maxPayload is Lambda's limit for synchronous invocations.
 const maxPayload = 6 << 20
 
-// function is a handler with the time it is given.
+// function is a handler with its time limit.
 type function struct {
 	handler lambda.Handler
 	timeout time.Duration
 }
 
 // lambdaAPI is the part of Lambda's API that invokes: POST
-// /2015-03-31/functions/NAME/invocations, synchronously and asynchronously.
-// Any alias of a function is taken.
+// /2015-03-31/functions/NAME/invocations, synchronously and asynchronously. It
+// accepts any alias of a function.
 type lambdaAPI struct {
 	http.Handler
 	functions map[string]function
-	// events are asynchronous invocations under way.
+	// events are asynchronous invocations in progress.
 	events sync.WaitGroup
 }
 
@@ -52,7 +52,7 @@ func newLambdaAPI(functions map[string]function, operators http.Handler) *lambda
 	return a
 }
 
-// serveInvoke answers the Invoke API.
+// serveInvoke serves the Invoke API.
 func (a *lambdaAPI) serveInvoke(w http.ResponseWriter, r *http.Request) {
 	name, qualifier := functionName(r.PathValue("name"), r.URL.Query().Get("Qualifier"))
 	if _, ok := a.functions[name]; !ok {
@@ -111,15 +111,15 @@ func (a *lambdaAPI) invoke(ctx context.Context, name, qualifier string, payload 
 	if !errors.As(err, &known) {
 		known = messages.InvokeResponse_Error{Type: string(apierr.Internal)}
 	}
-	data, _ = json.Marshal(known) // two strings always encode
+	data, _ = json.Marshal(known) // two strings can always be encoded
 	return data, true
 }
 
-// wait returns when no asynchronous invocation is under way.
+// wait returns when no asynchronous invocation is in progress.
 func (a *lambdaAPI) wait() { a.events.Wait() }
 
-// functionName takes a name, a partial or a full ARN, each with a qualifier or
-// without.
+// functionName reads a name, a partial or a full ARN, each with or without a
+// qualifier.
 func functionName(text, qualifier string) (name, alias string) {
 	if unescaped, err := url.PathUnescape(text); err == nil {
 		text = unescaped
@@ -140,7 +140,7 @@ func refuse(w http.ResponseWriter, status int, kind, message string) {
 
 func requestID() string { return strings.ToLower(rand.Text()) }
 
-// rotator is the rotate function as issue invokes it: the same bytes as over
+// rotator is the rotate function as issue invokes it: with the same bytes as over
 // the network.
 type rotator struct{ stack *Stack }
 
@@ -152,7 +152,7 @@ func (r rotator) Rotate(ctx context.Context, request rotateapi.Request) (rotatea
 	}
 	a := r.stack.lambda
 	answers := make(chan []byte, 1)
-	a.events.Go(func() { // with a deadline of its own, whatever becomes of its caller
+	a.events.Go(func() { // with its own deadline, even if its caller leaves
 		data, failed := a.invoke(context.WithoutCancel(ctx), "rotate", "", payload)
 		if failed {
 			data = nil

@@ -12,11 +12,11 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
-// maxCall bounds a call of an operator, in bytes.
+// maxCall bounds an operator's call, in bytes.
 const maxCall = 1 << 20
 
-// operator is what operators do, over the stack's own stores. The stores are
-// this process's memory, so the command reaches them through operatorAPI.
+// operator is the operator's service over the stack's own stores. The stores are
+// in this process's memory, so the command calls it through operatorAPI.
 func (s *Stack) operator(table *memstore.Table) *operator.Service {
 	return &operator.Service{
 		Grants:      table,
@@ -27,20 +27,20 @@ func (s *Stack) operator(table *memstore.Table) *operator.Service {
 		Hosts:       s.hosts(),
 		Now:         time.Now,
 
-		AuthRequests: table,
-		CallbackURL:    s.CallbackURL,
-		Secrets:        s.secrets,
-		RefreshTokens:          s.secrets,
-		Parking:        table,
-		RateLimits:        table,
+		AuthRequests:  table,
+		CallbackURL:   s.CallbackURL,
+		Secrets:       s.secrets,
+		RefreshTokens: s.secrets,
+		Parking:       table,
+		RateLimits:    table,
 	}
 }
 
-// operatorAPI answers POST /local/operate: one operator.Call in, its Reply out.
-// A call may hold a connection's secret, a reply a link: neither is logged.
-// It is for programs on this machine and for no page in a browser, so it takes
-// only what a page cannot send: JSON, to a loopback address by that name,
-// without an Origin.
+// operatorAPI serves POST /local/operate: the request is an operator.Call, the
+// response its Reply. A call may hold a connection's secret, a reply a link:
+// neither is logged. It is for programs on this machine and not for a page in a
+// browser, so it accepts only requests that a page cannot send: JSON, to a
+// loopback address by that name, without an Origin.
 type operatorAPI struct{ operator *operator.Service }
 
 // ServeHTTP implements http.Handler.
@@ -62,7 +62,7 @@ func (a operatorAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(a.operator.Do(r.Context(), call)) // a caller that is gone hears nothing
+	_ = json.NewEncoder(w).Encode(a.operator.Do(r.Context(), call)) // a caller that is gone gets nothing
 }
 
 // loopback reports whether a Host header names this machine.

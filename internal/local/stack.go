@@ -23,16 +23,16 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// Config says where the stack listens: on which ports of loopback, where -1
-// means any that is free. The zero value is ready to use.
+// Config says on which loopback ports the stack listens; -1 means any free port.
+// The zero value is ready to use.
 type Config struct {
-	// LambdaPort of the Invoke API; 0 means 3001.
+	// LambdaPort is the port of the Invoke API; 0 means 3001.
 	LambdaPort int
-	// CallbackPort is where browsers come; 0 means 3000.
+	// CallbackPort is the port for browsers; 0 means 3000.
 	CallbackPort int
-	// ReltioPort of the sandbox; 0 means 3002.
+	// ReltioPort is the port of the sandbox; 0 means 3002.
 	ReltioPort int
-	// TokenLife is how long the sandbox's access tokens live; 0 means an hour.
+	// TokenLife is the life of the sandbox's access tokens; 0 means an hour.
 	TokenLife time.Duration
 	// Tick is how often the schedule invokes rotate; 0 means every minute.
 	Tick time.Duration
@@ -42,7 +42,7 @@ type Config struct {
 
 // Stack is a running stack.
 type Stack struct {
-	// CallbackURL, LambdaURL and ReltioURL are where it listens.
+	// CallbackURL, LambdaURL and ReltioURL are its addresses.
 	CallbackURL string
 	LambdaURL   string
 	ReltioURL   string
@@ -53,7 +53,7 @@ type Stack struct {
 	events  *eventLog
 	lambda  *lambdaAPI
 	server  *http.Server
-	// callback is what browsers reach through browsers.
+	// callback is the handler that the server browsers serves.
 	callback *handler.Callback
 	browsers *http.Server
 	stop     context.CancelFunc
@@ -61,8 +61,8 @@ type Stack struct {
 	running sync.WaitGroup
 }
 
-// Start starts everything and returns when it listens. A port that is taken is
-// an error that says which.
+// Start starts everything and returns when it listens. If a port is in use, the
+// error says which.
 func Start(ctx context.Context, c Config) (*Stack, error) {
 	s := &Stack{config: c, reltio: reltioauthtest.New(Sandbox(c.TokenLife)), secrets: &memstore.Secrets{}}
 	var err error
@@ -71,7 +71,7 @@ func Start(ctx context.Context, c Config) (*Stack, error) {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", Address(c.LambdaPort, DefaultLambdaPort))
 	if err != nil {
-		_ = s.reltio.Close() // it has not served anybody yet
+		_ = s.reltio.Close() // it has served no request yet
 		return nil, taken("the Invoke API", "-lambda-port", Address(c.LambdaPort, DefaultLambdaPort), err)
 	}
 	s.LambdaURL = "http://" + listener.Addr().String()
@@ -93,7 +93,7 @@ func taken(what, flag, address string, err error) error {
 	return fmt.Errorf("%s cannot listen on %s: %w", what, address, err)
 }
 
-// serve plugs the functions together and starts what runs by itself.
+// serve connects the functions and starts the servers and the schedule.
 func (s *Stack) serve(ctx context.Context, listener, browsers net.Listener) {
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	table := &memstore.Table{}
@@ -104,8 +104,8 @@ func (s *Stack) serve(ctx context.Context, listener, browsers net.Listener) {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	s.browsers = s.browserServer(ctx)
-	s.running.Go(func() { _ = s.server.Serve(listener) })   // it ends with Close
-	s.running.Go(func() { _ = s.browsers.Serve(browsers) }) // it too
+	s.running.Go(func() { _ = s.server.Serve(listener) })   // Serve ends with Close
+	s.running.Go(func() { _ = s.browsers.Serve(browsers) }) // Serve ends with Close
 	s.running.Go(func() { s.schedule(ctx) })
 }
 
@@ -115,19 +115,19 @@ func (s *Stack) functions(table *memstore.Table) map[string]function {
 	s.events = &eventLog{log: log}
 	rotate := &handler.Rotate{
 		Renewer: &renewal.Renewer{
-			Grants:      table,
-			Leases:      table,
-			Lockouts:    table,
-			RateLimits:     table,
-			Connections: s.secrets,
-			RefreshTokens:       s.secrets,
-			Parking:     table,
-			Hosts:       s.hosts(),
-			Events:      s.events,
-			Now:         time.Now,
+			Grants:        table,
+			Leases:        table,
+			Lockouts:      table,
+			RateLimits:    table,
+			Connections:   s.secrets,
+			RefreshTokens: s.secrets,
+			Parking:       table,
+			Hosts:         s.hosts(),
+			Events:        s.events,
+			Now:           time.Now,
 
 			AuthRequests: table,
-			CallbackURL:    s.CallbackURL,
+			CallbackURL:  s.CallbackURL,
 		},
 		Log: log,
 		Now: time.Now,
@@ -165,7 +165,7 @@ func (s *Stack) schedule(ctx context.Context) {
 	}
 }
 
-// Close stops listening, waits for what runs, and frees the ports.
+// Close stops listening, waits for everything that runs, and frees the ports.
 func (s *Stack) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -2,18 +2,18 @@ package operator
 
 import "context"
 
-// About is what an Operator was told of its surroundings.
+// About is the configuration of a Service.
 type About struct {
 	// AuthHosts are the authorization servers that a connection may name, each
 	// as host:port.
 	AuthHosts []string `json:"auth_hosts"`
-	// CallbackURL is where the callback function answers, without a slash at
-	// its end; empty if nobody said it.
+	// CallbackURL is the address of the callback function, without a slash at its
+	// end; empty if unknown.
 	CallbackURL string `json:"callback_url"`
 }
 
-// About says what the Operator was told. It asks nobody; in another process it
-// answers if that one lives.
+// About returns the configuration. It makes no call. In another process it shows
+// that that process is running.
 func (o *Service) About(context.Context) (About, error) {
 	return About{AuthHosts: append([]string{}, o.Hosts...), CallbackURL: o.CallbackURL}, nil
 }

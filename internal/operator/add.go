@@ -10,7 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// AddRequest is a connection to be added.
+// AddRequest asks to add a connection.
 type AddRequest struct {
 	Connection string
 	// Secret is the JSON that connection.Parse reads.
@@ -19,7 +19,7 @@ type AddRequest struct {
 	Force bool
 }
 
-// Added is what became of a new secret.
+// Added is the result of Add.
 type Added struct {
 	Connection string               `json:"connection"`
 	GrantType  connection.GrantType `json:"grant_type"`
@@ -27,15 +27,15 @@ type Added struct {
 	Host string `json:"host"`
 	// Replaced says that the connection existed.
 	Replaced bool `json:"replaced"`
-	// Problems are what keeps it from being used, though it is well-formed.
+	// Problems are why it cannot be used although it is well-formed.
 	Problems []string `json:"problems"`
 	// SharesClientWith are the connections that have the same client.
 	SharesClientWith []string `json:"shares_client_with"`
 }
 
-// Add writes a connection's secret, if it is one that a renewal can use:
-// otherwise it is InvalidConnection and says everything that is wrong, and
-// nothing is written. A connection that exists is InvalidRequest, but for Force.
+// Add writes a connection's secret, if a renewal can use it. Otherwise it fails
+// with InvalidConnection and lists all problems, and nothing is written. If the
+// connection exists, it fails with InvalidRequest, unless Force is set.
 func (o *Service) Add(ctx context.Context, r AddRequest) (Added, error) {
 	if err := named(r.Connection); err != nil {
 		return Added{}, err
@@ -57,7 +57,7 @@ func (o *Service) Add(ctx context.Context, r AddRequest) (Added, error) {
 			return Added{}, err
 		}
 	}
-	// It is said for information: what cannot be read is left out.
+	// This is information only, so names that cannot be read are left out.
 	shared, _ := o.sharing(ctx, c, grant.Grant{Connection: r.Connection})
 	if _, err := o.Secrets.PutConnection(ctx, r.Connection, r.Secret); err != nil {
 		return Added{}, err

@@ -10,11 +10,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Verb names what an operator can ask for from another process.
+// Verb names an operation that another process can ask for.
 type Verb string
 
-// The verbs. Tokens do not travel this way: they come from the issue function
-// alone.
+// The verbs. None returns a token: only the issue function does.
 const (
 	VerbStatus    Verb = "status"
 	VerbCheck     Verb = "check"
@@ -31,14 +30,14 @@ const (
 	VerbSharing    Verb = "sharing"
 )
 
-// Call is one request to an Operator in another process.
+// Call is one request to a Service in another process.
 type Call struct {
 	Verb Verb `json:"verb"`
-	// Connection is the one meant; Connections those of VerbStatus.
+	// Connection is the connection's name; Connections are those of VerbStatus.
 	Connection  string   `json:"connection,omitempty"`
 	Connections []string `json:"connections,omitempty"`
 	Force       bool     `json:"force,omitempty"`
-	// Secret is what VerbAdd writes.
+	// Secret is the text that VerbAdd writes.
 	Secret ClearText `json:"secret,omitzero"`
 	// ReplaceUser is for VerbConnect, DeleteSecret and Revoke for
 	// VerbDisconnect.
@@ -47,9 +46,9 @@ type Call struct {
 	Revoke       bool `json:"revoke,omitempty"`
 }
 
-// ClearText is a secret that JSON shows: one that is shown to whoever asked for
-// it, or goes from one process of a machine to another. Nothing else that prints
-// shows it.
+// ClearText is a secret that JSON shows, because the operator asked for it, or
+// because it goes from one process of a machine to another. Every other way of
+// printing hides it.
 type ClearText struct{ reltioauth.Secret }
 
 // MarshalJSON implements json.Marshaler.
@@ -65,13 +64,14 @@ func (c *ClearText) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Reply is the answer to a Call: what the method of that verb returns.
+// Reply is the response to a Call: what the method of that verb returns.
 type Reply[T any] struct {
 	Result T                `json:"result"`
 	Error  *rotateapi.Error `json:"error"`
 }
 
-// Unpack is the result, and the error as those inside a process know it.
+// Unpack returns the result, and the error in the form that it has inside a
+// process.
 func (r Reply[T]) Unpack() (T, error) {
 	if r.Error == nil {
 		return r.Result, nil
@@ -79,7 +79,7 @@ func (r Reply[T]) Unpack() (T, error) {
 	return r.Result, apierr.New(r.Error.Type, r.Error.Message)
 }
 
-// Do answers a Call.
+// Do executes a Call.
 func (o *Service) Do(ctx context.Context, c Call) Reply[any] {
 	result, err := o.do(ctx, c)
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// changeTries is how often a change is tried when somebody else takes the
-	// lease over our head.
+	// changeTries is how often a change is tried when another holder seizes the
+	// lease.
 	changeTries = 3
-	// releaseTime bounds giving the lease back.
+	// releaseTime bounds the release of the lease.
 	releaseTime = 5 * time.Second
 )
 
-// Change is what became of a grant.
+// Change is the result of a change of a grant.
 type Change struct {
 	Connection string `json:"connection"`
 	// Before and Status are the grant's status before and after; New if there
@@ -29,23 +29,24 @@ type Change struct {
 	Status grant.Status `json:"status"`
 	// Changed is false if there was nothing to change.
 	Changed bool `json:"changed"`
-	// ExpiresIn is what is left of a living token, in seconds.
+	// ExpiresIn is the remaining life of a valid token, in seconds.
 	ExpiresIn *int64 `json:"expires_in"`
 }
 
 // verb is one way to change a grant.
 type verb struct {
-	// apply is what becomes of the grant, whether anything does, or why it
-	// must not. It is asked twice: before the lease is taken and under it.
+	// apply returns the changed grant and whether it differs, or an error if the
+	// change is not allowed. It is called twice: before the lease is taken and
+	// under it.
 	apply func(g grant.Grant, now time.Time) (next grant.Grant, changed bool, err error)
 	// first is done before the grant is written, under the lease; if nothing
 	// changes, without it. nil: nothing.
 	first func(ctx context.Context, name string) error
 }
 
-// Pause takes the connection out of the service until it is unpaused: no
-// renewal, forced or not, asks Reltio for anything. Its token is handed out
-// while it lives. A connection that was never used can be paused too.
+// Pause stops all renewals of the connection, forced ones too, until it is
+// unpaused. Its token is still issued while it is valid. A connection that was
+// never used can be paused too.
 func (o *Service) Pause(ctx context.Context, name string) (Change, error) {
 	return o.change(ctx, name, verb{apply: paused})
 }
@@ -58,8 +59,8 @@ func paused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 	return g.Indexed(now), true, nil
 }
 
-// Unpause takes a paused connection back into the service: healthy until the
-// contrary is seen, and due now. Refused logins stay counted.
+// Unpause ends a pause. The connection is healthy until a renewal finds
+// otherwise, and is due now. Refused logins stay counted.
 func (o *Service) Unpause(ctx context.Context, name string) (Change, error) {
 	return o.change(ctx, name, verb{apply: unpaused})
 }
@@ -73,11 +74,11 @@ func unpaused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 	return g, true, nil
 }
 
-// Resume lets a connection that waits or fails try again at the next tick: its
-// account's refused logins are forgotten, whatever the credentials, and so are
-// its failures and its back-off. A status that says who is needed stays until
-// Reltio has answered. Nothing changes for one that is healthy; a paused one is
-// ConnectionPaused.
+// Resume lets a connection that waits or fails try again at the next tick. The
+// refused logins of its account are cleared, for all credentials, and so are its
+// failures and its back-off. A status that says that a person or an operator is
+// needed stays until Reltio has responded. A healthy connection does not change;
+// a paused one is ConnectionPaused.
 func (o *Service) Resume(ctx context.Context, name string) (Change, error) {
 	return o.change(ctx, name, verb{apply: resumed, first: o.clearLogins})
 }
@@ -88,7 +89,7 @@ func resumed(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 		return g, false, apierr.New(apierr.ConnectionPaused, "an operator paused this connection; unpause it first")
 	case grant.StatusOK, New, "":
 		return g, false, nil
-	case grant.StatusUnknown: // its secret is back
+	case grant.StatusUnknown: // its secret exists again
 		g.Status, g.TTL = grant.StatusFailing, time.Time{}
 	}
 	status := g.Status
@@ -97,8 +98,8 @@ func resumed(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 	return g.Indexed(now), true, nil
 }
 
-// ResumeAll resumes every connection that waits or fails, and returns those. It
-// goes on after a failure, which it returns in the end.
+// ResumeAll resumes every connection that waits or fails, and returns those. If
+// one fails, it continues with the others and returns the error in the end.
 func (o *Service) ResumeAll(ctx context.Context) ([]Change, error) {
 	report, err := o.Status(ctx)
 	if err != nil {
@@ -121,9 +122,9 @@ func (o *Service) ResumeAll(ctx context.Context) ([]Change, error) {
 	return changes, failed
 }
 
-// clearLogins forgets the refused logins of the account that the connection's
-// secret names, if they were its own. A secret that cannot be parsed, or is
-// gone, names none.
+// clearLogins clears the refused logins of the account that the connection's
+// secret names, if the account is the connection's. A secret that is malformed or
+// missing names none.
 func (o *Service) clearLogins(ctx context.Context, name string) error {
 	c, err := o.parsed(ctx, name)
 	switch {
@@ -137,8 +138,8 @@ func (o *Service) clearLogins(ctx context.Context, name string) error {
 	}, lockout.Resumed)
 }
 
-// change changes a grant under a lease taken over anyone's head. Whoever held
-// it finds out when it next writes.
+// change seizes the grant's lease and changes the grant. The previous holder's
+// next write fails.
 func (o *Service) change(ctx context.Context, name string, v verb) (Change, error) {
 	if err := named(name); err != nil {
 		return Change{}, err
@@ -146,7 +147,7 @@ func (o *Service) change(ctx context.Context, name string, v verb) (Change, erro
 	return again(func() (Change, error) { return o.changeOnce(ctx, name, v) })
 }
 
-// again tries once more if somebody else took the lease over our head.
+// again tries again if another holder seized the lease.
 func again[T any](try func() (T, error)) (result T, err error) {
 	for range changeTries {
 		result, err = try()
@@ -178,8 +179,8 @@ func (o *Service) changeOnce(ctx context.Context, name string, v verb) (Change, 
 	return o.changed(g, before, false), nil
 }
 
-// known reads the grant of a connection that exists: it has more than the
-// memory of one, or a secret.
+// known reads the grant of a connection that exists: it has a secret, or a grant
+// that is not only that of a deleted connection.
 func (o *Service) known(ctx context.Context, name string) (grant.Grant, error) {
 	g, exists, err := o.grantOf(ctx, name)
 	if err != nil || exists && g.Status != grant.StatusUnknown {
@@ -196,7 +197,7 @@ func (o *Service) known(ctx context.Context, name string) (grant.Grant, error) {
 	return g, nil
 }
 
-// write is lease, read again, decide again, store, release.
+// write is the sequence: lease, read again, decide again, store, release.
 func (o *Service) write(ctx context.Context, seen grant.Grant, v verb) (Change, error) {
 	held, err := o.seize(ctx, seen)
 	if err != nil {
@@ -225,7 +226,7 @@ func (o *Service) write(ctx context.Context, seen grant.Grant, v verb) (Change, 
 	return o.changed(next, g.Status, true), nil
 }
 
-// seize takes the grant's lease over anyone's head.
+// seize takes the grant's lease, also from another holder.
 func (o *Service) seize(ctx context.Context, seen grant.Grant) (lease.Lease, error) {
 	now := o.Now()
 	return o.Leases.SeizeLease(ctx, lease.Request{
@@ -234,8 +235,8 @@ func (o *Service) seize(ctx context.Context, seen grant.Grant) (lease.Lease, err
 	})
 }
 
-// raise gives the lease a higher epoch than the grant's, if it has none: the
-// lease's own record had been deleted.
+// raise gives the lease a higher epoch than the grant's, if its epoch is lower,
+// because the lease's own record had been deleted.
 func (o *Service) raise(ctx context.Context, held lease.Lease, g grant.Grant) (lease.Lease, error) {
 	if g.Epoch < held.Epoch {
 		return held, nil
@@ -243,8 +244,8 @@ func (o *Service) raise(ctx context.Context, held lease.Lease, g grant.Grant) (l
 	return o.Leases.ExtendLease(ctx, held, g.Epoch+1, held.Until)
 }
 
-// release gives the lease back, whatever became of the caller's context. One
-// that cannot be given back ends by itself.
+// release releases the lease, even if the caller's context has ended. If it
+// fails, the lease expires.
 func (o *Service) release(ctx context.Context, held lease.Lease) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()

@@ -75,8 +75,8 @@ func TestUnpausedIsDueNow(t *testing.T) {
 	})
 }
 
-// A living token does not hide an unpaused grant from the index.
-func TestUnpausedWithALivingTokenIsLookedAtNow(t *testing.T) {
+// A valid token does not hide an unpaused grant from the index.
+func TestUnpausedWithAValidTokenIsDueNow(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())
 		w.rotate(false)
@@ -199,8 +199,8 @@ func TestChangesOfADeletedConnection(t *testing.T) {
 	})
 }
 
-// A connection can be paused before anybody asks for it, and then nobody logs
-// in.
+// A connection can be paused before any caller asks for it, and then it makes no
+// login.
 func TestPauseBeforeTheFirstUse(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())
@@ -315,8 +315,8 @@ func TestResumeAfterTheServerMendedThePassword(t *testing.T) {
 	})
 }
 
-// What the operator asked for is not done because Reltio had no time for the
-// login that follows a dead refresh token: the next look goes on with it.
+// If Reltio leaves no time for the login that follows a refused refresh token,
+// the operator's request is not done; the next sweep continues with it.
 func TestResumeOutlivesAThrottle(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.server.Configure(func(c *reltioauthtest.Config) { c.Behaviour.Login = reltioauthtest.NewToken })
@@ -443,7 +443,7 @@ func TestResumeAll(t *testing.T) {
 	})
 }
 
-// rival is a table in which somebody else takes the lease between any two
+// rival is a table in which another holder seizes the lease between any two
 // steps, a number of times.
 type rival struct {
 	*world

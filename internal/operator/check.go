@@ -10,43 +10,43 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 )
 
-// Checked is what can be said of a connection's secret without a login.
+// Checked is the result of a check of a connection's secret without a login.
 type Checked struct {
 	Connection string `json:"connection"`
 	// OK says that there is no problem, and that the server has not refused it.
 	OK bool `json:"ok"`
 	// Problems read "<field>: <what>" and never hold a value.
 	Problems []string `json:"problems"`
-	// Server is how the server refused the secret as it stands, if that does not
-	// pass by itself; null: it did not, as far as is known.
+	// Server is the server's refusal of the secret as it is now, if it does not
+	// pass by itself; null if there is none that is known.
 	Server *Refused `json:"server"`
 	// GrantType and Host (the authorization server's host:port) are empty if
 	// the secret is malformed.
 	GrantType connection.GrantType `json:"grant_type"`
 	Host      string               `json:"host"`
-	// Account is the user's that logins risk; null for the other grant types,
-	// and if the secret is malformed.
+	// Account is the user's account that logins risk; null for the other grant
+	// types, and if the secret is malformed.
 	Account *Claim `json:"account"`
-	// ParkedSince is since when its refresh token is in the table because Secrets
-	// Manager does not take it; null if it is not there. It says nothing about the
-	// connection's secret.
+	// ParkedSince is when the refresh token was parked in the table because
+	// Secrets Manager did not take it; null if none is parked. It says nothing
+	// about the connection's secret.
 	ParkedSince *time.Time `json:"parked_since"`
 }
 
 // Claim is a connection's claim to the account of a user.
 type Claim struct {
-	// ID names the account in the table, as account#ID.
+	// ID identifies the account in the table, as account#ID.
 	ID string `json:"id"`
-	// HeldBy is the connection that it belongs to; empty: nobody's, since nobody
-	// logged in yet, or who did was disconnected.
+	// HeldBy is the connection that has the account; empty: none, because no
+	// connection has logged in yet, or the one that did was disconnected.
 	HeldBy string `json:"held_by"`
-	// RefusedLogins were counted with the credentials as they stand.
+	// RefusedLogins were counted with the present credentials.
 	RefusedLogins int `json:"refused_logins"`
 }
 
-// Check reads a connection's secret as a renewal would, says everything that is
-// wrong with it, whether another connection has its account, and how the server
-// refused it, if it did. It asks Reltio for nothing and changes nothing.
+// Check reads a connection's secret as a renewal would. It lists all problems,
+// whether another connection has its account, and the server's refusal, if there
+// was one. It sends Reltio no request and changes nothing.
 func (o *Service) Check(ctx context.Context, name string) (Checked, error) {
 	if err := named(name); err != nil {
 		return Checked{}, err
@@ -80,7 +80,7 @@ func (o *Service) Check(ctx context.Context, name string) (Checked, error) {
 	return checked, err
 }
 
-// claim looks at the account that the connection's logins would risk.
+// claim reads the claim to the account that the connection's logins would risk.
 func (o *Service) claim(ctx context.Context, c *connection.Connection, checked *Checked) error {
 	r, err := o.Lockouts.Account(ctx, c.AccountHash())
 	if err != nil {
@@ -100,8 +100,9 @@ func (o *Service) claim(ctx context.Context, c *connection.Connection, checked *
 	return err
 }
 
-// keeps reports whether the owner of an account still names it. One whose
-// secret is gone, or names another, loses it to the first who asks.
+// keeps reports whether the owner of an account still names it. An owner without
+// a secret, or whose secret names another account, loses it to the next
+// connection that logs in.
 func (o *Service) keeps(ctx context.Context, owner, account string) (bool, error) {
 	c, err := o.parsed(ctx, owner)
 	switch {

@@ -14,17 +14,17 @@ import (
 // Invited is an invitation for a person, as Connect makes it.
 type Invited struct {
 	Connection string `json:"connection"`
-	// Link is where the person authorizes the connection. Whoever has it can
+	// Link is where the person authorizes the connection. Anyone who has it can
 	// use it, once.
 	Link ClearText `json:"link"`
 	// ExpiresAt is the link's deadline, UTC, in whole seconds.
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// Connect makes the link with which a person authorizes the connection; it holds
-// for a day. With replaceUser another user than the first one may. InvalidRequest
-// if the connection is none that a person authorizes; ConnectionPaused if the
-// link would lead nowhere.
+// Connect makes the link with which a person authorizes the connection. It is
+// valid for a day. With replaceUser another user than the first one may log in.
+// It fails with InvalidRequest if the connection is not one that a person
+// authorizes, and with ConnectionPaused if the link would not work.
 func (o *Service) Connect(ctx context.Context, name string, replaceUser bool) (Invited, error) {
 	if err := named(name); err != nil {
 		return Invited{}, err

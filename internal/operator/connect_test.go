@@ -42,8 +42,7 @@ func TestConnectMakesALinkForADay(t *testing.T) {
 	}
 }
 
-// A link is a secret that JSON shows to whoever asked for it, and nothing else
-// does.
+// A link is a secret that only JSON shows.
 func TestALinkIsShownToWhoAskedAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", authorizationCode())

@@ -13,55 +13,58 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// DisconnectRequest is a connection to be disconnected.
+// DisconnectRequest asks to disconnect a connection.
 type DisconnectRequest struct {
 	Connection string
 	// DeleteSecret deletes its secret too.
 	DeleteSecret bool
-	// Revoke revokes its tokens though other connections share its client, and
-	// so may hold them too. Without such connections they are revoked anyway.
+	// Revoke revokes its tokens even if other connections share its client and so
+	// may have the same tokens. Without such connections they are always revoked.
 	Revoke bool
 }
 
-// Disconnected is what became of a connection that was disconnected.
+// Disconnected is the result of Disconnect.
 type Disconnected struct {
 	Connection string `json:"connection"`
 	// GrantType as its secret says; empty if it cannot be read.
 	GrantType connection.GrantType `json:"grant_type"`
 	// Before is the grant's status before; New if there was no grant.
 	Before grant.Status `json:"before"`
-	// Revoked is what Reltio has revoked, in the words of RFC 7009; empty if
-	// there was nothing, or it could not be.
+	// Revoked is what Reltio has revoked, with the hints of RFC 7009; empty if
+	// there was no token, or it could not be revoked.
 	Revoked reltioauth.TokenHint `json:"revoked"`
-	// NotRevoked is why what there was could not be revoked, and EndsAt when it
-	// ends by itself at the latest, if that is known.
+	// NotRevoked is why a token could not be revoked, and EndsAt its latest
+	// deadline, if that is known.
 	NotRevoked *rotateapi.Error `json:"not_revoked"`
 	EndsAt     *time.Time       `json:"ends_at"`
-	// SharesClientWith are the connections that share its client, or hold its
-	// token; EndedFor are those of them that held what was revoked. They get
+	// SharesClientWith are the connections that share its client, or have its
+	// token; EndedFor are those of them that had a revoked token. They get
 	// another token.
 	SharesClientWith []string `json:"shares_client_with"`
 	EndedFor         []string `json:"ended_for"`
-	// SecretDeleted says that the connection has no secret any more.
+	// SecretDeleted says that the connection's secret was deleted.
 	SecretDeleted bool `json:"secret_deleted"`
 }
 
-// Disconnect takes everything away that the connection got: its tokens are
-// revoked at Reltio as far as that can be done, its grant and the grant's secret
-// removed, its claim to a user's account ended; with DeleteSecret its own secret
-// is deleted too. Without, the next token that is asked for begins anew. What
-// Reltio refused stays counted, or disconnecting would be a way to lock a user.
+// Disconnect takes away everything that the connection got. Its tokens are
+// revoked at Reltio as far as possible, its grant and the grant's secret are
+// deleted, and its claim to a user's account ends. With DeleteSecret its own
+// secret is deleted too; without it, the connection starts again as a new one
+// when a caller asks for a token. Refused logins stay counted: otherwise an
+// operator could lock a user by disconnecting.
 //
-// Connections of one client hold the same token at Reltio. If there are others,
-// only Revoke revokes, and what was revoked is taken out of their grants too.
+// Connections of one client have the same token at Reltio. If there are others,
+// tokens are revoked only with Revoke, and revoked tokens are taken out of the
+// other grants too.
 //
-// A secret that cannot be used names no account, so a claim stays with it; it
-// ends when another connection names the account and finds that secret deleted,
-// or mended and naming another one.
+// A secret that cannot be used names no account, so its claim stays. It ends when
+// another connection names the account and finds that this secret was deleted, or
+// repaired and names another account.
 //
-// From the first write on nothing is handed out and nothing renewed; whatever
-// fails afterwards leaves the connection paused and without a token, and
-// disconnecting it again does the rest. UnknownConnection if there is nothing.
+// From the first write on, no token is issued and none renewed. If a later step
+// fails, the connection stays paused and without a token, and disconnecting it
+// again does the rest. It fails with UnknownConnection if the connection does not
+// exist.
 func (o *Service) Disconnect(ctx context.Context, r DisconnectRequest) (Disconnected, error) {
 	if err := named(r.Connection); err != nil {
 		return Disconnected{}, err
@@ -73,8 +76,8 @@ func (o *Service) Disconnect(ctx context.Context, r DisconnectRequest) (Disconne
 	})
 }
 
-// disconnection is one connection on its way out; what was done in an earlier
-// try stays said.
+// disconnection is one call of Disconnect. The results of earlier tries stay in
+// it.
 type disconnection struct {
 	*Service
 
@@ -86,8 +89,8 @@ type disconnection struct {
 	why *apierr.Error
 }
 
-// once is: lease, read again, close, revoke, end for others, delete, forget,
-// release.
+// once is the sequence: lease, read again, close, revoke, end for others, delete,
+// clear, release.
 func (d *disconnection) once(ctx context.Context) error {
 	if err := d.readSecret(ctx); err != nil {
 		return err
@@ -136,8 +139,8 @@ func unfinished(err error) error {
 	return apierr.Wrap(f.Type, f.Message+"; it is paused and has no token: disconnect it again", err)
 }
 
-// closed is the grant while it is being removed: nothing of it is handed out,
-// nobody renews it, forced or not, and nobody may authorize it.
+// closed is the grant while it is being removed: it is not issued, not renewed
+// even with force, and cannot be authorized by a person.
 func closed(g grant.Grant) grant.Grant {
 	g = g.WithoutToken()
 	g.Status, g.TTL = grant.StatusPaused, time.Time{}
@@ -160,8 +163,8 @@ func (d *disconnection) readSecret(ctx context.Context) error {
 	return nil
 }
 
-// there reads the grant of a connection of which anything is left, be it the
-// grant's secret or a parked refresh token alone.
+// there reads the grant of a connection. It succeeds if anything is left of the
+// connection, even only the grant's secret or a parked refresh token.
 func (d *disconnection) there(ctx context.Context) (grant.Grant, error) {
 	g, err := d.known(ctx, d.name)
 	if err == nil || apierr.Of(err).Type != apierr.UnknownConnection {
@@ -179,9 +182,8 @@ func (d *disconnection) there(ctx context.Context) (grant.Grant, error) {
 	return g, nil
 }
 
-// delete removes the secrets, the parked refresh token, and the claim to the
-// account. The connection's own
-// secret comes last: it names the account.
+// delete deletes the secrets, the parked refresh token, and the claim to the
+// account. The connection's own secret comes last, because it names the account.
 func (d *disconnection) delete(ctx context.Context) error {
 	if err := d.Secrets.DeleteGrant(ctx, d.name); err != nil {
 		return err
@@ -189,7 +191,7 @@ func (d *disconnection) delete(ctx context.Context) error {
 	if err := d.unpark(ctx); err != nil {
 		return err
 	}
-	if d.c != nil { // else nobody knows which account it was
+	if d.c != nil { // otherwise the account is unknown
 		if err := d.Lockouts.MoveClaim(ctx, d.c.AccountHash(), d.name, ""); err != nil {
 			return err
 		}
@@ -204,7 +206,7 @@ func (d *disconnection) delete(ctx context.Context) error {
 	return nil
 }
 
-// unpark forgets the refresh token that is parked, if one is.
+// unpark deletes the parked refresh token, if there is one.
 func (d *disconnection) unpark(ctx context.Context) error {
 	r, err := d.parked(ctx, d.name)
 	if err != nil || r.Token.IsZero() {

@@ -118,7 +118,7 @@ func TestDisconnectTakesEverythingAway(t *testing.T) {
 					w.wantError(err, apierr.UnknownConnection)
 					return
 				}
-				w.wantIssue("") // begins anew
+				w.wantIssue("") // starts as a new one
 				if g := w.grant(); g.Version != 2 {
 					t.Errorf("version %d, want 2: it only rises", g.Version)
 				}
@@ -147,7 +147,7 @@ func TestDisconnectWhatWasNeverUsed(t *testing.T) {
 	})
 }
 
-// What cannot be revoked is said, and taken away all the same.
+// Tokens that cannot be revoked are reported, and removed nevertheless.
 func TestDisconnectWithoutRevocation(t *testing.T) {
 	for name, test := range map[string]struct {
 		before  func(w *world)
@@ -220,7 +220,7 @@ func TestDisconnectWaitsForAShortPause(t *testing.T) {
 	})
 }
 
-// Both versions that may be alive are revoked, not only the newest.
+// Both versions that may be valid are revoked, not only the newest.
 func TestDisconnectRevokesTheVersionThatTheGrantPointsAt(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())
@@ -237,7 +237,7 @@ func TestDisconnectRevokesTheVersionThatTheGrantPointsAt(t *testing.T) {
 	})
 }
 
-// A renewal under way cannot bring the connection back.
+// A renewal in progress cannot bring the connection back.
 func TestDisconnectFencesARenewalUnderWay(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())
@@ -378,8 +378,8 @@ func TestDisconnectWhatWasLeftBehind(t *testing.T) {
 	})
 }
 
-// Reltio locks a user after five refused logins, and does not care how often
-// somebody disconnected in between.
+// Reltio locks a user after five refused logins, however often the connection was
+// disconnected in between.
 func TestDisconnectForgetsNoRefusedLogin(t *testing.T) {
 	bubble(t, func(_ *testing.T, w *world) {
 		w.connect("acme", wrongPassword())
@@ -432,7 +432,7 @@ func TestDisconnectLeavesTheAccountToOthers(t *testing.T) {
 }
 
 // A secret that cannot be used names no account: the claim stays until it is gone.
-func TestDisconnectWithASecretThatNamesNobody(t *testing.T) {
+func TestDisconnectWithASecretThatNamesNoAccount(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", password())
 		w.rotate(false)

@@ -23,15 +23,15 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// world is everything around an Operator: the embedded stores, the sandbox, and
-// the real verbs of issue and rotate, in one bubble of virtual time.
+// world is everything around a Service: the embedded stores, the sandbox, and the
+// real verbs of issue and rotate, in one bubble of virtual time.
 type world struct {
 	t        testing.TB
 	table    *memstore.Table
 	secrets  *memstore.Secrets
 	server   *reltioauthtest.Server
 	renewer  *renewal.Renewer
-	vendor   *issue.Issuer
+	issuer   *issue.Issuer
 	operator *operator.Service
 	// events that were published.
 	events []grant.EventType
@@ -57,7 +57,7 @@ func newWorld(t testing.TB) *world {
 		Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.table, Hosts: hosts, Events: w,
 		Now: time.Now, Connect: w.server.Connector(), Rand: func() float64 { return 0 },
 	}
-	w.vendor = &issue.Issuer{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
+	w.issuer = &issue.Issuer{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}
 	w.operator = &operator.Service{
 		Grants: w.table, Leases: w.table, Lockouts: w.table, Connections: w.secrets,
 		Rotations: w, Issues: w, Hosts: hosts, Now: time.Now,
@@ -87,11 +87,11 @@ func (w *world) RotateLater(ctx context.Context, r rotateapi.Request) error {
 	return err
 }
 
-// Issue implements operator.IssueFunction with the real Vendor.
+// Issue implements operator.IssueFunction with the real Issuer.
 func (w *world) Issue(ctx context.Context, r operator.IssueRequest) (operator.Issued, error) {
 	ctx, cancel := context.WithTimeout(ctx, 25*time.Second)
 	defer cancel()
-	a, err := w.vendor.Issue(ctx, issue.Request{Connection: r.Connection, MinTTL: r.MinTTL})
+	a, err := w.issuer.Issue(ctx, issue.Request{Connection: r.Connection, MinTTL: r.MinTTL})
 	return operator.Issued{Connection: a.Connection, AccessToken: a.AccessToken, Fingerprint: a.Fingerprint, ExpiresIn: a.ExpiresIn, Outcome: string(a.Outcome)}, err
 }
 
@@ -202,7 +202,7 @@ func (w *world) grant() grant.Grant {
 	return g
 }
 
-// put stores a grant as somebody with a lease would.
+// put stores a grant as a holder of the lease would.
 func (w *world) put(g grant.Grant) {
 	w.t.Helper()
 	now := time.Now()

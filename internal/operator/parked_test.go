@@ -15,10 +15,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// readOnly is a vault that takes no refresh token.
+// readOnly is a store that takes no refresh token.
 type readOnly struct{ *memstore.Secrets }
 
-// Put implements grant.Vault.
+// Put implements grant.RefreshTokenStore.
 func (readOnly) Put(context.Context, string, grant.RefreshToken) (string, error) {
 	return "", apierr.New(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException")
 }
@@ -51,7 +51,7 @@ func TestStatusAndCheckOfAParkedRefreshToken(t *testing.T) {
 		if err != nil || c.ParkedSince == nil || !c.ParkedSince.Equal(since) || !c.OK {
 			t.Errorf("check: %+v, %v; want that it is parked since %v, and the secret well", c, err, since)
 		}
-		w.rotate(true) // the vault takes it
+		w.rotate(true) // Secrets Manager takes it
 		if s := w.state("acme"); s.ParkedSince != nil {
 			t.Errorf("status: parked since %v, want that it is not", s.ParkedSince)
 		}

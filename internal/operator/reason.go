@@ -9,15 +9,15 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Reason is why an authorization server refused, as far as its response tells.
-// It is for operators: nothing that the service does depends on it.
+// Reason is why an authorization server refused, as far as its response tells. It
+// is for operators: the service's behaviour does not depend on it.
 type Reason string
 
 // The reasons.
 const (
 	// ReasonNone: the server did not refuse.
 	ReasonNone Reason = ""
-	// ReasonUnknown: it refused in words that are not known.
+	// ReasonUnknown: it refused for an unknown reason.
 	ReasonUnknown Reason = "unknown"
 
 	ReasonUserLocked    Reason = "user_locked"
@@ -37,10 +37,10 @@ const (
 	ReasonServerTrouble Reason = "server_trouble"
 )
 
-// ReasonOf reads a refusal: the OAuth error code (empty: none was read), the
-// HTTP status (0: there was no response) and the server's description. The words
-// are those of the framework that Reltio shows (Spring Security OAuth2) and those
-// that Reltio documents, in any case.
+// ReasonOf classifies a refusal by the OAuth error code (empty: there was none),
+// the HTTP status (0: there was no response) and the server's description. It
+// knows the texts of Spring Security OAuth2, the framework that Reltio's messages
+// show, and those that Reltio documents, in any case.
 func ReasonOf(code string, status int, description string) Reason {
 	r := refusalWords{strings.ToLower(strings.TrimSpace(code)), status, strings.ToLower(description)}
 	switch {
@@ -54,7 +54,7 @@ func ReasonOf(code string, status int, description string) Reason {
 		return ReasonServerTrouble
 	case status != 0 && status < http.StatusBadRequest,
 		status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusGone:
-		return ReasonAuthURL // what answers there is no token endpoint
+		return ReasonAuthURL // this server is no token endpoint
 	}
 	for _, of := range []func(refusalWords) Reason{aboutRequest, aboutRefreshToken, aboutUser, aboutClient} {
 		if reason := of(r); reason != ReasonNone {
@@ -67,7 +67,7 @@ func ReasonOf(code string, status int, description string) Reason {
 	return ReasonUnknown
 }
 
-// refusalWords are a refusal in small letters.
+// refusalWords are the texts of a refusal in small letters.
 type refusalWords struct {
 	code        string
 	status      int
@@ -78,13 +78,13 @@ func (r refusalWords) is(codes ...reltioauth.ErrorCode) bool {
 	return slices.Contains(codes, reltioauth.ErrorCode(r.code))
 }
 
-// says reports whether the description has one of the texts.
+// says reports whether the description holds one of the texts.
 func (r refusalWords) says(texts ...string) bool {
 	return slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(r.description, text) })
 }
 
-// word reports whether the description has the word, and not only as a part of
-// another, like "blocked".
+// word reports whether the description holds the text as a whole word, and not as
+// a part of another, like "blocked".
 func (r refusalWords) word(word string) bool {
 	return slices.Contains(strings.FieldsFunc(r.description, func(c rune) bool { return !unicode.IsLetter(c) }), word)
 }
@@ -109,8 +109,8 @@ func aboutRefreshToken(r refusalWords) Reason {
 	return ReasonNone
 }
 
-// aboutUser: the framework says these with 400 at a login; an older one with 401
-// at a refresh.
+// aboutUser: the framework sends these texts with 400 at a login; an older
+// release with 401 at a refresh.
 func aboutUser(r refusalWords) Reason {
 	switch {
 	case r.is(reltioauth.ErrInvalidClient):
@@ -127,8 +127,8 @@ func aboutUser(r refusalWords) Reason {
 	return ReasonNone
 }
 
-// aboutClient: a 401 is about the client, unless the server says 401 with a text
-// that is none of its own: then its store of users or clients is in trouble.
+// aboutClient: a 401 is about the client, unless its text is not one of the
+// framework's: then the server's store of users or clients fails.
 func aboutClient(r refusalWords) Reason {
 	switch {
 	case r.says("full authentication is required"):
@@ -143,15 +143,15 @@ func aboutClient(r refusalWords) Reason {
 	return ReasonServerTrouble
 }
 
-// advice is what there is to be said of a reason.
+// advice is what an operator is told about a reason.
 type advice struct {
-	// what completes "Reltio says that".
+	// what completes the sentence "Reltio says that".
 	what string
-	// do is what to do first, with NAME for the connection's; "" if it passes by
-	// itself.
+	// do is what to do first, with NAME for the connection's name; "" if the
+	// refusal passes by itself.
 	do string
-	// lasts says that it does not pass by itself, so that the secret or something
-	// at Reltio has to be changed.
+	// lasts says that the refusal does not pass by itself: the secret or a
+	// setting at Reltio has to be changed.
 	lasts bool
 }
 
@@ -206,5 +206,5 @@ func (r Reason) What() string { return r.advice().what }
 // Do says what to do first about a connection; "" if there is nothing to do.
 func (r Reason) Do(name string) string { return strings.ReplaceAll(r.advice().do, "NAME", name) }
 
-// Lasts reports whether it does not pass by itself.
+// Lasts reports whether the refusal does not pass by itself.
 func (r Reason) Lasts() bool { return r.advice().lasts }

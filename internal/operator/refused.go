@@ -7,26 +7,26 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 )
 
-// failingForLong is how long a connection may fail before that says that it
-// does not come back by itself.
+// failingForLong is how long a connection may fail until it counts as one that
+// does not recover by itself.
 const failingForLong = 15 * time.Minute
 
-// Refused is how the authorization server refused a connection last, and what
-// to do about it.
+// Refused is the authorization server's last refusal of a connection, and what to
+// do about it.
 type Refused struct {
-	// Code is the OAuth error code, empty if there was none; Status that of
-	// HTTP.
+	// Code is the OAuth error code, empty if there was none; Status is the HTTP
+	// status.
 	Code   string `json:"code"`
 	Status int    `json:"status"`
 	// Description is the server's, without anything that could be a secret.
 	Description string `json:"description"`
 	Reason      Reason `json:"reason"`
-	// Do is what to do first; empty if it passes by itself.
+	// Do is what to do first; empty if the refusal passes by itself.
 	Do string `json:"do"`
 }
 
-// refusedOf is how the grant's connection was refused; nil if it was not since
-// the last success.
+// refusedOf is the last refusal of the grant's connection; nil if there was none
+// since the last success.
 func refusedOf(g grant.Grant) *Refused {
 	r := Refused{Code: g.Refusal.Code, Status: g.Refusal.Status, Description: g.Refusal.Description}
 	r.Reason = ReasonOf(r.Code, r.Status, r.Description)
@@ -40,7 +40,7 @@ func refusedOf(g grant.Grant) *Refused {
 	return &r
 }
 
-// Said is what the server said, in one line.
+// Said is the server's refusal, in one line.
 func (r Refused) Said() string {
 	if r.Status == 0 {
 		return r.Code
@@ -56,7 +56,7 @@ func (r Refused) Said() string {
 	return said
 }
 
-// String says what it means, and what the server said.
+// String says what the refusal means, and what the server said.
 func (r Refused) String() string {
 	if said := r.Said(); said != "" {
 		return r.Reason.What() + " (" + said + ")"
@@ -64,8 +64,8 @@ func (r Refused) String() string {
 	return r.Reason.What()
 }
 
-// server is how the server refused the secret as it stands: the version that was
-// tried last, for a reason that does not pass by itself.
+// server is the server's refusal of the secret as it is now: of the version that
+// was tried last, for a reason that does not pass by itself.
 func server(g grant.Grant, version string) *Refused {
 	if version != g.ConnectionVersion {
 		return nil
@@ -80,9 +80,9 @@ func server(g grant.Grant, version string) *Refused {
 	return nil
 }
 
-// failingSince is since when the grant has had no success that it should have
-// had: since its token was due. The zero time if it fails and nobody can say
-// since when, as for one that never had a token.
+// failingSince is when the grant's token was due, if it fails. It is the zero
+// time if the grant does not fail, or if the time is unknown because the
+// connection never had a token.
 func failingSince(g grant.Grant) time.Time {
 	if g.CheckVerdict == grant.Inactive {
 		return g.CheckedAt

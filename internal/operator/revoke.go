@@ -14,22 +14,23 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// revoke revokes what there is, as far as it may, and ends it for the other
-// connections that hold it. That it could not be revoked is no error: it is
-// remembered.
+// revoke revokes the connection's tokens, as far as it may, and takes them out of
+// the grants of other connections. A token that could not be revoked is no error:
+// the result says so.
 func (d *disconnection) revoke(ctx context.Context, held lease.Lease, g grant.Grant) error {
 	tokens, hint := d.send(ctx, held, g)
 	if !d.request.Revoke || d.done.NotRevoked != nil {
 		return nil
 	}
-	// Without a token too: an earlier try may have ended between the two.
+	// This is done even without a token: an earlier try may have failed between
+	// the two steps.
 	ended, err := d.end(ctx, newRevoked(g, hint, tokens), d.done.SharesClientWith)
 	d.done.EndedFor = append(d.done.EndedFor, ended...)
 	return err
 }
 
-// send revokes the refresh tokens, or the access token where there are none,
-// and remembers what came of it. Nothing is sent in the lease's last seconds.
+// send revokes the refresh tokens, or the access token if there are none, and
+// stores the result. In the lease's last seconds nothing is sent.
 func (d *disconnection) send(ctx context.Context, held lease.Lease, g grant.Grant) ([]reltioauth.Secret, reltioauth.TokenHint) {
 	ctx, cancel := context.WithTimeout(ctx, held.Until.Sub(d.Now())-lease.Skew)
 	defer cancel()
@@ -58,8 +59,8 @@ func (d *disconnection) send(ctx context.Context, held lease.Lease, g grant.Gran
 	return tokens, hint
 }
 
-// tokens are what there is to revoke. A refresh token takes its access token
-// with it.
+// tokens are the tokens to revoke. Revoking a refresh token also ends its access
+// token.
 func (d *disconnection) tokens(ctx context.Context, g grant.Grant) ([]reltioauth.Secret, reltioauth.TokenHint, error) {
 	versions, err := d.stored(ctx, g)
 	if err != nil {
@@ -80,8 +81,8 @@ func (d *disconnection) tokens(ctx context.Context, g grant.Grant) ([]reltioauth
 	return tokens, reltioauth.HintAccessToken, nil
 }
 
-// stored are the refresh tokens that may be valid: the parked one, the newest of the
-// vault, and the one that the grant points at. A version that is not there was
+// stored are the refresh tokens that may be valid: the parked one, the newest in
+// Secrets Manager, and the one that the grant points at. A missing version was
 // replaced long ago.
 func (d *disconnection) stored(ctx context.Context, g grant.Grant) ([]grant.RefreshToken, error) {
 	parked, err := d.parked(ctx, d.name)
@@ -103,8 +104,8 @@ func (d *disconnection) stored(ctx context.Context, g grant.Grant) ([]grant.Refr
 	return append(versions, pointed), nil
 }
 
-// mayAsk makes sure that the tokens can be sent, and to the server that gave
-// them; it waits for as long as anyone does for a host that is paused.
+// mayAsk checks that the tokens can be sent, and to the server that gave them. It
+// waits for a throttled host as long as all other callers do.
 func (d *disconnection) mayAsk(ctx context.Context, g grant.Grant) error {
 	switch {
 	case len(d.done.SharesClientWith) > 0 && !d.request.Revoke:

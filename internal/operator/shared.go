@@ -14,9 +14,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Sharing returns the names of the other connections that share the client of
-// the connection, sorted. Reltio gives them the same token, so what ends it for
-// one ends it for all. Of a connection that is not there nothing is shared.
+// Sharing returns the names of the other connections that share the client of the
+// connection, sorted. Reltio gives them the same token, so revoking it for one
+// revokes it for all. A connection that does not exist shares with none.
 func (o *Service) Sharing(ctx context.Context, name string) ([]string, error) {
 	if err := named(name); err != nil {
 		return nil, err
@@ -32,8 +32,7 @@ func (o *Service) Sharing(ctx context.Context, name string) ([]string, error) {
 	return o.sharing(ctx, c, g)
 }
 
-// usable is parsed for a caller that does without a secret that is missing or
-// malformed: nil.
+// usable is parsed, with nil for a secret that is missing or malformed.
 func (o *Service) usable(ctx context.Context, name string) (*connection.Connection, error) {
 	c, err := o.parsed(ctx, name)
 	if errors.Is(err, connection.ErrNotFound) || err != nil && apierr.Of(err).Type == apierr.InvalidConnection {
@@ -42,10 +41,10 @@ func (o *Service) usable(ctx context.Context, name string) (*connection.Connecti
 	return c, err
 }
 
-// sharing names the connections other than the grant's that share the client, if
-// c is not nil, or hold the grant's token: the secret of one may have changed
-// since it got the token. The names are all that could be read, with an error
-// too.
+// sharing returns the names of the other connections that share the client, if c
+// is not nil, or have the grant's token: a connection's secret may have changed
+// since it got the token. With an error it returns the names of those that could
+// be read.
 func (o *Service) sharing(ctx context.Context, c *connection.Connection, g grant.Grant) ([]string, error) {
 	names, err := o.names(ctx)
 	if err != nil {
@@ -95,8 +94,8 @@ func each(n int, do func(i int)) {
 	running.Wait()
 }
 
-// SharedClients lists the connections of each client that several of the report
-// share, sorted.
+// SharedClients lists, for each client that several connections of the report
+// share, the names of these connections, sorted.
 func (r Report) SharedClients() [][]string {
 	clients := map[string][]string{}
 	for _, s := range r.Connections {
@@ -132,16 +131,16 @@ func newRevoked(g grant.Grant, hint reltioauth.TokenHint, tokens []reltioauth.Se
 	return r
 }
 
-// took reports whether the grant's access token is one of those that ended.
+// took reports whether the grant's access token is one of the revoked ones.
 func (r revoked) took(g grant.Grant) bool {
 	same := r.access != "" && g.Fingerprint == r.access
 	known := g.CheckVerdict == grant.Inactive && g.ReissuedAt.IsZero()
 	return g.HasToken() && !known && (same || g.HasRefreshToken() && slices.Contains(r.refresh, g.RefreshFingerprint))
 }
 
-// ended is what becomes of the grant of another connection whose token was
-// revoked: it counts as reported and found invalid, so that it is not handed out
-// after the next read, and the next sweep gets another.
+// ended is the grant of another connection whose token was revoked. The token
+// counts as reported and found inactive, so that it is not issued after the next
+// read, and the next sweep gets another one.
 func (r revoked) ended(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 	if !r.took(g) {
 		return g, false, nil
@@ -150,8 +149,8 @@ func (r revoked) ended(g grant.Grant, now time.Time) (grant.Grant, bool, error) 
 }
 
 // end takes the revoked tokens out of the grants of the other connections, and
-// returns the names of those that held one. One that is gone meanwhile holds
-// none.
+// returns the names of those that had one. A connection that was deleted in
+// between has none.
 func (o *Service) end(ctx context.Context, r revoked, others []string) ([]string, error) {
 	var held []string
 	for _, name := range others {

@@ -201,7 +201,7 @@ func TestDisconnectMakesOthersDue(t *testing.T) {
 	})
 }
 
-// What could not be revoked lives on, and the others keep it.
+// Tokens that could not be revoked stay valid, and the others keep them.
 func TestDisconnectThatCannotRevokeEndsNothingForOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.connect("acme", clientCredentials())

@@ -18,12 +18,12 @@ const (
 	readers = 8
 	// indexPage is how many index entries are read at a time.
 	indexPage = 500
-	// farAhead is further ahead than anything is due.
+	// farAhead is later than every due time.
 	farAhead = 10 * 365 * 24 * time.Hour
 )
 
-// New is the status of a connection that nobody has asked for yet: it has a
-// secret and no grant.
+// New is the status of a connection that has a secret and no grant, because no
+// caller has asked for it.
 const New grant.Status = "new"
 
 // Report is the health of connections at a moment.
@@ -32,62 +32,64 @@ type Report struct {
 	Connections []State   `json:"connections"`
 }
 
-// NeedsSomebody reports whether any connection does.
+// NeedsSomebody reports whether any connection needs an operator or a person.
 func (r Report) NeedsSomebody() bool {
 	return slices.ContainsFunc(r.Connections, func(s State) bool { return s.NeedsSomebody })
 }
 
-// State is the health of one connection. What there is not is null; times are
-// UTC, in whole seconds.
+// State is the health of one connection. A missing value is null; times are UTC,
+// in whole seconds.
 type State struct {
 	Connection string `json:"connection"`
-	// GrantType as the secret says; empty if it cannot be read.
+	// GrantType as the secret says; empty if the secret cannot be read.
 	GrantType connection.GrantType `json:"grant_type"`
-	// Client names the client at its host, as a hash; empty if the secret cannot
-	// be read. Connections with the same one share their tokens.
+	// Client identifies the client at its host, as a hash; empty if the secret
+	// cannot be read. Connections with the same client share their tokens.
 	Client string `json:"client"`
-	// RefreshMode and LoginMode are what was learned of the server.
+	// RefreshMode and LoginMode are what was observed of the server.
 	RefreshMode grant.Mode `json:"refresh_mode"`
 	LoginMode   grant.Mode `json:"login_mode"`
 	// Status is the grant's, or New.
 	Status grant.Status `json:"status"`
-	// ExpiresIn is what is left of a living token, in seconds.
+	// ExpiresIn is the remaining life of a valid token, in seconds.
 	ExpiresIn        *int64     `json:"expires_in"`
 	ExpiresAt        *time.Time `json:"expires_at"`
 	RefreshExpiresAt *time.Time `json:"refresh_expires_at"`
-	// NextDueAt is when a sweep renews it, or looks whether it can be. A
+	// NextDueAt is when a sweep renews it, or checks whether it can be renewed. A
 	// moment that has passed stands for the next tick.
 	NextDueAt *time.Time `json:"next_due_at"`
-	// LastError is what the last renewal ended with.
+	// LastError is the error of the last renewal.
 	LastError *rotateapi.Error `json:"last_error"`
-	// Refusal is how the server refused last; null if it did not since the last
+	// Refusal is the server's last refusal; null if there was none since the last
 	// success.
 	Refusal *Refused `json:"refusal"`
-	// FailingSince is since when a failing connection's token was due; null for
-	// one that never had a token, and if it does not fail.
+	// FailingSince is when a failing connection's token was due; null if the
+	// connection never had a token or does not fail.
 	FailingSince *time.Time `json:"failing_since"`
 	// SecretVersionsADay is how many versions of the grant's secret are written
 	// in a day; 0 unless the server gives a new refresh token at each refresh.
 	SecretVersionsADay int `json:"secret_versions_a_day"`
-	// SecretError is what is wrong with the secret as it stands now.
+	// SecretError is the error of the secret as it is now.
 	SecretError *rotateapi.Error `json:"secret_error"`
 	Version     int64            `json:"version"`
 	Fingerprint string           `json:"fingerprint"`
-	// ParkedSince is since when its refresh token is in the table because Secrets
-	// Manager does not take it; null if it is not there.
+	// ParkedSince is when the refresh token was parked in the table because
+	// Secrets Manager did not take it; null if none is parked.
 	ParkedSince *time.Time `json:"parked_since"`
-	// SecretMissingSince is since when a renewal finds no secret of the connection.
+	// SecretMissingSince is when a renewal first found no secret of the
+	// connection.
 	SecretMissingSince *time.Time `json:"secret_missing_since"`
-	// UnsentEvents are the types of events that the bus did not take; null if there
-	// are none.
+	// UnsentEvents are the types of events that the bus did not take; null if
+	// there are none.
 	UnsentEvents []string `json:"unsent_events"`
-	// NeedsSomebody says that it does not come back by itself: a person must
-	// log in, or an operator write another secret.
+	// NeedsSomebody says that the connection does not recover by itself: a person
+	// must log in, or an operator must write another secret.
 	NeedsSomebody bool `json:"needs_somebody"`
 }
 
-// Status returns the health of the named connections, in that order; of all
-// that have a secret or are to be renewed, sorted, if none is named.
+// Status returns the health of the named connections, in that order. Without
+// names it returns that of all connections that have a secret or are to be
+// renewed, sorted.
 func (o *Service) Status(ctx context.Context, names ...string) (Report, error) {
 	all := len(names) == 0
 	for _, name := range names {
@@ -107,8 +109,8 @@ func (o *Service) Status(ctx context.Context, names ...string) (Report, error) {
 	return o.reported(r, faults, all)
 }
 
-// reported is the report if nothing went wrong. A connection that is gone since
-// it was listed is left out; one that was asked for by name is an error.
+// reported is the report if there was no error. A connection that was deleted
+// since it was listed is left out; if the caller named it, that is an error.
 func (o *Service) reported(r Report, faults []error, all bool) (Report, error) {
 	states := r.Connections[:0]
 	for i, err := range faults {
@@ -124,8 +126,8 @@ func (o *Service) reported(r Report, faults []error, all bool) (Report, error) {
 	return r, nil
 }
 
-// names lists every connection that has a secret, and every grant in the index:
-// what an operator deleted is there until the next renewal has noticed.
+// names lists every connection that has a secret, and every grant in the index: a
+// deleted connection is there until the next renewal has noticed.
 func (o *Service) names(ctx context.Context) ([]string, error) {
 	listed, err := o.Connections.List(ctx)
 	if err != nil {
@@ -163,8 +165,8 @@ func (o *Service) indexed(ctx context.Context, s grant.Shard, names map[string]b
 	}
 }
 
-// state reads one connection: UnknownConnection if there is neither a secret
-// nor more than the memory of one.
+// state reads one connection: UnknownConnection if there is no secret and no
+// grant, or only the grant of a deleted connection.
 func (o *Service) state(ctx context.Context, name string) (State, error) {
 	c, secretErr := o.parsed(ctx, name)
 	malformed := secretErr != nil && apierr.Of(secretErr).Type == apierr.InvalidConnection
@@ -202,7 +204,7 @@ func (o *Service) parked(ctx context.Context, name string) (grant.RefreshToken, 
 	return r, err
 }
 
-// parkedSince is since when a refresh token is parked; nil if none is.
+// parkedSince is when a refresh token was parked; nil if none is.
 func (o *Service) parkedSince(ctx context.Context, name string) (*time.Time, error) {
 	r, err := o.parked(ctx, name)
 	if err != nil || r.Token.IsZero() {
@@ -214,7 +216,7 @@ func (o *Service) parkedSince(ctx context.Context, name string) (*time.Time, err
 	return moment(r.ParkedAt), nil
 }
 
-// stateOf is what a grant says of its connection.
+// stateOf is the part of the state that comes from the grant.
 func stateOf(g grant.Grant, exists bool, now time.Time) State {
 	s := State{
 		Connection:       g.Connection,
@@ -251,7 +253,8 @@ func stateOf(g grant.Grant, exists bool, now time.Time) State {
 	return s
 }
 
-// laterOf is at, or now if at is no moment: what never had a token is due.
+// laterOf is at, or now if at is zero: a connection that never had a token is
+// due.
 func laterOf(at, now time.Time) time.Time {
 	if at.IsZero() {
 		return now
@@ -259,7 +262,7 @@ func laterOf(at, now time.Time) time.Time {
 	return at
 }
 
-// moment is a time as it is shown; nil if there is none.
+// moment is a time as it is shown; nil for the zero time.
 func moment(at time.Time) *time.Time {
 	if at.IsZero() {
 		return nil

@@ -107,7 +107,7 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 		if !r.NeedsSomebody() || (operator.Report{}).NeedsSomebody() {
 			t.Error("who needs somebody?")
 		}
-		// A malformed secret that has a living token says both.
+		// A malformed secret with a valid token shows both.
 		w.connect("fresh", clientCredentials())
 		_, _ = w.operator.Rotate(t.Context(), "fresh", false)
 		w.connectText("fresh", "[]")
@@ -117,7 +117,7 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 	})
 }
 
-// A refusal whose next try the budget postponed: two errors, of which callers
+// A refusal whose next try the rate limit postponed: two errors, of which callers
 // and operators get the last one, with its own text.
 func TestStatusOfAPostponedFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
@@ -279,7 +279,7 @@ func TestStoresThatDoNotAnswer(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, do := range []func(context.Context, string) (operator.Change, error){w.operator.Pause, w.operator.Unpause, w.operator.Resume} {
-			_, err := do(ended, "acme") // the table answers nobody who has gone
+			_, err := do(ended, "acme") // the table fails for a caller that has left
 			w.wantError(err, apierr.StoreUnavailable)
 		}
 		_, err = w.operator.Check(ended, "acme")

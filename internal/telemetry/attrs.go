@@ -11,8 +11,8 @@ import (
 )
 
 // Guard calls f and turns a panic into an Internal error with the message, which
-// may be empty. What was panicked with is not known to be safe to show: the log
-// gets its type and where it happened.
+// may be empty. The panic's value may hold a secret, so the log gets only its
+// type and its place in the code.
 func (l *Log) Guard(ctx context.Context, message string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -25,9 +25,9 @@ func (l *Log) Guard(ctx context.Context, message string, f func() error) (err er
 	return f()
 }
 
-// Fault describes an error; nil: no attributes. An Internal one shows its cause's
-// type alone, since nobody said that its text is safe; the others' messages say
-// what there is to say.
+// Fault describes an error; nil: no attributes. Of an Internal one it shows only
+// the type of the cause, whose text may hold a secret. The messages of the other
+// types are complete and safe.
 func Fault(err error) []slog.Attr {
 	if err == nil {
 		return nil

@@ -8,41 +8,41 @@ import (
 	"time"
 )
 
-// writeLimit is how long a line may take to be written.
+// writeLimit is how long the write of a line may take.
 const writeLimit = time.Second
 
-// errFull says that a line was dropped: what it is written to takes nothing.
+// errFull says that a line was dropped because the output accepts no data.
 var errFull = errors.New("telemetry: the output takes nothing")
 
-// Bounded is a writer that never keeps its caller for longer than a second, whoever
-// else writes. A pipe that is full, because its reader has stopped, would else hold
-// back every answer. A write that is under way for a second is left alone, and until
-// it is done everything else is dropped at once. What is written is whole: a line is
-// never cut and followed by another.
+// Bounded is a writer that never blocks its caller for longer than a second, even
+// with other writers. Without it, a full pipe, whose reader has stopped, would
+// block every response. A write that has taken a second is left to itself, and
+// until it ends everything else is dropped at once. Lines are written whole: a
+// line is never cut and followed by another.
 //
-// A write that takes less than a second is done when Write returns: nothing is left
-// to do after the answer, when the execution environment freezes.
+// A write that takes less than a second has ended when Write returns: nothing is
+// left to do after the response, when the execution environment freezes.
 //
 //	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, slog.LevelInfo, time.Now)
 //
 // It is safe for concurrent use, and must not be copied.
 type Bounded struct {
-	// To is where everything goes. Required.
+	// To is the output. Required.
 	To io.Writer
 
-	// mu guards current and its late; it is never held across a write.
+	// mu guards current and its late; it is never held during a write.
 	mu sync.Mutex
-	// current is the write that is under way; nil: there is none.
+	// current is the write in progress; nil: there is none.
 	current *write
 }
 
-// write is one write, under way or done.
+// write is one write, in progress or ended.
 type write struct {
-	// done is closed when it is; n and err are what it returned then.
+	// done is closed when the write has ended; n and err are then its results.
 	done chan struct{}
 	n    int
 	err  error
-	// late: who began it waits no more.
+	// late: the caller that began it has stopped waiting.
 	late bool
 }
 
@@ -69,8 +69,8 @@ func (b *Bounded) Write(text []byte) (int, error) {
 	}
 }
 
-// begin begins to write the text, if nothing else is being written; else it returns
-// the write that has to be done first, or nil if that is late.
+// begin begins to write the text, if no other write is in progress. Otherwise it
+// returns the write that has to end first, or nil if that is late.
 func (b *Bounded) begin(text []byte) (w *write, ours bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,7 +85,7 @@ func (b *Bounded) begin(text []byte) (w *write, ours bool) {
 	return b.current, false
 }
 
-// run writes, however long it takes, and lets the next one begin.
+// run writes, however long it takes, and then lets the next write begin.
 func (b *Bounded) run(w *write, text []byte) {
 	w.n, w.err = b.To.Write(text)
 	b.mu.Lock()
@@ -94,7 +94,7 @@ func (b *Bounded) run(w *write, text []byte) {
 	close(w.done)
 }
 
-// giveUp lets everything that comes before the write is done be dropped.
+// giveUp marks the write as late: until it ends, all other lines are dropped.
 func (b *Bounded) giveUp(w *write) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

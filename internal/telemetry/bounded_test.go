@@ -109,8 +109,8 @@ func TestManyCallersOfAnOutputThatTakesNothing(t *testing.T) {
 	})
 }
 
-// No caller waits for longer than a second, in whatever queue: an output that is slow
-// drops what does not get its turn, and writes the rest whole.
+// No caller waits for longer than a second, in any queue: a slow output drops the
+// lines that do not get a place, and writes the rest whole.
 func TestManyCallersOfAnOutputThatIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &slow{takes: 400 * time.Millisecond}
@@ -285,12 +285,12 @@ func TestAPipeThatIsFull(t *testing.T) {
 	}
 }
 
-// child is the variable that makes this test the process whose standard output
-// nobody reads.
+// child is the variable that makes this test the process whose standard output is
+// not read.
 const child = "TELEMETRY_TEST_CHILD"
 
 // A process whose standard output is a full pipe goes on.
-func TestAProcessWhoseOutputNobodyReads(t *testing.T) {
+func TestAProcessWhoseOutputIsNotRead(t *testing.T) {
 	if os.Getenv(child) != "" {
 		log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, slog.LevelInfo, time.Now)
 		for range 10 {

@@ -1,16 +1,15 @@
-// Package telemetry writes what is seen from outside: JSON log lines, and
-// metrics inside them.
+// Package telemetry writes JSON log lines, and metrics inside them.
 //
 // One line per invocation is both: CloudWatch reads it as a log entry, and the
-// part under "_aws" as metrics (the embedded metric format), so that publishing
-// a metric costs no call and nothing is left to send when the execution
-// environment freezes. No connection is ever a dimension: dimensions cost by
-// the number of their values.
+// part under "_aws" as metrics (the embedded metric format). So publishing a
+// metric costs no call, and nothing is left to send when the execution
+// environment freezes. A connection is never a dimension: dimensions cost by the
+// number of their values.
 //
 //	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, slog.LevelInfo, time.Now)
 //	log.Invocation(ctx, telemetry.Line{Message: "issued", Outcome: "cached", ...})
 //
-// Writing does not fail: a log that cannot be written is nobody's to hear of.
+// Write errors are ignored.
 package telemetry
 
 import (
@@ -39,7 +38,7 @@ const (
 	Throttled                 = "Throttled"
 	BudgetWaitSeconds         = "BudgetWaitSeconds"
 	RefusedLogins             = "RefusedLogins"
-	Unstored                  = "Unstored" // refresh tokens that the vault did not take
+	Unstored                  = "Unstored" // refresh tokens that Secrets Manager did not take
 	Waiting                   = "Waiting"
 	OldestOverdueSeconds      = "OldestOverdueSeconds"
 	DaysUntilRefreshTokenEnds = "DaysUntilRefreshTokenEnds"
@@ -55,8 +54,8 @@ type Log struct {
 	now     func() time.Time
 }
 
-// New writes to w. Lines of Logger below the level are dropped; the line of an
-// invocation is always written, since the metrics are in it.
+// New writes to w. Lines of Logger below the level are dropped. The line of an
+// invocation is always written, because it holds the metrics.
 func New(w io.Writer, level slog.Level, now func() time.Time) *Log {
 	return &Log{
 		handler: slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr}),
@@ -89,7 +88,7 @@ type Line struct {
 	Level   slog.Level
 	Message string
 	Attrs   []slog.Attr
-	// Outcome is the dimension of Counted; it is logged as "outcome" too.
+	// Outcome is the dimension of Counted; it is also logged as "outcome".
 	Outcome string
 	Counted []Metric
 	// Metrics have no dimension.
@@ -111,7 +110,7 @@ func (l *Log) Invocation(ctx context.Context, line Line) {
 	_ = l.handler.Handle(ctx, r)
 }
 
-// Write writes a plain line, if its level is wanted.
+// Write writes a plain line, if the level is enabled.
 func (l *Log) Write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
 	if !l.handler.Enabled(ctx, level) {
 		return
@@ -119,9 +118,10 @@ func (l *Log) Write(ctx context.Context, level slog.Level, message string, attrs
 	l.Invocation(ctx, Line{Level: level, Message: message, Attrs: attrs})
 }
 
-// Capture lets what the runtime client writes with package log come through l: as
-// JSON, at the level ERROR. That it was told of a function error is left out:
-// the invocation has its line. An error of its own, made before the handler was
+// Capture sends what the runtime client writes with package log through l: as
+// JSON, at the level ERROR. Its lines about function errors are left out, because
+// the invocation has its own line. The runtime client's own errors, made before
+// the handler was called, have only this line.
 // called, has none but this.
 func (l *Log) Capture() {
 	log.SetFlags(0)
@@ -145,15 +145,15 @@ func (c captured) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// functionError is what the runtime client says of an invocation that failed.
+// functionError is the runtime client's message about an invocation that failed.
 type functionError struct {
 	Type    apierr.Type     `json:"errorType"`
 	Message string          `json:"errorMessage"`
 	Stack   json.RawMessage `json:"stackTrace"`
 }
 
-// reason is the runtime client's own words: up to the colon, behind which the
-// caller's are quoted. Those of a panic are anybody's.
+// reason is the runtime client's own text: up to the colon, after which it quotes
+// the caller's. The text of a panic can be anything.
 func (e functionError) reason() string {
 	if len(e.Stack) > 0 {
 		return "a panic outside the handler"

@@ -8,13 +8,15 @@ import (
 	"strings"
 )
 
-// aboutToken sends a token to be checked or revoked, with the client in the
-// Basic header, and if the client is refused there once more with the client in
-// the form. These calls log nobody in, so that a second request does no harm, and
-// servers that take the form do so perhaps at the token endpoint alone: see
-// ClientAuth.
+// aboutToken sends a token to be introspected or revoked, with the client in the
+// Basic header. If the client is refused, it sends the request once more with the
+// client in the form. These calls log no user in, so a second request does no
+// harm, and servers that take the form may take it only at the token endpoint:
+// see ClientAuth.
 //
-// The answer is the last one; but if the client was refused in both places, or
+// The result is the last response. If the client was refused in both places, or
+// the second request got no response, it is the response to the Client's own
+// style.
 // the second request was not answered, it is that of the Client's own style.
 func (c *Conn) aboutToken(ctx context.Context, op string, token Secret, hint TokenHint) (*request, *answer, error) {
 	if token.IsZero() {
@@ -26,7 +28,7 @@ func (c *Conn) aboutToken(ctx context.Context, op string, token Secret, hint Tok
 		a, err := c.exchange(ctx, r)
 		return r, a, err
 	}
-	if strings.Contains(c.client.ClientID, ":") { // which the Basic header cannot carry
+	if strings.Contains(c.client.ClientID, ":") { // the Basic header cannot carry a colon
 		return ask(ClientAuthPost)
 	}
 	r, a, err := ask(ClientAuthBasic)
@@ -43,13 +45,13 @@ func (c *Conn) aboutToken(ctx context.Context, op string, token Secret, hint Tok
 	return second, last, err
 }
 
-// clientRefused reports whether the answer is about the client and not about the
-// token: a 401 that does not say invalid_token.
+// clientRefused reports whether the response is about the client and not about
+// the token: a 401 that does not say invalid_token.
 func (r *request) clientRefused(a *answer) bool {
 	return a.status == http.StatusUnauthorized && r.refusal(a).Code != ErrInvalidToken
 }
 
-// redial replaces the connection by a fresh one.
+// redial replaces the connection by a new one.
 func (c *Conn) redial(ctx context.Context) error {
 	fresh, err := c.client.Dial(ctx)
 	if err != nil {

@@ -30,7 +30,7 @@ func clientStyle(r *http.Request) string {
 	return "none"
 }
 
-// aboutCalls are the calls that carry a token and log nobody in.
+// aboutCalls are the calls that carry a token and log no user in.
 func aboutCalls(ctx context.Context) map[string]func(*reltioauth.Client) error {
 	return map[string]func(*reltioauth.Client) error{
 		"check": func(c *reltioauth.Client) error {

@@ -16,7 +16,7 @@ import (
 // maxRetryAfter is the longest Retry-After that is passed on.
 const maxRetryAfter = 24 * time.Hour
 
-// What can be wrong with a body as a whole.
+// Problems of a body as a whole.
 const (
 	errTooLarge  constError = "answer: more than 1 MiB"
 	errNotJSON   constError = "answer: not a JSON object"
@@ -24,15 +24,15 @@ const (
 	errMalformed constError = "answer: malformed JSON"
 )
 
-// object is a JSON object of a response: its fields, each as it came. The value
-// of a field whose key is repeated is nil, because nobody can say which one
-// counts. That is an error where the field is read, and nowhere else.
+// object is a JSON object of a response: its fields, each in the form it was
+// sent. The value of a field whose key is repeated is nil, because it is unclear
+// which one counts. That is an error where the field is read, and only there.
 type object map[string]json.RawMessage
 
-// parseObject reads a body. With an error the object holds the fields that
-// stand complete before the fault: an answer that was cut off behind a new
-// refresh token must not lose it. Bytes that are no UTF-8 are no fault of the
-// object: see text.
+// parseObject reads a body. With an error, the object holds the fields that are
+// complete before the problem, so that a response that was cut off after a new
+// refresh token does not lose it. Bytes that are not UTF-8 are no error here: see
+// text.
 func parseObject(body []byte) (object, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, errEmpty
@@ -48,7 +48,7 @@ func parseObject(body []byte) (object, error) {
 	return fields, err
 }
 
-// readFields reads up to the closing brace or the first fault of grammar.
+// readFields reads up to the closing brace or the first syntax error.
 func readFields(d *json.Decoder) (object, error) {
 	fields := object{}
 	for d.More() {
@@ -69,13 +69,14 @@ func readFields(d *json.Decoder) (object, error) {
 	return fields, nil
 }
 
-// missing reports whether a field is not there or null.
+// missing reports whether a field is absent or null.
 func (o object) missing(key string) bool {
 	value, ok := o[key]
 	return !ok || string(value) == "null"
 }
 
-// value is a field that is there once, or nil if it is missing.
+// value is the value of a field, or nil if it is missing. It fails if the field
+// is repeated.
 func (o object) value(key string) (json.RawMessage, error) {
 	switch value := o[key]; {
 	case o.missing(key):
@@ -88,7 +89,7 @@ func (o object) value(key string) (json.RawMessage, error) {
 }
 
 // text is a field that is a string, or "" if it is missing. A string with bytes
-// that are no UTF-8 cannot be used: two names that differ would be the same, and
+// that are not UTF-8 cannot be used: two different names would look the same, and
 // a secret that the server repeats in another encoding would not be recognized.
 func (o object) text(key string) (string, error) {
 	value, err := o.value(key)
@@ -99,16 +100,16 @@ func (o object) text(key string) (string, error) {
 	if err := json.Unmarshal(value, &text); err != nil {
 		return "", errors.New(key + ": not a string")
 	}
-	if strings.ContainsRune(text, utf8.RuneError) { // which encoding/json puts in their place
+	if strings.ContainsRune(text, utf8.RuneError) { // encoding/json replaces invalid bytes by it
 		return "", errors.New(key + ": not UTF-8")
 	}
 	return text, nil
 }
 
-// note is a field that decides nothing: a string, or an array of strings, which
-// Reltio documents beside it for scope and which is joined by spaces. One that
-// cannot be used, because of another type, a length or a character that cannot
-// be stored, counts as not sent.
+// note is a field on which nothing depends: a string, or an array of strings,
+// which Reltio also documents for scope and which is joined by spaces. One that
+// cannot be used, because of its type, its length or a character that cannot be
+// stored, counts as not sent.
 func (o object) note(key string) string {
 	text, err := o.text(key)
 	if err != nil {
@@ -136,7 +137,8 @@ func (o object) credential(key string) (Secret, error) {
 	return NewSecret(text), nil
 }
 
-// isPrintable reports whether the text is ASCII from first to "~".
+// isPrintable reports whether all characters of the text are in the range from
+// first to "~".
 func isPrintable(text string, first rune) bool {
 	return !strings.ContainsFunc(text, func(c rune) bool { return c < first || '~' < c })
 }
@@ -154,8 +156,8 @@ func (o object) expiresIn() (d time.Duration, missing bool, err error) {
 	return d, false, err
 }
 
-// parseSeconds reads expires_in: a number in every sample of Reltio's, a
-// string in one of its tables.
+// parseSeconds reads expires_in: a number in all of Reltio's samples, a string in
+// one of its tables.
 func parseSeconds(value json.RawMessage) (time.Duration, error) {
 	number := string(value)
 	if strings.HasPrefix(number, `"`) {
@@ -176,8 +178,8 @@ func parseSeconds(value json.RawMessage) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// isNumber reports whether the text is a number of JSON's grammar, which has
-// no "Inf", "0x10" or " 1".
+// isNumber reports whether the text is a number in JSON's grammar, which has no
+// "Inf", "0x10" or " 1".
 func isNumber(text string) bool {
 	return text != "" && strings.ContainsRune("-0123456789", rune(text[0])) &&
 		!strings.ContainsAny(text, " \t\r\n") && json.Valid([]byte(text))

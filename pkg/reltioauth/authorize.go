@@ -8,8 +8,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// AuthorizationRequest is what the browser of a user takes to the
-// authorization endpoint (RFC 6749, section 4.1.1).
+// AuthorizationRequest is what the user's browser sends to the authorization
+// endpoint (RFC 6749, section 4.1.1).
 type AuthorizationRequest struct {
 	// TenantID chooses the identity provider at which the user logs in.
 	// Required (documented by Reltio).
@@ -19,11 +19,11 @@ type AuthorizationRequest struct {
 	// absolute and without a fragment (RFC 6749, section 3.1.2). Required.
 	RedirectURI string
 
-	// Scope that is asked for, space separated (RFC 6749, section 3.3); empty:
-	// what the server grants by itself, as Reltio documents it.
+	// Scope that is asked for, space separated (RFC 6749, section 3.3). If empty,
+	// the server uses its default, as Reltio documents it.
 	Scope string
 
-	// State binds the answer to the browser (RFC 6749, section 10.12). Make it
+	// State binds the response to the browser (RFC 6749, section 10.12). Make it
 	// of at least 16 random bytes and use it once. Required: Reltio refuses a
 	// blank one (documented).
 	State Secret
@@ -36,9 +36,8 @@ type AuthorizationRequest struct {
 }
 
 // AuthorizationURL is the address to which a user's browser is sent to log in:
-// /oauth/sso (documented by Reltio). Nothing is asked of the server. By
-// protocol the address holds the state, which is a secret until it is used: do
-// not log it.
+// /oauth/sso (documented by Reltio). It sends no request. The protocol puts the
+// state into the address, which is a secret until it is used: do not log it.
 //
 // The error is an *Error with ErrInvalidRequest.
 func (c *Client) AuthorizationURL(p AuthorizationRequest) (string, error) {
@@ -83,7 +82,7 @@ func (p AuthorizationRequest) validate() error {
 	return nil
 }
 
-// isVerifier is the grammar of RFC 7636, section 4.1.
+// isVerifier checks the grammar of RFC 7636, section 4.1.
 func isVerifier(text string) bool {
 	return 43 <= len(text) && len(text) <= 128 && !strings.ContainsFunc(text, func(c rune) bool {
 		return !isTokenRune(c) || strings.ContainsRune("+/=%", c)

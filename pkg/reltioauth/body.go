@@ -7,25 +7,25 @@ import (
 	"io"
 )
 
-// maxBody is how much of a response is read, and how much may come of it when
-// it is unpacked: 1 MiB.
+// maxBody is how much of a response is read, and how much may come of it when it
+// is unpacked: 1 MiB.
 const maxBody = 1 << 20
 
 // What a body begins with.
 const (
 	byteOrderMark = "\xef\xbb\xbf"
-	gzipHeader    = "\x1f\x8b\x08" // RFC 1952, section 2.3.1, with the only method there is
+	gzipHeader    = "\x1f\x8b\x08" // RFC 1952, section 2.3.1, with the only method that it defines
 )
 
-// errPacked is a body that begins as gzip does and is none.
+// errPacked is for a body that begins like gzip and is not valid gzip.
 const errPacked constError = "answer: cannot be unpacked"
 
-// readBody reads a response's body, once and at most maxBody of it. With an
-// error it returns what could be read: a refresh token in it must not be lost.
+// readBody reads a response's body, once and at most maxBody of it. With an error
+// it returns what could be read, because a refresh token in it must not be lost.
 //
-// The body decides how it is read, not what its header says of it: proxies
-// pack what was asked for unpacked, and label what they packed or did not pack
-// in every way. So Content-Encoding and Content-Type are not looked at.
+// The body itself decides how it is read, not the headers. Proxies compress
+// responses that were requested uncompressed, and label both kinds wrongly. So
+// Content-Encoding and Content-Type are ignored.
 func readBody(r io.Reader) ([]byte, error) {
 	raw, err := readAtMost(r)
 	body := raw
@@ -38,7 +38,7 @@ func readBody(r io.Reader) ([]byte, error) {
 	return neutral(bytes.TrimPrefix(body, []byte(byteOrderMark))), err
 }
 
-// readAtMost reads maxBody. If there is more the error is errTooLarge.
+// readAtMost reads up to maxBody. If there is more, the error is errTooLarge.
 func readAtMost(r io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
 	if len(body) > maxBody {
@@ -47,8 +47,8 @@ func readAtMost(r io.Reader) ([]byte, error) {
 	return body, err
 }
 
-// unpack undoes gzip. Whether a response came whole is for HTTP to say: a packed
-// body that ends early in a whole response is badly packed, and not cut off.
+// unpack decompresses gzip. Only HTTP says whether a response is complete: a gzip
+// body that ends early in a complete response is malformed, not cut off.
 func unpack(raw []byte) ([]byte, error) {
 	packed, err := gzip.NewReader(bytes.NewReader(raw))
 	if err != nil {
@@ -61,10 +61,10 @@ func unpack(raw []byte) ([]byte, error) {
 	return body, err
 }
 
-// neutral replaces, in place, the control characters that JSON has no place for
-// inside of a string, so that one in a field that is not read spoils no other
-// field. What is white space between fields becomes a space; the rest becomes a
-// byte that is in no valid text, so that a field with it cannot be used.
+// neutral replaces, in place, the control characters that JSON does not allow in
+// a string, so that one in a field that is not read does not make other fields
+// unreadable. White space between fields becomes a space. The rest becomes a byte
+// that is in no valid text, so that a field with it cannot be used.
 func neutral(body []byte) []byte {
 	for i, c := range body {
 		switch {
@@ -77,7 +77,7 @@ func neutral(body []byte) []byte {
 	return body
 }
 
-// isPage reports whether a body is a page for people, from something in front
+// isPage reports whether a body is a page for people, sent by something in front
 // of the server, and not a response of the server. A page begins with "<" and
 // JSON does not, whatever Content-Type says.
 func isPage(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) }

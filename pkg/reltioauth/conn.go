@@ -10,41 +10,42 @@ import (
 	"time"
 )
 
-// Connector opens one connection to the authorization server, whose address
-// it gets as scheme and host. It returns when the connection is ready for a
-// request: TCP and TLS are done. The context ends after DialTimeout, and ends
-// with Connector's return: it bounds the dialling and not the connection.
+// Connector opens one connection to the authorization server, whose address it
+// gets as scheme and host. It returns when the connection is ready for a request:
+// TCP and TLS are done. The context ends after DialTimeout, and when Connector
+// returns: it bounds the dialling, not the connection.
 //
 // Connectors are for tests, and for networks that need more than a dial.
 type Connector func(ctx context.Context, authURL *url.URL) (Transport, error)
 
 // Transport is one open connection.
 //
-// RoundTrip sends the request once and returns the answer as it is: no retry,
-// no redirect, no other host. If no byte of the request left it returns an
+// RoundTrip sends the request once and returns the response as it is: no retry,
+// no redirect, no other host. If no byte of the request was sent, it returns an
 // error that matches ErrNotSent; after any other error the request counts as
-// sent. The request's context bounds the answer's body too.
+// sent. The request's context also bounds the reading of the body.
 //
-// Requests come one after the other. Close comes after them, perhaps more than
+// Requests are sent one after the other. Close is called after them, perhaps more
+// than once.
 // once.
 type Transport interface {
 	http.RoundTripper
 	io.Closer
 }
 
-// ErrNotSent is matched by the error of a Transport whose request certainly
-// did not leave, not even in part.
+// ErrNotSent is matched by the error of a Transport if certainly no part of the
+// request was sent.
 const ErrNotSent constError = "request not sent"
 
-// Conn is an open connection of a Client, made by Dial. One goroutine uses it
-// at a time.
+// Conn is an open connection of a Client, made by Dial. One goroutine uses it at
+// a time.
 //
-// It takes several requests, one after the other, as long as the server keeps
-// it open. It is not opened again: after an error, or after an answer with
-// which the server closed it, the next request fails with ErrUnavailable,
-// ErrNotSent and Error.Sent false. A connection that waited for long may turn
-// out to be closed only when the request is on its way. The one exception is the
-// second request of Check and Revoke, for which they dial if they have to.
+// It takes several requests, one after the other, as long as the server keeps it
+// open. It is not opened again: after an error, or after a response with which
+// the server closed it, the next request fails with ErrUnavailable, ErrNotSent
+// and Error.Sent false. After a long wait, a closed connection may be noticed
+// only when the request is sent. The one exception is the second request of
+// Introspect and Revoke, for which they dial again if they have to.
 type Conn struct {
 	client    Client
 	authURL   *url.URL
@@ -54,11 +55,11 @@ type Conn struct {
 // Close closes the connection.
 func (c *Conn) Close() error { return c.transport.Close() }
 
-// discard closes a connection that has done its work: how it ends changes
-// nothing about the answer.
+// discard closes a connection that is no longer needed. A failure to close does
+// not change the response.
 func (c *Conn) discard() { _ = c.Close() }
 
-// request is a call of the authorization server before it is HTTP.
+// request is a call of the authorization server before it is encoded as HTTP.
 type request struct {
 	op, grantType string
 	query, form   url.Values
@@ -73,16 +74,15 @@ func (c *Conn) newRequest(op, grantType string, query, form url.Values) *request
 	}
 }
 
-// redactor for what the request carries. It is made when it is needed, and not
-// before the request is sent.
+// redactor is for the request's secrets. It is made only when an error needs it,
+// not before the request is sent.
 func (r *request) redactor() redactor { return r.client.redactor(r.query, r.form) }
 
-// http makes the request that goes on the wire. The operations are named as
-// their paths are.
+// http makes the HTTP request. The operations have the names of their paths.
 func (r *request) http(ctx context.Context, authURL *url.URL) (*http.Request, error) {
 	header := http.Header{
 		"Accept":          {"application/json"},
-		"Accept-Encoding": {"identity"}, // readBody unpacks gzip all the same
+		"Accept-Encoding": {"identity"}, // readBody unpacks gzip nevertheless
 		"Content-Type":    {"application/x-www-form-urlencoded"},
 		"User-Agent":      {"reltioauth"},
 	}
@@ -98,8 +98,8 @@ func (r *request) http(ctx context.Context, authURL *url.URL) (*http.Request, er
 	return req, nil
 }
 
-// exchange makes the one round trip. An answer whose body ended early is an
-// answer; its readErr says so.
+// exchange makes the one round trip. A response whose body ended early is
+// returned; its readErr says so.
 func (c *Conn) exchange(ctx context.Context, r *request) (*answer, error) {
 	req, err := r.http(ctx, c.authURL)
 	if err == nil {
@@ -132,7 +132,7 @@ func (c *Conn) exchange(ctx context.Context, r *request) (*answer, error) {
 	return a, nil
 }
 
-// unanswered is the error of a round trip without an answer.
+// unanswered is the error of a round trip without a response.
 func (r *request) unanswered(ctx context.Context, err error, sent bool) *Error {
 	return &Error{
 		Op:        r.op,
@@ -144,23 +144,23 @@ func (r *request) unanswered(ctx context.Context, err error, sent bool) *Error {
 	}
 }
 
-// answer is what came back.
+// answer is the server's response.
 type answer struct {
 	status     int
-	page       bool // for people, from something in front of the server
+	page       bool // a page for people, from something in front of the server
 	body       []byte
-	readErr    error  // the body is of no use as a whole: cut off, too large, badly packed
-	cutOff     bool   // the body ended early, or not in time
+	readErr    error  // the body as a whole cannot be used: cut off, too large, badly packed
+	cutOff     bool   // the body ended early, or was not complete in time
 	reason     string // of cutOff, for Error.Reason
 	retryAfter time.Duration
 	sentAt     time.Time
 }
 
-// success reports whether the answer is one of the server, to the point.
+// success reports whether the response is a 2xx of the server, and not a page.
 func (a *answer) success() bool { return a.status/100 == 2 && !a.page }
 
-// refused reports whether the answer is the server's clear no: a 4xx that can be
-// read, and that is neither a page nor a plea to slow down.
+// refused reports whether the response is a clear refusal of the server: a
+// readable 4xx that is neither a page nor a 429.
 func (a *answer) refused() bool {
 	return a.status/100 == 4 && a.status != http.StatusTooManyRequests && !a.page && a.readErr == nil
 }

@@ -43,7 +43,7 @@ func TestDialLeavesNothingButTheRequest(t *testing.T) {
 	if got := requests.Load(); got != 0 {
 		t.Errorf("requests after Dial: got %d, want 0", got)
 	}
-	if err := server.Listener.Close(); err != nil { // nobody can dial any more
+	if err := server.Listener.Close(); err != nil { // no client can dial any more
 		t.Fatal(err)
 	}
 	if _, err := conn.Token(t.Context(), password); err != nil {
@@ -135,7 +135,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestDialToNobody(t *testing.T) {
+func TestDialWithoutAListener(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -13,16 +13,16 @@ import (
 	"sync/atomic"
 )
 
-// maxHeader is how much of an answer's header is read: 64 KiB.
+// maxHeader is how much of a response's header is read: 64 KiB.
 const maxHeader = 64 << 10
 
-// What a connection says that cannot take a request.
+// Errors of a connection that cannot take a request.
 const (
 	errUsed      constError = "the connection has been used up or closed; dial again"
 	errWrongHost constError = "the connection leads to another host"
 )
 
-// direct is the Connector of a Client that names none.
+// direct is the Connector of a Client that sets none.
 func (c *Client) direct(ctx context.Context, authURL *url.URL) (Transport, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", hostPort(authURL))
 	if err != nil {
@@ -38,7 +38,8 @@ func (c *Client) direct(ctx context.Context, authURL *url.URL) (Transport, error
 	return newTransport(conn, authURL), nil
 }
 
-// tlsConfig is a copy of the given configuration with what is not negotiable.
+// tlsConfig is a copy of the given configuration with the settings that this
+// package requires.
 func tlsConfig(given *tls.Config, host string) *tls.Config {
 	config := given.Clone()
 	if config == nil {
@@ -53,13 +54,13 @@ func tlsConfig(given *tls.Config, host string) *tls.Config {
 }
 
 func hostPort(u *url.URL) string {
-	// Without a port the scheme stands for it: net knows both by name.
+	// Without a port the scheme takes its place: package net knows both by name.
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), u.Scheme))
 }
 
-// singleConn is a Transport on a connection that is already open. net/http
-// does the protocol. It sends a request again, or opens another connection, by
-// dialling, and dialling gives it this connection, once.
+// singleConn is a Transport on a connection that is already open. net/http does
+// the protocol. To repeat a request or open another connection, it has to dial,
+// and its dial function returns this connection once only.
 type singleConn struct {
 	authURL *url.URL
 	http    *http.Transport
@@ -72,10 +73,10 @@ func newTransport(conn net.Conn, authURL *url.URL) *singleConn {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	t.http = &http.Transport{
-		Proxy:                  nil, // the environment is not asked
+		Proxy:                  nil, // the environment's proxies are not used
 		DialContext:            dial,
 		DialTLSContext:         dial,
-		DisableCompression:     true, // so that the body's limit counts what is read
+		DisableCompression:     true, // the body's limit counts the bytes that are read
 		MaxResponseHeaderBytes: maxHeader,
 		Protocols:              protocols,
 	}
@@ -116,9 +117,9 @@ func (t *singleConn) Close() error {
 }
 
 // watchedConn knows whether anything was written since the request began.
-// net/http writes in a goroutine of its own, which may still be on its way
-// when the round trip has failed: so a look at the past is not enough, and
-// whoever asks shuts the door.
+// net/http writes in its own goroutine, which may still be running when the round
+// trip has failed. So seal not only reads what was written, but also prevents
+// later writes.
 type watchedConn struct {
 	net.Conn
 
@@ -127,7 +128,7 @@ type watchedConn struct {
 	sealed  bool
 }
 
-// Write implements net.Conn. It counts as written before it is.
+// Write implements net.Conn. It records the write before it makes it.
 func (c *watchedConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	if c.sealed {
@@ -146,7 +147,7 @@ func (c *watchedConn) arm() {
 	c.written = false
 }
 
-// seal ends all writing and reports whether there was none.
+// seal prevents all further writes and reports whether there was none.
 func (c *watchedConn) seal() (nothingWritten bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -81,7 +81,7 @@ func ExampleClient_Dial() {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	// Wait here for a turn: nothing but the request is left to do.
+	// Wait here for a slot: only the request remains to be sent.
 	token, err := conn.Token(ctx, reltioauth.ClientCredentialsGrant{})
 	if err != nil {
 		fmt.Println(err)
@@ -91,8 +91,8 @@ func ExampleClient_Dial() {
 	// Output: 59m59s
 }
 
-// An answer without a lifetime to speak of is an error, and yet the refresh
-// token in it is the one to go on with.
+// A response with expires_in zero is an error, but the refresh token in it must
+// be stored.
 func ExampleConn_Token() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, 200, `{"access_token":"204938ca-2cf7","refresh_token":"676742af-989b","expires_in":0}`)

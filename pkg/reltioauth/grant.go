@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Grant is what a client presents to get a token (RFC 6749, section 1.3). The
-// grants are those of this package.
+// Grant is what a client presents to get a token (RFC 6749, section 1.3). Only
+// this package implements it.
 type Grant interface {
 	// GrantType is the grant_type parameter.
 	GrantType() string
@@ -25,11 +25,11 @@ type PasswordGrant struct {
 	Password Secret // required
 	Scope    string // space separated; empty: not sent
 
-	// Params are further parameters of the token request (RFC 6749, section
-	// 8.2), in the form body like all others. Reltio documents idp_system for
-	// this grant. None may have a name that this package sends itself in a
-	// token request: that is ErrInvalidRequest, and nothing is sent. The map
-	// is not changed here, and must not be while the grant is in use.
+	// Params are further parameters of the token request (RFC 6749, section 8.2),
+	// sent in the form body like all others. Reltio documents idp_system for this
+	// grant. A name that this package sends itself in a token request is refused:
+	// that is ErrInvalidRequest, and nothing is sent. This package does not
+	// change the map; the caller must not change it while the grant is in use.
 	Params map[string]Secret
 }
 
@@ -44,8 +44,8 @@ func (g PasswordGrant) fill(form url.Values) error {
 }
 
 // ClientCredentialsGrant asks for a token in the client's own name (RFC 6749,
-// section 4.4). Reltio never answers it with a refresh token, and gives the
-// same token again while one is alive (documented).
+// section 4.4). Reltio never gives a refresh token for it, and gives the same
+// token again while one is valid (documented).
 type ClientCredentialsGrant struct {
 	Scope string // space separated; empty: not sent
 
@@ -61,8 +61,8 @@ func (g ClientCredentialsGrant) fill(form url.Values) error {
 	return addParams(form, g.Params)
 }
 
-// RefreshTokenGrant uses a refresh token (RFC 6749, section 6). No scope is
-// sent: the server keeps the one of the login.
+// RefreshTokenGrant uses a refresh token (RFC 6749, section 6). No scope is sent:
+// the server keeps the login's scope.
 type RefreshTokenGrant struct {
 	RefreshToken Secret // required
 }
@@ -132,8 +132,8 @@ func required(form url.Values, keys ...string) error {
 	return nil
 }
 
-// addParams adds the caller's own parameters. The error names what is sent here
-// and repeats no other name.
+// addParams adds the caller's own parameters. The error names only parameters
+// that this package sends itself.
 func addParams(form url.Values, params map[string]Secret) error {
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		switch {
@@ -147,8 +147,8 @@ func addParams(form url.Values, params map[string]Secret) error {
 	return nil
 }
 
-// isSent names the parameters of token requests that this package sends, with
-// any grant and in any style of client authentication.
+// isSent reports whether this package sends the parameter in token requests, with
+// any grant and any style of client authentication.
 func isSent(parameter string) bool {
 	switch parameter {
 	case "grant_type", "client_id", "client_secret", "scope", "username", "password", "refresh_token",

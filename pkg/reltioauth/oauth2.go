@@ -9,8 +9,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// sourcePause is the shortest time that a failed TokenSource leaves the server
-// alone.
+// sourcePause is the shortest time between a failure of a TokenSource and its
+// next request.
 const sourcePause = time.Second
 
 // TokenSource keeps a token for programs that run alone and use
@@ -18,19 +18,19 @@ const sourcePause = time.Second
 //
 //	httpClient := oauth2.NewClient(ctx, client.TokenSource(ctx, grant))
 //
-// Its Token method may be called from any number of goroutines; they wait for
-// one request. It hands the token out until its last second, because asking
-// earlier brings the same token again, and then uses the refresh token if
-// there is one. When the refresh token is dead it presents a PasswordGrant or
+// Its Token method may be called from any number of goroutines; they wait for one
+// request. It returns the token until its last second, because an earlier request
+// gives the same token again. Then it uses the refresh token if there is one. If
+// the refresh token is no longer valid, it presents a PasswordGrant or
 // ClientCredentialsGrant once more.
 //
-// A refusal (Error.Permanent) is final: the source repeats it and sends nothing
-// more, so that no user is locked. Make a new one when the cause is mended. After
-// any other failure it repeats the error for a second, or as long as the
-// server asked with Retry-After.
+// A refusal (Error.Permanent) is final: the source returns it again and sends
+// nothing more, so that no user is locked. Make a new source when the cause is
+// repaired. After any other failure it returns the error for a second, or for the
+// time that the server asked for with Retry-After.
 //
-// Tokens are kept in memory only: a fleet of such programs shares no token, and
-// exceeds Reltio's limits. The context is that of every request.
+// Tokens are kept in memory only: many such programs share no token, and would
+// exceed Reltio's limits. All requests use the given context.
 func (c *Client) TokenSource(ctx context.Context, g Grant) oauth2.TokenSource {
 	return &tokenSource{ctx: ctx, client: *c, grant: g}
 }
@@ -40,22 +40,22 @@ type tokenSource struct {
 	client Client
 	grant  Grant
 
-	mu     sync.Mutex // guards the rest; not held while a request is under way
-	last   outcome
-	flight *call // nil if no request is under way
+	mu   sync.Mutex // guards the rest; not held while a request is under way
+	last outcome
+	call *call // nil if no request is under way
 }
 
-// outcome is what a request came to.
+// outcome is the result of a request.
 type outcome struct {
 	token   *Token
 	err     error
-	refresh Secret    // for the next request; zero: the grant itself
-	retryAt time.Time // with err: nothing is sent before; zero: nothing ever
+	refresh Secret    // for the next request; zero: use the grant itself
+	retryAt time.Time // with err: no request is sent before it; zero: never again
 }
 
-// flight is a request under way. landed is closed when outcome is set.
+// call is a request in progress. done is closed when outcome is set.
 type call struct {
-	landed  chan struct{}
+	done    chan struct{}
 	outcome outcome
 }
 
@@ -68,7 +68,7 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	case mine:
 		s.finish(f, s.renew(kept.refresh))
 	default:
-		<-f.landed
+		<-f.done
 	}
 	return f.outcome.result()
 }
@@ -80,22 +80,23 @@ func (o outcome) result() (*oauth2.Token, error) {
 	return o.token.OAuth2(), nil
 }
 
-// board decides: what is kept will do (no flight), or a request is needed, and
-// whether the caller is the one who makes it.
+// join decides between three cases: the kept outcome is returned (nil call); the
+// caller waits for a call in progress; or mine is true and the caller makes the
+// request.
 func (s *tokenSource) join() (kept outcome, f *call, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.last.holds(s.client.now()):
 		return s.last, nil, false
-	case s.flight != nil:
-		return s.last, s.flight, false
+	case s.call != nil:
+		return s.last, s.call, false
 	}
-	s.flight = &call{landed: make(chan struct{})}
-	return s.last, s.flight, true
+	s.call = &call{done: make(chan struct{})}
+	return s.last, s.call, true
 }
 
-// holds reports whether the outcome still stands.
+// holds reports whether the outcome is still valid.
 func (o outcome) holds(now time.Time) bool {
 	if o.err != nil {
 		return o.retryAt.IsZero() || now.Before(o.retryAt)
@@ -106,11 +107,12 @@ func (o outcome) holds(now time.Time) bool {
 func (s *tokenSource) finish(f *call, o outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f.outcome, s.last, s.flight = o, o, nil
-	close(f.landed)
+	f.outcome, s.last, s.call = o, o, nil
+	close(f.done)
 }
 
-// renew makes the request, or two if the refresh token turns out to be dead.
+// renew makes the request, or two if the refresh token turns out to be no longer
+// valid.
 func (s *tokenSource) renew(refresh Secret) outcome {
 	if refresh.IsZero() {
 		return s.ask(s.grant, refresh)
@@ -126,8 +128,8 @@ func (s *tokenSource) renew(refresh Secret) outcome {
 	return o
 }
 
-// ask makes one request. refresh is the refresh token so far: an answer
-// without one leaves it valid.
+// ask makes one request. refresh is the present refresh token: a response without
+// one leaves it valid.
 func (s *tokenSource) ask(g Grant, refresh Secret) outcome {
 	token, err := s.client.Token(s.ctx, g)
 	o := outcome{token: token, err: err, refresh: refresh}

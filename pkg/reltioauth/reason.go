@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// What Error.Reason says, besides "no answer in 3 s" and "HTTP 503", which have
-// a number in them.
+// The fixed texts of Error.Reason. Others, like "no answer in 3 s" and "HTTP
+// 503", have a number in them.
 const (
 	reasonNameNotFound = "name not found"
 	reasonNameServer   = "name server"
@@ -30,8 +30,8 @@ const (
 	reasonUnreadable   = "unreadable answer"
 )
 
-// Reason says in words of this package what kind of trouble it is that a server
-// gave no usable response. It never quotes the server. It is one of:
+// Reason says in words of this package why a server gave no usable response. It
+// never quotes the server. It is one of:
 //
 //	no answer in 3 s                      the limit of a step ended: dialling, request
 //	no answer in time                     the caller's own limit or cancellation, or the system's
@@ -43,13 +43,13 @@ const (
 //	certificate of an unknown authority   or not acceptable for another reason
 //	TLS version                           the server has none that is used here
 //	connection lost                       reset, closed, or the response cut off
-//	no connection                         another fault before anything was sent
+//	no connection                         another failure before anything was sent
 //	unreadable answer                     not TLS, or a success that cannot be used
 //	a web page with HTTP 200: is auth_url right?
 //	HTTP 503                              the status, whatever it is
 //
-// It is empty for what the server did not fail at: a request that was not worth
-// sending, and a second factor.
+// It is empty where the server did not fail: a request that this package refused
+// to send, and a second factor.
 func (e *Error) Reason() string {
 	switch {
 	case e.Code == ErrMFARequired, e.Code == ErrInvalidRequest && !e.Answered():
@@ -66,7 +66,7 @@ func (e *Error) Reason() string {
 	return reasonNoConnection
 }
 
-// answerReason is the reason of an answer, or "" if its status says it all.
+// answerReason is the reason of a response, or "" if its status says everything.
 func answerReason(a *answer) string {
 	switch kind := a.status / 100; {
 	case a.cutOff && (kind == 2 || kind == 4):
@@ -77,8 +77,8 @@ func answerReason(a *answer) string {
 	return ""
 }
 
-// networkReason is the reason of an error of the network, in a step that within
-// bounds. What it does not know is the fallback.
+// networkReason is the reason of a network error in a step whose limit was set by
+// within. An unknown error has the fallback as its reason.
 func networkReason(ctx context.Context, err error, fallback string) string {
 	var lookup *net.DNSError
 	var noTLS tls.RecordHeaderError
@@ -123,15 +123,16 @@ func certificateReason(err error) string {
 	return ""
 }
 
-// isTLSVersion knows the server's alert (RFC 8446, section 6.2) and the client's
-// own finding by their texts, because crypto/tls has no type or value for them.
+// isTLSVersion recognizes the server's alert (RFC 8446, section 6.2) and the
+// client's own error by their texts, because crypto/tls has no type or value for
+// them.
 func isTLSVersion(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "tls: protocol version not supported") ||
 		strings.Contains(text, "tls: server selected unsupported protocol version")
 }
 
-// isTimeout reports whether time ran out, whoever's.
+// isTimeout reports whether any time limit ended.
 func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
 		errors.Is(err, syscall.ETIMEDOUT)
@@ -144,11 +145,11 @@ func isLost(err error) bool {
 		errors.Is(err, net.ErrClosed)
 }
 
-// limitKey is the context's key of the limit that ends it.
+// limitKey is the context's key of this package's limit.
 type limitKey struct{}
 
-// within bounds a step, and makes the context remember which limit of this
-// package ends it. It remembers none where the caller's own deadline is nearer.
+// within bounds a step, and stores in the context which limit of this package
+// ends it. If the caller's own deadline is earlier, it stores none.
 func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	outer, has := ctx.Deadline()

@@ -131,7 +131,7 @@ func TestReasonSaysWhichLimitEnded(t *testing.T) {
 	revoke := func(ctx context.Context, c *reltioauth.Client) error { return c.Revoke(ctx, secret, "") }
 	for _, test := range []struct {
 		name    string
-		dials   bool // or nobody answers already then
+		dials   bool // or dialling already gets no response
 		caller  time.Duration
 		request func(context.Context, *reltioauth.Client) error
 		want    string

@@ -25,13 +25,13 @@ const (
 	maxWord = 39
 )
 
-// redactor takes out of a text what was sent in one request.
+// redactor removes the secrets of one request from a text.
 type redactor struct {
 	sent  []string // in every spelling, in small letters, the longest first
-	short []string // of these, what is too short to be replaced
+	short []string // those of sent that are too short to be replaced
 }
 
-// redactor for what every request carries.
+// redactor is for the given parameters and the client's credentials.
 func (c *Client) redactor(sent ...url.Values) redactor {
 	var r redactor
 	r.add(c.ClientSecret.Reveal())
@@ -47,7 +47,8 @@ func (c *Client) redactor(sent ...url.Values) redactor {
 	return r
 }
 
-// isPublic names the parameters that may be seen; a new one may not.
+// isPublic names the parameters that may be shown. A new parameter is secret
+// unless it is added here.
 func isPublic(parameter string) bool {
 	switch parameter {
 	case "grant_type", "scope", "client_id", "redirect_uri", "token_type_hint":
@@ -56,13 +57,13 @@ func isPublic(parameter string) bool {
 	return false
 }
 
-// add puts in the spellings that a server or a library might use.
+// add adds the secrets in all spellings that a server or a library might use.
 func (r *redactor) add(secrets ...string) {
 	for _, secret := range secrets {
 		if secret == "" {
 			continue
 		}
-		quoted, _ := json.Marshal(secret) // a string always can be
+		quoted, _ := json.Marshal(secret) // a string can always be encoded
 		for _, spelling := range []string{
 			secret,
 			url.QueryEscape(secret),
@@ -82,11 +83,11 @@ func (r *redactor) add(secrets ...string) {
 	}
 }
 
-// serverText is what may be kept of a text that the server chose: one line,
-// without what was sent and without anything that looks like a token.
+// serverText is the part of a server's text that may be kept: one line, without
+// secrets of the request and without anything that looks like a token.
 func (r redactor) serverText(text string) string {
 	text = oneLine(redactTokens(r.exact(text)))
-	text = r.exact(text) // tidying up may have put something together
+	text = r.exact(text) // once more: the steps before may have joined the parts of a secret
 	if utf8.RuneCountInString(text) > maxText {
 		text = string([]rune(text)[:maxText-1]) + "…"
 	}
@@ -96,13 +97,13 @@ func (r redactor) serverText(text string) string {
 	return text
 }
 
-// transportCause is the redacted form of an error that may quote an answer.
+// transportCause is the redacted form of an error that may quote a response.
 func (r redactor) transportCause(err error) error {
 	return newCause(err, r.serverText(err.Error()))
 }
 
-// dialCause is that of an error from before anything was sent: there is
-// nothing of a server's in it, and host names may look like tokens.
+// dialCause is the redacted form of an error from before anything was sent. It
+// holds no text of a server, and host names may look like tokens.
 func (r redactor) dialCause(err error) error {
 	text := r.exact(oneLine(err.Error()))
 	if r.leaks(text) {
@@ -111,7 +112,7 @@ func (r redactor) dialCause(err error) error {
 	return newCause(err, text)
 }
 
-// exact replaces what was sent.
+// exact replaces the secrets of the request.
 func (r redactor) exact(text string) string {
 	for _, secret := range r.sent {
 		text = replaceFold(text, secret)
@@ -119,15 +120,15 @@ func (r redactor) exact(text string) string {
 	return text
 }
 
-// leaks reports whether something that was sent is still there: a short
-// secret, or one that is a part of "[redacted]".
+// leaks reports whether a secret of the request is still in the text: a short
+// one, or one that is a part of "[redacted]".
 func (r redactor) leaks(text string) bool {
 	text = lower(text)
 	contained := func(secret string) bool { return strings.Contains(text, secret) }
 	return slices.ContainsFunc(r.sent, contained) || slices.ContainsFunc(r.short, contained)
 }
 
-// replaceFold replaces a text of small letters whatever its case.
+// replaceFold replaces a text, given in small letters, in any case.
 func replaceFold(text, small string) string {
 	var b strings.Builder
 	for low := lower(text); ; {
@@ -142,7 +143,7 @@ func replaceFold(text, small string) string {
 	}
 }
 
-// lower makes ASCII letters small and, unlike strings.ToLower, changes no
+// lower makes ASCII letters small. Unlike strings.ToLower, it never changes the
 // length.
 func lower(text string) string {
 	b := []byte(text)
@@ -179,15 +180,15 @@ func redactTokens(text string) string {
 	return b.String()
 }
 
-// isTokenRune: the characters of RFC 6750's b64token, and "%" and "_" for
-// what is form-encoded or base64url.
+// isTokenRune reports whether the character is one of RFC 6750's b64token, or "%"
+// or "_" for form-encoded and base64url texts.
 func isTokenRune(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
 		strings.ContainsRune("-._~+/=%", c)
 }
 
-// looksLikeToken errs on the side of hiding: only short runs, and runs of
-// small letters such as "unsupported_grant_type", are words.
+// looksLikeToken hides too much rather than too little: only short runs, and runs
+// of small letters such as "unsupported_grant_type", are words.
 func looksLikeToken(run string) bool {
 	if len(run) < minTokenLike {
 		return false
@@ -200,7 +201,7 @@ func looksLikeToken(run string) bool {
 	})
 }
 
-// oneLine makes every run of what is not printable one space.
+// oneLine replaces every run of unprintable characters and spaces by one space.
 func oneLine(text string) string {
 	text = strings.Map(func(c rune) rune {
 		if c == utf8.RuneError || !unicode.IsPrint(c) {
@@ -211,7 +212,7 @@ func oneLine(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// basicCredentials is what stands behind "Basic " (RFC 7617).
+// basicCredentials is the text after "Basic " (RFC 7617).
 func basicCredentials(id string, secret Secret) string {
 	return base64.StdEncoding.EncodeToString([]byte(id + ":" + secret.Reveal()))
 }

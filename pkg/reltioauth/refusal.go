@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// newError is the error of an answer, without its code.
+// newError is the error of a response, without its code.
 func (r *request) newError(a *answer) *Error {
 	return &Error{
 		Op:         r.op,
@@ -21,11 +21,11 @@ func (r *request) newError(a *answer) *Error {
 	}
 }
 
-// refusal is the error of an answer that is no success. A code counts with any
-// 4xx but 429, though RFC 6749, section 5.2, gives each its status: invalid_grant
-// on a login is a refusal even with a 403, because one too many that is
-// overlooked locks the user. A body that is no object says no code, and takes
-// nothing from what the status says.
+// refusal is the error of a response that is no success. A code counts with any
+// 4xx but 429, although RFC 6749, section 5.2, gives each code its status. For
+// example, invalid_grant on a login is a refusal even with a 403: overlooking a
+// refusal can lock the user. A body that is no object has no code, and then the
+// status decides.
 func (r *request) refusal(a *answer) *Error {
 	e := r.newError(a)
 	var body object
@@ -62,16 +62,15 @@ func (r *request) unusable(a *answer, body object, err error) *Error {
 	return e
 }
 
-// serverCode is the code in a refusal, in either of Reltio's shapes and whatever
-// its case, or "" if it is not one that is known: an unknown word says nothing
-// that a program could act on.
+// serverCode is the code in a refusal, in either of Reltio's shapes and in any
+// case, or "" if it is not a known one: a program cannot act on an unknown code.
 func serverCode(body object) ErrorCode {
 	word, _ := body.text("error")
 	other, _ := body.text("errorCode") // a number, as far as is known
 	return cmp.Or(known(word), known(other))
 }
 
-// known is the server's word as a code, or "".
+// known is the server's code as an ErrorCode, or "" if it is unknown.
 func known(word string) ErrorCode {
 	switch code := ErrorCode(lower(strings.TrimSpace(word))); code {
 	case ErrInvalidRequest, ErrInvalidClient, ErrInvalidGrant, ErrUnauthorizedClient,
@@ -81,8 +80,8 @@ func known(word string) ErrorCode {
 	return ""
 }
 
-// explain keeps what the server says in prose: error_description of the token
-// endpoint, errorMessage of the rest, else the bare word.
+// explain keeps the server's description: error_description of the token
+// endpoint, errorMessage of the other endpoints, else the code as sent.
 func (r *request) explain(e *Error, body object) {
 	if len(body) == 0 {
 		return
@@ -97,8 +96,8 @@ func (r *request) explain(e *Error, body object) {
 	e.URI = redactor.serverText(uri)
 }
 
-// challenge reads the answer that asks for a second factor. Reltio documents
-// an object; a bare string would be the token.
+// challenge reads the response that asks for a second factor. Reltio documents an
+// object; a bare string would be the token.
 func (r *request) challenge(body object) *MFAChallenge {
 	if token, err := body.credential("state_token"); err == nil {
 		return &MFAChallenge{StateToken: token}

@@ -8,7 +8,7 @@ import (
 )
 
 // TokenHint helps the server find a token (RFC 7009, section 2.1). Reltio does
-// not document it; empty sends none.
+// not document it; an empty hint is not sent.
 type TokenHint string
 
 // The hints of RFC 7009.
@@ -17,14 +17,14 @@ const (
 	HintRefreshToken TokenHint = "refresh_token"
 )
 
-// Revoke ends a token: POST /oauth/revoke (RFC 7009), within RevokeTimeout. A
-// refresh token takes its access token with it (documented by Reltio).
+// Revoke revokes a token: POST /oauth/revoke (RFC 7009), within RevokeTimeout.
+// Revoking a refresh token also ends its access token (documented by Reltio).
 //
-// The client is in the Basic header, whatever ClientAuth says; if it is refused
-// there (401) the request is sent once more with the client in the form, as Check
-// does it.
+// The client is in the Basic header, whatever ClientAuth says. If it is refused
+// there (401), the request is sent once more with the client in the form, as in
+// Introspect.
 //
-// Nil means that the server said so, also for a token that it does not know
+// Nil means that the server confirmed it, also for a token that it does not know
 // (RFC 7009, section 2.2). The error is an *Error. A success whose body names
 // another status than "success" is ErrInvalidResponse: the token may still be
 // valid.
@@ -41,7 +41,7 @@ func (c *Conn) Revoke(ctx context.Context, token Secret, hint TokenHint) error {
 	if !a.success() {
 		return r.refusal(a)
 	}
-	body, _ := parseObject(a.body) // RFC 7009: the status code says it all
+	body, _ := parseObject(a.body) // a body that is no object is fine: in RFC 7009 the status code decides
 	if err := cmp.Or(a.readErr, revokeStatus(body)); err != nil {
 		return r.unusable(a, body, err)
 	}

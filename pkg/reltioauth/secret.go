@@ -12,23 +12,22 @@ import (
 // redacted is what every way of printing a Secret shows.
 const redacted = "[redacted]"
 
-// Secret is a text that must not be seen: a token, a password, a code, a
-// client secret. No way of printing reveals it: fmt with any verb, slog, JSON
-// and text encoding show "[redacted]", and a struct that holds it in an
-// unexported field, where its methods are out of reach, shows an address. Only
-// Reveal gives the text.
+// Secret is a text that must not be seen: a token, a password, a code, a client
+// secret. No way of printing reveals it: fmt with any verb, slog, JSON and text
+// encoding show "[redacted]". A struct that holds it in an unexported field,
+// where fmt cannot call its methods, shows an address. Only Reveal gives the
+// text.
 //
-// The zero value is the empty secret. Compare with Equal, as go-cmp does by
-// itself: == does not compile, and so a Secret is no key of a map.
+// The zero value is the empty secret. Compare with Equal, which go-cmp also uses:
+// == does not compile, and so a Secret cannot be the key of a map.
 type Secret struct {
-	// reveal is a closure because nothing that walks through memory can look
-	// into one. A pointer would not do: fmt prints the unexported fields of a
-	// struct without asking their methods, and follows a pointer that it is
-	// told to print with a verb like %s.
+	// reveal is a closure because reflection cannot read the variables of one. A
+	// pointer would not do: fmt prints the unexported fields of a struct without
+	// calling their methods, and follows a pointer for a verb like %s.
 	reveal func() string
 }
 
-// NewSecret is the secret of that text.
+// NewSecret returns the text as a Secret.
 func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
@@ -36,8 +35,8 @@ func NewSecret(value string) Secret {
 	return Secret{reveal: func() string { return value }}
 }
 
-// Reveal returns the text itself, for the one place that has to send or store
-// it; "" for the zero value.
+// Reveal returns the text itself, for the code that has to send or store it; ""
+// for the zero value.
 func (s Secret) Reveal() string {
 	if s.reveal == nil {
 		return ""
@@ -66,15 +65,14 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted)
 // LogValue implements slog.LogValuer.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalJSON implements json.Marshaler. To keep a secret as JSON take it out
-// with Reveal.
+// MarshalJSON implements json.Marshaler. To store a secret as JSON use Reveal.
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
 // MarshalText implements encoding.TextMarshaler.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Fingerprint names a token without holding it: "sha256:" and the first 32
-// hexadecimal digits of the token's SHA-256. It is safe in logs.
+// Fingerprint identifies a token without containing it: "sha256:" and the first
+// 32 hexadecimal digits of the token's SHA-256. It is safe in logs.
 func Fingerprint(token Secret) string {
 	sum := sha256.Sum256([]byte(token.Reveal()))
 	return "sha256:" + hex.EncodeToString(sum[:16])

@@ -77,7 +77,7 @@ func TestCallsEndAtTheirLimit(t *testing.T) {
 				if got := time.Since(began); got != test.want {
 					t.Errorf("took %v, want %v", got, test.want)
 				}
-				pass(time.Minute) // the server finds out that nobody listens
+				pass(time.Minute) // the server finds out that the client is gone
 			})
 		})
 	}
@@ -124,7 +124,7 @@ func TestCheckAndRevokeCountDialling(t *testing.T) {
 			if got, want := time.Since(began), 3*time.Second; got != want {
 				t.Errorf("%s: took %v, want %v", name, got, want)
 			}
-			pass(time.Minute) // the server finds out that nobody listens
+			pass(time.Minute) // the server finds out that the client is gone
 		})
 	}
 }
@@ -136,7 +136,7 @@ func TestTokenIsDatedWhenTheRequestIsSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = conn.Close() }()
-		pass(time.Minute) // the caller waits for its turn
+		pass(time.Minute) // the caller waits for its slot
 		sent := time.Now().Round(0)
 		token, err := conn.Token(t.Context(), password)
 		if err != nil {

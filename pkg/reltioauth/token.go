@@ -11,61 +11,62 @@ import (
 )
 
 const (
-	// maxTokenLength is far above the 3,000 or so characters of Reltio's
-	// longest tokens.
+	// maxTokenLength is far above the length of Reltio's longest tokens, about
+	// 3,000 characters.
 	maxTokenLength = 16384
-	// maxExpiresIn bounds what a server may promise.
+	// maxExpiresIn bounds the life that a server may promise.
 	maxExpiresIn = 31 * 24 * time.Hour
-	// assumedExpiresIn is counted when the server does not say. RFC 6749,
-	// section 5.1, leaves it to documentation, and a client may have its own
-	// lifetime at Reltio: the default hour would be a guess on the wrong side.
+	// assumedExpiresIn is used when the server does not say. RFC 6749, section
+	// 5.1, leaves it to documentation. A client may have its own lifetime at
+	// Reltio, so the default hour could be too long.
 	assumedExpiresIn = 300 * time.Second
 )
 
-// Token is an answer of the token endpoint (RFC 6749, section 5.1). Printing
-// it reveals nothing.
+// Token is a response of the token endpoint (RFC 6749, section 5.1). Printing it
+// reveals nothing.
 type Token struct {
 	// AccessToken is opaque, 1 to 16,384 printable ASCII characters without
 	// spaces. It is zero only next to an error.
 	AccessToken Secret
 
-	// TokenType as the server sent it ("bearer" in Reltio's samples); empty if
-	// it did not, or sent what cannot be used: a token type decides nothing.
+	// TokenType as the server sent it ("bearer" in Reltio's samples). It is empty
+	// if the server sent none or an unusable one: nothing depends on a token
+	// type.
 	TokenType string
 
-	// RefreshToken is zero if none was sent. After a refresh that means: go on
-	// with the one you have (RFC 6749, section 6).
+	// RefreshToken is zero if none was sent. After a refresh that means: keep the
+	// one you have (RFC 6749, section 6).
 	RefreshToken Secret
 
-	// Scope as the server sent it, space separated, also where it sent an array
-	// of strings (Reltio documents both); empty if it did not, or sent what
-	// cannot be used: a scope decides nothing.
+	// Scope as the server sent it, space separated, also if the server sent an
+	// array of strings (Reltio documents both). It is empty if the server sent
+	// none or an unusable one: nothing depends on a scope.
 	Scope string
 
-	// ExpiresIn is the life that the token has left, counted from IssuedAt:
-	// whole seconds, a fraction dropped, at most 31 days. If the server did
-	// not say it is 300 s and ExpiresInMissing is true. It is 0 only next to
-	// an error.
+	// ExpiresIn is the life that the token has left, counted from IssuedAt, in
+	// whole seconds (a fraction is dropped), at most 31 days. If the server did
+	// not say, it is 300 s and ExpiresInMissing is true. It is 0 only next to an
+	// error.
 	//
-	// The server gives the same token again while it lives, with what is left
-	// of its life: a new answer is not always a new token.
+	// While a token is valid, the server gives the same one again, with the rest
+	// of its life: a new response is not always a new token.
 	ExpiresIn        time.Duration
 	ExpiresInMissing bool
 
-	// IssuedAt is the moment at which the request was sent, on the Client's
-	// clock and without a monotonic reading. The token is not older than
-	// that, so ExpiresAt errs on the safe side.
+	// IssuedAt is the moment at which the request was sent, by the Client's clock
+	// and without a monotonic reading. The token is never older than that, so
+	// ExpiresAt is never too late.
 	IssuedAt time.Time
 }
 
-// ExpiresAt is the token's deadline, IssuedAt plus ExpiresIn.
+// ExpiresAt is the token's deadline: IssuedAt plus ExpiresIn.
 func (t *Token) ExpiresAt() time.Time { return t.IssuedAt.Add(t.ExpiresIn) }
 
 // Fingerprint names the access token without revealing it.
 func (t *Token) Fingerprint() string { return Fingerprint(t.AccessToken) }
 
-// OAuth2 is the token in the type of golang.org/x/oauth2, which prints its
-// secrets. Extra("scope") gives the scope.
+// OAuth2 is the token as a type of golang.org/x/oauth2, which prints its secrets.
+// Extra("scope") gives the scope.
 func (t *Token) OAuth2() *oauth2.Token {
 	token := &oauth2.Token{
 		AccessToken:  t.AccessToken.Reveal(),
@@ -77,13 +78,13 @@ func (t *Token) OAuth2() *oauth2.Token {
 	return token.WithExtra(map[string]any{"scope": t.Scope})
 }
 
-// Token asks for a token: POST /oauth/token (RFC 6749, section 3.2), once,
-// within TokenTimeout.
+// Token asks for a token: POST /oauth/token (RFC 6749, section 3.2), once, within
+// TokenTimeout.
 //
-// The error is an *Error. As with io.Reader, look at the token before the
-// error: an answer that can be read and yet not be used returns both. Then the
-// Token holds what could be read of it, and above all a RefreshToken, which
-// has to be stored first, because the server may have ended the previous one:
+// The error is an *Error. As with io.Reader, look at the token before the error:
+// a response that can be read but not used returns both. The Token then holds
+// what could be read. A RefreshToken in it has to be stored first, because the
+// server may have revoked the previous one:
 //
 //	token, err := conn.Token(ctx, grant)
 //	if token != nil && !token.RefreshToken.IsZero() {
@@ -93,18 +94,19 @@ func (t *Token) OAuth2() *oauth2.Token {
 //		return err
 //	}
 //
-// This is so for a response whose access_token, refresh_token or expires_in is
-// repeated, of the wrong type or unreadable; whose access token is missing or has
-// characters that no token has; whose expires_in is zero (ErrNoLifeLeft) or
-// negative; that is malformed, too large or cannot be unpacked; and that was cut
-// off behind a token. The code is ErrInvalidResponse, or ErrUnavailable for a
-// response cut off. Without an error the token is complete.
+// Both are returned for a response in which access_token, refresh_token or
+// expires_in is repeated, of the wrong type or unreadable; in which the access
+// token is missing or has characters that no token has; in which expires_in is
+// zero (ErrNoLifeLeft) or negative; that is malformed, too large or cannot be
+// unpacked; or that was cut off after a token. The code is ErrInvalidResponse, or
+// ErrUnavailable for a response that was cut off. Without an error the token is
+// complete.
 //
-// All else decides nothing: scope and token_type, fields that are not read, in
-// whatever type and bytes, and what the header says of the body. A response
-// packed with gzip is unpacked and one UTF-8 byte order mark skipped (RFC 8259,
-// section 8.1, allows a parser to), labelled so or not: a token that is thrown
-// away for such a reason takes the refresh token that it replaced with it.
+// Nothing depends on the rest: scope and token_type, fields that are not read,
+// and headers that describe the body. A gzip response is unpacked and one UTF-8
+// byte order mark skipped (RFC 8259, section 8.1, allows a parser to), labelled
+// so or not. A token that is discarded for such a reason takes the refresh token
+// that it replaced with it.
 //
 // A user who needs a second factor gives ErrMFARequired.
 func (c *Conn) Token(ctx context.Context, g Grant) (*Token, error) {
@@ -132,7 +134,7 @@ func (c *Conn) tokenRequest(g Grant) (*request, error) {
 	return c.newRequest(opToken, g.GrantType(), nil, form), nil
 }
 
-// token reads the answer to a token request.
+// token reads the response to a token request.
 func (r *request) token(a *answer) (*Token, error) {
 	if !a.success() {
 		return nil, r.refusal(a)
@@ -145,17 +147,17 @@ func (r *request) token(a *answer) (*Token, error) {
 	return token, nil
 }
 
-// ErrNoLifeLeft is the cause of the error of an answer whose expires_in is zero.
-// Where the token is the one already held, it is that token at its very end,
-// and no failure.
+// ErrNoLifeLeft is the cause of the error if expires_in is zero. If the token is
+// the one that the caller already has, this is no failure: that token is about to
+// expire.
 const ErrNoLifeLeft constError = "expires_in: zero"
 
-// errNoAccessToken is the answer of a server that has something else to say,
-// like that it wants a second factor.
+// errNoAccessToken is for a response without an access token, for example one
+// that asks for a second factor.
 const errNoAccessToken constError = "access_token: missing"
 
-// readToken reads what there is. The token is nil if neither an access token
-// nor a refresh token is there; the error is the first thing that is wrong.
+// readToken reads the fields of a token. The token is nil if there is neither an
+// access token nor a refresh token. The error is the first problem.
 func readToken(body object, sentAt time.Time) (*Token, error) {
 	access, accessErr := body.credential("access_token")
 	refresh, refreshErr := body.credential("refresh_token")

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// How far this machine's clock may be off. Leases that operators take hold by
-// it, and 10 s of difference are what they allow for.
+// How far this machine's clock may be off. The leases that operators take depend
+// on it, and they allow for a difference of 10 s.
 const (
 	warnSkew = 5 * time.Second
 	failSkew = 10 * time.Second
 )
 
-// skew is by how much a server's clock is ahead of ours.
+// skew is how far a server's clock is ahead of this machine's.
 type skew struct {
 	server string
 	by     time.Duration
 }
 
-// ahead compares the Date of an answer, which is in whole seconds and so half a
-// second behind in the mean, with the moment at which it came.
+// ahead compares the Date of a response with the moment at which it arrived. A
+// Date is in whole seconds, and so half a second behind on average.
 func ahead(date, received time.Time) time.Duration {
 	return date.Add(time.Second / 2).Sub(received)
 }
 
-// clock compares this machine's clock with the first server that told the time:
+// clock compares this machine's clock with the first server that gave the time:
 // AWS, if it did.
 func (e *examination) clock(context.Context) {
 	if len(e.skews) == 0 {

@@ -1,4 +1,4 @@
-// Package doctor looks whether an installation can work, and says what to do
+// Package doctor checks whether an installation can work, and says what to do
 // where it cannot.
 //
 //	d := &doctor.Doctor{Operator: operator, Lambda: client, AWS: account, Now: time.Now, ...}
@@ -6,15 +6,15 @@
 //	for _, f := range report.Findings { fmt.Println(f.Level, f.Check, f.What, f.Do) }
 //
 // It changes nothing: it reads, describes, invokes functions as a dry run, and
-// asks the authorization servers and the callback for a page, without
-// credentials. What it sees, it sees from the machine that it runs on and with
-// the operator's permissions; the functions have their own.
+// requests a page from the authorization servers and the callback, without
+// credentials. It checks from the machine that it runs on and with the operator's
+// permissions; the functions have their own.
 //
-// Examine blocks on the network, each check for a bounded time, and ends with
-// its context. A check that fails is a finding, and the others go on; one that
-// cannot be made is a finding too. Findings hold names, error codes, fixed words
+// Examine blocks on the network, each check for a bounded time, and ends with its
+// context. A check that fails is a finding, and the others continue; a check that
+// cannot be made is a finding too. Findings hold names, error codes, fixed texts
 // and an authorization server's description of a refusal, redacted as it is
-// stored: nothing secret, and no other text that a server sent.
+// stored: no secret, and no other text of a server.
 package doctor
 
 import (
@@ -45,7 +45,7 @@ type Level string
 // The levels.
 const (
 	OK Level = "ok"
-	// Warning: it works, and somebody should look.
+	// Warning: it works, and an operator should look at it.
 	Warning Level = "warning"
 	Failed  Level = "failed"
 	// Skipped: it could not be checked here; What says why.
@@ -54,15 +54,15 @@ const (
 
 // Finding is what one check found.
 type Finding struct {
-	// Check names what was looked at.
+	// Check names the check.
 	Check string `json:"check"`
 	Level Level  `json:"level"`
 	What  string `json:"what"`
-	// Do is what to do about it; empty where nothing is to be done.
+	// Do is what to do about it; empty if nothing is to be done.
 	Do string `json:"do"`
 }
 
-// Report is what all checks found.
+// Report is the findings of all checks.
 type Report struct {
 	At time.Time `json:"at"`
 	// OK says that nothing failed; there may be warnings.
@@ -76,7 +76,7 @@ func NewReport(at time.Time, findings ...Finding) Report {
 	return Report{At: at.UTC().Truncate(time.Second), OK: !failed, Findings: findings}
 }
 
-// Operator is operator.Operator, as far as it is needed here.
+// Operator is the part of operator.Service that is needed here.
 type Operator interface {
 	About(ctx context.Context) (operator.About, error)
 	Status(ctx context.Context, names ...string) (operator.Report, error)
@@ -87,32 +87,32 @@ type Operator interface {
 type Doctor struct {
 	// Operator reads the connections. Required.
 	Operator Operator
-	// Lambda reaches the functions, which are named as for an invocation: a
-	// name or an ARN, with an alias or without. Required.
+	// Lambda invokes the functions, whose names are as for an invocation: a name
+	// or an ARN, with or without an alias. Required.
 	Lambda                        *lambda.Client
 	IssueFunction, RotateFunction string
-	// AWS is what there is on AWS alone; nil for the local stack, of which all
-	// that is skipped.
+	// AWS is the part of an installation that is only on AWS; nil for the local
+	// stack, for which its checks are skipped.
 	AWS *AWS
 	Now func() time.Time
 }
 
-// AWS is the part of an installation that the local stack has not.
+// AWS is the part of an installation that the local stack does not have.
 type AWS struct {
 	Database *dynamodb.Client
 	Table    string
 	Secrets  Keys
-	// SecretPrefix is what the functions have to be told.
+	// SecretPrefix is the value that the functions' environments must have.
 	SecretPrefix string
 	Scheduler    *scheduler.Client
-	// CallbackFunction is empty if nobody said it.
+	// CallbackFunction is empty if it is unknown.
 	CallbackFunction string
-	// Stack is the one that the names were taken from; nil if they came from
-	// flags or the environment.
+	// Stack is the stack that the names come from; nil if they come from flags or
+	// the environment.
 	Stack *Stack
 }
 
-// Keys tell what secrets are encrypted with.
+// Keys says which keys encrypt secrets.
 type Keys interface {
 	// ConnectionKey names the key of a connection's secret; "" for the AWS
 	// account's own.
@@ -129,7 +129,7 @@ type examination struct {
 	about    operator.About
 	// connections are nil if they could not be read.
 	connections *operator.Report
-	// skews are by how much others' clocks are ahead of ours.
+	// skews are how far other clocks are ahead of this machine's.
 	skews []skew
 	pages *http.Client
 }
@@ -164,12 +164,12 @@ func (e *examination) found(check string, level Level, what, do string) {
 	e.findings = append(e.findings, Finding{Check: check, Level: level, What: what, Do: do})
 }
 
-// refused is a call that failed.
+// refused adds a finding for a call that failed.
 func (e *examination) refused(check, call string, err error) {
 	e.found(check, Failed, call+": "+Reason(err), advice(err))
 }
 
-// Reason says why a call failed, in AWS's error code or in fixed words.
+// Reason says why a call failed, by AWS's error code or with a fixed text.
 func Reason(err error) string {
 	var api smithy.APIError
 	var known *apierr.Error

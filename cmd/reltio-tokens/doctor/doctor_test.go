@@ -216,9 +216,12 @@ func TestTroubles(t *testing.T) {
 			},
 			`^warning auth host 127.0.0.1:\d+: answers without TLS, on this machine with HTTP 200 at /oauth/token, which no authorization server does \| is it the authorization server's host`,
 		},
-		"a renewal that nobody made":     {func(i *installation) { i.grant("machine", grant.StatusFailing, time.Now().Add(-6*time.Minute)) }, `^failed sweeps: a renewal has been due for 6m`},
-		"a renewal that is late":         {func(i *installation) { i.grant("machine", grant.StatusFailing, time.Now().Add(-3*time.Minute)) }, `^warning sweeps: a renewal has been due for 3m`},
-		"a secret under another key":     {func(i *installation) { i.vault.KMSKeyID = ""; i.connect("other", `"grant_type":"client_credentials"`) }, `^warning connection other: its secret is encrypted with another key`},
+		"a renewal that nobody made": {func(i *installation) { i.grant("machine", grant.StatusFailing, time.Now().Add(-6*time.Minute)) }, `^failed sweeps: a renewal has been due for 6m`},
+		"a renewal that is late":     {func(i *installation) { i.grant("machine", grant.StatusFailing, time.Now().Add(-3*time.Minute)) }, `^warning sweeps: a renewal has been due for 3m`},
+		"a secret under another key": {func(i *installation) {
+			i.secretStore.KMSKeyID = ""
+			i.connect("other", `"grant_type":"client_credentials"`)
+		}, `^warning connection other: its secret is encrypted with another key`},
 		"a secret under a key of others": {func(i *installation) { i.under(otherARN) }, `^failed connection other: its secret is encrypted with a key that the functions may not use \| docs/operations.md, A secret`},
 		"one that is waited for too": {
 			func(i *installation) {
@@ -252,7 +255,7 @@ func TestTroubles(t *testing.T) {
 		"a secret that is missing since a while": {
 			func(i *installation) {
 				i.store(grant.Grant{Connection: "machine", Status: grant.StatusOK, SecretMissingAt: parkedAt})
-				if err := i.vault.DeleteConnection(i.t.Context(), "machine"); err != nil {
+				if err := i.secretStore.DeleteConnection(i.t.Context(), "machine"); err != nil {
 					i.t.Fatal(err)
 				}
 			},
@@ -308,7 +311,7 @@ const otherARN = "arn:aws:kms:us-east-1:123456789012:key/9999abcd-12ab-34cd-56ef
 // under connects other, with its secret under a key.
 func (i *installation) under(key string) {
 	i.t.Helper()
-	i.vault.KMSKeyID = key
+	i.secretStore.KMSKeyID = key
 	i.connect("other", `"grant_type":"client_credentials"`)
 }
 
@@ -345,7 +348,7 @@ func (i *installation) failing(since time.Duration) grant.Grant {
 // store stores one as a renewal of the secret as it stands left it.
 func (i *installation) store(g grant.Grant) {
 	i.t.Helper()
-	source, err := i.vault.Connection(i.t.Context(), g.Connection)
+	source, err := i.secretStore.Connection(i.t.Context(), g.Connection)
 	if err != nil {
 		i.t.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func (e *examination) connection(ctx context.Context, s operator.State) {
 	}
 }
 
-// unstored has a finding for a refresh token that is in the table alone.
+// unstored adds a finding for a refresh token that is only in the table.
 func (e *examination) unstored(s operator.State) {
 	if s.ParkedSince == nil {
 		return
@@ -78,7 +78,7 @@ func (e *examination) unstored(s operator.State) {
 		"docs/operations.md, unstored: look at the policy of the key, at secretsmanager:PutSecretValue on grants/"+s.Connection+", and at the number of its versions")
 }
 
-// unsent has a finding for events that the bus does not take.
+// unsent adds a finding for events that the bus does not take.
 func (e *examination) unsent(s operator.State) {
 	if len(s.UnsentEvents) == 0 {
 		return
@@ -87,8 +87,8 @@ func (e *examination) unsent(s operator.State) {
 		"docs/operations.md, EventBridge does not take events: look at EVENT_BUS_NAME, and at events:PutEvents on that bus")
 }
 
-// trouble is a connection that does not come back by itself, or has not for
-// long: what the server said, and what to do first.
+// trouble adds a finding for a connection that does not recover by itself, or has
+// failed for long: the server's refusal, and what to do first.
 func (e *examination) trouble(s operator.State, checked operator.Checked) {
 	what := "is refused"
 	switch {
@@ -119,7 +119,7 @@ func (e *examination) trouble(s operator.State, checked operator.Checked) {
 	e.found("connection "+s.Connection, Warning, what, do)
 }
 
-// withError is a text with the last error behind it, if there is one.
+// withError is a text followed by the last error, if there is one.
 func withError(text string, s operator.State) string {
 	if s.LastError == nil {
 		return text

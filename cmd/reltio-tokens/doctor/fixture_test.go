@@ -115,7 +115,7 @@ type installation struct {
 	// host and callback are the addresses of the pages.
 	host, callback string
 	lambda         *lambdaAPI
-	vault          secrets.Manager
+	secretStore    secrets.Manager
 	operator       *operator.Service
 	doctor         *doctor.Doctor
 }
@@ -131,7 +131,7 @@ func install(t *testing.T) *installation {
 	i.host, i.callback = page{status: 404}.start(t), page{status: 200, header: sound()}.start(t)
 	i.createTable(nil)
 	i.createSchedule(schedulertypes.ScheduleStateEnabled)
-	i.vault = secrets.Manager{Client: secretsmanager.NewFromConfig(i.config), Prefix: i.name, KMSKeyID: keyARN}
+	i.secretStore = secrets.Manager{Client: secretsmanager.NewFromConfig(i.config), Prefix: i.name, KMSKeyID: keyARN}
 	i.wire()
 	i.connect("machine", `"grant_type":"client_credentials"`)
 	i.connect("person", `"grant_type":"authorization_code","tenant_id":"t"`)
@@ -229,7 +229,7 @@ func (i *installation) wire() {
 	i.t.Cleanup(functions.Close)
 	table := &dynamo.Table{Client: i.database(), Name: i.name}
 	i.operator = &operator.Service{
-		Grants: table, Leases: table, Lockouts: table, Connections: i.vault, Parking: table, Now: time.Now,
+		Grants: table, Leases: table, Lockouts: table, Connections: i.secretStore, Parking: table, Now: time.Now,
 		Hosts: connection.Hosts{host}, CallbackURL: i.callback,
 	}
 	onLambda := i.config.Copy()
@@ -238,7 +238,7 @@ func (i *installation) wire() {
 		Operator: i.operator, Now: time.Now, Lambda: lambda.NewFromConfig(onLambda),
 		IssueFunction: i.function("issue"), RotateFunction: i.function("rotate"),
 		AWS: &doctor.AWS{
-			Database: i.database(), Table: i.name, Secrets: i.vault, SecretPrefix: i.name,
+			Database: i.database(), Table: i.name, Secrets: i.secretStore, SecretPrefix: i.name,
 			Scheduler: scheduler.NewFromConfig(i.config), CallbackFunction: i.function("callback"),
 			Stack: &doctor.Stack{Name: i.name, Status: "UPDATE_COMPLETE", Outputs: map[string]string{"KeyArn": keyARN}},
 		},
@@ -249,7 +249,7 @@ func (i *installation) wire() {
 func (i *installation) connect(name, fields string) {
 	i.t.Helper()
 	text := `{"client_id":"c","client_secret":"` + canary + `","auth_url":"` + i.host + `",` + fields + `}`
-	if _, err := i.vault.PutConnection(i.t.Context(), name, reltioauth.NewSecret(text)); err != nil {
+	if _, err := i.secretStore.PutConnection(i.t.Context(), name, reltioauth.NewSecret(text)); err != nil {
 		i.t.Fatal(err)
 	}
 }

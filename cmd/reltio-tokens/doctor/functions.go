@@ -12,10 +12,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
 )
 
-// deployed is a function with the name that it goes by in this account.
+// deployed is a function with its name in this account.
 type deployed struct {
 	name, id string
-	// read is what the function does with its environment first.
+	// read is how the function reads its environment.
 	read func(getenv func(string) string) error
 }
 
@@ -31,7 +31,7 @@ func (e *examination) deployed() []deployed {
 	}
 }
 
-// invoking looks whether the operator may invoke issue and rotate, without
+// invoking checks whether the operator may invoke issue and rotate, without
 // invoking them.
 func (e *examination) invoking(ctx context.Context) {
 	for _, f := range e.deployed()[:2] {
@@ -44,7 +44,7 @@ func (e *examination) invoking(ctx context.Context) {
 	}
 }
 
-// functions looks at what the functions are told.
+// functions checks the functions' environments.
 func (e *examination) functions(ctx context.Context) {
 	if e.AWS == nil {
 		e.found("functions", Skipped, "those of the local stack have no environment", "")
@@ -91,7 +91,7 @@ func (e *examination) function(ctx context.Context, f deployed) {
 	}
 }
 
-// sameHosts compares the function's hosts with ours.
+// sameHosts compares the function's hosts with the command's.
 func (e *examination) sameHosts(getenv func(string) string) bool {
 	c, err := config.Callback(getenv)
 	if err != nil || len(c.AuthHosts) != len(e.about.AuthHosts) {
@@ -105,7 +105,7 @@ func (e *examination) sameHosts(getenv func(string) string) bool {
 	return true
 }
 
-// concurrency looks for the kill switch.
+// concurrency checks whether rotate is stopped by a reserved concurrency of zero.
 func (e *examination) concurrency(ctx context.Context) {
 	name := withoutAlias(e.RotateFunction)
 	out, err := e.Lambda.GetFunctionConcurrency(ctx, &lambda.GetFunctionConcurrencyInput{FunctionName: aws.String(name)})

@@ -11,14 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 )
 
-// How long something may be due before that says that no sweep renews it.
+// How long a grant may be due until that means that no sweep renews it.
 const (
 	warnOverdue = 2 * time.Minute
 	failOverdue = 5 * time.Minute
 )
 
-// reading reads all connections: it lists and reads secrets, queries the index
-// and gets items, so what it does not find it may not read.
+// reading reads all connections. It lists and reads secrets, queries the index
+// and gets items, so it finds out which of these the operator may not do.
 func (e *examination) reading(ctx context.Context) {
 	about, err := e.Operator.About(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// schedule looks whether sweeps are asked for.
+// schedule checks whether the schedule invokes sweeps.
 func (e *examination) schedule(ctx context.Context) {
 	switch {
 	case e.AWS == nil:
@@ -67,7 +67,7 @@ func (e *examination) schedule(ctx context.Context) {
 		"enable it in the console, or deploy the stack again")
 }
 
-// sweeps looks whether anything has been due for longer than sweeps leave it.
+// sweeps checks whether a grant has been due for longer than sweeps allow.
 func (e *examination) sweeps(context.Context) {
 	if e.connections == nil {
 		e.found("sweeps", Skipped, "the connections could not be read", "")
@@ -90,8 +90,8 @@ func (e *examination) sweeps(context.Context) {
 	}
 }
 
-// unread says which secrets may be why nothing could be read: one under a key
-// that is out of reach is enough.
+// unread says which secrets may be why reading failed: one secret under a key
+// that the operator cannot use is enough.
 func (e *examination) unread(ctx context.Context) {
 	found := false
 	for _, name := range e.listed(ctx) {
@@ -105,14 +105,14 @@ func (e *examination) unread(ctx context.Context) {
 	}
 }
 
-// listed are the connections that have a secret, where the stack is known.
+// listed are the connections that have a secret, if the stack is known.
 func (e *examination) listed(ctx context.Context) []string {
 	if e.AWS == nil || e.AWS.Stack == nil {
 		return nil
 	}
 	names, err := e.AWS.Secrets.List(ctx)
 	if err != nil {
-		return nil // said already, where they were to be read
+		return nil // reported already by the check that reads connections
 	}
 	return names
 }
@@ -128,16 +128,16 @@ func (e *examination) strangeKey(name string) {
 type whose int
 
 const (
-	// ours is the stack's, or nobody can tell.
+	// ours: the stack's key, or it is unknown.
 	ours whose = iota
-	// accounts is the AWS account's own for Secrets Manager: everybody in the
+	// accounts: the AWS account's own key for Secrets Manager. Every user of the
 	// account who may read the secret may use it.
 	accounts
-	// strange is any other. The functions' roles do not reach it.
+	// strange: any other key. The functions' roles may not use it.
 	strange
 )
 
-// key looks at the key of a connection's secret. The stack's can be named by its
+// key finds the key of a connection's secret. The stack's key can be named by its
 // ARN, its id, or the stack's alias.
 func (e *examination) key(ctx context.Context, name string) (whose, error) {
 	if e.AWS == nil || e.AWS.Stack == nil || e.AWS.Stack.KeyARN() == "" {

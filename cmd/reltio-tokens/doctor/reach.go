@@ -19,12 +19,12 @@ import (
 const (
 	// hostTime bounds one page, name look-up and TLS included.
 	hostTime = 5 * time.Second
-	// pageSize bounds what is read of one.
+	// pageSize bounds how much of a page is read.
 	pageSize = 64 << 10
 )
 
-// browser opens pages: without credentials or cookies, and it follows no
-// redirect.
+// browser opens pages: without credentials or cookies, and without following
+// redirects.
 func browser() *http.Client {
 	return &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: hostTime, DisableKeepAlives: true},
@@ -33,15 +33,15 @@ func browser() *http.Client {
 	}
 }
 
-// page is what is kept of one: nothing of its text.
+// page is what is kept of a page: nothing of its text.
 type page struct {
 	status int
 	header http.Header
-	// tls is the version's name; empty without TLS.
+	// tls is the name of the TLS version; empty without TLS.
 	tls string
 }
 
-// open gets a page, and notes its server's clock.
+// open gets a page, and records its server's clock.
 func (e *examination) open(ctx context.Context, address, server string) (page, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
@@ -53,7 +53,7 @@ func (e *examination) open(ctx context.Context, address, server string) (page, e
 		return page{}, err
 	}
 	received := e.Now()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, pageSize)) // the headers are what counts
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, pageSize)) // only the headers matter
 	_ = response.Body.Close()
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		e.skews = append(e.skews, skew{server, ahead(date, received)})
@@ -65,8 +65,8 @@ func (e *examination) open(ctx context.Context, address, server string) (page, e
 	return p, nil
 }
 
-// hosts looks whether the authorization servers answer at the token endpoint.
-// Any answer will do but a success: the request has no credentials, and an
+// hosts checks whether the authorization servers respond at the token endpoint.
+// Any response but a success is right: the request has no credentials, and an
 // authorization server refuses it.
 func (e *examination) hosts(ctx context.Context) {
 	for _, host := range e.about.AuthHosts {
@@ -115,8 +115,8 @@ func trouble(err error) string {
 	}
 }
 
-// wanted are headers that the callback function sends, and what has to be in
-// them: another server that happens to answer does not.
+// wanted are headers of the callback function, with a text that each has to
+// contain, so that another server at that address is noticed.
 func wanted() map[string]string {
 	return map[string]string{
 		"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer",
@@ -124,7 +124,7 @@ func wanted() map[string]string {
 	}
 }
 
-// callback looks whether browsers reach the callback function.
+// callback checks whether browsers reach the callback function.
 func (e *examination) callback(ctx context.Context) {
 	base := e.about.CallbackURL
 	switch {

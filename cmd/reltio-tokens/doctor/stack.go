@@ -10,22 +10,22 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
-// Stack is what CloudFormation says of a stack.
+// Stack is CloudFormation's description of a stack.
 type Stack struct {
 	Name string
-	// Status is CloudFormation's word for it.
+	// Status is CloudFormation's status.
 	Status string
 	// Outputs are the values by their keys.
 	Outputs map[string]string
-	// Missing are the outputs that it should have and has not.
+	// Missing are the outputs that it should have and does not.
 	Missing []string
 }
 
 // KeyARN is the stack's key; "" if it has no such output.
 func (s *Stack) KeyARN() string { return s.Outputs["KeyArn"] }
 
-// Describe asks CloudFormation about a stack, which has to be one of Reltio
-// tokens. A failure is a apierr.Error of type StoreUnavailable.
+// Describe gets a stack's description from CloudFormation. The stack has to be
+// one of Reltio tokens. A failure is an apierr.Error of type StoreUnavailable.
 func Describe(ctx context.Context, client *cloudformation.Client, name string) (*Stack, error) {
 	out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: aws.String(name)})
 	if err != nil {

@@ -58,8 +58,8 @@ func hasKeys(schema []types.KeySchemaElement, names ...string) bool {
 	return slices.Equal(got, names)
 }
 
-// index looks at what sweeps read. An index that is still being filled hides
-// what is due.
+// index checks the index that sweeps read. An index that is still being filled
+// hides grants that are due.
 func (e *examination) index(all []types.GlobalSecondaryIndexDescription) {
 	for _, index := range all {
 		if aws.ToString(index.IndexName) != indexName {
@@ -125,8 +125,8 @@ func recoverable(d *types.ContinuousBackupsDescription) bool {
 		d.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus == types.PointInTimeRecoveryStatusEnabled
 }
 
-// unknownOperation is what engines in DynamoDB's place answer to calls that they
-// do not know.
+// unknownOperation reports whether the error is the response of a DynamoDB
+// substitute to an operation that it does not have.
 func unknownOperation(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException"

@@ -2,9 +2,9 @@ package pages
 
 import "net/http"
 
-// Failure is one way in which a visit ends without success.
+// Failure is one way in which a login fails.
 type Failure struct {
-	// Status of the answer.
+	// Status is the HTTP status.
 	Status int
 	Title  string
 	// Text says what has happened and what to do.
@@ -22,8 +22,8 @@ const (
 	Denied = "denied"
 )
 
-// FailureOf finds the failure of that name; of a Denied one the code says more.
-// A name that it does not know is the Internal one.
+// FailureOf finds the failure of that name; for Denied, the code selects the
+// text. An unknown name is the Internal failure.
 func FailureOf(name, code string) Failure {
 	f, ok := failures[name]
 	if !ok {
@@ -36,7 +36,7 @@ func FailureOf(name, code string) Failure {
 }
 
 // KnownCode reports whether an authorization server's error code is one of RFC
-// 6749, section 4.1.2.1, and so has a text of its own.
+// 6749, section 4.1.2.1, and so has its own text.
 func KnownCode(code string) bool {
 	_, ok := denials[code]
 	return ok
@@ -49,7 +49,8 @@ const (
 	nothingYet = "Nothing was stored."
 )
 
-// failures by name: those above, and the outcomes of package authcode.
+// failures are the failures by name: those above, and the outcomes of package
+// authcode.
 var failures = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 	Malformed: {http.StatusBadRequest, "This address is not complete", []string{
 		"The address that brought you here is damaged or was cut short.",
@@ -122,8 +123,8 @@ var failures = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 	}},
 }
 
-// denials are the texts for the error codes of RFC 6749, section 4.1.2.1. What
-// else the server writes is not shown: anybody can put words into that.
+// denials are the texts for the error codes of RFC 6749, section 4.1.2.1. Other
+// texts of the response are not shown: anyone can write text into it.
 var denials = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 	"access_denied": {Title: "The login was cancelled", Text: []string{
 		"You, or Reltio, refused the access. " + nothingYet,
@@ -143,7 +144,7 @@ var denials = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 	}},
 }
 
-// misconfigured is for what only an operator can mend.
+// misconfigured is for what only an operator can repair.
 var misconfigured = []string{ //nolint:gochecknoglobals // a constant
 	"The connection is not set up as Reltio wants it. It is not your mistake, and trying again will not help. " + nothingYet,
 	"Ask for help and name the reference below.",

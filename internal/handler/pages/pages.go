@@ -1,17 +1,16 @@
-// Package pages is what a person sees who connects Reltio: a page before
-// leaving for its login page, one for coming back, and one for each way in
-// which that can fail.
+// Package pages makes the pages for a person who connects Reltio: one before the
+// login page, one after it, and one for each failure.
 //
 //	set := pages.New()
 //	html, err := set.Leaving(pages.Leaving{Connection: "acme-prod", Host: "auth.reltio.com", ...})
 //	html, err = set.Failed(pages.FailureOf("wrong_user", ""), reference)
 //	header.Set("Content-Security-Policy", set.Policy())
 //
-// A page says what has happened and what to do, in words that need no manual.
-// It loads nothing and runs nothing: its one stylesheet is inside it and named
-// by its hash in the policy. The first page's link holds the invitation; nothing
-// else in a page is secret. What an authorization server writes is never shown:
-// each of its error codes has a text of ours.
+// A page says what has happened and what to do, in words that need no manual. It
+// loads and runs nothing: its one stylesheet is inside it and named by its hash
+// in the policy. The first page's link holds the invitation; no other part of a
+// page is secret. Texts of an authorization server are never shown: each of its
+// error codes has our own text.
 //
 // Nothing here blocks. An error means a defect in a template.
 package pages
@@ -56,7 +55,7 @@ type Leaving struct {
 	Ends time.Time
 	// Link starts the login. It holds the invitation.
 	Link string
-	// Reference is also in the log.
+	// Reference is also in the page's log line.
 	Reference string
 }
 
@@ -81,7 +80,7 @@ func (s *Set) Leaving(p Leaving) ([]byte, error) {
 	})
 }
 
-// granted says what a login grants.
+// granted says which access a login grants.
 func granted(scope string) string {
 	const rights = "Access to Reltio with the rights of the user who logs in, until the grant ends or is revoked"
 	if scope == "" {
@@ -103,8 +102,8 @@ func (s *Set) Done(reference string) ([]byte, error) {
 	})
 }
 
-// DoneUntil writes the page for a login that is stored with the refresh token
-// that there was before: it holds no longer than it did.
+// DoneUntil writes the page for a login that is stored with the previous refresh
+// token: its deadline has not moved.
 func (s *Set) DoneUntil(until time.Time, reference string) ([]byte, error) {
 	return s.page(view{
 		Title: "Connected, until a known date",
@@ -118,13 +117,13 @@ func (s *Set) DoneUntil(until time.Time, reference string) ([]byte, error) {
 	})
 }
 
-// Failed writes the page for anything else. A failure without a name is the
-// internal one.
+// Failed writes the page of a failure. A failure without a name is the internal
+// one.
 func (s *Set) Failed(f Failure, reference string) ([]byte, error) {
 	return s.page(view{Title: f.Title, Mark: markFailed, Text: f.Text, Reference: reference})
 }
 
-// view is what the layout shows.
+// view is the data of the layout.
 type view struct {
 	Title          string
 	Mark           mark
@@ -135,11 +134,11 @@ type view struct {
 	Reference      string
 }
 
-// fact is a name and what it is.
+// fact is a name and its value.
 type fact struct{ Name, Value string }
 
-// mark is the sign at the head of a page, and its colour. The title says the
-// same in words.
+// mark is the sign at the top of a page, and its colour. The title says the same
+// in words.
 type mark struct{ Class, Sign string }
 
 var (
@@ -161,5 +160,5 @@ func (s *Set) page(v view) ([]byte, error) {
 	return page.Bytes(), nil
 }
 
-// moment shows a time to people anywhere.
+// moment formats a time so that people in every time zone can read it.
 func moment(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// maxAnswer bounds an answer that is read; a real one has at most 20 KiB.
+	// maxAnswer bounds a response that is read; a real one has at most 20 KiB.
 	maxAnswer = 256 << 10
 	// maxToken is the longest token that issue accepts from Reltio.
 	maxToken = 16384
 	// maxExpiresIn is the longest life that issue accepts, in seconds.
 	maxExpiresIn = 31 * 24 * 3600
-	// maxRetryAfter is the longest wait that anybody is believed.
+	// maxRetryAfter is the longest wait that is accepted from a response.
 	maxRetryAfter = 5 * time.Minute
 )
 
@@ -28,9 +28,9 @@ type request struct {
 	RejectedFingerprint string `json:"rejected_fingerprint,omitempty"`
 }
 
-// readAnswer reads what issue answered to an invocation that began at asked. It
-// overlooks members that it does not know: a later release may have more. What
-// is wrong is said by the member's name, never by its value.
+// readAnswer reads the response of issue to an invocation that began at asked. It
+// ignores members that it does not know, because a later release may have more.
+// An error names the member and never its value.
 func readAnswer(payload []byte, asked time.Time) (*Token, *Error) {
 	var a struct {
 		AccessToken string    `json:"access_token"`
@@ -74,7 +74,7 @@ func validToken(text string) bool {
 	return text != "" && len(text) <= maxToken && !strings.ContainsFunc(text, notInToken)
 }
 
-// validFingerprint reports whether issue would take the text back.
+// validFingerprint reports whether issue accepts the text as a rejected token.
 func validFingerprint(text string) bool {
 	const prefix, digits = "sha256:", 32
 	hex, found := strings.CutPrefix(text, prefix)
@@ -82,8 +82,8 @@ func validFingerprint(text string) bool {
 	return found && len(hex) == digits && !strings.ContainsFunc(hex, notHex)
 }
 
-// readFunctionError reads what a function that failed left behind. A function
-// that says nothing readable has a defect.
+// readFunctionError reads the error of a function that failed. A function without
+// a readable error has a defect.
 func readFunctionError(payload []byte) *Error {
 	var f struct {
 		Type    string `json:"errorType"`
@@ -106,8 +106,7 @@ func validType(text string) bool {
 
 var retryMessage = regexp.MustCompile(`\bretry after ([0-9]+) s\b`)
 
-// retryAfter takes the seconds out of "retry after 7 s"; 0 if they are not
-// there.
+// retryAfter reads the seconds in "retry after 7 s"; 0 if there are none.
 func retryAfter(message string) time.Duration {
 	found := retryMessage.FindStringSubmatch(message)
 	if found == nil {
@@ -116,8 +115,8 @@ func retryAfter(message string) time.Duration {
 	return seconds(found[1])
 }
 
-// seconds reads how long somebody wants to be left alone: at most what anybody
-// is believed; 0 if it is no number.
+// seconds reads a time to wait, at most maxRetryAfter; 0 if the text is no
+// number.
 func seconds(text string) time.Duration {
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {

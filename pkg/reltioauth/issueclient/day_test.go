@@ -28,23 +28,23 @@ func inProcess(h http.Handler) roundTripper {
 }
 
 // A day of an integration, in virtual time: five calls at once each minute, while
-// tokens end, are replaced before their end, die, and Lambda throttles.
+// tokens expire, are replaced early or end early, and Lambda throttles.
 func TestADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		vendor := &reltioauthtest.IssueServer{}
+		issuer := &reltioauthtest.IssueServer{}
 		source := &issueclient.Source{Connection: "acme", Lambda: lambda.New(lambda.Options{
 			Region: "eu-central-1", Credentials: aws.AnonymousCredentials{}, BaseEndpoint: aws.String("http://lambda.example"),
-			HTTPClient: &http.Client{Transport: inProcess(vendor)},
+			HTTPClient: &http.Client{Transport: inProcess(issuer)},
 		})}
-		client := &http.Client{Transport: &issueclient.Transport{Source: source, Base: inProcess(vendor.Tenant(nil))}}
+		client := &http.Client{Transport: &issueclient.Transport{Source: source, Base: inProcess(issuer.Tenant(nil))}}
 		for minute := range 24 * 60 {
 			switch minute % 240 {
 			case 100:
-				vendor.Kill("acme")
+				issuer.Kill("acme")
 			case 170:
-				vendor.Renew("acme")
+				issuer.Renew("acme")
 			case 220:
-				vendor.Throttle(2)
+				issuer.Throttle(2)
 			}
 			var calls sync.WaitGroup
 			for range 5 {
@@ -63,11 +63,11 @@ func TestADay(t *testing.T) {
 			calls.Wait()
 			time.Sleep(time.Minute)
 		}
-		// 24 tokens that end, 6 that die; each asked for in its last minute at most
-		// twice, and once more when it has ended.
-		if got := vendor.Asked("acme"); got < 24 || got > 90 {
+		// 24 tokens expire, 6 end early; each is asked for at most twice in its
+		// last minute, and once more when it has expired.
+		if got := issuer.Asked("acme"); got < 24 || got > 90 {
 			t.Errorf("%d invocations for 7200 calls, want some tens", got)
 		}
-		t.Logf("7200 calls, %d invocations", vendor.Asked("acme"))
+		t.Logf("7200 calls, %d invocations", issuer.Asked("acme"))
 	})
 }

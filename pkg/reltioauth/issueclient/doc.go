@@ -12,10 +12,10 @@
 //	resp, err := client.Get("https://prod.reltio.com/reltio/api/TENANT/entities/1")
 //
 // Make both once for each process, outside the handler of a Lambda function:
-// what a Source keeps serves the next invocations. A Source is an
-// oauth2.TokenSource too, and Source.Get gives the token itself:
+// later invocations use the token that a Source keeps. A Source is also an
+// oauth2.TokenSource, and Source.Get gives the token itself:
 //
-//	token, err := source.Get(ctx, issueclient.Need{MinLife: 20 * time.Minute})
+//	token, err := source.Get(ctx, issueclient.Options{MinTTL: 20 * time.Minute})
 //	switch {
 //	case errors.Is(err, issueclient.ErrReauthorizationRequired):
 //		// a person must log in
@@ -26,36 +26,36 @@
 //
 // # When issue is invoked
 //
-// For the first token; once shortly before the kept one ends, while its other
-// callers go on with it; when a caller needs a longer life than is left; and
-// when Reltio has answered 401. Callers that need the same wait for one
-// invocation, a thousand of them too. A function that is frozen for hours finds
-// out by the wall clock what has ended.
+// For the first token; once shortly before the kept one ends, while the other
+// callers go on using it; when a caller needs a longer life than is left; and
+// when Reltio has answered 401. All callers that need the same wait for one
+// invocation. A function that was frozen for hours uses the wall clock to find
+// out which tokens have expired.
 //
 // # What blocks
 //
-// Get, Token and RoundTrip, where no kept token will do: until the context
-// ends, at most for Source.Patience. An invocation that one caller began goes on
-// while anybody waits for it; when the last has left it is cancelled, and
-// nothing is left running. RoundTrip waits between tries too, if Transport.Retry
-// is set, until the request's context ends.
+// Get, Token and RoundTrip block if no kept token can be used: until the context
+// ends, at most for Source.Timeout. An invocation that one caller began goes on
+// while any caller waits for it. When the last caller has left, it is cancelled,
+// and nothing keeps running. If Transport.Retry is set, RoundTrip also waits
+// between tries, until the request's context ends.
 //
 // # What happens on failure
 //
 // Errors are of type *Error, with the errorType of the issue function, for
-// errors.Is. What may pass is waited for and asked again; the rest is returned
-// at once. While a kept token lives that Reltio has not refused, a failure to
-// get another one is no error.
+// errors.Is. After a temporary error the Source waits and asks again; a permanent
+// one is returned at once. While a kept token is valid and Reltio has not refused
+// it, a failure to get another one is no error.
 //
 // # Secrets
 //
 // Tokens are of type reltioauth.Secret, which no way of printing reveals; no
-// error holds one. A Transport sends them to Reltio's hosts only, or to those it
-// is told, whatever redirects say. (An SDK client that logs bodies, by
+// error holds one. A Transport sends them only to Reltio's hosts, or to the hosts
+// that it is given, also after redirects. (An SDK client that logs bodies, by
 // aws.LogResponseWithBody, logs tokens.)
 //
 // # Tests
 //
-// reltioauthtest.Vendor stands in for the function and for a tenant API, so that
-// an integration's own tests need neither Reltio nor AWS.
+// reltioauthtest.IssueServer stands in for the function and for a tenant API, so
+// that an integration's own tests need neither Reltio nor AWS.
 package issueclient

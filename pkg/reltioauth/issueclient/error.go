@@ -6,20 +6,20 @@ import (
 	"unicode"
 )
 
-// ErrorType says what went wrong, in the words of the issue function. It is an
-// error, so that
+// ErrorType says what went wrong, with the error types of the issue function. It
+// is an error, so that
 //
 //	errors.Is(err, issueclient.ErrReauthorizationRequired)
 //
-// works on everything that a Source returns. A word that this package does not
+// works on everything that a Source returns. A type that this package does not
 // know is kept as it is.
 type ErrorType string
 
 // The errorTypes of issue.
 const (
-	// ErrInvalidRequest: the request is malformed. Also of a Source that is not
-	// configured well, and of an invocation that Lambda finds malformed: a
-	// function of another name, say.
+	// ErrInvalidRequest: the request is malformed. Also for a misconfigured
+	// Source, and for an invocation that Lambda finds malformed, for example with
+	// a wrong function name.
 	ErrInvalidRequest ErrorType = "InvalidRequest"
 	// ErrUnknownConnection: no connection has this name.
 	ErrUnknownConnection ErrorType = "UnknownConnection"
@@ -36,42 +36,42 @@ const (
 	ErrReauthorizationRequired ErrorType = "ReauthorizationRequired"
 	// ErrConnectionPaused: an operator paused the connection.
 	ErrConnectionPaused ErrorType = "ConnectionPaused"
-	// ErrTokenLimitReached: too many tokens of the client live. It can last as
-	// long as a token, so nobody waits for it.
+	// ErrTokenLimitReached: the client has too many valid tokens. It can last as
+	// long as a token, so a Source does not wait for it to pass.
 	ErrTokenLimitReached ErrorType = "TokenLimitReached"
 	// ErrRateLimited: too many requests, at Reltio or at Lambda.
 	ErrRateLimited ErrorType = "RateLimited"
-	// ErrReltioUnavailable: Reltio gives no token, and none lives.
+	// ErrReltioUnavailable: Reltio gives no token, and no valid one is stored.
 	ErrReltioUnavailable ErrorType = "ReltioUnavailable"
 	// ErrStoreUnavailable: DynamoDB, Secrets Manager or Lambda fails, or the
-	// network on the way there.
+	// network in between.
 	ErrStoreUnavailable ErrorType = "StoreUnavailable"
 	// ErrInternal: a defect; the message names a request.
 	ErrInternal ErrorType = "Internal"
 )
 
-// ErrInvalidAnswer is this package's own word: the function answered what is no
-// answer of issue. Another function was invoked, most likely.
+// ErrInvalidAnswer is assigned by this package: the function's response is not
+// one of issue. Most likely another function was invoked.
 const ErrInvalidAnswer ErrorType = "InvalidAnswer"
 
 // Error implements error.
 func (t ErrorType) Error() string { return string(t) }
 
-// Error is the one error type of this package: no token. No way of printing it
-// reveals a secret.
+// Error is the one error type of this package: there is no token. Printing it
+// never reveals a secret.
 type Error struct {
 	// Connection is the one that was asked for.
 	Connection string
-	// Type is one of the constants of this package, or what the function, or
-	// Lambda's runtime, wrote.
+	// Type is one of the constants of this package, or the type that the function
+	// or Lambda's runtime gave.
 	Type ErrorType
 	// Message explains it: one line of at most 256 characters.
 	Message string
-	// RetryAfter is how long to wait, if it was said: at most 5 minutes. 0 if
-	// it was not.
+	// RetryAfter is how long to wait, at most 5 minutes. 0 if the error did not
+	// say.
 	RetryAfter time.Duration
-	// Err is the SDK's error where the function was not reached or its answer
-	// was lost; nil where the function itself said what is wrong.
+	// Err is the SDK's error if the function was not reached or its response was
+	// lost; nil if the error is the function's own.
 	Err error `json:"-"`
 }
 
@@ -101,9 +101,9 @@ func (e *Error) Is(target error) bool {
 	return ok && t == e.Type
 }
 
-// Temporary reports whether the same call can succeed without somebody changing
-// something. Words that are unknown count as lasting, but for those of Lambda's
-// runtime: a process that died or ran out of time is replaced.
+// Temporary reports whether the same call can succeed without a repair. Unknown
+// types are permanent, except those of Lambda's runtime: a process that crashed
+// or ran out of time is replaced.
 func (e *Error) Temporary() bool {
 	switch e.Type {
 	case ErrTokenLimitReached, ErrRateLimited, ErrReltioUnavailable, ErrStoreUnavailable, ErrInternal:
@@ -117,11 +117,10 @@ func (e *Error) Temporary() bool {
 	return false
 }
 
-// awaited reports whether it is worth a caller's time to wait for the end of
-// it.
+// awaited reports whether a caller should wait until the error has passed.
 func (e *Error) awaited() bool { return e.Temporary() && e.Type != ErrTokenLimitReached }
 
-// The longest texts that are taken over from a function.
+// The longest texts that are accepted from a function.
 const (
 	maxMessage = 256
 	maxType    = 128

@@ -19,19 +19,19 @@ import (
 
 // sandbox stands in for AWS and Reltio. Outside of tests the client is
 // lambda.NewFromConfig(cfg).
-func sandbox() (vendor *reltioauthtest.IssueServer, client *lambda.Client, closeIt func()) {
-	vendor = &reltioauthtest.IssueServer{}
-	server := httptest.NewServer(vendor)
+func sandbox() (issuer *reltioauthtest.IssueServer, client *lambda.Client, closeIt func()) {
+	issuer = &reltioauthtest.IssueServer{}
+	server := httptest.NewServer(issuer)
 	client = lambda.New(lambda.Options{
 		Region: "eu-central-1", BaseEndpoint: aws.String(server.URL), Credentials: aws.AnonymousCredentials{},
 	})
-	return vendor, client, server.Close
+	return issuer, client, server.Close
 }
 
 func ExampleTransport() {
-	vendor, client, closeIt := sandbox()
+	issuer, client, closeIt := sandbox()
 	defer closeIt()
-	tenant := httptest.NewServer(vendor.Tenant(nil))
+	tenant := httptest.NewServer(issuer.Tenant(nil))
 	defer tenant.Close()
 
 	reltio := &http.Client{Transport: &issueclient.Transport{
@@ -46,9 +46,9 @@ func ExampleTransport() {
 		}
 		_ = resp.Body.Close()
 		fmt.Println(resp.StatusCode)
-		vendor.Kill("acme-prod") // Reltio refuses the token from now on
+		issuer.Kill("acme-prod") // Reltio refuses the token from now on
 	}
-	fmt.Println("invocations:", vendor.Asked("acme-prod"))
+	fmt.Println("invocations:", issuer.Asked("acme-prod"))
 	// Output:
 	// 200
 	// 200
@@ -85,9 +85,9 @@ func ExampleSource_Token() {
 }
 
 func ExampleError() {
-	vendor, client, closeIt := sandbox()
+	issuer, client, closeIt := sandbox()
 	defer closeIt()
-	vendor.Fail("acme-prod", "ReauthorizationRequired", "a person must log in")
+	issuer.Fail("acme-prod", "ReauthorizationRequired", "a person must log in")
 
 	source := &issueclient.Source{Lambda: client, Connection: "acme-prod"}
 	_, err := source.Get(context.Background(), issueclient.Options{})

@@ -6,9 +6,9 @@ import (
 )
 
 // Pause is how long a failure stands.
-func Pause(e *Error, failures int, chance float64) time.Duration { return pause(e, failures, chance) }
+func Pause(e *Error, failures int, jitter float64) time.Duration { return pause(e, failures, jitter) }
 
 // RetryWait is how long a Transport waits; 0: not at all.
-func RetryWait(resp *http.Response, try int, now time.Time, chance float64) time.Duration {
-	return retryWait(resp, try, now, chance)
+func RetryWait(resp *http.Response, try int, now time.Time, jitter float64) time.Duration {
+	return retryWait(resp, try, now, jitter)
 }

@@ -209,7 +209,7 @@ func TestPause(t *testing.T) {
 	for name, test := range map[string]struct {
 		e        *issueclient.Error
 		failures int
-		chance   float64
+		jitter   float64
 		want     time.Duration
 	}{
 		"the first, at least":     {plain, 1, 0, 500 * time.Millisecond},
@@ -223,7 +223,7 @@ func TestPause(t *testing.T) {
 		"one that lasts":          {lasting, 9, 0, 10 * time.Second},
 		"one for later":           {&issueclient.Error{Type: issueclient.ErrTokenLimitReached}, 9, 1, 12 * time.Second},
 	} {
-		if got := issueclient.Pause(test.e, test.failures, test.chance); got != test.want {
+		if got := issueclient.Pause(test.e, test.failures, test.jitter); got != test.want {
 			t.Errorf("%s: got %v, want %v", name, got, test.want)
 		}
 	}
@@ -397,7 +397,7 @@ func TestHostileFunctionErrors(t *testing.T) {
 	}
 }
 
-// All callers leave at the same instant, while the flight ends because of them.
+// All callers leave at the same moment, while the call ends because of them.
 func TestAThousandCallersWhoseContextEnds(t *testing.T) {
 	s := source(slowly(time.Hour, always(token(1, 3600))))
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

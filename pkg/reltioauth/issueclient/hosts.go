@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// reltioHosts is where the tenants' APIs are.
+// reltioHosts matches the tenants' APIs.
 const reltioHosts = "*.reltio.com"
 
-// signs decides whether a request gets the token. One to a host that is not
-// allowed is refused, so that a forgotten setting does not show as 401; but one
-// that a redirect made goes out without the token, as http.Client itself does it
-// with an Authorization header: a download may lie elsewhere, signed in its
-// own way.
+// signs decides whether a request gets the token. A request to a host that is not
+// allowed is refused, so that a forgotten setting does not show as 401. A request
+// that a redirect made is sent without the token, as http.Client itself does with
+// an Authorization header: a download may be on another host, with its own
+// signature.
 func (t *Transport) signs(req *http.Request) (bool, error) {
 	switch {
 	case t.trusts(req.URL):
@@ -27,8 +27,8 @@ func (t *Transport) signs(req *http.Request) (bool, error) {
 	return false, fmt.Errorf("vended: %q over %s is not in Transport.Hosts: no token goes there", req.URL.Host, req.URL.Scheme)
 }
 
-// trusts reports whether the token may go to the URL: an allowed host, over TLS
-// unless it is this machine.
+// trusts reports whether the token may be sent to the URL: to an allowed host,
+// over TLS unless it is this machine.
 func (t *Transport) trusts(u *url.URL) bool {
 	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		return false
@@ -44,8 +44,8 @@ func (t *Transport) trusts(u *url.URL) bool {
 	return false
 }
 
-// matches reports whether the URL's host is the pattern's, and its port the one
-// that the pattern names. Where either names none, it is the scheme's own.
+// matches reports whether the URL's host and port are those of the pattern. If
+// either names no port, it is the scheme's own.
 func matches(pattern string, u *url.URL) bool {
 	allowed := url.URL{Scheme: u.Scheme, Host: strings.ToLower(pattern)}
 	if port(&allowed) != port(u) {
@@ -58,7 +58,7 @@ func matches(pattern string, u *url.URL) bool {
 	return host != "" && host == want
 }
 
-// port is the one that the URL leads to.
+// port is the port that the URL leads to.
 func port(u *url.URL) string {
 	if u.Scheme == "http" {
 		return cmp.Or(u.Port(), "80")

@@ -17,8 +17,8 @@ import (
 // DefaultFunction is the name of the function that hands out tokens.
 const DefaultFunction = "issue"
 
-// invokeTime is the longest that one invocation may take: issue itself ends
-// after 25 s, and may have to start first.
+// invokeTime is the longest that one invocation may take: issue itself ends after
+// 25 s, and may have to start first.
 const invokeTime = 30 * time.Second
 
 // Invoker is the part of Lambda's API that a Source uses. *lambda.Client of
@@ -30,13 +30,13 @@ type Invoker interface {
 
 var _ Invoker = (*lambda.Client)(nil)
 
-// invoke is one invocation. The SDK's own retries are switched off, because a
-// Source waits as the errors ask, and twice over would be too often.
+// invoke makes one invocation. The SDK's own retries are switched off, because a
+// Source already waits as the errors ask.
 func (s *Source) invoke(ctx context.Context, k key) (*Token, *Error) {
 	asked := s.now()
 	payload, err := json.Marshal(request{
 		Connection:          s.Connection,
-		MinTTLSeconds:       int64((k.minLife + time.Second - 1) / time.Second),
+		MinTTLSeconds:       int64((k.minTTL + time.Second - 1) / time.Second),
 		RejectedFingerprint: k.rejected,
 	})
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Source) invoke(ctx context.Context, k key) (*Token, *Error) {
 }
 
 // refusal is the error of an invocation that did not take place, or whose
-// answer was lost: Lambda's, the network's, or the SDK's own.
+// response was lost: Lambda's, the network's, or the SDK's own.
 func refusal(err error) *Error {
 	var response *smithyhttp.ResponseError
 	if !errors.As(err, &response) || response.Response == nil {
@@ -72,15 +72,15 @@ func refusal(err error) *Error {
 	case status == http.StatusForbidden || status == http.StatusUnauthorized:
 		e.Type = ErrAccessDenied
 	case status == http.StatusConflict || status == http.StatusRequestTimeout:
-		// The function is being changed, or the line was slow: it will pass.
+		// The function is being changed, or the network was slow: this passes.
 	case status >= http.StatusBadRequest && status < http.StatusInternalServerError:
 		e.Type = ErrInvalidRequest
 	}
 	return e
 }
 
-// typeOf judges an error without a response: a network's, or one that a stand-in
-// for the SDK's client made.
+// typeOf classifies an error without a response: a network error, or an error of
+// a test's Invoker.
 func typeOf(err error) ErrorType {
 	var (
 		tooMany  *types.TooManyRequestsException
@@ -95,7 +95,7 @@ func typeOf(err error) ErrorType {
 	return ErrStoreUnavailable
 }
 
-// throttled is how long Lambda wants to be left alone; 0 if it did not say.
+// throttled is how long Lambda asks the client to wait; 0 if it did not say.
 func throttled(err error) time.Duration {
 	var e *types.TooManyRequestsException
 	if !errors.As(err, &e) {

@@ -3,44 +3,43 @@ package issueclient
 import "time"
 
 const (
-	// askEvery is how often issue is asked for something better than a token
-	// that lives: it answers from its own memory for as long, and asking more
-	// often brings the same.
+	// askEvery is how often issue is asked for a newer token while the kept one
+	// is valid. Issue answers from its own memory for as long, so asking more
+	// often brings the same token.
 	askEvery = 30 * time.Second
-	// refusedFor is how long an error is repeated that does not pass by itself:
-	// long enough that a loop of callers costs nothing, short enough that
-	// nobody waits for the repair to be noticed.
+	// refusedFor is how long a permanent error is repeated: long enough that
+	// callers in a loop cost nothing, short enough that a repair is noticed soon.
 	refusedFor = 10 * time.Second
-	// firstWait and longestWait after failures in a row that say nothing of
-	// when to come back.
+	// firstWait and longestWait bound the wait after failures in a row that name
+	// no time to wait.
 	firstWait   = time.Second
 	longestWait = 15 * time.Second
 )
 
-// key is everything that decides issue's answer to a Source. Callers with the
+// key is everything that decides issue's response to a Source. Callers with the
 // same key share an invocation.
 type key struct {
-	minLife  time.Duration
+	minTTL   time.Duration
 	rejected string
 }
 
-// memory is what a Source knows. Its methods decide; they neither lock nor
-// wait. The zero value knows nothing.
+// memory is the state of a Source. Its methods decide; they neither lock nor
+// wait. The zero value is the state before the first call.
 type memory struct {
 	// kept is the token in use; nil if there has been none. It is replaced,
 	// never changed.
 	kept *Token
-	// asked is when the invocation began that brought it.
+	// asked is when the invocation that brought it began.
 	asked time.Time
-	// ageing is when to look for the next one.
+	// ageing is when to ask for the next one.
 	ageing time.Time
-	// calm: nobody looks before. calmLife: nobody asks for a longer life
-	// before.
+	// calm: no caller asks for a newer token before. calmLife: no caller asks for
+	// a longer life before.
 	calm, calmLife time.Time
-	// reported is when kept was reported and came back all the same.
+	// reported is when kept was reported and issue gave it again.
 	reported time.Time
 
-	// trouble is the last failure, which stands until then.
+	// trouble is the last failure; it is repeated until the given moment.
 	trouble  *Error
 	until    time.Time
 	failures int // in a row
@@ -52,27 +51,27 @@ type verdict int
 const (
 	// use the kept token.
 	use verdict = iota
-	// glance: ask for the next token. Nobody else has to wait for it.
+	// glance: ask for the next token; other callers do not have to wait for it.
 	glance
-	// reach: ask for a longer life, and take the kept token if there is none.
+	// reach: ask for a longer life, and use the kept token if there is none.
 	reach
-	// must ask: there is no token that could be used.
+	// must: ask, because there is no usable token.
 	must
-	// refused: asking failed a moment ago.
+	// refused: return the last failure, which is recent.
 	refused
 )
 
 // judge decides for one caller.
 func (m *memory) judge(k key, now time.Time) verdict {
 	switch {
-	case !m.living(now) || m.refuses(k.rejected, now):
+	case !m.valid(now) || m.refuses(k.rejected, now):
 		if m.troubled(now) {
 			return refused
 		}
 		return must
 	case m.troubled(now):
 		return use
-	case m.kept.ExpiresAt.Sub(now) < k.minLife && !now.Before(m.calmLife):
+	case m.kept.ExpiresAt.Sub(now) < k.minTTL && !now.Before(m.calmLife):
 		return reach
 	case !now.Before(m.ageing) && !now.Before(m.calm):
 		return glance
@@ -80,38 +79,38 @@ func (m *memory) judge(k key, now time.Time) verdict {
 	return use
 }
 
-// living reports whether the kept token has not ended; with less than a second
-// left it has, as for issue. A clock that was set back says nothing of it.
-func (m *memory) living(now time.Time) bool {
+// valid reports whether the kept token has not expired; with less than a second
+// left it has, as for issue. A clock that was set back does not change that.
+func (m *memory) valid(now time.Time) bool {
 	return m.kept != nil && !now.Before(m.asked) && now.Add(time.Second).Before(m.kept.ExpiresAt)
 }
 
-// refuses reports whether the fingerprint is that of the kept token, and issue
-// has not been told lately.
+// refuses reports whether the fingerprint is that of the kept token, and that
+// token has not been reported to issue lately.
 func (m *memory) refuses(rejected string, now time.Time) bool {
-	return m.living(now) && rejected == m.kept.Fingerprint && !now.Before(m.reported.Add(askEvery))
+	return m.valid(now) && rejected == m.kept.Fingerprint && !now.Before(m.reported.Add(askEvery))
 }
 
-// troubled reports whether the last failure stands. One that stands for longer
-// than any does was dated by a clock that has been set back since.
+// troubled reports whether the last failure is still repeated. If it would be
+// repeated for longer than the maximum, the clock has been set back since.
 func (m *memory) troubled(now time.Time) bool {
 	return m.trouble != nil && now.Before(m.until) && m.until.Sub(now) <= 2*maxRetryAfter
 }
 
-// narrow is the key to ask with: a token that was replaced since, or reported
-// before, is not reported again.
+// narrow is the key to ask with: without the report of a token that was replaced
+// since or reported before.
 func (m *memory) narrow(k key, now time.Time) key {
-	if m.living(now) && !m.refuses(k.rejected, now) {
+	if m.valid(now) && !m.refuses(k.rejected, now) {
 		k.rejected = ""
 	}
 	return k
 }
 
-// learn takes an answer over. margin is how long before its end the token begins
-// to age.
+// learn stores a response. margin is how long before its end the token begins to
+// age.
 func (m *memory) learn(k key, t *Token, asked, now time.Time, margin time.Duration) {
 	m.trouble, m.failures = nil, 0
-	overtaken := m.living(now) && m.kept.Fingerprint != k.rejected && m.kept.Version > t.Version
+	overtaken := m.valid(now) && m.kept.Fingerprint != k.rejected && m.kept.Version > t.Version
 	if overtaken {
 		return // by the answer to another key: issue's own memory may lag
 	}
@@ -122,7 +121,7 @@ func (m *memory) learn(k key, t *Token, asked, now time.Time, margin time.Durati
 	if t.Fingerprint == k.rejected {
 		m.reported = now
 	}
-	if t.ExpiresAt.Sub(now) < k.minLife {
+	if t.ExpiresAt.Sub(now) < k.minTTL {
 		m.calmLife = now.Add(askEvery)
 	}
 	if !now.Before(m.ageing) {
@@ -130,31 +129,32 @@ func (m *memory) learn(k key, t *Token, asked, now time.Time, margin time.Durati
 	}
 }
 
-// fail remembers a failure. What is wrong with one request says nothing of the
-// next.
-func (m *memory) fail(e *Error, now time.Time, chance float64) {
+// fail stores a failure. An invalid request is not stored, because the next
+// request may be valid.
+func (m *memory) fail(e *Error, now time.Time, jitter float64) {
 	if e.Type == ErrInvalidRequest && e.Err == nil {
 		return
 	}
 	m.failures++
-	m.trouble, m.until = e, now.Add(pause(e, m.failures, chance))
+	m.trouble, m.until = e, now.Add(pause(e, m.failures, jitter))
 }
 
-// pause is how long a failure stands. chance, in [0, 1), spreads those who failed
-// together: a wait that was asked for is stretched by up to a fifth, and never
-// cut; one that was not grows from half a second to 15 s.
-func pause(e *Error, failures int, chance float64) time.Duration {
+// pause is how long a failure is repeated. jitter, in [0, 1), spreads callers
+// that failed together. A wait that the error names is lengthened by up to a
+// fifth, and never shortened; otherwise the wait grows from half a second to 15
+// s.
+func pause(e *Error, failures int, jitter float64) time.Duration {
 	switch {
 	case !e.awaited():
-		return stretch(refusedFor, 1+chance/5)
+		return stretch(refusedFor, 1+jitter/5)
 	case e.RetryAfter > 0:
-		return stretch(e.RetryAfter, 1+chance/5)
+		return stretch(e.RetryAfter, 1+jitter/5)
 	}
 	wait := firstWait
 	for i := 1; i < failures && wait < longestWait; i++ {
 		wait *= 2
 	}
-	return stretch(min(wait, longestWait), (1+chance)/2)
+	return stretch(min(wait, longestWait), (1+jitter)/2)
 }
 
 func stretch(d time.Duration, by float64) time.Duration {

@@ -34,13 +34,13 @@ func TestJudge(t *testing.T) {
 		"its end, and it failed":           {memory{trouble: passing, until: at(life + 1)}, key{}, life, refused},
 		"the clock was set back behind it": {memory{}, key{}, -1, must},
 
-		"just the life that is needed":      {memory{}, key{minLife: life}, 0, use},
-		"less life than is needed":          {memory{}, key{minLife: life}, 1, reach},
-		"less, asked for already":           {memory{calmLife: at(2)}, key{minLife: life}, 1, use},
-		"less, asked for long ago":          {memory{calmLife: at(1)}, key{minLife: life}, 1, reach},
-		"less, and it failed":               {memory{trouble: lasting, until: at(2)}, key{minLife: life}, 1, use},
-		"less, asked for, and it ages":      {memory{calmLife: at(life)}, key{minLife: life}, life - time.Minute, glance},
-		"less at its end":                   {memory{calmLife: at(2 * life)}, key{minLife: life}, life, must},
+		"just the life that is needed":      {memory{}, key{minTTL: life}, 0, use},
+		"less life than is needed":          {memory{}, key{minTTL: life}, 1, reach},
+		"less, asked for already":           {memory{calmLife: at(2)}, key{minTTL: life}, 1, use},
+		"less, asked for long ago":          {memory{calmLife: at(1)}, key{minTTL: life}, 1, reach},
+		"less, and it failed":               {memory{trouble: lasting, until: at(2)}, key{minTTL: life}, 1, use},
+		"less, asked for, and it ages":      {memory{calmLife: at(life)}, key{minTTL: life}, life - time.Minute, glance},
+		"less at its end":                   {memory{calmLife: at(2 * life)}, key{minTTL: life}, life, must},
 		"reported":                          {memory{}, key{rejected: "kept"}, 0, must},
 		"reported, and it failed":           {memory{trouble: passing, until: at(1)}, key{rejected: "kept"}, 0, refused},
 		"reported a moment ago":             {memory{reported: at(0)}, key{rejected: "kept"}, askEvery - 1, use},
@@ -78,8 +78,8 @@ func TestNarrow(t *testing.T) {
 		if test.now == time.Second {
 			m.reported = start
 		}
-		got := m.narrow(key{minLife: 5, rejected: test.rejected}, start.Add(test.now))
-		if want := (key{minLife: 5, rejected: test.want}); got != want {
+		got := m.narrow(key{minTTL: 5, rejected: test.rejected}, start.Add(test.now))
+		if want := (key{minTTL: 5, rejected: test.want}); got != want {
 			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
 	}

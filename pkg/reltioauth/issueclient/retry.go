@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// tries is how often a request is sent that Reltio answers so (documented by
-// Reltio); 0 for an answer that is not repeated.
+// tries is how often a request is sent that Reltio answers with the status
+// (documented by Reltio); 0 for a status that is not repeated.
 func tries(status int) int {
 	switch status {
 	case http.StatusBadGateway:
@@ -19,14 +19,14 @@ func tries(status int) int {
 	return 0
 }
 
-// retryWait is how long to wait after the answer to the try-th try; 0: it is the
-// last.
-func retryWait(resp *http.Response, try int, now time.Time, chance float64) time.Duration {
+// retryWait is how long to wait after the response to the given try; 0: there is
+// no further try.
+func retryWait(resp *http.Response, try int, now time.Time, jitter float64) time.Duration {
 	if try >= tries(resp.StatusCode) {
 		return 0
 	}
 	wait := time.Duration(1<<try-1) * time.Second
-	return stretch(max(wait, asked(resp.Header.Get("Retry-After"), now)), 1+chance/5)
+	return stretch(max(wait, asked(resp.Header.Get("Retry-After"), now)), 1+jitter/5)
 }
 
 // asked is a Retry-After (RFC 9110, section 10.2.3), seconds or a date; 0 if there

@@ -12,13 +12,14 @@ import (
 )
 
 const (
-	// DefaultMargin is the Margin of a Source that names none.
+	// DefaultMargin is the default of Source.RefreshBefore.
 	DefaultMargin = 30 * time.Second
-	// DefaultPatience is the Patience of a Source that names none.
+	// DefaultPatience is the default of Source.Timeout.
 	DefaultPatience = time.Minute
-	// maxMinLife is the longest life that issue lets a caller ask for.
-	maxMinLife = 24 * time.Hour
-	// glanceTime is how long a caller whose token lives waits for a newer one.
+	// maxMinTTL is the longest life that a caller may ask issue for.
+	maxMinTTL = 24 * time.Hour
+	// glanceTime is how long a caller that has a valid token waits for a newer
+	// one.
 	glanceTime = 5 * time.Second
 )
 
@@ -32,52 +33,52 @@ type Source struct {
 	Function string
 	// Connection is the connection's name. Required.
 	Connection string
-	// MinLife is the life that every token of this Source should have left:
-	// that of the longest job done with one. Zero means none in particular. It
-	// is a wish: see Token.MinLifeMet.
+	// MinTTL is the life that every token of this Source should have left: the
+	// time of the longest job done with one. Zero means none in particular. It is
+	// not guaranteed: see Token.MinTTLMet.
 	MinTTL time.Duration
-	// Margin is how long before a token's end the next one is asked for: at a
-	// random moment between one and two margins, so that a fleet does not ask
-	// all at once. Zero means 30 s, negative none. Until its end the old token
-	// goes on being used if there is no newer one.
+	// RefreshBefore is how long before a token's end the next one is asked for:
+	// at a random moment between one and two times RefreshBefore, so that many
+	// processes do not ask all at once. Zero means 30 s, negative none. Until its
+	// end the old token stays in use if there is no newer one.
 	RefreshBefore time.Duration
-	// Patience is the longest that one call waits for a token, if its context
-	// does not end before. Zero means a minute.
+	// Timeout is the longest that one call waits for a token, if its context does
+	// not end earlier. Zero means a minute.
 	Timeout time.Duration
-	// MaxPause is the longest that a call waits before the function is asked
-	// again; a failure that stands for longer is returned at once. Zero means as
-	// long as Patience and the context allow.
+	// MaxRetryWait is the longest that a call waits before the function is asked
+	// again; if a failure asks for a longer wait, it is returned at once. Zero
+	// means as long as Timeout and the context allow.
 	MaxRetryWait time.Duration
-	// Now is the clock that dates tokens. Nil means time.Now. Waiting is by the
+	// Now is the clock that dates tokens. Nil means time.Now. Waiting uses the
 	// timers of package time.
 	Now func() time.Time
 
-	// mu guards the rest. It is not held across the network.
-	mu      sync.Mutex
-	memory  memory
-	flights map[key]*call
+	// mu guards the fields below. It is not held during network calls.
+	mu     sync.Mutex
+	memory memory
+	calls  map[key]*call
 }
 
 var _ oauth2.TokenSource = (*Source)(nil)
 
-// Need is what a caller needs of a token. The zero value: any that lives.
+// Options is what a caller needs of a token. The zero value: any valid token.
 type Options struct {
-	// MinLife is the life that the token should have left, up to 24 h. The
+	// MinTTL is the life that the token should have left, up to 24 h. The
 	// Source's own counts if it is longer.
 	MinTTL time.Duration
-	// Rejected is the fingerprint of a token that Reltio answered with 401;
-	// empty for none. If it is the token in use, issue has it checked, and
-	// replaced unless Reltio says that it is valid. A token that came back alive
-	// is not reported again for 30 s.
+	// Rejected is the fingerprint of a token that Reltio answered with 401; empty
+	// for none. If it is the token in use, issue has it introspected, and
+	// replaced unless Reltio says that it is active. A token that was found
+	// active is not reported again for 30 s.
 	Rejected string
 }
 
-// Get returns a token. It blocks only if there is no kept one that will do; see
-// the package comment.
+// Get returns a token. It blocks only if no kept token can be used; see the
+// package comment.
 //
 // The error is an *Error, or wraps one together with the context's error if that
-// ended first. A caller whose context ends before the moment that an error names
-// gets it at once.
+// ended first. If an error names a time to try again that is after the context's
+// end, Get returns it at once.
 func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
 	k, err := s.key(need)
 	if err != nil {
@@ -93,11 +94,11 @@ func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
 		switch {
 		case p.token != nil:
 			return p.token, nil
-		case p.flight == nil:
+		case p.call == nil:
 			err = s.wait(ctx, p)
 		default:
 			var token *Token
-			if token, err = s.ride(ctx, p); token != nil {
+			if token, err = s.await(ctx, p); token != nil {
 				return token, nil
 			}
 		}
@@ -107,8 +108,8 @@ func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
 	}
 }
 
-// Token implements oauth2.TokenSource. It is Get for any living token, without
-// a context: it blocks for Patience at most.
+// Token implements oauth2.TokenSource. It is Get for any valid token, without a
+// context: it blocks for Timeout at most.
 func (s *Source) Token() (*oauth2.Token, error) {
 	token, err := s.Get(context.Background(), Options{})
 	if err != nil {
@@ -117,16 +118,16 @@ func (s *Source) Token() (*oauth2.Token, error) {
 	return token.OAuth2(), nil
 }
 
-// key checks what a caller needs before anything is sent.
+// key validates the options before anything is sent.
 func (s *Source) key(need Options) (key, error) {
-	k := key{minLife: max(need.MinTTL, s.MinTTL, 0), rejected: need.Rejected}
+	k := key{minTTL: max(need.MinTTL, s.MinTTL, 0), rejected: need.Rejected}
 	what := ""
 	switch {
 	case s.Lambda == nil:
 		what = "Source.Lambda: is missing"
 	case s.Connection == "":
 		what = "Source.Connection: is missing"
-	case k.minLife > maxMinLife:
+	case k.minTTL > maxMinTTL:
 		what = "MinLife: must be at most 24 h"
 	case k.rejected != "" && !validFingerprint(k.rejected):
 		what = "Rejected: must be the fingerprint of a token"
@@ -136,8 +137,8 @@ func (s *Source) key(need Options) (key, error) {
 	return key{}, &Error{Connection: s.Connection, Type: ErrInvalidRequest, Message: what}
 }
 
-// wait waits until a failure does not stand any more, or returns it: if it does
-// not pass, or not before the context's end.
+// wait waits until a failure may be tried again. It returns the failure if that
+// is permanent, or if the wait would outlast the context.
 func (s *Source) wait(ctx context.Context, p pass) error {
 	pause := p.until.Sub(s.now())
 	tooLong := s.MaxRetryWait > 0 && pause > s.MaxRetryWait
@@ -150,8 +151,8 @@ func (s *Source) wait(ctx context.Context, p pass) error {
 	return nil
 }
 
-// gaveUp is the error of a caller whose context has ended. last is what it
-// waited for the end of; nil if it does not know.
+// gaveUp is the error of a caller whose context has ended. last is the failure
+// that the caller was waiting on; nil if unknown.
 func (s *Source) gaveUp(err error, last *Error) error {
 	if last == nil {
 		return fmt.Errorf("vended: %s: no token yet: %w", s.Connection, err)
@@ -170,7 +171,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// now reads the clock. The wall clock alone counts: an execution environment may
+// now reads the clock. Only the wall clock counts: an execution environment may
 // be frozen for hours, and the monotonic clock with it.
 func (s *Source) now() time.Time {
 	if s.Now == nil {
@@ -179,7 +180,7 @@ func (s *Source) now() time.Time {
 	return s.Now().Round(0)
 }
 
-// margin is when, before its end, a token begins to age.
+// margin is how long before its end a token begins to age.
 func (s *Source) margin() time.Duration {
 	if s.RefreshBefore < 0 {
 		return 0
@@ -187,5 +188,5 @@ func (s *Source) margin() time.Duration {
 	return stretch(cmp.Or(s.RefreshBefore, DefaultMargin), 1+random())
 }
 
-// chance is a number in [0, 1).
+// random is a number in [0, 1).
 func random() float64 { return rand.Float64() } //nolint:gosec // jitter is no secret

@@ -127,7 +127,7 @@ func TestOAuth2(t *testing.T) {
 	})
 }
 
-// A deadline outlives a freeze only as a wall clock's. (In a bubble there is no
+// Only a wall clock's deadline is right after a freeze. (In a bubble there is no
 // other clock.)
 func TestADeadlineHasNoMonotonicReading(t *testing.T) {
 	got := get(t, source(always(token(1, 60))), issueclient.Options{}, 1)
@@ -207,8 +207,8 @@ func TestATokenThatEndsWhileFrozen(t *testing.T) {
 	})
 }
 
-// Whoever asked did not wait for the answer, the environment was frozen, and the
-// connection is dead: the next caller does not wait for it either.
+// A caller left before its response, the environment was frozen, and the
+// connection is closed: the next caller does not wait for that response either.
 func TestAnInvocationThatFrozeIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		frozen, hanging := time.Duration(0), make(chan struct{})
@@ -290,7 +290,7 @@ func TestWhoeverLeavesTakesNothingAlong(t *testing.T) {
 			t.Error("the invocation goes on")
 		}
 		began := time.Now()
-		get(t, s, issueclient.Options{}, 1) // and nobody waits because of it
+		get(t, s, issueclient.Options{}, 1) // and no caller waits because of it
 		took(t, began, 0, 0)
 		f.invocations(t, 2)
 	})
@@ -484,7 +484,7 @@ func TestAReportedToken(t *testing.T) {
 		if _, err := s.Get(t.Context(), issueclient.Options{Rejected: fingerprint(1)}); !errors.Is(err, issueclient.ErrCredentialsRejected) {
 			t.Errorf("error %v, want CredentialsRejected", err)
 		}
-		get(t, s, issueclient.Options{}, 1) // nobody said that it is dead but one caller
+		get(t, s, issueclient.Options{}, 1) // only one caller said that it is not valid
 	})
 	bubble(t, "is not brought back by an older answer", func(t *testing.T) {
 		f := &function{}

@@ -17,15 +17,15 @@ type Token struct {
 	TokenType string
 	// Scope as Reltio sent it, space separated; empty if it did not.
 	Scope string
-	// ExpiresAt is the token's deadline by this machine's clock, whether or not
-	// that clock is right: the seconds that issue said are left, counted from
-	// the moment at which it was invoked. It has no monotonic reading.
+	// ExpiresAt is the token's deadline by this machine's clock, even if that
+	// clock is wrong: the seconds that issue said are left, counted from the
+	// moment at which it was invoked. It has no monotonic reading.
 	ExpiresAt time.Time
-	// Fingerprint names the token without revealing it.
+	// Fingerprint identifies the token without revealing it.
 	Fingerprint string
 	// Version rises with each new token of the connection.
 	Version int64
-	// MinLifeMet is false if less life is left than was needed: Reltio gave no
+	// MinTTLMet is false if less life is left than was needed: Reltio gave no
 	// longer one.
 	MinTTLMet bool
 	// Warnings are sorted. There may be others than the constants of this
@@ -42,17 +42,17 @@ const (
 	WarnExpiresInMissing Warning = "expires_in_missing"
 	// WarnRefreshTokenEndsSoon: a person has to log in, or soon will.
 	WarnRefreshTokenEndsSoon Warning = "refresh_token_ends_soon"
-	// WarnRejectedTokenIsAlive: the reported token is alive by Reltio's word.
+	// WarnRejectedTokenIsAlive: Reltio says that the reported token is active.
 	WarnRejectedTokenIsAlive Warning = "rejected_token_is_alive"
-	// WarnRejectedTokenReissued: Reltio gives the reported dead token again.
+	// WarnRejectedTokenReissued: Reltio gives the reported inactive token again.
 	WarnRejectedTokenReissued Warning = "rejected_token_reissued"
-	// WarnRenewalFailing: the token lives, its renewal is in trouble, or the
-	// report of it could not be looked into.
+	// WarnRenewalFailing: the token is valid, but its renewal fails, or the
+	// reported token could not be introspected.
 	WarnRenewalFailing Warning = "renewal_failing"
 )
 
-// OAuth2 is the token in the type of golang.org/x/oauth2, which prints its
-// secrets. Extra("scope") gives the scope.
+// OAuth2 is the token as a type of golang.org/x/oauth2, which prints its secrets.
+// Extra("scope") gives the scope.
 func (t *Token) OAuth2() *oauth2.Token {
 	token := &oauth2.Token{
 		AccessToken: t.AccessToken.Reveal(),
@@ -63,9 +63,9 @@ func (t *Token) OAuth2() *oauth2.Token {
 }
 
 // answering is a copy of the token for a caller that needs minLife.
-func (t *Token) answering(minLife time.Duration, now time.Time) *Token {
+func (t *Token) answering(minTTL time.Duration, now time.Time) *Token {
 	own := *t
-	own.MinTTLMet = t.ExpiresAt.Sub(now) >= minLife
+	own.MinTTLMet = t.ExpiresAt.Sub(now) >= minTTL
 	own.Warnings = slices.Clone(t.Warnings)
 	return &own
 }

@@ -22,39 +22,39 @@ type Transport struct {
 	// Base sends the requests. Nil means http.DefaultTransport.
 	Base http.RoundTripper
 	// Hosts are those that the token may be sent to: "host", "host:port", or
-	// "*.domain" for everything below a domain; without a port it is the
-	// scheme's own. The scheme is https; http is for a loopback address only.
-	// Nil means "*.reltio.com". A request to another host is refused, but for
-	// one that a redirect made: that goes out without the token.
+	// "*.domain" for everything below a domain; without a port it is the scheme's
+	// own. The scheme is https; http is for a loopback address only. Nil means
+	// "*.reltio.com". A request to another host is refused, except one that a
+	// redirect made: that is sent without the token.
 	Hosts []string
 	// Retry makes RoundTrip repeat requests that Reltio answers with 502, 503 or
-	// 504, as Reltio's documentation has it: at most 10, 12 and 5 tries, and
-	// after the nth a wait of 2^n - 1 seconds, here stretched by up to a fifth so
-	// that what failed together does not come back together. (After twelve tries
-	// these are more than an hour: give the request's context a deadline. A wait
+	// 504, as Reltio documents it: at most 10, 12 and 5 tries, and after the nth
+	// a wait of 2^n - 1 seconds. Here each wait is lengthened by up to a fifth,
+	// so that requests that failed together are not repeated together. (Twelve
+	// tries take more than an hour: give the request's context a deadline. A wait
 	// that would reach it is not begun.) A longer Retry-After counts.
 	//
-	// Only requests that can be repeated are: the body, if there is one, must
-	// have a GetBody, and the method must be idempotent (RFC 9110, section
+	// Only requests that can be repeated are repeated: the body, if there is one,
+	// must have a GetBody, and the method must be idempotent (RFC 9110, section
 	// 9.2.2), because a gateway's 502 or 504 does not say that nothing was done.
-	// A POST that may be repeated, like a search, says so as it does to net/http,
-	// by a header Idempotency-Key; one with an empty list of values is not sent:
+	// A POST that may be repeated, like a search, is marked as for net/http, by a
+	// header Idempotency-Key; one with an empty list of values is not sent:
 	//
 	//	req.Header["Idempotency-Key"] = nil
 	Retry bool
 }
 
-// maxDrain is how much of an answer that nobody will see is read, so that its
-// connection can be used again.
+// maxDrain is how much of a discarded response is read, so that its connection
+// can be used again.
 const maxDrain = 256 << 10
 
-// RoundTrip implements http.RoundTripper. It sends a copy of the request with
-// the token.
+// RoundTrip implements http.RoundTripper. It sends a copy of the request with the
+// token.
 //
-// After a 401 it reports the token, once however many requests it failed, and
-// sends the request again with the one that takes its place. The 401 itself is
-// returned if the token turns out to be alive, or if the body has no GetBody and
-// is gone; if there is no other token, the Source's error.
+// After a 401 it reports the token, once for all requests that failed with it,
+// and sends the request again with the token that replaced it. It returns the 401
+// itself if the token turns out to be active, or if the body was used up and has
+// no GetBody. If there is no other token, it returns the Source's error.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	s := &sending{Transport: t, req: req}
 	if err := s.check(); err != nil {
@@ -78,15 +78,15 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// sending is one request on its way.
+// sending is the state of one request.
 type sending struct {
 	*Transport
 	req *http.Request
 	// signed: the request gets a token.
 	signed bool
-	// begun: the request's own body is used up.
+	// begun: the request's own body was used.
 	begun bool
-	// renewed: a 401 was answered with a new token.
+	// renewed: a 401 was followed by a new token.
 	renewed bool
 }
 
@@ -116,7 +116,7 @@ func (s *sending) send(ctx context.Context) (*http.Response, error) {
 	next, err := s.Source.Get(ctx, Options{Rejected: token.Fingerprint})
 	switch {
 	case !s.rewindable():
-		return resp, nil // reported all the same, for those who come next
+		return resp, nil // the token is reported nevertheless, for later requests
 	case err != nil:
 		discard(resp)
 		return nil, err
@@ -145,7 +145,7 @@ func (s *sending) attempt(ctx context.Context, token *Token) (*http.Response, er
 	if err != nil {
 		return nil, err
 	}
-	resp.Request = s.req // the caller's own: whoever prints it finds no token
+	resp.Request = s.req // the caller's own request: printing it shows no token
 	return resp, nil
 }
 
@@ -164,8 +164,8 @@ func (s *sending) rewindable() bool {
 	return s.req.Body == nil || s.req.Body == http.NoBody || s.req.GetBody != nil
 }
 
-// repeatable reports whether sending the request twice does what sending it once
-// does, as net/http sees it.
+// repeatable reports whether sending the request twice has the same effect as
+// sending it once, by the rules of net/http.
 func (s *sending) repeatable() bool {
 	if !s.rewindable() {
 		return false
@@ -179,7 +179,7 @@ func (s *sending) repeatable() bool {
 	return key || xKey
 }
 
-// close closes a body that nobody began to read, as a RoundTripper must.
+// close closes a body that was not read, as a RoundTripper must.
 func (s *sending) close() {
 	if !s.begun {
 		closeBody(s.req)
@@ -192,8 +192,8 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// discard ends an answer that nobody will see.
+// discard reads the rest of a response that is not returned.
 func discard(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain) // whatever comes, it is for the connection's sake
+	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain) // an error changes nothing: reading only lets the connection be used again
 	_ = resp.Body.Close()
 }

@@ -22,9 +22,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// world is an integration's: a function that vends, a tenant API, a client.
+// world is an integration: a function that issues tokens, a tenant API, a client.
 type world struct {
-	vendor *reltioauthtest.IssueServer
+	issuer *reltioauthtest.IssueServer
 	tenant *httptest.Server
 	source *issueclient.Source
 	client *http.Client
@@ -35,10 +35,10 @@ type world struct {
 // newWorld makes one over real connections and the SDK's real client.
 func newWorld(t *testing.T, api http.HandlerFunc) *world {
 	t.Helper()
-	w := &world{vendor: &reltioauthtest.IssueServer{}}
-	lambdaAPI := httptest.NewServer(w.vendor)
+	w := &world{issuer: &reltioauthtest.IssueServer{}}
+	lambdaAPI := httptest.NewServer(w.issuer)
 	t.Cleanup(lambdaAPI.Close)
-	guarded := w.vendor.Tenant(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	guarded := w.issuer.Tenant(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.calls.Add(1)
 		if api != nil {
 			api(rw, r)
@@ -86,21 +86,21 @@ func (w *world) send(t *testing.T, method string, body io.Reader) (int, string) 
 
 func echoBody(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) }
 
-func TestADeadTokenIsReplacedUnderACall(t *testing.T) {
+func TestAnInactiveTokenIsReplacedDuringARequest(t *testing.T) {
 	w := newWorld(t, echoBody)
 	for range 3 {
 		if status, text := w.send(t, "POST", strings.NewReader("the body")); status != 200 || text != "the body" {
 			t.Errorf("got %d %q", status, text)
 		}
 	}
-	if got := w.vendor.Asked("acme"); got != 1 {
+	if got := w.issuer.Asked("acme"); got != 1 {
 		t.Errorf("%d invocations for three calls, want 1", got)
 	}
-	w.vendor.Kill("acme")
+	w.issuer.Kill("acme")
 	if status, text := w.send(t, "POST", strings.NewReader("the body")); status != 200 || text != "the body" {
 		t.Errorf("got %d %q, want the body, rewound", status, text)
 	}
-	if asked, refused := w.vendor.Asked("acme"), w.refused.Load(); asked != 2 || refused != 1 {
+	if asked, refused := w.issuer.Asked("acme"), w.refused.Load(); asked != 2 || refused != 1 {
 		t.Errorf("%d invocations, %d refusals, want 2 and 1", asked, refused)
 	}
 }
@@ -108,7 +108,7 @@ func TestADeadTokenIsReplacedUnderACall(t *testing.T) {
 func TestAHundredRefusalsAreOneReport(t *testing.T) {
 	w := newWorld(t, nil)
 	w.send(t, "GET", nil)
-	w.vendor.Kill("acme")
+	w.issuer.Kill("acme")
 	var callers sync.WaitGroup
 	for range 100 {
 		callers.Go(func() {
@@ -118,7 +118,7 @@ func TestAHundredRefusalsAreOneReport(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if got := w.vendor.Asked("acme"); got != 2 {
+	if got := w.issuer.Asked("acme"); got != 2 {
 		t.Errorf("%d invocations, want 2: one for the token, one report", got)
 	}
 }
@@ -126,7 +126,7 @@ func TestAHundredRefusalsAreOneReport(t *testing.T) {
 func TestABodyThatCannotBeRewound(t *testing.T) {
 	w := newWorld(t, echoBody)
 	w.send(t, "GET", nil)
-	w.vendor.Kill("acme")
+	w.issuer.Kill("acme")
 	status, text := w.send(t, "POST", io.MultiReader(strings.NewReader("once")))
 	if status != 401 || !strings.Contains(text, "invalid_token") {
 		t.Errorf("got %d %q, want the 401 with its body", status, text)
@@ -134,7 +134,7 @@ func TestABodyThatCannotBeRewound(t *testing.T) {
 	if status, text := w.send(t, "POST", io.MultiReader(strings.NewReader("once"))); status != 200 || text != "once" {
 		t.Errorf("got %d %q: the next call has no new token", status, text)
 	}
-	if got := w.vendor.Asked("acme"); got != 2 {
+	if got := w.issuer.Asked("acme"); got != 2 {
 		t.Errorf("%d invocations, want 2", got)
 	}
 }
@@ -151,7 +151,7 @@ func TestA401ThatIsNotTheTokens(t *testing.T) {
 			t.Errorf("got %d %q, want the 401 itself", status, text)
 		}
 	}
-	if asked := w.vendor.Asked("acme"); calls != 3 || asked != 2 {
+	if asked := w.issuer.Asked("acme"); calls != 3 || asked != 2 {
 		t.Errorf("%d calls, %d invocations, want 3 and 2: a token, and one report of it", calls, asked)
 	}
 }
@@ -159,8 +159,8 @@ func TestA401ThatIsNotTheTokens(t *testing.T) {
 func TestA401WithoutAnotherToken(t *testing.T) {
 	w := newWorld(t, nil)
 	w.send(t, "GET", nil)
-	w.vendor.Kill("acme")
-	w.vendor.Fail("acme", "ReauthorizationRequired", "a person must log in")
+	w.issuer.Kill("acme")
+	w.issuer.Fail("acme", "ReauthorizationRequired", "a person must log in")
 	resp, err := w.client.Get(w.tenant.URL)
 	if err == nil {
 		_ = resp.Body.Close()
@@ -168,14 +168,14 @@ func TestA401WithoutAnotherToken(t *testing.T) {
 	if !errors.Is(err, issueclient.ErrReauthorizationRequired) {
 		t.Errorf("error %v, want ReauthorizationRequired", err)
 	}
-	w.vendor.Fail("acme", "", "")
+	w.issuer.Fail("acme", "", "")
 	if got := w.refused.Load(); got != 1 {
 		t.Errorf("%d refusals, want 1", got)
 	}
 }
 
-// scripted is a tenant API without a network: it answers with the statuses in
-// turn, the last one stays.
+// scripted is a tenant API without a network: it responds with the statuses in
+// order; the last one stays.
 type scripted struct {
 	statuses []int
 	header   http.Header
@@ -315,7 +315,7 @@ func TestRetryWait(t *testing.T) {
 	for name, test := range map[string]struct {
 		try    int
 		after  string
-		chance float64
+		jitter float64
 		want   time.Duration
 	}{
 		"the first":                  {1, "", 0, time.Second},
@@ -331,7 +331,7 @@ func TestRetryWait(t *testing.T) {
 		"asked for nobody knows how": {1, "soon", 0, time.Second},
 	} {
 		resp := &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {test.after}}}
-		if got := issueclient.RetryWait(resp, test.try, now, test.chance); got != test.want {
+		if got := issueclient.RetryWait(resp, test.try, now, test.jitter); got != test.want {
 			t.Errorf("%s: got %v, want %v", name, got, test.want)
 		}
 	}

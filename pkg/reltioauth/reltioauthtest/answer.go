@@ -20,21 +20,21 @@ const (
 	contentXML       = "application/xml"
 )
 
-// answer is what a request is answered with.
+// answer is a response.
 type answer struct {
 	status      int
 	contentType string
-	header      http.Header // besides the usual ones
+	header      http.Header // in addition to the usual ones
 	body        []byte
 	outcome     Outcome
-	cut         bool // no answer, the connection ends
-	truncate    bool // half an answer, the connection ends
+	cut         bool // no response, the connection ends
+	truncate    bool // half a response, the connection ends
 }
 
 // aborter is a response writer that can end its connection.
 type aborter interface{ abort() }
 
-// send writes the answer.
+// send writes the response.
 func (a answer) send(w http.ResponseWriter) {
 	if a.cut {
 		cut(w)
@@ -70,7 +70,7 @@ func cut(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// refused makes an answer of an error.
+// refused makes a response from an error.
 func (c *call) refused(err error) answer {
 	var r *refusal
 	if !errors.As(err, &r) {
@@ -87,7 +87,7 @@ func (c *call) refused(err error) answer {
 	return a
 }
 
-// errorBody is the body of a refusal, in the shape that the server has for it.
+// errorBody is the body of a refusal, in the server's shape.
 func (c *call) errorBody(r *refusal) (contentType string, body []byte) {
 	management := r.management || (c.how.ManagementErrors && (c.req.Op == OpRevoke || c.req.Op == OpCheckToken))
 	switch {
@@ -126,7 +126,7 @@ func bootError(now time.Time, status int, path string) []byte {
 // xmlError is the framework's error for callers that accept XML only.
 func xmlError(code, text string) []byte {
 	b := bytes.NewBufferString(`<?xml version="1.0" encoding="UTF-8" standalone="yes"?><oauth><error_description>`)
-	_ = xml.EscapeText(b, []byte(text)) // a Buffer takes everything
+	_ = xml.EscapeText(b, []byte(text)) // a write to a Buffer never fails
 	b.WriteString("</error_description><error>")
 	_ = xml.EscapeText(b, []byte(code))
 	b.WriteString("</error></oauth>")
@@ -152,8 +152,8 @@ func retryAfter(now time.Time, after time.Duration, date bool) string {
 	return strconv.FormatInt(int64((after+time.Second-1)/time.Second), 10)
 }
 
-// object is a JSON object in the making. Its values may be anything, because
-// some answers have to be odd.
+// object builds a JSON object. Its values may be any text, because some responses
+// must be malformed.
 type object []byte
 
 func (o object) addRaw(key, value string) object {
@@ -168,7 +168,7 @@ func (o object) addRaw(key, value string) object {
 }
 
 func (o object) addText(key, value string) object {
-	text, _ := json.Marshal(value) // a string always can be
+	text, _ := json.Marshal(value) // a string can always be encoded
 	return o.addRaw(key, string(text))
 }
 
@@ -179,7 +179,7 @@ func list(values []string) string {
 	if values == nil {
 		values = []string{}
 	}
-	text, _ := json.Marshal(values) // strings always can be
+	text, _ := json.Marshal(values) // strings can always be encoded
 	return string(text)
 }
 

@@ -14,13 +14,13 @@ import (
 // maxBody is how much of a request is read.
 const maxBody = 64 << 10
 
-// The paths of the browser leg, which lead to one another.
+// The paths of the login in the browser, which lead to one another.
 const (
 	pathSSO   = "/oauth/sso"
 	pathLogin = "/oauth/sso/login"
 )
 
-// call is one request on its way through the server.
+// call is the state of one request.
 type call struct {
 	set    *settings
 	how    *Behaviour // of the client that the request names
@@ -41,7 +41,7 @@ type call struct {
 	limited bool      // above the rate limit
 	now     time.Time // the moment of acting
 	client  *Client   // once authenticated
-	verdict Outcome   // of acting, whatever becomes of the answer
+	verdict Outcome   // of acting, even if the response is replaced
 }
 
 // newCall reads the request.
@@ -76,8 +76,8 @@ func opOf(path string) Op {
 	}
 }
 
-// read takes the parameters out of query and body. Its errors hold nothing of
-// the request.
+// read reads the parameters of query and body. Its errors hold nothing of the
+// request.
 func (c *call) read(r *http.Request) error {
 	var err error
 	if r.URL.RawQuery != "" {
@@ -124,7 +124,7 @@ func single(all ...url.Values) error {
 	return nil
 }
 
-// name fills in who the request says it comes from.
+// name sets the client and user that the request names.
 func (c *call) name() {
 	switch {
 	case c.hasBasic:
@@ -143,7 +143,7 @@ func (c *call) name() {
 	}
 }
 
-// readable refuses what no endpoint can work with.
+// readable refuses requests that no endpoint can handle.
 func (c *call) readable() error {
 	if c.req.Op == OpOther {
 		return nil
@@ -174,7 +174,7 @@ func (c *call) token() string {
 	return c.form.Get("token")
 }
 
-// scope is what the client that asks is given.
+// scope is the scope that the client is given.
 func (c *call) scope(asked string) (string, error) {
 	scope, unknown := c.client.granted(asked)
 	if unknown != "" {
@@ -186,8 +186,8 @@ func (c *call) scope(asked string) (string, error) {
 	return scope, nil
 }
 
-// granted is the scope that a client is given: what it asks for, if it may.
-// unknown is the first that it may not have.
+// granted is the scope that a client is given: the one that it asks for, if the
+// client may have it. unknown is the first part that it may not have.
 func (client *Client) granted(asked string) (scope, unknown string) {
 	if asked == "" {
 		return strings.Join(client.Scopes, " "), ""

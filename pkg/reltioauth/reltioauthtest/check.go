@@ -9,7 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// checkToken tells what a valid access token is.
+// checkToken describes a valid access token.
 func (s *Server) checkToken(c *call) (answer, error) {
 	if err := c.authenticate(); err != nil {
 		return answer{}, err
@@ -22,9 +22,9 @@ func (s *Server) checkToken(c *call) (answer, error) {
 		return answer{}, c.missingToken()
 	}
 	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(text))
-	t := s.vault.access[c.req.Presented]
-	if t == nil || !t.alive(c.now) {
-		return answer{}, c.deadToken(text, t != nil && !t.killed)
+	t := s.tokens.access[c.req.Presented]
+	if t == nil || !t.valid(c.now) {
+		return answer{}, c.invalidToken(text, t != nil && !t.killed)
 	}
 	c.req.User = t.grant.key.user
 	return answer{status: http.StatusOK, contentType: contentJSON, body: c.tokenInfo(t), outcome: OutcomeOK}, nil

@@ -15,13 +15,13 @@ func (client *Client) styles() []reltioauth.ClientAuth {
 	return client.ClientAuth
 }
 
-// anonymous reports whether the request says nothing about a client.
+// anonymous reports whether the request names no client.
 func (c *call) anonymous() bool {
 	return !c.hasBasic && !c.form.Has("client_secret")
 }
 
-// authenticate finds out who calls (RFC 6749, section 2.3). The credentials of
-// the Basic style are taken as they are, not form-decoded.
+// authenticate finds the client (RFC 6749, section 2.3). The credentials of the
+// Basic style are not form-decoded.
 func (c *call) authenticate() error {
 	if !c.how.StylesEverywhere {
 		return c.authenticateAsFramework()
@@ -45,9 +45,9 @@ func (c *call) authenticate() error {
 	return nil
 }
 
-// authenticateAsFramework takes the Basic header everywhere, and the form at
-// the token endpoint from those who may send it; elsewhere, and from the
-// others, it sees no client in a form.
+// authenticateAsFramework accepts the Basic header everywhere. It accepts the
+// form only at the token endpoint and only from clients that may send it;
+// otherwise it ignores a client in a form.
 func (c *call) authenticateAsFramework() error {
 	switch {
 	case c.hasBasic:
@@ -59,8 +59,8 @@ func (c *call) authenticateAsFramework() error {
 	}
 }
 
-// formTaken reports whether the client may authenticate in the form; for one
-// that the server does not know, whether any client may.
+// formTaken reports whether the client may authenticate in the form; for an
+// unknown client, whether any client may.
 func (c *call) formTaken() bool {
 	post := func(client *Client) bool { return slices.Contains(client.styles(), reltioauth.ClientAuthPost) }
 	if client := c.set.clients[c.req.ClientID]; client != nil {

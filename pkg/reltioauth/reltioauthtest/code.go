@@ -14,11 +14,11 @@ type code struct {
 	client      string
 	user        string
 	redirectURI string
-	scope       string // asked for
+	scope       string // as asked for
 	challenge   string // S256; empty without PKCE
 	ends        time.Time
 	used        bool
-	key         grantKey // of what it brought
+	key         grantKey // of the tokens that it gave
 	family      family
 }
 
@@ -36,7 +36,7 @@ func (s *Server) newCode(c *call, r *authorizationRequest) (reltioauth.Secret, e
 }
 
 // codeGrant exchanges a code (RFC 6749, section 4.1.3). The first attempt uses
-// it up, right or wrong, unless the server behaves otherwise.
+// the code up, right or wrong, unless the server behaves otherwise.
 func (s *Server) codeGrant(c *call) (answer, error) {
 	text := c.form.Get("code")
 	if text == "" {
@@ -46,16 +46,16 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 	found := s.codes[c.req.Presented]
 	foreign := found != nil && found.client != c.client.ID
 	if found == nil || !c.now.Before(found.ends) || (foreign && c.how.Errors == DocumentedErrors) {
-		return answer{}, c.deadCode(text)
+		return answer{}, c.invalidCode(text)
 	}
 	c.req.User = found.user
 	if found.used && !c.how.CodeReusable {
 		if c.how.CodeReuseRevokes && found.family != 0 {
-			if g := s.vault.grants[found.key]; g != nil {
-				s.vault.dropFamily(g, found.family, c.how)
+			if g := s.tokens.grants[found.key]; g != nil {
+				s.tokens.dropFamily(g, found.family, c.how)
 			}
 		}
-		return answer{}, c.deadCode(text)
+		return answer{}, c.invalidCode(text)
 	}
 	found.used = !c.how.CodeSurvivesFailure
 	switch {
@@ -69,10 +69,10 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 	return s.exchange(c, found)
 }
 
-// provesCodes reports whether code challenges count for the client.
+// provesCodes reports whether the server checks code challenges for the client.
 func (c *call) provesCodes(client *Client) bool { return c.how.HonourPKCE || client.RequirePKCE }
 
-// exchange gives the tokens that the code stands for.
+// exchange gives the tokens for the code.
 func (s *Server) exchange(c *call, found *code) (answer, error) {
 	found.used = true
 	scope, err := c.scope(found.scope)

@@ -19,31 +19,31 @@ const (
 	DefaultLockAfter       = 5
 )
 
-// Config says who may come to the server and how it treats them. The zero
-// value is a server that knows nobody. A server keeps its own copy; change it
-// with [Server.Configure].
+// Config is the server's clients, users and behaviour. The zero value is a server
+// without clients and users. A server keeps its own copy; change it with
+// [Server.Configure].
 type Config struct {
-	// Now is the server's clock. Nil means time.Now. If it runs backwards the
-	// server's time stands still meanwhile. It must not call the server.
+	// Now is the server's clock. Nil means time.Now. While it runs backwards, the
+	// server's time stands still. It must not call the server.
 	Now func() time.Time
-	// Rand is where tokens come from; nil means crypto/rand. A seeded reader
-	// makes a simulation repeatable. It is read by one request at a time.
+	// Rand is the source of tokens; nil means crypto/rand. A seeded reader makes
+	// a simulation repeatable. One request at a time reads from it.
 	Rand io.Reader
 
 	// Clients are the registered OAuth clients.
 	Clients []Client
 	// Users are those who can log in, by password or at the login page.
 	Users []User
-	// Behaviour is how the server treats every client that has none of its own.
+	// Behaviour applies to every client without its own.
 	Behaviour Behaviour
 
 	// RateLimit is how many token requests per rolling second are let
 	// through; the others get 429. Zero means 10, negative means no limit.
 	RateLimit int
-	// RateLimitPerClient gives each client a budget of its own. Otherwise all
+	// RateLimitPerClient gives each client its own rate limit. Otherwise all
 	// token requests share one.
 	RateLimitPerClient bool
-	// RateLimitCountsRefused makes a request answered by 429 count against
+	// RateLimitCountsRefused makes a request with a 429 response count against
 	// the following second too.
 	RateLimitCountsRefused bool
 	// RetryAfter is sent with a 429, in whole seconds rounded up. Zero means
@@ -53,7 +53,7 @@ type Config struct {
 	RetryAfterDate bool
 
 	// LockAfter is how many bad logins in a row lock a user. Zero means 5,
-	// negative means that nobody is locked.
+	// negative means that no user is locked.
 	LockAfter int
 	// CodeTTL is the life of an authorization code. Zero means one minute.
 	CodeTTL time.Duration
@@ -62,14 +62,14 @@ type Config struct {
 	StateTokenTTL time.Duration
 
 	// KeepRequests is how many of the latest requests are kept for
-	// [Server.Requests]. Zero means all, negative none. It bounds no count: those
-	// take eight bytes for each token request. Only New looks at it.
+	// [Server.Requests]. Zero means all, negative none. Counts are always
+	// complete: they take eight bytes for each token request. Only New reads it.
 	KeepRequests int
 
-	// Fault, if not nil, is asked about every request before the server acts,
-	// unless an outage covers the request. It is called without a lock and
-	// from several goroutines, and may call the server. Outcome, Status and
-	// the tokens given are not known yet.
+	// Fault, if not nil, is called for every request before the server acts,
+	// unless an outage covers the request. It is called without a lock and from
+	// several goroutines, and may call the server. Outcome, Status and the given
+	// tokens are not known yet.
 	Fault func(Request) Fault
 }
 
@@ -78,16 +78,18 @@ type Client struct {
 	// ID and Secret are its credentials.
 	ID     string
 	Secret reltioauth.Secret
-	// ClientAuth are the styles it may authenticate in. Empty means Basic only.
+	// ClientAuth are the styles in which it may authenticate. Empty means Basic
+	// only.
 	ClientAuth []reltioauth.ClientAuth
 	// GrantTypes are the grant types it may use. Empty means all.
 	GrantTypes []string
-	// Scopes are what it is given. A request may ask for less. If there are
-	// none, it is given what it asks for.
+	// Scopes are those that it is given. A request may ask for fewer. If there
+	// are none, the client is given the scopes that it asks for.
 	Scopes []string
 	// Roles are shown by checkToken for a token without a user.
 	Roles []string
-	// RedirectURIs are the redirection endpoints it may name. Empty means any.
+	// RedirectURIs are the redirection endpoints that it may name. Empty means
+	// any.
 	RedirectURIs []string
 	// RequirePKCE refuses authorization requests without a code challenge.
 	RequirePKCE bool
@@ -95,23 +97,22 @@ type Client struct {
 	AccessTokenTTL time.Duration
 	// RefreshTokenTTL is the life of its refresh tokens. Zero means 28 days.
 	RefreshTokenTTL time.Duration
-	// MultiToken switches Multi Token Support on: each client_credentials
-	// request gets a new token, and no more than this many live at a time.
-	// Zero means off.
+	// MultiToken switches Multi Token Support on: each client_credentials request
+	// gets a new token, and at most this many are valid at a time. Zero means
+	// off.
 	MultiToken int
 	// Behaviour, if not nil, is used for this client instead of the server's.
 	Behaviour *Behaviour
 }
 
-// User is somebody who can log in. User names are the same in upper and lower
-// case.
+// User is a person who can log in. User names are not case sensitive.
 type User struct {
 	// Username and Password are the credentials.
 	Username string
 	Password reltioauth.Secret
-	// TOTP, if not zero, is the second factor: a password login is answered
-	// with a state token, and this text completes it. The login page does not
-	// ask for it, as if the identity provider had.
+	// TOTP, if not zero, is the second factor: the response to a password login
+	// is a state token, and this text completes the login. The login page does
+	// not ask for it, as if the identity provider had.
 	TOTP reltioauth.Secret
 	// Email, Customer, Tenants and Roles are shown by checkToken.
 	Email    string
@@ -120,15 +121,14 @@ type User struct {
 	Roles    []string
 }
 
-// settings is a Config made ready for serving. It is never changed: a new one
-// takes its place.
+// settings is a Config prepared for serving. It is never changed, only replaced.
 type settings struct {
 	Config
 	clients map[string]*Client
 	users   map[string]*User
 }
 
-// newSettings copies cfg, so that its owner can go on using it, and fills in
+// newSettings copies cfg, so that its owner can continue to use it, and fills in
 // the defaults.
 func newSettings(cfg Config) *settings {
 	set := &settings{Config: clone(cfg)}
@@ -160,7 +160,7 @@ func orDefault[T comparable](field *T, value T) {
 	}
 }
 
-// clone copies what Configure lets its caller change in place.
+// clone copies the parts that the caller of Configure may change in place.
 func clone(cfg Config) Config {
 	cfg.Clients = slices.Clone(cfg.Clients)
 	for i, client := range cfg.Clients {
@@ -173,7 +173,7 @@ func clone(cfg Config) Config {
 	return cfg
 }
 
-// behaviour is how a client is treated, known to the server or not.
+// behaviour is the Behaviour for a client, known to the server or not.
 func (set *settings) behaviour(clientID string) *Behaviour {
 	if client := set.clients[clientID]; client != nil && client.Behaviour != nil {
 		return client.Behaviour
@@ -181,5 +181,5 @@ func (set *settings) behaviour(clientID string) *Behaviour {
 	return &set.Behaviour
 }
 
-// userKey is what the server knows a user by.
+// userKey is the key of a user in the server's maps.
 func userKey(username string) string { return strings.ToLower(username) }

@@ -16,10 +16,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Connector connects to the server without a network, whatever the address:
-// each request is served in the goroutine that sends it. Faults are seen as
-// they would be over TCP. A context that ends while the server waits ends the
-// request.
+// Connector connects to the server without a network, whatever the address: each
+// request is served in the goroutine that sends it. Faults look as they would
+// over TCP. If a context ends while the server waits, the request ends.
 func (s *Server) Connector() reltioauth.Connector {
 	return func(ctx context.Context, _ *url.URL) (reltioauth.Transport, error) {
 		if err := ctx.Err(); err != nil {
@@ -35,7 +34,7 @@ func (s *Server) Connector() reltioauth.Connector {
 	}
 }
 
-// unreachable is the outage that lets nobody through, if there is one.
+// unreachable is the outage that refuses all connections, if there is one.
 func (s *Server) unreachable() *Outage {
 	o := s.outage.Load()
 	if o == nil || o.Fault.Kind != FaultUnreachable || len(o.Ops) > 0 || !o.covers(s.settings.Load().Now()) {
@@ -102,7 +101,7 @@ func readAndClose(body io.ReadCloser) ([]byte, error) {
 	return all, err
 }
 
-// arriving is the request as a server sees it.
+// arriving is the request as the server sees it.
 func arriving(r *http.Request, body []byte) *http.Request {
 	in := *r
 	in.Body = io.NopCloser(bytes.NewReader(body))
@@ -137,7 +136,7 @@ func (w *memoryWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
 
 func (w *memoryWriter) abort() { w.aborted = true }
 
-// length is what the response says of itself.
+// length is the Content-Length that the response states.
 func (w *memoryWriter) length() int64 {
 	n, err := strconv.ParseInt(w.header.Get("Content-Length"), 10, 64)
 	if err != nil {
@@ -166,7 +165,7 @@ func (w *memoryWriter) response(r *http.Request) *http.Response {
 	return response
 }
 
-// brokenReader is where a truncated answer ends.
+// brokenReader is the end of a truncated response.
 type brokenReader struct{}
 
 // Read implements io.Reader.

@@ -8,25 +8,24 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Alive reports whether a token, access or refresh, would be accepted now.
+// Valid reports whether a token, access or refresh, would be accepted now.
 func (s *Server) Valid(token reltioauth.Secret) bool {
 	set, now := s.lockNow()
 	defer s.mu.Unlock()
 	fingerprint := reltioauth.Fingerprint(token)
-	if t := s.vault.access[fingerprint]; t != nil {
-		return t.alive(now)
+	if t := s.tokens.access[fingerprint]; t != nil {
+		return t.valid(now)
 	}
-	t := s.vault.refresh[fingerprint]
+	t := s.tokens.refresh[fingerprint]
 	return t != nil && t.accepted(now, set.behaviour(t.grant.key.client))
 }
 
-// Tokens counts the living access tokens and the refresh tokens that are
-// accepted.
+// Tokens counts the valid access tokens and the refresh tokens that are accepted.
 func (s *Server) Tokens() (access, refresh int) {
 	set, now := s.lockNow()
 	defer s.mu.Unlock()
-	for _, g := range s.vault.grants {
-		access += g.living(now)
+	for _, g := range s.tokens.grants {
+		access += g.validTokens(now)
 		for _, t := range g.refresh {
 			if t.accepted(now, set.behaviour(g.key.client)) {
 				refresh++
@@ -36,33 +35,32 @@ func (s *Server) Tokens() (access, refresh int) {
 	return access, refresh
 }
 
-// Kill ends a living token before its time and reports whether there was one.
-// For what the token endpoint does with a killed access token see
-// [Behaviour].KilledTokens.
+// Kill ends a valid token early and reports whether there was one. For what the
+// token endpoint does with such an access token see [Behaviour].KilledTokens.
 func (s *Server) Kill(fingerprint string) bool {
 	_, now := s.lockNow()
 	defer s.mu.Unlock()
-	if t := s.vault.access[fingerprint]; t != nil && t.alive(now) {
+	if t := s.tokens.access[fingerprint]; t != nil && t.valid(now) {
 		t.killed = true
 		return true
 	}
-	t := s.vault.refresh[fingerprint]
+	t := s.tokens.refresh[fingerprint]
 	if t == nil {
 		return false
 	}
-	s.vault.dropRefresh(t.grant, func(other *refreshToken) bool { return other == t })
+	s.tokens.dropRefresh(t.grant, func(other *refreshToken) bool { return other == t })
 	return now.Before(t.ends)
 }
 
-// KillUserTokens ends all tokens of a user, refresh tokens too, and returns
-// how many access tokens died.
+// KillUserTokens ends all tokens of a user, refresh tokens too, and returns how
+// many access tokens it ended.
 func (s *Server) KillUserTokens(user string) int {
 	return s.killUser(user, true)
 }
 
-// LoginElsewhere is what happens when the same user logs in by another way,
-// such as Reltio's own pages: the access tokens die before their time, the
-// refresh tokens live on. It returns how many died.
+// LoginElsewhere has the effect of a login of the same user outside the service,
+// for example at Reltio's own pages: the access tokens end early, the refresh
+// tokens stay valid. It returns how many access tokens it ended.
 func (s *Server) LoginElsewhere(user string) int {
 	return s.killUser(user, false)
 }
@@ -71,24 +69,24 @@ func (s *Server) killUser(user string, refresh bool) int {
 	_, now := s.lockNow()
 	defer s.mu.Unlock()
 	n := 0
-	for key, g := range s.vault.grants {
+	for key, g := range s.tokens.grants {
 		if key.user == "" || key.user != userKey(user) {
 			continue
 		}
 		for _, t := range g.access {
-			if t.alive(now) {
+			if t.valid(now) {
 				t.killed = true
 				n++
 			}
 		}
 		if refresh {
-			s.vault.dropRefresh(g, func(*refreshToken) bool { return true })
+			s.tokens.dropRefresh(g, func(*refreshToken) bool { return true })
 		}
 	}
 	return n
 }
 
-// SetPassword changes a user's password. Tokens and locks stay.
+// SetPassword changes a user's password. Tokens and locks do not change.
 func (s *Server) SetPassword(user string, password reltioauth.Secret) {
 	s.Configure(func(cfg *Config) {
 		for i := range cfg.Users {
@@ -110,10 +108,10 @@ func (s *Server) SetClientSecret(clientID string, secret reltioauth.Secret) {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, g := range s.vault.grants {
+	for key, g := range s.tokens.grants {
 		if key.client == clientID {
-			s.vault.dropRefresh(g, func(*refreshToken) bool { return true })
-			s.vault.dropAccess(g, func(*accessToken) bool { return true })
+			s.tokens.dropRefresh(g, func(*refreshToken) bool { return true })
+			s.tokens.dropAccess(g, func(*accessToken) bool { return true })
 		}
 	}
 }
@@ -142,8 +140,8 @@ func (s *Server) AddUser(user User) {
 	})
 }
 
-// SetLifetimes changes how long the tokens of a client are valid that it gets
-// from now on. Zero leaves a lifetime as it is.
+// SetLifetimes changes the lifetimes of a client's future tokens. Zero leaves a
+// lifetime as it is.
 func (s *Server) SetLifetimes(clientID string, access, refresh time.Duration) {
 	s.Configure(func(cfg *Config) {
 		for i := range cfg.Clients {
@@ -155,10 +153,9 @@ func (s *Server) SetLifetimes(clientID string, access, refresh time.Duration) {
 	})
 }
 
-// ReuseRefreshTokens is the framework's setting of that name, for clients
-// without a Behaviour of their own: a refresh keeps the refresh token and its
-// clock (true, the framework's default), or ends it and gives a new one with its
-// full life.
+// ReuseRefreshTokens is the framework's setting of that name, for clients without
+// their own Behaviour: a refresh keeps the refresh token and its deadline (true,
+// the framework's default), or ends it and gives a new one with its full life.
 func (s *Server) ReuseRefreshTokens(reuse bool) {
 	s.Configure(func(cfg *Config) {
 		cfg.Behaviour.RefreshTokens, cfg.Behaviour.RestartClock = Keep, false
@@ -168,12 +165,12 @@ func (s *Server) ReuseRefreshTokens(reuse bool) {
 	})
 }
 
-// Restart forgets all tokens, codes, state tokens and browsers that are logged
-// in, as a server does that keeps them in memory. Users stay as they are.
+// Restart drops all tokens, codes, state tokens and browser sessions, as the
+// restart of a server does that keeps them in memory. Users do not change.
 func (s *Server) Restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.vault = newVault()
+	s.tokens = newTokenStore()
 	clear(s.codes)
 	clear(s.states)
 	clear(s.signed)

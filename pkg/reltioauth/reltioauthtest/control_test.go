@@ -43,7 +43,7 @@ func TestKilledTokensAreGivenAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			equal(t, "same token after revoke", f.refresh(token).Fingerprint() == token.Fingerprint(), test.after)
-			f.alive("killed token", token.AccessToken, false)
+			f.valid("killed token", token.AccessToken, false)
 			f.clock.Advance(time.Hour)
 			equal(t, "same token after its end", f.refresh(token).Fingerprint() == token.Fingerprint(), false)
 		})
@@ -54,9 +54,9 @@ func TestKillUserTokens(t *testing.T) {
 	f := like(t, reltioauthtest.Behaviour{})
 	user, client := f.login(), f.clientCredentials()
 	equal(t, "killed", f.KillUserTokens("ANN"), 1)
-	f.alive("access token", user.AccessToken, false)
-	f.alive("refresh token", user.RefreshToken, false)
-	f.alive("the client's own token", client.AccessToken, true)
+	f.valid("access token", user.AccessToken, false)
+	f.valid("refresh token", user.RefreshToken, false)
+	f.valid("the client's own token", client.AccessToken, true)
 	equal(t, "nobody", f.KillUserTokens(""), 0)
 }
 
@@ -64,8 +64,8 @@ func TestLoginElsewhere(t *testing.T) {
 	f := like(t, reltioauthtest.Behaviour{})
 	token := f.login()
 	equal(t, "killed", f.LoginElsewhere("ann"), 1)
-	f.alive("access token", token.AccessToken, false)
-	f.alive("refresh token", token.RefreshToken, true)
+	f.valid("access token", token.AccessToken, false)
+	f.valid("refresh token", token.RefreshToken, true)
 	f.refresh(token)
 }
 
@@ -77,10 +77,10 @@ func TestSetClientSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.SetClientSecret("acme", secret("changed"))
-	f.alive("a user's token", user.AccessToken, false)
-	f.alive("a user's refresh token", user.RefreshToken, false)
-	f.alive("the client's own token", own.AccessToken, false)
-	f.alive("another client's token", other.AccessToken, true)
+	f.valid("a user's token", user.AccessToken, false)
+	f.valid("a user's refresh token", user.RefreshToken, false)
+	f.valid("the client's own token", own.AccessToken, false)
+	f.valid("another client's token", other.AccessToken, true)
 	f.refused(reltioauth.ClientCredentialsGrant{}, reltioauth.ErrInvalidClient)
 	f.ClientSecret = secret("changed")
 	f.clientCredentials()
@@ -132,12 +132,12 @@ func TestSetLifetimes(t *testing.T) {
 	token := f.login()
 	equal(t, "access", token.ExpiresIn, 59*time.Second)
 	f.clock.Advance(27 * 24 * time.Hour)
-	f.alive("refresh token, as before", token.RefreshToken, true)
+	f.valid("refresh token, as before", token.RefreshToken, true)
 	f.SetLifetimes("acme", 0, time.Hour)
 	f.clock.Advance(24 * time.Hour)
 	token = f.login()
 	f.clock.Advance(time.Hour)
-	f.alive("refresh token", token.RefreshToken, false)
+	f.valid("refresh token", token.RefreshToken, false)
 }
 
 func TestRestart(t *testing.T) {
@@ -145,8 +145,8 @@ func TestRestart(t *testing.T) {
 	f.LockUser("mia")
 	grant, token := f.codeOf(authorization()), f.login()
 	f.Restart()
-	f.alive("access token", token.AccessToken, false)
-	f.alive("refresh token", token.RefreshToken, false)
+	f.valid("access token", token.AccessToken, false)
+	f.valid("refresh token", token.RefreshToken, false)
 	f.refused(grant, reltioauth.ErrInvalidGrant)
 	equal(t, "mia is locked", f.UserState("mia"), reltioauthtest.UserLocked)
 	equal(t, "an unknown user is not", f.UserState("nobody"), reltioauthtest.UserActive)

@@ -10,45 +10,46 @@ import (
 	"strings"
 )
 
-// Dress says how a response looks on the wire. It stands for what lies between
-// a server and its callers, and for servers that write JSON carelessly.
+// Dress is a change to the form of a response. It stands for proxies and
+// firewalls between a server and its callers, and for servers that write JSON
+// carelessly.
 type Dress int
 
-// The dresses. Those from DressPage on take the place of a body, and suit
+// The values of a Dress. Those from DressPage on replace a body, and suit
 // refusals; those from DressScopeList on suit responses with a token.
 const (
 	// DressNone leaves the response as it is.
 	DressNone Dress = iota
-	// DressGzip compresses the body, asked for or not.
+	// DressGzip compresses the body, requested or not.
 	DressGzip
-	// DressHTMLLabel calls the body text/html.
+	// DressHTMLLabel labels the body as text/html.
 	DressHTMLLabel
 	// DressByteOrderMark begins the body with a byte order mark.
 	DressByteOrderMark
 
-	// DressPage is a web page.
+	// DressPage replaces the body by a web page.
 	DressPage
-	// DressEmpty is no body.
+	// DressEmpty removes the body.
 	DressEmpty
-	// DressPlain is the bare text.
+	// DressPlain sends the bare text.
 	DressPlain
-	// DressManagement is {"errorCode":…,"errorMessage":…}.
+	// DressManagement sends {"errorCode":…,"errorMessage":…}.
 	DressManagement
-	// DressXML is the framework's error in XML.
+	// DressXML sends the framework's error in XML.
 	DressXML
-	// DressCapitals has keys and code in capitals.
+	// DressCapitals writes keys and code in capitals.
 	DressCapitals
 
 	// DressScopeList sends scope as an array of texts.
 	DressScopeList
 	// DressTokenTypeNumber sends token_type as a number.
 	DressTokenTypeNumber
-	// DressLatin1 adds a field, which nobody reads, with a byte in it that is
-	// not UTF-8.
+	// DressLatin1 adds a field that clients do not read, with a byte in it that
+	// is not UTF-8.
 	DressLatin1
 )
 
-// dressed is the response as it goes out.
+// dressed is the response in the form in which it is sent.
 func (c *call) dressed(a answer) answer {
 	refusal := a.status >= http.StatusBadRequest && a.status < http.StatusInternalServerError &&
 		a.status != http.StatusTooManyRequests
@@ -65,7 +66,7 @@ func (c *call) dressed(a answer) answer {
 	}
 }
 
-// put puts the dress on a response that has a JSON object for a body.
+// put applies the change to a response that has a JSON object as its body.
 func (d Dress) put(a answer) answer {
 	switch d {
 	case DressGzip:
@@ -105,12 +106,12 @@ func (d Dress) put(a answer) answer {
 func compressed(body []byte) []byte {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
-	_, _ = w.Write(body) // a Buffer takes everything
+	_, _ = w.Write(body) // a write to a Buffer never fails
 	_ = w.Close()
 	return b.Bytes()
 }
 
-// fields are those of the body; none of a body that is no object.
+// fields are the fields of the body; none if the body is no object.
 func (a answer) fields() map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
 	_ = json.Unmarshal(a.body, &fields)

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// refusal is an error that is a response. Its text may repeat what was sent, as
-// Reltio's does, and goes nowhere but to the caller.
+// refusal is an error that is a response. Its text may repeat the request, as
+// Reltio's does, and is sent only to the caller.
 type refusal struct {
 	status     int
 	code       string
@@ -22,7 +22,7 @@ type refusal struct {
 // scheme is the first word of WWW-Authenticate.
 type scheme string
 
-// The schemes: of the client in the header, of the client in the form, and of
+// The schemes: for the client in the header, for the client in the form, and for
 // the endpoint behind them.
 const (
 	schemeBasic  scheme = "Basic"
@@ -41,7 +41,7 @@ func invalidGrant(text string) error {
 	return &refusal{status: http.StatusBadRequest, code: "invalid_grant", text: text}
 }
 
-// invalidClient is a 401 of the token endpoint itself about the client that has
+// invalidClient is a 401 of the token endpoint itself about a client that has
 // authenticated.
 func invalidClient(text string) error {
 	return &refusal{status: http.StatusUnauthorized, code: "invalid_client", text: text, scheme: schemeBearer}
@@ -51,8 +51,7 @@ func invalidToken(status int, text string) error {
 	return &refusal{status: status, code: "invalid_token", text: text, scheme: schemeBearer}
 }
 
-// repeating is text, and what the caller sent behind it if the server repeats
-// that.
+// repeating is text, with the refused value after it if the server repeats that.
 func (c *call) repeating(text, sent string) string {
 	if c.how.Errors.repeats() {
 		return text + ": " + sent
@@ -60,12 +59,12 @@ func (c *call) repeating(text, sent string) string {
 	return text
 }
 
-// unauthorized refuses a request that says nothing about a client.
+// unauthorized refuses a request that names no client.
 func (c *call) unauthorized() error {
 	return c.atEntryPoint("Full authentication is required to access this resource")
 }
 
-// atEntryPoint is what the entry point for the Basic header says.
+// atEntryPoint is the refusal of the entry point for the Basic header.
 func (c *call) atEntryPoint(text string) error {
 	return &refusal{
 		status: http.StatusUnauthorized, code: "unauthorized", text: text, scheme: schemeBasic,
@@ -73,8 +72,7 @@ func (c *call) atEntryPoint(text string) error {
 	}
 }
 
-// badClient refuses the client's credentials, as sent in the header or in the
-// form.
+// badClient refuses the client's credentials, in the header or in the form.
 func (c *call) badClient() error {
 	switch {
 	case c.how.Errors == DocumentedErrors:
@@ -153,9 +151,9 @@ func (c *call) badGrantType() error {
 	return invalidClient(text)
 }
 
-// deadRefreshToken is the response to a refresh token that is unknown, revoked
-// or used up.
-func (c *call) deadRefreshToken(token string) error {
+// invalidRefreshToken is the response to a refresh token that is unknown, revoked or
+// used up.
+func (c *call) invalidRefreshToken(token string) error {
 	text := c.repeating("Invalid refresh token", token)
 	if c.how.DeadRefreshStatus == http.StatusUnauthorized {
 		return invalidToken(http.StatusUnauthorized, text)
@@ -166,26 +164,26 @@ func (c *call) deadRefreshToken(token string) error {
 // foreignRefreshToken is the response to another client's refresh token.
 func (c *call) foreignRefreshToken(token string) error {
 	if c.how.Errors == DocumentedErrors {
-		return c.deadRefreshToken(token)
+		return c.invalidRefreshToken(token)
 	}
 	return invalidGrant(c.repeating("Wrong client for this refresh token", token))
 }
 
-// expiredRefreshToken is the response to a refresh token that is past its end.
+// expiredRefreshToken is the response to an expired refresh token.
 func (c *call) expiredRefreshToken(token string) error {
 	if c.how.Errors == DocumentedErrors || c.how.DeadRefreshStatus == http.StatusBadRequest {
-		return c.deadRefreshToken(token)
+		return c.invalidRefreshToken(token)
 	}
 	return invalidToken(http.StatusUnauthorized, c.repeating("Invalid refresh token (expired)", token))
 }
 
-func (c *call) deadCode(code string) error {
+func (c *call) invalidCode(code string) error {
 	return invalidGrant(c.repeating("Invalid authorization code", code))
 }
 
-// deadToken is checkToken's response to an access token that is not valid.
+// invalidToken is checkToken's response to an access token that is not valid.
 // expired says that the server still knows it.
-func (c *call) deadToken(token string, expired bool) error {
+func (c *call) invalidToken(token string, expired bool) error {
 	status := orStatus(c.how.DeadTokenStatus, http.StatusBadRequest)
 	switch {
 	case c.how.Errors == DocumentedErrors:

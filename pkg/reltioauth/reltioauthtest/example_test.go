@@ -52,8 +52,8 @@ func ExampleServer_Connector() {
 	// expires in 59m59s
 }
 
-// The server acts and its answer is lost: the worst moment for whoever keeps a
-// rotated refresh token.
+// The server acts and its response is lost: the worst case for a client that
+// keeps a rotated refresh token.
 func ExampleServer_Outage() {
 	server := reltioauthtest.New(reltioauthtest.Config{
 		Clients:   []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("s3cret")}},
@@ -80,7 +80,7 @@ func ExampleServer_Outage() {
 	// refused: true
 }
 
-// The browser leg without a browser.
+// A login at the login page without a browser.
 func ExampleServer_Authorize() {
 	server := reltioauthtest.New(reltioauthtest.Config{
 		Clients: []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("s3cret")}},

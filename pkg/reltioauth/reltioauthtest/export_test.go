@@ -5,8 +5,8 @@ package reltioauthtest
 func Remembered(s *Server) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.vault.access) + len(s.vault.refresh) + len(s.vault.grants) + len(s.codes) + len(s.states) + len(s.limits)
-	for _, g := range s.vault.grants {
+	n := len(s.tokens.access) + len(s.tokens.refresh) + len(s.tokens.grants) + len(s.codes) + len(s.states) + len(s.limits)
+	for _, g := range s.tokens.grants {
 		n += len(g.access) + len(g.refresh)
 	}
 	for _, count := range s.limits {

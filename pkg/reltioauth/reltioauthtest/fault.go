@@ -8,18 +8,19 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong with one request. The zero value is nothing.
+// Fault is a failure that is injected into one request. The zero value is no
+// fault.
 type Fault struct {
-	// Kind is the thing that happens.
+	// Kind is the failure.
 	Kind FaultKind
-	// Delay passes before the server does anything. A caller that goes away
-	// meanwhile has changed nothing.
+	// Delay passes before the server does anything. If the caller leaves in this
+	// time, the server does nothing.
 	Delay time.Duration
-	// Hold passes between the server's acting and its answer. A caller that
-	// goes away meanwhile never learns what it was given.
+	// Hold passes between the server's action and its response. If the caller
+	// leaves in this time, it never gets the response.
 	Hold time.Duration
-	// Acted lets the server act before FaultCut, FaultStatus, FaultHTML or
-	// FaultEmpty takes its answer's place.
+	// Acted makes the server act before FaultCut, FaultStatus, FaultHTML or
+	// FaultEmpty replaces its response.
 	Acted bool
 	// Status is the status of FaultStatus (zero means 503), FaultHTML and
 	// FaultEmpty (zero means 200), FaultFirewall (zero means 403).
@@ -31,45 +32,44 @@ type Fault struct {
 	Header http.Header
 }
 
-// FaultKind names what goes wrong.
+// FaultKind names a failure.
 type FaultKind int
 
 // The kinds of faults.
 const (
 	// FaultNone lets the request through, after its delay.
 	FaultNone FaultKind = iota
-	// FaultUnreachable, as an outage of all operations, lets Connector open no
-	// connection and nothing through those that are open: the server sees no
-	// request. Anywhere else it is FaultCut.
+	// FaultUnreachable, as an outage of all operations, makes Connector refuse
+	// new connections, and open connections pass nothing: the server sees no
+	// request. In all other cases it is FaultCut.
 	FaultUnreachable
-	// FaultCut ends the connection instead of answering.
+	// FaultCut ends the connection without a response.
 	FaultCut
-	// FaultTruncate acts, and ends the connection halfway through the answer.
+	// FaultTruncate acts, and ends the connection in the middle of the response.
 	FaultTruncate
-	// FaultStatus answers with Status.
+	// FaultStatus responds with Status.
 	FaultStatus
-	// FaultHTML answers with a web page.
+	// FaultHTML responds with a web page.
 	FaultHTML
-	// FaultEmpty answers with no body.
+	// FaultEmpty responds without a body.
 	FaultEmpty
-	// FaultInvalidGrant refuses password, refresh_token and
-	// authorization_code requests, right or not. A refused login counts as a
-	// bad one.
+	// FaultInvalidGrant refuses password, refresh_token and authorization_code
+	// requests, right or not. A refused login counts as a bad login.
 	FaultInvalidGrant
 	// FaultInvalidClient refuses every client, right or not.
 	FaultInvalidClient
-	// FaultRateLimit answers 429 to every token request.
+	// FaultRateLimit responds with 429 to every token request.
 	FaultRateLimit
-	// FaultFirewall answers with the page of a firewall, which lets nothing
-	// through to the server.
+	// FaultFirewall responds with the page of a firewall; no request reaches the
+	// server.
 	FaultFirewall
-	// FaultUserStore takes the server's users away: a login is refused with 401
-	// unauthorized and the exception's text, a refresh in the same way or as
+	// FaultUserStore makes the server's users unreadable: a login is refused with
+	// 401 unauthorized and the exception's text, a refresh in the same way or as
 	// [Behaviour].ServerErrorAtRefresh says. A server with RefreshIgnoresUser
-	// goes on refreshing.
+	// still refreshes.
 	FaultUserStore
-	// FaultClientStore takes the server's clients away: whatever a client asks
-	// for is refused with 401 unauthorized and the exception's text.
+	// FaultClientStore makes the server's clients unreadable: every request of a
+	// client is refused with 401 unauthorized and the exception's text.
 	FaultClientStore
 )
 
@@ -77,14 +77,14 @@ const (
 type Outage struct {
 	// Fault is what happens to each request.
 	Fault Fault
-	// Ops are the operations concerned. Empty means all.
+	// Ops are the operations that fail. Empty means all.
 	Ops []Op
-	// From and Until bound it in time. Zero means from now on, and until
-	// Outage is called again.
+	// From and Until are its time. Zero means from now on, and until Outage is
+	// called again.
 	From, Until time.Time
 }
 
-// Outage takes the place of any outage before it. The zero Outage ends it.
+// Outage replaces any earlier outage. The zero Outage ends it.
 func (s *Server) Outage(o Outage) {
 	if o.isZero() {
 		s.outage.Store(nil)
@@ -94,17 +94,17 @@ func (s *Server) Outage(o Outage) {
 	s.outage.Store(&o)
 }
 
-// isZero reports whether nothing would happen to any request.
+// isZero reports whether the outage changes no request.
 func (o *Outage) isZero() bool {
 	return o.Fault.Kind == FaultNone && o.Fault.Delay == 0 && o.Fault.Hold == 0
 }
 
-// covers reports whether the outage is on.
+// covers reports whether the outage is in effect.
 func (o *Outage) covers(now time.Time) bool {
 	return o != nil && !now.Before(o.From) && (o.Until.IsZero() || now.Before(o.Until))
 }
 
-// faultFor is what happens to the request.
+// faultFor is the fault of the request.
 func (s *Server) faultFor(c *call) Fault {
 	o := s.outage.Load()
 	if o.covers(c.req.At) && (len(o.Ops) == 0 || slices.Contains(o.Ops, c.req.Op)) {
@@ -116,8 +116,7 @@ func (s *Server) faultFor(c *call) Fault {
 	return Fault{}
 }
 
-// replaces reports whether the fault's own answer takes the place of the
-// server's.
+// replaces reports whether the fault's own response replaces the server's.
 func (f Fault) replaces() bool {
 	switch f.Kind {
 	case FaultUnreachable, FaultCut, FaultStatus, FaultHTML, FaultEmpty, FaultFirewall:
@@ -127,12 +126,12 @@ func (f Fault) replaces() bool {
 	}
 }
 
-// acts reports whether the server acts on the request all the same.
+// acts reports whether the server acts on the request nevertheless.
 func (f Fault) acts() bool {
 	return !f.replaces() || (f.Acted && f.Kind != FaultUnreachable)
 }
 
-// answer is what the caller sees instead of the server's answer.
+// answer is the response that replaces the server's.
 func (f Fault) answer() answer {
 	switch f.Kind {
 	case FaultHTML:
@@ -161,15 +160,15 @@ func (f Fault) answer() answer {
 	}
 }
 
-// outagePage is what a proxy shows when there is nothing behind it.
+// outagePage is the page of a proxy that cannot reach the server.
 const outagePage = `<!DOCTYPE html><html><head><title>Service Unavailable</title></head>` +
 	`<body><h1>Service Unavailable</h1><p>We will be back soon.</p></body></html>`
 
-// firewallPage is what a firewall shows to a caller that it does not like.
+// firewallPage is the page of a firewall that blocks the caller.
 const firewallPage = `<html><head><title>Access Denied</title></head>` +
 	`<body><h1>Access Denied</h1><p>You don't have permission to access this server.</p></body></html>`
 
-// text is that of the exception of a store that is down.
+// text is the text of the exception of a store that is down.
 func (f Fault) text(otherwise string) string { return cmp.Or(f.Body, otherwise) }
 
 func orStatus(status, otherwise int) int {
@@ -179,7 +178,7 @@ func orStatus(status, otherwise int) int {
 	return status
 }
 
-// wait lets d pass, unless the caller goes away first.
+// wait waits for d, or until the caller leaves.
 func wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil

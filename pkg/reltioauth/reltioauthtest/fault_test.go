@@ -226,7 +226,7 @@ func bubble(t *testing.T) *fixture {
 func TestSlowServer(t *testing.T) {
 	tests := map[string]struct {
 		fault   reltioauthtest.Fault
-		patient time.Duration
+		waiting time.Duration
 		took    time.Duration
 		ok      bool
 		acted   bool
@@ -244,17 +244,17 @@ func TestSlowServer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := bubble(t)
 				f.Outage(reltioauthtest.Outage{Fault: test.fault})
-				patient, cancel := context.WithTimeout(t.Context(), test.patient)
+				waiting, cancel := context.WithTimeout(t.Context(), test.waiting)
 				defer cancel()
 				start := time.Now()
-				_, err := f.Token(patient, annPassword())
+				_, err := f.Token(waiting, annPassword())
 				equal(t, "succeeded", err == nil, test.ok)
 				equal(t, "took", time.Since(start), test.took)
 				access, _ := f.Tokens()
 				equal(t, "a token was made", access == 1, test.acted)
 				equal(t, "on record as acted", f.last().Acted, test.acted)
 				equal(t, "on record at its arrival", f.last().At.Equal(start.Round(0)), true)
-				if test.took == test.patient {
+				if test.took == test.waiting {
 					equal(t, "outcome", f.last().Outcome, reltioauthtest.OutcomeAbandoned)
 				}
 			})
@@ -274,7 +274,7 @@ func TestSlowToRefuseConnections(t *testing.T) {
 }
 
 // While one request waits, others are served.
-func TestSlowRequestHoldsUpNobody(t *testing.T) {
+func TestSlowRequestDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := bubble(t)
 		f.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Delay: 5 * time.Second}})

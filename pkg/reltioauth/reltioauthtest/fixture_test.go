@@ -62,7 +62,7 @@ func config() reltioauthtest.Config {
 	}
 }
 
-// setup makes a documented server after change has had its say.
+// setup makes a documented server, changed by change.
 func setup(t *testing.T, change func(*reltioauthtest.Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, clock: &clock{now: epoch}}
@@ -125,11 +125,11 @@ func (f *fixture) refused(g reltioauth.Grant, want reltioauth.ErrorCode) {
 	}
 }
 
-// alive compares what is alive with what should be.
-func (f *fixture) alive(what string, token reltioauth.Secret, want bool) {
+// valid compares whether a token is valid with whether it should be.
+func (f *fixture) valid(what string, token reltioauth.Secret, want bool) {
 	f.t.Helper()
 	if got := f.Valid(token); got != want {
-		f.t.Errorf("%s: got alive=%t, want %t", what, got, want)
+		f.t.Errorf("%s: got valid=%t, want %t", what, got, want)
 	}
 }
 

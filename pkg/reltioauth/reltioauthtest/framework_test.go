@@ -83,13 +83,13 @@ func TestFrameworkRefresh(t *testing.T) {
 			first := f.login()
 			f.clock.Advance(20 * day)
 			second := f.refresh(first)
-			f.alive("the new access token", second.AccessToken, true)
+			f.valid("the new access token", second.AccessToken, true)
 			equal(t, "the same refresh token", second.RefreshToken.Equal(first.RefreshToken), reuse)
-			f.alive("the refresh token before", first.RefreshToken, reuse)
+			f.valid("the refresh token before", first.RefreshToken, reuse)
 			f.clock.Advance(8 * day)
-			f.alive("the refresh token 28 days after the login", second.RefreshToken, !reuse)
+			f.valid("the refresh token 28 days after the login", second.RefreshToken, !reuse)
 			f.clock.Advance(20*day - time.Second)
-			f.alive("the refresh token 28 days after the refresh, less a second", second.RefreshToken, !reuse)
+			f.valid("the refresh token 28 days after the refresh, less a second", second.RefreshToken, !reuse)
 		})
 	}
 }
@@ -101,7 +101,7 @@ func TestFrameworkRefreshEndsTheAccessToken(t *testing.T) {
 		first := f.login()
 		f.clock.Advance(30 * time.Minute)
 		f.refresh(first)
-		f.alive(name+": the access token before", first.AccessToken, false)
+		f.valid(name+": the access token before", first.AccessToken, false)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestFrameworkLoginKeepsTheRefreshToken(t *testing.T) {
 	equal(t, "another access token", second.AccessToken.Equal(first.AccessToken), false)
 	equal(t, "the same refresh token", second.RefreshToken.Equal(first.RefreshToken), true)
 	f.clock.Advance(28*24*time.Hour - 2*time.Hour)
-	f.alive("the refresh token 28 days after the first login", second.RefreshToken, false)
+	f.valid("the refresh token 28 days after the first login", second.RefreshToken, false)
 	equal(t, "then another", f.login().RefreshToken.Equal(first.RefreshToken), false)
 }
 
@@ -164,8 +164,8 @@ func TestFrameworkRevoke(t *testing.T) {
 			got := f.post("/oauth/revoke", form("token", of(token).Reveal()))
 			equal(t, "status", got.status, 200)
 			equal(t, "says", got.json(t)["status"], any("success"))
-			f.alive("access token", token.AccessToken, false)
-			f.alive("refresh token", token.RefreshToken, false)
+			f.valid("access token", token.AccessToken, false)
+			f.valid("refresh token", token.RefreshToken, false)
 			equal(t, "another one then", f.login().Fingerprint() == token.Fingerprint(), false)
 		})
 	}

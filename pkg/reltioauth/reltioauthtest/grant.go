@@ -7,21 +7,21 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// grantKey says which logins are the same one.
+// grantKey identifies a login: logins with the same key are the same one.
 type grantKey struct {
 	client string
 	user   string // userKey; empty for client_credentials
 	scope  string
 }
 
-// grant is everything that was given for one key, the latest last.
+// grant is all tokens that were given for one key, the latest last.
 type grant struct {
 	key     grantKey
 	access  []*accessToken
 	refresh []*refreshToken
 }
 
-// family binds a refresh token, those it was rotated into and the access
+// family identifies a refresh token, its successors by rotation and the access
 // tokens given with them. Zero is no family.
 type family uint64
 
@@ -32,10 +32,10 @@ type accessToken struct {
 	scope       string
 	family      family
 	ends        time.Time
-	killed      bool // dead before its end, but still known
+	killed      bool // ended early, but still known
 }
 
-func (t *accessToken) alive(now time.Time) bool { return !t.killed && now.Before(t.ends) }
+func (t *accessToken) valid(now time.Time) bool { return !t.killed && now.Before(t.ends) }
 
 type refreshToken struct {
 	secret      reltioauth.Secret
@@ -43,10 +43,10 @@ type refreshToken struct {
 	grant       *grant
 	family      family
 	ends        time.Time
-	replaced    time.Time // by rotation, first; zero if it is the current one
+	replaced    time.Time // when it was first rotated; zero if it is the current one
 }
 
-// accepted reports whether a refresh may use it.
+// accepted reports whether a refresh may use the refresh token.
 func (t *refreshToken) accepted(now time.Time, how *Behaviour) bool {
 	if !now.Before(t.ends) {
 		return false
@@ -54,35 +54,35 @@ func (t *refreshToken) accepted(now time.Time, how *Behaviour) bool {
 	return t.replaced.IsZero() || now.Before(t.replaced.Add(how.RotationGrace))
 }
 
-// vault holds the living tokens by fingerprint, and those that must be
+// tokenStore holds the valid tokens by fingerprint, and ended ones that must be
 // remembered.
-type vault struct {
+type tokenStore struct {
 	grants   map[grantKey]*grant
 	access   map[string]*accessToken
 	refresh  map[string]*refreshToken
 	families family
 }
 
-func newVault() vault {
-	return vault{
+func newTokenStore() tokenStore {
+	return tokenStore{
 		grants:  make(map[grantKey]*grant),
 		access:  make(map[string]*accessToken),
 		refresh: make(map[string]*refreshToken),
 	}
 }
 
-// grant finds or makes the grant, without what has ended.
-func (v *vault) grant(key grantKey, now time.Time, how *Behaviour) *grant {
-	g := v.grants[key]
+// grant finds or makes the grant, and removes expired tokens from it.
+func (s *tokenStore) grant(key grantKey, now time.Time, how *Behaviour) *grant {
+	g := s.grants[key]
 	if g == nil {
 		g = &grant{key: key}
-		v.grants[key] = g
+		s.grants[key] = g
 	}
-	v.prune(g, now, how)
+	s.prune(g, now, how)
 	return g
 }
 
-// again is the access token that a server gives once more.
+// again is the access token that the server gives once more.
 func (g *grant) again(now time.Time, killed KilledTokens) *accessToken {
 	for _, t := range slices.Backward(g.access) {
 		if now.Before(t.ends) && (!t.killed || killed != KilledAreReplaced) {
@@ -102,56 +102,56 @@ func (g *grant) current(now time.Time) *refreshToken {
 	return nil
 }
 
-// living counts the access tokens that are alive.
-func (g *grant) living(now time.Time) int {
+// validTokens counts the valid access tokens.
+func (g *grant) validTokens(now time.Time) int {
 	n := 0
 	for _, t := range g.access {
-		if t.alive(now) {
+		if t.valid(now) {
 			n++
 		}
 	}
 	return n
 }
 
-func (v *vault) addAccess(g *grant, t *accessToken) {
+func (s *tokenStore) addAccess(g *grant, t *accessToken) {
 	t.grant, t.fingerprint = g, reltioauth.Fingerprint(t.secret)
-	v.access[t.fingerprint] = t
+	s.access[t.fingerprint] = t
 	g.access = append(g.access, t)
 }
 
-func (v *vault) addRefresh(g *grant, t *refreshToken) {
+func (s *tokenStore) addRefresh(g *grant, t *refreshToken) {
 	t.grant, t.fingerprint = g, reltioauth.Fingerprint(t.secret)
-	v.refresh[t.fingerprint] = t
+	s.refresh[t.fingerprint] = t
 	g.refresh = append(g.refresh, t)
 }
 
-// dropAccess forgets the access tokens of g that gone says.
-func (v *vault) dropAccess(g *grant, gone func(*accessToken) bool) {
+// dropAccess removes the access tokens of g for which gone is true.
+func (s *tokenStore) dropAccess(g *grant, gone func(*accessToken) bool) {
 	g.access = slices.DeleteFunc(g.access, func(t *accessToken) bool {
 		if gone(t) {
-			delete(v.access, t.fingerprint)
+			delete(s.access, t.fingerprint)
 			return true
 		}
 		return false
 	})
 }
 
-// dropRefresh forgets the refresh tokens of g that gone says.
-func (v *vault) dropRefresh(g *grant, gone func(*refreshToken) bool) {
+// dropRefresh removes the refresh tokens of g for which gone is true.
+func (s *tokenStore) dropRefresh(g *grant, gone func(*refreshToken) bool) {
 	g.refresh = slices.DeleteFunc(g.refresh, func(t *refreshToken) bool {
 		if gone(t) {
-			delete(v.refresh, t.fingerprint)
+			delete(s.refresh, t.fingerprint)
 			return true
 		}
 		return false
 	})
 }
 
-// dropFamily ends a login: its refresh tokens and their access tokens, but for
-// dead ones that the server insists on giving again.
-func (v *vault) dropFamily(g *grant, fam family, how *Behaviour) {
-	v.dropRefresh(g, func(t *refreshToken) bool { return t.family == fam })
-	v.dropAccess(g, func(t *accessToken) bool { return t.family == fam && how.forgets(t) })
+// dropFamily ends a login: its refresh tokens and their access tokens, except
+// ended ones that the server gives again.
+func (s *tokenStore) dropFamily(g *grant, fam family, how *Behaviour) {
+	s.dropRefresh(g, func(t *refreshToken) bool { return t.family == fam })
+	s.dropAccess(g, func(t *accessToken) bool { return t.family == fam && how.forgets(t) })
 }
 
 // forgets reports whether revoking the token makes the server forget it.
@@ -159,26 +159,26 @@ func (b *Behaviour) forgets(t *accessToken) bool {
 	return !t.killed || b.KilledTokens != KilledUntilEnd
 }
 
-// prune forgets what has ended. Access tokens end in about the order in which
-// they came, so only the oldest are looked at; the others are for sweep.
-func (v *vault) prune(g *grant, now time.Time, how *Behaviour) {
+// prune removes expired tokens. Access tokens expire in about the order in which
+// they were made, so only the oldest are checked; sweep finds the others.
+func (s *tokenStore) prune(g *grant, now time.Time, how *Behaviour) {
 	for len(g.access) > 0 && !now.Before(g.access[0].ends) {
-		delete(v.access, g.access[0].fingerprint)
+		delete(s.access, g.access[0].fingerprint)
 		g.access[0] = nil
 		g.access = g.access[1:]
 	}
-	v.dropRefresh(g, func(t *refreshToken) bool {
+	s.dropRefresh(g, func(t *refreshToken) bool {
 		return !t.accepted(now, how) && (!how.ReuseRevokes || !now.Before(t.ends))
 	})
 }
 
 // sweep prunes everything.
-func (v *vault) sweep(set *settings, now time.Time) {
-	for key, g := range v.grants {
-		v.dropAccess(g, func(t *accessToken) bool { return !now.Before(t.ends) })
-		v.prune(g, now, set.behaviour(key.client))
+func (s *tokenStore) sweep(set *settings, now time.Time) {
+	for key, g := range s.grants {
+		s.dropAccess(g, func(t *accessToken) bool { return !now.Before(t.ends) })
+		s.prune(g, now, set.behaviour(key.client))
 		if len(g.access) == 0 && len(g.refresh) == 0 {
-			delete(v.grants, key)
+			delete(s.grants, key)
 		}
 	}
 }

@@ -36,8 +36,8 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	}
 }
 
-// Two months of logins, refreshes, codes and visitors that never come back
-// leaves no more behind than a day.
+// Two months of logins, refreshes, codes and browsers that never come back leave
+// no more behind than a day.
 func TestMemoryStaysFlat(t *testing.T) {
 	f := setup(t, func(cfg *reltioauthtest.Config) {
 		cfg.RateLimit, cfg.RateLimitPerClient, cfg.KeepRequests = 10, true, 10
@@ -54,8 +54,8 @@ func TestMemoryStaysFlat(t *testing.T) {
 		f.challenge()
 		f.codeOf(authorization())
 		f.must(reltioauth.ClientCredentialsGrant{Scope: []string{"", "read", "write"}[i%3]})
-		stranger := f.Server.Client(fmt.Sprintf("stranger-%d", i))
-		if _, err := stranger.Token(ctx(), annPassword()); code(err) != reltioauth.ErrInvalidClient {
+		other := f.Server.Client(fmt.Sprintf("stranger-%d", i))
+		if _, err := other.Token(ctx(), annPassword()); code(err) != reltioauth.ErrInvalidClient {
 			t.Fatal(err)
 		}
 		f.clock.Advance(45 * time.Minute)

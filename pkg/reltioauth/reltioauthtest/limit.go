@@ -28,7 +28,7 @@ func (s *Server) admit(c *call) bool {
 }
 
 // slidingCount counts events within a window that ends now. Time must not go
-// back.
+// backwards.
 type slidingCount struct {
 	window time.Duration
 	times  []int64 // Unix nanoseconds; those before head are out of the window
@@ -58,7 +58,7 @@ func (c *slidingCount) forget(now int64) {
 	}
 }
 
-// slidingMax is the largest count there ever was.
+// slidingMax is the largest count so far.
 type slidingMax struct {
 	count slidingCount
 	max   int

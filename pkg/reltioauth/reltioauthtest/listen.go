@@ -13,17 +13,17 @@ import (
 
 // listener is the network side of a Server.
 type listener struct {
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	url      string
 	server   *http.Server
-	stop     context.CancelFunc // ends what waits
-	finished chan struct{}      // closed when nothing is accepted any more
+	stop     context.CancelFunc // ends requests that wait
+	finished chan struct{}      // closed when the listener is closed
 	running  sync.WaitGroup     // handlers
 }
 
-// Start lets the server listen on addr and returns its URL. An empty addr is
-// a free port of the loopback interface, and so is one without a host the
-// loopback interface. It speaks plain HTTP.
+// Start makes the server listen on addr and returns its URL. An empty addr is a
+// free port of the loopback interface; an addr without a host is on the loopback
+// interface. It uses plain HTTP.
 func (s *Server) Start(addr string) (string, error) {
 	s.listener.mu.Lock()
 	defer s.listener.mu.Unlock()
@@ -77,9 +77,9 @@ func (s *Server) URL() string {
 	return s.listener.url
 }
 
-// Close ends what Start began: open connections are cut, requests that wait
-// are given up, and Close returns when none is left. The Connector goes on
-// working. Closing again, or a server that was never started, does nothing.
+// Close undoes Start: open connections are cut, waiting requests end, and Close
+// returns when none is left. The Connector still works. A second Close, or one of
+// a server that was never started, does nothing.
 func (s *Server) Close() error {
 	s.listener.mu.Lock()
 	defer s.listener.mu.Unlock()

@@ -39,8 +39,8 @@ func (s *Server) passwordGrant(c *call) (answer, error) {
 	return a, err
 }
 
-// askSecondFactor answers a right password of a user with a second factor:
-// 200 without an access token.
+// askSecondFactor is the response to a right password of a user with a second
+// factor: 200 without an access token.
 func (s *Server) askSecondFactor(c *call, scope string) (answer, error) {
 	token, err := c.mint()
 	if err != nil {
@@ -90,11 +90,11 @@ func (s *Server) clientCredentialsGrant(c *call) (answer, error) {
 		return answer{}, err
 	}
 	key, way := grantKey{client: c.client.ID, scope: scope}, c.how.Login
-	if c.client.MultiToken > 0 { // the cap is the client's, whatever the scope
+	if c.client.MultiToken > 0 { // the limit is the client's, whatever the scope
 		key.scope, way = "", NewToken
 	}
-	g := s.vault.grant(key, c.now, c.how)
-	if c.client.MultiToken > 0 && g.living(c.now) >= c.client.MultiToken {
+	g := s.tokens.grant(key, c.now, c.how)
+	if c.client.MultiToken > 0 && g.validTokens(c.now) >= c.client.MultiToken {
 		return c.tooMany(OutcomeTokenLimit), nil
 	}
 	access, err := s.accessToken(c, g, issue{scope: scope, way: way})
@@ -104,9 +104,9 @@ func (s *Server) clientCredentialsGrant(c *call) (answer, error) {
 	return c.give(access, nil), nil
 }
 
-// logIn gives tokens to somebody who has proved who they are.
+// logIn gives tokens to a user who has authenticated.
 func (s *Server) logIn(c *call, key grantKey, access, refresh Renewal) (answer, family, error) {
-	g := s.vault.grant(key, c.now, c.how)
+	g := s.tokens.grant(key, c.now, c.how)
 	var second *refreshToken
 	var fam family
 	if !c.how.OmitRefreshToken && (c.client.mayUse(grantRefreshToken) || !c.how.Errors.framework()) {
@@ -133,25 +133,25 @@ func (s *Server) loginRefreshToken(c *call, g *grant, way Renewal) (*refreshToke
 		return nil, err
 	}
 	if way == NewTokenOldDies {
-		s.vault.dropRefresh(g, func(*refreshToken) bool { return true })
+		s.tokens.dropRefresh(g, func(*refreshToken) bool { return true })
 	}
-	s.vault.families++
-	t := &refreshToken{secret: secret, family: s.vault.families, ends: c.now.Add(c.client.RefreshTokenTTL)}
-	s.vault.addRefresh(g, t)
+	s.tokens.families++
+	t := &refreshToken{secret: secret, family: s.tokens.families, ends: c.now.Add(c.client.RefreshTokenTTL)}
+	s.tokens.addRefresh(g, t)
 	return t, nil
 }
 
-// issue is how an access token comes about.
+// issue says how an access token is given.
 type issue struct {
 	scope  string
 	way    Renewal
 	family family
-	// refreshing spares the access tokens of other logins.
+	// refreshing leaves the access tokens of other logins valid.
 	refreshing bool
 }
 
-// accessToken is the access token that is given: the living one again, or a
-// new one.
+// accessToken is the access token that is given: the valid one again, or a new
+// one.
 func (s *Server) accessToken(c *call, g *grant, i issue) (*accessToken, error) {
 	if t := g.again(c.now, c.how.KilledTokens); t != nil && i.way.or(SameToken) == SameToken {
 		t.family = i.family
@@ -162,9 +162,9 @@ func (s *Server) accessToken(c *call, g *grant, i issue) (*accessToken, error) {
 		return nil, err
 	}
 	if i.way == NewTokenOldDies {
-		s.vault.dropAccess(g, func(t *accessToken) bool { return !i.refreshing || t.family == i.family })
+		s.tokens.dropAccess(g, func(t *accessToken) bool { return !i.refreshing || t.family == i.family })
 	}
 	t := &accessToken{secret: secret, scope: i.scope, family: i.family, ends: c.now.Add(c.client.AccessTokenTTL)}
-	s.vault.addAccess(g, t)
+	s.tokens.addAccess(g, t)
 	return t, nil
 }

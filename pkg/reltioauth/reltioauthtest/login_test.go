@@ -102,7 +102,7 @@ func TestLongTokens(t *testing.T) {
 	if n := len(token.AccessToken.Reveal()); n < 2900 || n > 3100 {
 		t.Errorf("length: got %d, want about 3000", n)
 	}
-	f.alive("long token", token.AccessToken, true)
+	f.valid("long token", token.AccessToken, true)
 }
 
 func TestClientAuthentication(t *testing.T) {

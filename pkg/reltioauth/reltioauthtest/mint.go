@@ -10,8 +10,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Sizes of the two random parts of a long token: together with the rest about
-// 3,000 characters.
+// Sizes of the two random parts of a long token; the whole has about 3,000
+// characters.
 const (
 	longPayload   = 2190
 	longSignature = 32

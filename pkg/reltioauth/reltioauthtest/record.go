@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// Request is one request as the server saw it. It holds no secret.
+// Request is the server's record of one request. It holds no secret.
 type Request struct {
-	// At is the moment of its arrival.
+	// At is when it arrived.
 	At time.Time
 	// Op is the operation.
 	Op Op
-	// GrantType is that of a token request.
+	// GrantType is set for a token request.
 	GrantType string
-	// ClientID and User are as the request names them, else those whom its
-	// token belongs to. User is in lower case.
+	// ClientID and User are those that the request names, or else those of its
+	// token. User is in lower case.
 	ClientID, User string
 	// Presented is the fingerprint of the token, refresh token or code that
 	// the request holds.
 	Presented string
 	// Outcome is how it ended; OutcomePending until it has.
 	Outcome Outcome
-	// Acted says that the server did what it was asked, whether or not the
-	// caller saw the answer.
+	// Acted says that the server did what the request asked for, whether or not
+	// the caller got the response.
 	Acted bool
-	// Status is that of the answer sent; zero if there was none.
+	// Status is that of the response sent; zero if there was none.
 	Status int
 	// AccessToken and RefreshToken are the fingerprints of the tokens given.
 	AccessToken, RefreshToken string
@@ -45,11 +45,11 @@ const (
 	OpOther      Op = "other" // an address that the server does not have
 )
 
-// Outcome is how a request ended: one of these, or the error code of the
-// answer ("invalid_grant").
+// Outcome is how a request ended: one of these, or the error code of the response
+// ("invalid_grant").
 type Outcome string
 
-// The outcomes that are no error code.
+// The outcomes that are not error codes.
 const (
 	OutcomePending     Outcome = "pending"
 	OutcomeOK          Outcome = "ok"
@@ -57,19 +57,19 @@ const (
 	OutcomeRateLimited Outcome = "rate_limited"
 	OutcomeTokenLimit  Outcome = "token_limit" // the cap of Multi Token Support
 	OutcomeCut         Outcome = "cut"
-	OutcomeAbandoned   Outcome = "abandoned" // the caller went away
-	OutcomeFault       Outcome = "fault"     // another answer took its place
+	OutcomeAbandoned   Outcome = "abandoned" // the caller left
+	OutcomeFault       Outcome = "fault"     // another response replaced the server's
 )
 
-// record is what the server remembers of requests.
+// record is the server's record of requests.
 type record struct {
 	keep     int // 0 all, negative none
 	requests []Request
-	count    int // of requests ever begun; the number of the next
+	count    int // of all requests so far; the number of the next
 	times    []int64
 	windows  map[time.Duration]*slidingMax
-	// Moments of refused and unclear logins by user, of refused clients by
-	// client.
+	// When logins were refused or unclear, by user, and when clients were
+	// refused, by client.
 	logins, unclear, clients map[string][]time.Time
 }
 
@@ -83,7 +83,7 @@ func newRecord(keep int) record {
 	}
 }
 
-// begin writes down a request that has arrived, and numbers it.
+// begin records a request that has arrived, and numbers it.
 func (r *record) begin(req Request) int {
 	if req.Op == OpToken {
 		at := req.At.UnixNano()
@@ -118,14 +118,14 @@ func (r *record) finish(number int, req Request, refused refused) {
 	}
 }
 
-// refused says how a token request was refused, whether or not the caller heard
-// of it.
+// refused says how a token request was refused, whether or not the caller got the
+// response.
 type refused struct{ login, unclear, client bool }
 
-// refusalOf judges a request by what the server decided and by what was sent.
-// What locks a user is a refusal of the credentials with 400. Any other 4xx to
-// a login (but 408 and 429) is unclear: it may be about the client, or come from
-// something before the server.
+// refusalOf classifies a request by the server's decision and by the response. A
+// refusal of the credentials with 400 counts towards a lock. Any other 4xx to a
+// login (but 408 and 429) is unclear: it may be about the client, or come from
+// something in front of the server.
 func refusalOf(c *call, a answer) refused {
 	var r refused
 	switch c.verdict {
@@ -142,7 +142,7 @@ func refusalOf(c *call, a answer) refused {
 	return r
 }
 
-// aboutRequest reports whether a body holds a code about the request as such.
+// aboutRequest reports whether a body holds a code about the request itself.
 func aboutRequest(body []byte) bool {
 	for _, code := range []string{"invalid_request", "invalid_scope", "unsupported_grant_type"} {
 		if bytes.Contains(body, []byte(code)) {
@@ -178,9 +178,9 @@ func (s *Server) Requests() []Request {
 	return append(all, r.requests...)
 }
 
-// TokenRequests counts the requests to the token endpoint that arrived from
-// from until before to, whatever became of them. A zero from is the beginning,
-// a zero to the end.
+// TokenRequests counts the requests to the token endpoint that arrived from from
+// until before to, whatever their outcome. A zero from is the beginning, a zero
+// to the end.
 func (s *Server) TokenRequests(from, to time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,20 +195,20 @@ func (s *Server) TokenRequests(from, to time.Time) int {
 	return max(0, end-first)
 }
 
-// RefusedLogins counts the logins of a user (password, and the second step
-// with a state token) that were refused because of the user's credentials or
-// state, from from until before to, with zero as in TokenRequests: what the
+// RefusedLogins counts the logins of a user (password, and the second step with a
+// state token) that were refused because of the user's credentials or state, from
+// from until before to, with zero as in TokenRequests. It counts those that the
 // server refused with invalid_grant, and any other response with 400 that has no
-// code about the request. Whether the caller heard of it does not matter. What
-// was typed into the login page is not counted.
+// code about the request, whether or not the caller got the response. Logins at
+// the login page are not counted.
 func (s *Server) RefusedLogins(user string, from, to time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return countBetween(s.record.logins[userKey(user)], from, to)
 }
 
-// UnclearLogins counts in the same way the logins that ended in any other 4xx
-// but 408 and 429: a refused client, a store that is down, a firewall's page.
+// UnclearLogins counts in the same way the logins that ended in any other 4xx but
+// 408 and 429: a refused client, a store that is down, a firewall's page.
 func (s *Server) UnclearLogins(user string, from, to time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,8 +216,8 @@ func (s *Server) UnclearLogins(user string, from, to time.Time) int {
 }
 
 // RefusedClients counts in the same way the token requests that were refused
-// because of the client: invalid_client, unauthorized, unauthorized_client, but
-// for those of an outage of a store.
+// because of the client: invalid_client, unauthorized, unauthorized_client,
+// except those during an outage of a store.
 func (s *Server) RefusedClients(clientID string, from, to time.Time) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,9 +235,9 @@ func countBetween(times []time.Time, from, to time.Time) int {
 }
 
 // MaxTokenRequests is the largest number of token requests that ever arrived
-// within one window of that length, wherever it begins. Two requests exactly a
-// window apart are in different ones. The first call for a window looks through
-// all requests; from then on it is counted as they arrive.
+// within one window of the given length, wherever it begins. Two requests exactly
+// a window apart are in different windows. The first call for a window reads all
+// requests; from then on they are counted as they arrive.
 func (s *Server) MaxTokenRequests(window time.Duration) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

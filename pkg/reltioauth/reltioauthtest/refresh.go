@@ -11,9 +11,9 @@ func (s *Server) refreshGrant(c *call) (answer, error) {
 		return answer{}, c.missing("refresh_token")
 	}
 	c.req.Presented = reltioauth.Fingerprint(reltioauth.NewSecret(text))
-	old := s.vault.refresh[c.req.Presented]
+	old := s.tokens.refresh[c.req.Presented]
 	if old == nil {
-		return answer{}, c.deadRefreshToken(text)
+		return answer{}, c.invalidRefreshToken(text)
 	}
 	g := old.grant
 	if err := s.loadAgain(c, g.key.user); err != nil {
@@ -26,19 +26,19 @@ func (s *Server) refreshGrant(c *call) (answer, error) {
 	c.req.User = g.key.user
 	switch {
 	case !c.now.Before(old.ends):
-		s.vault.dropFamily(g, old.family, c.how)
+		s.tokens.dropFamily(g, old.family, c.how)
 		return answer{}, c.expiredRefreshToken(text)
 	case !old.accepted(c.now, c.how):
 		if c.how.ReuseRevokes {
-			s.vault.dropFamily(g, old.family, c.how)
+			s.tokens.dropFamily(g, old.family, c.how)
 		}
-		return answer{}, c.deadRefreshToken(text)
+		return answer{}, c.invalidRefreshToken(text)
 	}
 	return s.renew(c, old)
 }
 
-// loadAgain loads the user of a refresh token, unless the server ignores what
-// became of the user.
+// loadAgain loads the user of a refresh token again, unless the server ignores
+// the user's state.
 func (s *Server) loadAgain(c *call, user string) error {
 	switch {
 	case c.how.RefreshIgnoresUser:
@@ -54,9 +54,9 @@ func (s *Server) loadAgain(c *call, user string) error {
 	return nil
 }
 
-// renew gives what an accepted refresh token stands for.
+// renew gives the tokens for an accepted refresh token.
 func (s *Server) renew(c *call, old *refreshToken) (answer, error) {
-	g := s.vault.grant(old.grant.key, c.now, c.how)
+	g := s.tokens.grant(old.grant.key, c.now, c.how)
 	next, err := s.nextRefreshToken(c, g, old)
 	if err != nil {
 		return answer{}, err
@@ -71,8 +71,8 @@ func (s *Server) renew(c *call, old *refreshToken) (answer, error) {
 	return c.give(access, next), nil
 }
 
-// nextRefreshToken is the refresh token after a refresh: the old one or, by
-// rotation, another of its family.
+// nextRefreshToken is the refresh token after a refresh: the old one or, with
+// rotation, a new one of its family.
 func (s *Server) nextRefreshToken(c *call, g *grant, old *refreshToken) (*refreshToken, error) {
 	ends := old.ends
 	if c.how.RestartClock {
@@ -87,7 +87,7 @@ func (s *Server) nextRefreshToken(c *call, g *grant, old *refreshToken) (*refres
 		return nil, err
 	}
 	next := &refreshToken{secret: secret, family: old.family, ends: ends}
-	s.vault.addRefresh(g, next)
+	s.tokens.addRefresh(g, next)
 	if old.replaced.IsZero() {
 		old.replaced = c.now
 	}

@@ -61,8 +61,8 @@ func TestSecondTokenWhileTheFirstLives(t *testing.T) {
 				second := how.second(f, first)
 				equal(t, "same token", second.AccessToken.Equal(first.AccessToken), want.same)
 				equal(t, "second token's life", second.ExpiresIn, want.secondLeft)
-				f.alive("first token", first.AccessToken, want.firstLives)
-				f.alive("second token", second.AccessToken, true)
+				f.valid("first token", first.AccessToken, want.firstLives)
+				f.valid("second token", second.AccessToken, true)
 			})
 		}
 	}
@@ -74,9 +74,9 @@ func TestTokenAfterTheFirstHasEnded(t *testing.T) {
 			f := like(t, how.behaviour(reltioauthtest.SameToken))
 			first := how.first(f)
 			f.clock.Advance(time.Hour - time.Nanosecond)
-			f.alive("first token in its last moment", first.AccessToken, true)
+			f.valid("first token in its last moment", first.AccessToken, true)
 			f.clock.Advance(time.Nanosecond)
-			f.alive("first token at its end", first.AccessToken, false)
+			f.valid("first token at its end", first.AccessToken, false)
 			second := how.second(f, first)
 			equal(t, "same token", second.AccessToken.Equal(first.AccessToken), false)
 			equal(t, "second token's life", second.ExpiresIn, time.Hour)
@@ -104,7 +104,7 @@ func TestLoginsOfOthersAreNotTheSame(t *testing.T) {
 	for what, token := range map[string]*reltioauth.Token{
 		"a user": ann, "the client itself": credentials, "another client": other, "a smaller scope": less,
 	} {
-		f.alive(what, token.AccessToken, true)
+		f.valid(what, token.AccessToken, true)
 	}
 }
 
@@ -115,8 +115,8 @@ func TestRefreshSparesOtherLogins(t *testing.T) {
 	})
 	one, two := f.login(), f.login()
 	f.refresh(two)
-	f.alive("the other login's token", one.AccessToken, true)
-	f.alive("the refreshed login's token", two.AccessToken, false)
+	f.valid("the other login's token", one.AccessToken, true)
+	f.valid("the refreshed login's token", two.AccessToken, false)
 }
 
 func TestRefreshTokenAtLogin(t *testing.T) {
@@ -140,10 +140,10 @@ func TestRefreshTokenAtLogin(t *testing.T) {
 				f.clock.Advance(20 * 24 * time.Hour)
 				second := ask(f)
 				equal(t, "same refresh token", second.RefreshToken.Equal(first.RefreshToken), test.same)
-				f.alive("first refresh token", first.RefreshToken, test.oldLives)
+				f.valid("first refresh token", first.RefreshToken, test.oldLives)
 				f.clock.Advance(8 * 24 * time.Hour)
-				f.alive("first refresh token after 28 days", first.RefreshToken, false)
-				f.alive("second refresh token after the first's 28 days", second.RefreshToken, test.newLives)
+				f.valid("first refresh token after 28 days", first.RefreshToken, false)
+				f.valid("second refresh token after the first's 28 days", second.RefreshToken, test.newLives)
 			})
 		}
 	}
@@ -170,11 +170,11 @@ func TestRefreshTokenClock(t *testing.T) {
 			f.clock.Advance(20 * 24 * time.Hour)
 			token = f.refresh(token)
 			f.clock.Advance(8*24*time.Hour - time.Second)
-			f.alive("in its last second", token.RefreshToken, true)
+			f.valid("in its last second", token.RefreshToken, true)
 			f.clock.Advance(time.Second)
-			f.alive("28 days after the login", token.RefreshToken, test.lives)
+			f.valid("28 days after the login", token.RefreshToken, test.lives)
 			f.clock.Advance(20 * 24 * time.Hour)
-			f.alive("28 days after the refresh", token.RefreshToken, false)
+			f.valid("28 days after the refresh", token.RefreshToken, false)
 			f.refused(reltioauth.RefreshTokenGrant{RefreshToken: token.RefreshToken}, reltioauth.ErrInvalidGrant)
 		})
 	}
@@ -187,8 +187,8 @@ func TestRotation(t *testing.T) {
 	equal(t, "same refresh token", second.RefreshToken.Equal(first.RefreshToken), false)
 	f.refused(reltioauth.RefreshTokenGrant{RefreshToken: first.RefreshToken}, reltioauth.ErrInvalidGrant)
 	third := f.refresh(second)
-	f.alive("the latest refresh token", third.RefreshToken, true)
-	f.alive("the first access token", first.AccessToken, true)
+	f.valid("the latest refresh token", third.RefreshToken, true)
+	f.valid("the first access token", first.AccessToken, true)
 }
 
 func TestRotationGrace(t *testing.T) {
@@ -198,10 +198,10 @@ func TestRotationGrace(t *testing.T) {
 	f.clock.Advance(time.Minute - time.Second)
 	third := f.refresh(first)
 	equal(t, "rotated once more", third.RefreshToken.Equal(second.RefreshToken), false)
-	f.alive("the token of the answer that may have been lost", second.RefreshToken, true)
+	f.valid("the token of the answer that may have been lost", second.RefreshToken, true)
 	f.clock.Advance(time.Second)
 	f.refused(reltioauth.RefreshTokenGrant{RefreshToken: first.RefreshToken}, reltioauth.ErrInvalidGrant)
-	f.alive("the latest refresh token", third.RefreshToken, true)
+	f.valid("the latest refresh token", third.RefreshToken, true)
 }
 
 func TestReuseOfARotatedRefreshToken(t *testing.T) {
@@ -212,8 +212,8 @@ func TestReuseOfARotatedRefreshToken(t *testing.T) {
 			second := f.refresh(first)
 			f.clock.Advance(time.Second)
 			f.refused(reltioauth.RefreshTokenGrant{RefreshToken: first.RefreshToken}, reltioauth.ErrInvalidGrant)
-			f.alive("the latest refresh token", second.RefreshToken, !revokes)
-			f.alive("the latest access token", second.AccessToken, !revokes)
+			f.valid("the latest refresh token", second.RefreshToken, !revokes)
+			f.valid("the latest access token", second.AccessToken, !revokes)
 		})
 	}
 }

@@ -34,8 +34,8 @@ func TestRevoke(t *testing.T) {
 			if err := f.Revoke(ctx(), revoked, ""); err != nil {
 				t.Fatal(err)
 			}
-			f.alive("access token", token.AccessToken, test.accessLives)
-			f.alive("refresh token", token.RefreshToken, test.refLives)
+			f.valid("access token", token.AccessToken, test.accessLives)
+			f.valid("refresh token", token.RefreshToken, test.refLives)
 			equal(t, "user on record", f.last().User, "ann")
 		})
 	}
@@ -48,8 +48,8 @@ func TestRevokedRefreshTokenAfterRotation(t *testing.T) {
 	if err := f.Revoke(ctx(), second.RefreshToken, ""); err != nil {
 		t.Fatal(err)
 	}
-	f.alive("access token from before the rotation", first.AccessToken, false)
-	f.alive("access token", second.AccessToken, false)
+	f.valid("access token from before the rotation", first.AccessToken, false)
+	f.valid("access token", second.AccessToken, false)
 }
 
 func TestNewTokenAfterRevoke(t *testing.T) {
@@ -102,7 +102,7 @@ func TestRevokeAnswers(t *testing.T) {
 			if err := other.Revoke(ctx(), text, ""); err != nil {
 				t.Fatal(err)
 			}
-			f.alive("token", text, true)
+			f.valid("token", text, true)
 		}
 	})
 	t.Run("without a client", func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestRevokeAnswers(t *testing.T) {
 		equal(t, "refused", f.send(http.MethodPost, "/oauth/revoke", form("token", token.Reveal()), http.Header{}).status, 401)
 		f.Configure(func(cfg *reltioauthtest.Config) { cfg.Behaviour.RevokeAnonymous = true })
 		equal(t, "allowed", f.send(http.MethodPost, "/oauth/revoke", form("token", token.Reveal()), http.Header{}).status, 200)
-		f.alive("token", token, false)
+		f.valid("token", token, false)
 		equal(t, "wrong client", f.send(http.MethodPost, "/oauth/revoke", form("token", "x"), basic("acme", "wrong")).status, 401)
 	})
 }
@@ -187,7 +187,7 @@ func TestExpirationFormat(t *testing.T) {
 	}
 }
 
-func TestDeadToken(t *testing.T) {
+func TestInvalidToken(t *testing.T) {
 	for status, management := range map[int]bool{400: false, 401: false, 404: true} {
 		f := like(t, reltioauthtest.Behaviour{DeadTokenStatus: status, ManagementErrors: management})
 		token := f.login()

@@ -19,15 +19,15 @@ type Server struct {
 	page     *template.Template // the login page
 	listener listener
 
-	// configuring lets one Configure run at a time, its function included.
+	// configuring serializes Configure, including its function.
 	configuring sync.Mutex
 
-	// mu guards everything below. It is held neither while a request waits
-	// nor while a function of the Config other than Rand runs.
+	// mu guards all fields below. It is held neither while a request waits nor
+	// while a function of the Config other than Rand runs.
 	mu     sync.Mutex
-	last   time.Time // the latest moment seen; time never goes back
+	last   time.Time // the latest moment seen; time never goes backwards
 	work   int       // requests since the last sweep
-	vault  vault
+	tokens tokenStore
 	logins map[string]*loginState   // by userKey
 	codes  map[string]*code         // by fingerprint
 	signed map[string]string        // users who stay logged in, by their cookie's fingerprint
@@ -36,12 +36,12 @@ type Server struct {
 	record record
 }
 
-// New makes a server. Reach it through [Server.Connector], or let it listen
-// with [Server.Start].
+// New makes a server. Call it through [Server.Connector], or make it listen with
+// [Server.Start].
 func New(cfg Config) *Server {
 	s := &Server{
 		page:   template.Must(template.New("login").Parse(loginPage)),
-		vault:  newVault(),
+		tokens: newTokenStore(),
 		logins: make(map[string]*loginState),
 		codes:  make(map[string]*code),
 		signed: make(map[string]string),
@@ -53,11 +53,11 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Configure changes the server while it runs: change edits a copy of the
-// Config, which then takes the place of the old one. A request on its way ends
-// as it began. Lists and pointers inside a Client or User are to be replaced,
-// not changed. Tokens already given stay as they are. change must not call
-// Configure, SetPassword or SetClientSecret.
+// Configure changes the server while it runs: change edits a copy of the Config,
+// which then replaces the old one. A request in progress keeps the old one.
+// Replace lists and pointers inside a Client or User; do not change them in
+// place. Existing tokens do not change. change must not call Configure,
+// SetPassword or SetClientSecret.
 func (s *Server) Configure(change func(*Config)) {
 	s.configuring.Lock()
 	defer s.configuring.Unlock()
@@ -66,9 +66,9 @@ func (s *Server) Configure(change func(*Config)) {
 	s.settings.Store(newSettings(cfg))
 }
 
-// Client returns a client of this server, ready for use: over the network if
-// the server has been started, else through its Connector. For a client that
-// the server does not know it is one that will be refused.
+// Client returns a client of this server, ready for use: over the network if the
+// server has been started, else through its Connector. A client that the server
+// does not know will be refused.
 func (s *Server) Client(id string) *reltioauth.Client {
 	set := s.settings.Load()
 	client := &reltioauth.Client{ClientID: id, AuthURL: s.URL(), Now: set.Now}
@@ -92,7 +92,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.send(w)
 }
 
-// arrive dates the request, counts it and writes it down.
+// arrive dates, counts and records the request.
 func (s *Server) arrive(c *call) {
 	now := c.set.Now()
 	s.mu.Lock()
@@ -104,8 +104,8 @@ func (s *Server) arrive(c *call) {
 	c.number = s.record.begin(c.req)
 }
 
-// tick is the server's time: the clock's, without its way back. The caller
-// holds mu.
+// tick is the server's time: the clock's, but never backwards. The caller holds
+// mu.
 func (s *Server) tick(now time.Time) time.Time {
 	if now = now.Round(0); now.After(s.last) {
 		s.last = now
@@ -113,7 +113,7 @@ func (s *Server) tick(now time.Time) time.Time {
 	return s.last
 }
 
-// handle answers a request that has arrived, faults included.
+// handle handles a request that has arrived, including faults.
 func (s *Server) handle(ctx context.Context, c *call) answer {
 	fault := s.faultFor(c)
 	if wait(ctx, fault.Delay) != nil {
@@ -158,7 +158,7 @@ func (s *Server) act(c *call, fault Fault) answer {
 	return a
 }
 
-// refusal is what an outage of the kind that refuses everybody says.
+// refusal is the refusal during an outage that refuses every request.
 func (s *Server) refusal(c *call) error {
 	switch kind := c.fault.Kind; {
 	case kind == FaultInvalidClient && c.req.Op != OpSSO && c.req.Op != OpLogin:
@@ -170,14 +170,14 @@ func (s *Server) refusal(c *call) error {
 	case grantPassword:
 		return s.badLogin(c, c.set.users[c.req.User])
 	case grantRefreshToken:
-		return c.deadRefreshToken(c.form.Get("refresh_token"))
+		return c.invalidRefreshToken(c.form.Get("refresh_token"))
 	case grantAuthorizationCode:
-		return c.deadCode(c.form.Get("code"))
+		return c.invalidCode(c.form.Get("code"))
 	}
 	return nil
 }
 
-// endpoint lets the operation's own code act. The caller holds mu.
+// endpoint calls the operation's own code. The caller holds mu.
 func (s *Server) endpoint(c *call) (answer, error) {
 	if err := c.readable(); err != nil {
 		return answer{}, err
@@ -198,7 +198,7 @@ func (s *Server) endpoint(c *call) (answer, error) {
 	}
 }
 
-// finish writes down how the request ended.
+// finish records how the request ended.
 func (s *Server) finish(c *call, a answer) {
 	c.req.Outcome = a.outcome
 	c.req.Acted = c.verdict == OutcomeOK || c.verdict == OutcomeMFARequired
@@ -210,16 +210,16 @@ func (s *Server) finish(c *call, a answer) {
 	s.record.finish(c.number, c.req, refusalOf(c, a))
 }
 
-// sweepSometimes throws away what has ended. It looks at everything, so it
-// runs only after about as many requests as there are things. The caller holds
+// sweepSometimes removes everything that has expired. It reads all tokens, so it
+// runs only after about as many requests as there are tokens. The caller holds
 // mu.
 func (s *Server) sweepSometimes(c *call) {
 	s.work++
-	if s.work < 1024 || s.work < len(s.vault.access)+len(s.vault.refresh)+len(s.codes)+len(s.states)+len(s.limits) {
+	if s.work < 1024 || s.work < len(s.tokens.access)+len(s.tokens.refresh)+len(s.codes)+len(s.states)+len(s.limits) {
 		return
 	}
 	s.work = 0
-	s.vault.sweep(c.set, c.now)
+	s.tokens.sweep(c.set, c.now)
 	for fingerprint, code := range s.codes {
 		if !c.now.Before(code.ends) {
 			delete(s.codes, fingerprint)

@@ -22,7 +22,7 @@ type authorizationRequest struct {
 	challenge   string
 }
 
-// carried are the parameters that the login page takes along.
+// carried are the parameters that the login page passes on.
 func carried() []string {
 	return []string{
 		"tenant_id", "response_type", "client_id", "redirect_uri", "state",
@@ -43,8 +43,8 @@ func (s *Server) ssoPage(c *call) (answer, error) {
 	return s.showPage(c.query, http.StatusOK, "", OutcomeOK)
 }
 
-// ssoLogin takes what was typed into the login page, and sends the browser
-// back to the client.
+// ssoLogin handles the login page's form, and sends the browser back to the
+// client.
 func (s *Server) ssoLogin(c *call) (answer, error) {
 	r, a := c.authorizationRequest(c.form)
 	if r == nil {
@@ -83,7 +83,7 @@ func (s *Server) sendBack(c *call, r *authorizationRequest) (answer, error) {
 // sessionCookie names the cookie of a browser that stays logged in.
 const sessionCookie = "sandbox-session"
 
-// stayLoggedIn gives the browser a cookie by which it is known the next time.
+// stayLoggedIn gives the browser a session cookie.
 func (s *Server) stayLoggedIn(c *call, a answer) error {
 	session, err := c.mint()
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Server) stayLoggedIn(c *call, a answer) error {
 	return nil
 }
 
-// sessionOf is the fingerprint of the session that a browser brings.
+// sessionOf is the fingerprint of the browser's session cookie.
 func sessionOf(r *http.Request) string {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
@@ -106,9 +106,9 @@ func sessionOf(r *http.Request) string {
 	return reltioauth.Fingerprint(reltioauth.NewSecret(cookie.Value))
 }
 
-// authorizationRequest reads the parameters. If they are no good it gives nil
-// and the answer: a page as long as it is not known where the browser may be
-// sent, else a redirect.
+// authorizationRequest reads the parameters. If they are not valid it returns nil
+// and the response: a page if it is unknown where the browser may be sent, else a
+// redirect.
 func (c *call) authorizationRequest(from url.Values) (*authorizationRequest, answer) {
 	r := &authorizationRequest{
 		client:      c.set.clients[from.Get("client_id")],
@@ -143,7 +143,7 @@ func (c *call) authorizationRequest(from url.Values) (*authorizationRequest, ans
 	return nil, r.redirect(c, url.Values{"error": {code}, "error_description": {text}}, Outcome(code))
 }
 
-// wrong says what the client has to be told about its request.
+// wrong is the error that the client is told about its request.
 func (r *authorizationRequest) wrong(from url.Values) (code, text string) {
 	switch {
 	case from.Get("response_type") != "code":
@@ -168,7 +168,7 @@ func (client *Client) mayUse(grantType string) bool {
 	return len(client.GrantTypes) == 0 || slices.Contains(client.GrantTypes, grantType)
 }
 
-// mayRedirect reports whether the browser may be sent there.
+// mayRedirect reports whether the browser may be sent to the URI.
 func (client *Client) mayRedirect(uri string) bool {
 	u, err := url.Parse(uri)
 	if err != nil || !u.IsAbs() || u.Host == "" || u.Fragment != "" {
@@ -197,11 +197,11 @@ func (r *authorizationRequest) redirect(c *call, values url.Values, outcome Outc
 	}
 }
 
-// Authorize does what a person with a browser does: opens the authorization
+// Authorize does what a person with a browser does: it opens the authorization
 // URL, logs in with the user's right password, and is sent back. The result is
-// the redirection URL with its code and state, or with the error that the
-// server tells the client. An error means that the browser was not sent back;
-// it does not repeat the URL.
+// the redirection URL with its code and state, or with the server's error for the
+// client. An error means that the browser was not sent back; it does not repeat
+// the URL.
 func (s *Server) Authorize(ctx context.Context, authorizationURL, username string) (string, error) {
 	u, err := url.Parse(authorizationURL)
 	if err != nil || u.Path != pathSSO {
@@ -252,8 +252,8 @@ func badRequestPage(status int, text string) answer {
 	return htmlAnswer(status, []byte(page), "invalid_request")
 }
 
-// htmlAnswer is a page. It names no form-action: browsers would apply it to
-// the redirect after the form, too.
+// htmlAnswer is a page. Its policy names no form-action, because browsers would
+// apply it to the redirect after the form, too.
 func htmlAnswer(status int, page []byte, outcome Outcome) answer {
 	return answer{status: status, contentType: contentHTML, body: page, outcome: outcome, header: http.Header{
 		"Content-Security-Policy": {"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"},

@@ -322,8 +322,8 @@ func TestCodeUsedAgain(t *testing.T) {
 			grant := f.codeOf(authorization())
 			token := f.must(grant)
 			f.refused(grant, reltioauth.ErrInvalidGrant)
-			f.alive("access token", token.AccessToken, !revokes)
-			f.alive("refresh token", token.RefreshToken, !revokes)
+			f.valid("access token", token.AccessToken, !revokes)
+			f.valid("refresh token", token.RefreshToken, !revokes)
 		})
 	}
 }
@@ -364,6 +364,6 @@ func TestSingleSignOn(t *testing.T) {
 	if err != nil || !back.Query().Has("code") {
 		t.Errorf("no code comes back: %v", err)
 	}
-	stranger := open(http.MethodGet, page, "", &http.Cookie{Name: in.Cookies()[0].Name, Value: "another"})
-	equal(t, "another browser", stranger.StatusCode, http.StatusOK)
+	other := open(http.MethodGet, page, "", &http.Cookie{Name: in.Cookies()[0].Name, Value: "another"})
+	equal(t, "another browser", other.StatusCode, http.StatusOK)
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// Tenant is a tenant API: api, for requests with a living token of this Vendor.
-// The others get 401, with the body that Reltio documents; like Reltio's it
-// repeats the token. A nil api answers 200 with {}.
-func (v *IssueServer) Tenant(api http.Handler) http.Handler {
+// Tenant is a tenant API: api, for requests with a valid token of this
+// IssueServer. Other requests get 401, with the body that Reltio documents; like
+// Reltio's it repeats the token. A nil api answers 200 with {}.
+func (s *IssueServer) Tenant(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		switch {
 		case !found:
 			deny(w, "unauthorized", "Full authentication is required to access this resource")
-		case !v.Valid(reltioauth.NewSecret(token)):
+		case !s.Valid(reltioauth.NewSecret(token)):
 			deny(w, "invalid_token", "Token is invalid: "+token)
 		case api == nil:
 			answer{status: http.StatusOK, contentType: contentJSON, body: object(nil).end()}.send(w)

@@ -40,8 +40,8 @@ func (s *Server) token(c *call) (answer, error) {
 	}
 }
 
-// give answers with the tokens and writes down which they are. refresh is nil
-// if there is none to tell.
+// give makes the response with the tokens and records their fingerprints. refresh
+// is nil if the response has no refresh token.
 func (c *call) give(access *accessToken, refresh *refreshToken) answer {
 	c.req.AccessToken = access.fingerprint
 	o := object(make([]byte, 0, 512)).addText("access_token", access.secret.Reveal())
@@ -64,9 +64,9 @@ func (c *call) give(access *accessToken, refresh *refreshToken) answer {
 	}
 }
 
-// expiresIn is the JSON text of what is left, in whole seconds that have not
-// begun. The framework reads its clock twice: for the token's end, and a little
-// later for the response. So it never says the whole life.
+// expiresIn is the JSON text of the remaining life, in whole seconds, rounded
+// down. The framework reads its clock twice: for the token's end, and a little
+// later for the response. So it never gives the whole life.
 func (b *Behaviour) expiresIn(left time.Duration) string {
 	if b.Errors.framework() {
 		left -= time.Millisecond

@@ -5,7 +5,7 @@ import "github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 // UserState says whether a user may log in, with the right password.
 type UserState int
 
-// The states, as the framework has them.
+// The states of the framework.
 const (
 	// UserActive may log in.
 	UserActive UserState = iota
@@ -15,12 +15,12 @@ const (
 	UserDisabled
 	// UserExpired is one whose account has expired.
 	UserExpired
-	// UserCredentialsExpired is one whose password has expired. Alone of these
-	// the framework looks at it only after a right password.
+	// UserCredentialsExpired is one whose password has expired. This is the only
+	// state that the framework checks after the password.
 	UserCredentialsExpired
 )
 
-// text is what the framework says of a user in this state.
+// text is the framework's message about a user in this state.
 func (state UserState) text() string {
 	switch state {
 	case UserLocked:
@@ -36,13 +36,13 @@ func (state UserState) text() string {
 	}
 }
 
-// loginState is what the server remembers about a user's logins.
+// loginState is the server's record of a user's logins.
 type loginState struct {
 	bad   int // in a row
 	state UserState
 }
 
-// login finds or makes the state of a user.
+// login finds or makes the record of a user.
 func (s *Server) login(user string) *loginState {
 	state := s.logins[user]
 	if state == nil {
@@ -52,8 +52,8 @@ func (s *Server) login(user string) *loginState {
 	return state
 }
 
-// checkPassword finds the user, or counts a bad login. It does not end the
-// row of bad ones: the second factor may still be missing.
+// checkPassword finds the user, or counts a bad login. It does not reset the
+// count: the second factor may still be missing.
 func (s *Server) checkPassword(c *call) (*User, error) {
 	if c.fault.Kind == FaultUserStore {
 		return nil, c.userStoreDown()
@@ -75,7 +75,7 @@ func (s *Server) checkPassword(c *call) (*User, error) {
 	return user, nil
 }
 
-// badLogin counts a bad login and is the refusal of it. user may be nil.
+// badLogin counts a bad login and returns its refusal. user may be nil.
 func (s *Server) badLogin(c *call, user *User) error {
 	if user == nil {
 		return c.badCredentials()
@@ -91,16 +91,15 @@ func (s *Server) badLogin(c *call, user *User) error {
 	return c.badCredentials()
 }
 
-// SetUserState does to a user what an administrator does, and forgets bad
-// logins.
+// SetUserState sets a user's state, as an administrator does, and clears the
+// count of bad logins.
 func (s *Server) SetUserState(user string, state UserState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.logins[userKey(user)] = &loginState{state: state}
 }
 
-// UserState is the state of a user; UserActive for one whom the server does not
-// know.
+// UserState is the state of a user; UserActive for an unknown user.
 func (s *Server) UserState(user string) UserState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +112,7 @@ func (s *Server) UserState(user string) UserState {
 // LockUser locks a user.
 func (s *Server) LockUser(user string) { s.SetUserState(user, UserLocked) }
 
-// UnlockUser unlocks a user and forgets bad logins.
+// UnlockUser unlocks a user and clears the count of bad logins.
 func (s *Server) UnlockUser(user string) { s.SetUserState(user, UserActive) }
 
 // Locked reports whether the user is locked.

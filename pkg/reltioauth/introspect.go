@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// TokenInfo is what the server says about a token. Only Active is certain: the
-// rest is documented by name and not by type (inferred), and a field that is
-// missing or of another shape is left at its zero value.
+// Introspection is what the server says about a token. Only Active is certain.
+// Reltio documents the other fields by name but not by type (inferred), and a
+// field that is missing or of another shape is left at its zero value.
 //
-// Each field is read by the name that Reltio documents, and else by that of Spring
+// Each field is read by the name that Reltio documents, or else by that of Spring
 // Security's legacy framework (seen in the framework) and of RFC 7662.
 type Introspection struct {
 	// Active reports whether the token is valid.
 	Active bool
 
-	ClientID string // clientId, client_id: of the client that it was issued to
-	// Username is user.username, user_name or username, the first that is
-	// there: of the user, or a virtual one for a client's own token.
+	ClientID string // clientId, client_id: the client that the token was issued to
+	// Username is user.username, user_name or username, whichever comes first:
+	// the user's, or a virtual one for a client's own token.
 	Username string
 	Email    string // user.email
 	Customer string // user.customer
@@ -37,20 +37,20 @@ type Introspection struct {
 	ExpiresAt time.Time
 }
 
-// Check asks whether a token is valid: POST /oauth/checkToken (documented by
-// Reltio; compare RFC 7662), within CheckTimeout.
+// Introspect asks whether a token is active: POST /oauth/checkToken (documented
+// by Reltio; compare RFC 7662), within CheckTimeout.
 //
 // The client is in the Basic header, whatever ClientAuth says. If it is refused
 // there, by a 401 that does not say invalid_token, the request is sent once more
-// with the client in the form, over the same connection, or over a fresh one if
-// the server closed it.
+// with the client in the form, over the same connection, or over a new one if the
+// server closed it.
 //
-// There are three answers. A success with a JSON object: Active is true. A
-// definite no: Active is false and the error nil. That is a 400 or 401 with the
-// code invalid_token (the framework: 400), or a success with "active":false (RFC
-// 7662), and nothing else. All else is an *Error and says nothing about the token:
-// 403 above all, which is what the framework says by default, because nobody is
-// permitted to ask (seen in the framework).
+// There are three results. For a success with a JSON object, Active is true. For
+// a definite no, Active is false and the error is nil: a 400 or 401 with the code
+// invalid_token (the framework: 400), or a success with "active":false (RFC
+// 7662). Everything else is an *Error and says nothing about the token. The most
+// common is a 403, the framework's default, because no client is permitted to ask
+// (seen in the framework).
 func (c *Conn) Introspect(ctx context.Context, token Secret) (*Introspection, error) {
 	ctx, cancel := within(ctx, CheckTimeout)
 	defer cancel()
@@ -70,9 +70,9 @@ func (c *Conn) Introspect(ctx context.Context, token Secret) (*Introspection, er
 }
 
 const (
-	// errContradiction is a success that says it is none.
+	// errContradiction is for a success with an error code in its body.
 	errContradiction constError = "answer: a success with an error in it"
-	// errActive is a verdict that nobody can read.
+	// errActive is for an active field that is neither true nor false.
 	errActive constError = "active: neither true nor false"
 )
 
@@ -91,8 +91,8 @@ func (r *request) tokenInfo(a *answer) (*Introspection, error) {
 	return readTokenInfo(body), nil
 }
 
-// isActive reads active (RFC 7662, section 2.2), which Reltio does not document:
-// a token that it describes is valid.
+// isActive reads active (RFC 7662, section 2.2). Reltio does not document it: a
+// token that the response describes is active.
 func (o object) isActive() (bool, error) {
 	switch value, err := o.value("active"); {
 	case err != nil:
@@ -133,9 +133,9 @@ func (o object) name(key string) string {
 	return text
 }
 
-// stringList reads a list however it is written: an array of strings, a string
-// with spaces (as scopes are), or an object whose keys are the list (as roles
-// are elsewhere at Reltio).
+// stringList reads a list in any of its forms: an array of strings, a string with
+// spaces (scopes), or an object whose keys are the list (roles, in other APIs of
+// Reltio).
 func stringList(value json.RawMessage) []string {
 	var list []string
 	if json.Unmarshal(value, &list) == nil {
@@ -151,8 +151,8 @@ func stringList(value json.RawMessage) []string {
 	return nil
 }
 
-// parseInstant reads a point in time however it is written: RFC 3339, or
-// seconds or milliseconds since 1970, which lie too far apart to be confused.
+// parseInstant reads a point in time in any of its forms: RFC 3339, or seconds or
+// milliseconds since 1970, which are too far apart to be confused.
 func parseInstant(value json.RawMessage) time.Time {
 	var text string
 	if json.Unmarshal(value, &text) == nil && text != "" {

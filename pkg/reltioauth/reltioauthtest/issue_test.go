@@ -18,8 +18,8 @@ import (
 
 // The Invoke API by hand, as an SDK in any language speaks it.
 func ExampleIssueServer() {
-	vendor := &reltioauthtest.IssueServer{}
-	lambdaAPI, tenant := httptest.NewServer(vendor), httptest.NewServer(vendor.Tenant(nil))
+	issuer := &reltioauthtest.IssueServer{}
+	lambdaAPI, tenant := httptest.NewServer(issuer), httptest.NewServer(issuer.Tenant(nil))
 	defer lambdaAPI.Close()
 	defer tenant.Close()
 
@@ -46,25 +46,25 @@ func ExampleIssueServer() {
 		}
 		_ = answer.Body.Close()
 		fmt.Println(answer.StatusCode)
-		vendor.Kill("acme-prod")
+		issuer.Kill("acme-prod")
 	}
 	// Output:
 	// 200
 	// 401
 }
 
-// vendorAnswer is what the Invoke API gave.
-type vendorAnswer struct {
+// issueResponse is what the Invoke API gave.
+type issueResponse struct {
 	status int
 	kind   string // of a refusal, or of a function error
 	body   map[string]any
 }
 
-func ask(t *testing.T, v *reltioauthtest.IssueServer, payload string) vendorAnswer {
+func ask(t *testing.T, v *reltioauthtest.IssueServer, payload string) issueResponse {
 	t.Helper()
 	w := httptest.NewRecorder()
 	v.ServeHTTP(w, httptest.NewRequest("POST", "/2015-03-31/functions/issue:team-a/invocations", strings.NewReader(payload)))
-	a := vendorAnswer{status: w.Code, kind: w.Header().Get("X-Amzn-Errortype")}
+	a := issueResponse{status: w.Code, kind: w.Header().Get("X-Amzn-Errortype")}
 	if err := json.Unmarshal(w.Body.Bytes(), &a.body); err != nil {
 		t.Fatalf("%s: %v", w.Body, err)
 	}
@@ -76,7 +76,7 @@ func ask(t *testing.T, v *reltioauthtest.IssueServer, payload string) vendorAnsw
 
 const acme = `{"connection":"acme"}`
 
-func TestVendorsTokens(t *testing.T) {
+func TestIssueServerTokens(t *testing.T) {
 	now := time.Date(2026, 11, 23, 16, 0, 0, 500e6, time.UTC)
 	v := &reltioauthtest.IssueServer{Now: func() time.Time { return now }}
 	first := ask(t, v, acme).body
@@ -123,7 +123,7 @@ func TestVendorsTokens(t *testing.T) {
 	}
 }
 
-func TestVendorsFailures(t *testing.T) {
+func TestIssueServerFailures(t *testing.T) {
 	v := &reltioauthtest.IssueServer{Connections: []string{"acme", "zeta"}}
 	if got := ask(t, v, `{"connection":"nope"}`); got.kind != "UnknownConnection" || got.status != 200 {
 		t.Errorf("unknown: %d %s", got.status, got.kind)

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	// maxPayload is what Lambda takes synchronously.
+	// maxPayload is Lambda's limit for synchronous invocations.
 	maxPayload = 6 << 20
-	// maxMinTTL is the longest life that can be asked for, in seconds.
+	// maxMinTTL is the longest life that a caller may ask for, in seconds.
 	maxMinTTL = 86400
 )
 
 // ServeHTTP implements http.Handler: the Invoke API of Lambda.
-func (v *IssueServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *IssueServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, versioned := strings.CutPrefix(r.URL.Path, "/2015-03-31/functions/")
 	name, invoked := strings.CutSuffix(path, "/invocations")
 	if r.Method != http.MethodPost || !versioned || !invoked || name == "" {
@@ -38,12 +38,12 @@ func (v *IssueServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil || len(payload) > maxPayload:
 		refuseInvoke(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "the payload is larger than 6 MB, or was cut off")
-	case v.throttle():
+	case s.throttle():
 		refuseInvoke(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
 	case !json.Valid(payload):
 		refuseInvoke(w, http.StatusBadRequest, "InvalidRequestContentException", "the payload is not JSON")
 	default:
-		v.invoke(w, payload)
+		s.invoke(w, payload)
 	}
 }
 
@@ -54,28 +54,28 @@ func refuseInvoke(w http.ResponseWriter, status int, kind, message string) {
 }
 
 // throttle reports whether this invocation is one of those to throttle.
-func (v *IssueServer) throttle() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.throttled <= 0 {
+func (s *IssueServer) throttle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.throttled <= 0 {
 		return false
 	}
-	v.throttled--
+	s.throttled--
 	return true
 }
 
 // invoke runs the function.
-func (v *IssueServer) invoke(w http.ResponseWriter, payload []byte) {
+func (s *IssueServer) invoke(w http.ResponseWriter, payload []byte) {
 	header := http.Header{"X-Amz-Executed-Version": {"$LATEST"}}
-	body, failed := v.issue(payload)
+	body, failed := s.issue(payload)
 	if failed != nil {
 		header.Set("X-Amz-Function-Error", "Unhandled")
-		body, _ = json.Marshal(failed) // two strings always can be
+		body, _ = json.Marshal(failed) // two strings can always be encoded
 	}
 	answer{status: http.StatusOK, contentType: "application/json", header: header, body: body}.send(w)
 }
 
-// issueRequest is what the function is asked.
+// issueRequest is a request to the function.
 type issueRequest struct {
 	connection string
 	minTTL     int64
@@ -83,43 +83,43 @@ type issueRequest struct {
 }
 
 // issue is the function.
-func (v *IssueServer) issue(payload []byte) ([]byte, *functionError) {
+func (s *IssueServer) issue(payload []byte) ([]byte, *functionError) {
 	r, problem := readIssueRequest(payload)
 	if problem != "" {
 		return nil, &functionError{Type: "InvalidRequest", Message: problem}
 	}
-	now := v.now()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.asked == nil {
-		v.asked = map[string]int{}
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked == nil {
+		s.asked = map[string]int{}
 	}
-	v.asked[r.connection]++
-	if !v.exists(r.connection) {
+	s.asked[r.connection]++
+	if !s.exists(r.connection) {
 		return nil, &functionError{Type: "UnknownConnection", Message: "no connection has this name"}
 	}
-	if failed := v.failures[r.connection]; failed.Type != "" {
+	if failed := s.failures[r.connection]; failed.Type != "" {
 		return nil, &failed
 	}
-	t, outcome, warnings := v.choose(r, now)
+	t, outcome, warnings := s.choose(r, now)
 	return t.issued(r, outcome, warnings, now), nil
 }
 
-// choose finds the token to hand out, or makes it. The caller holds mu.
-func (v *IssueServer) choose(r issueRequest, now time.Time) (t *vendedToken, outcome string, warnings []string) {
-	t = v.vended[r.connection]
+// choose finds the token to issue, or makes it. The caller holds mu.
+func (s *IssueServer) choose(r issueRequest, now time.Time) (t *issuedToken, outcome string, warnings []string) {
+	t = s.issued[r.connection]
 	reported := t.left(now) > 0 && r.rejected == reltioauth.Fingerprint(t.secret)
 	switch {
-	case t.left(now) < 1, reported && t.killed, t.left(now) < r.minTTL && now.Sub(t.born) > t.ends.Sub(now):
-		return v.renew(r.connection, now), "renewed", nil
+	case t.left(now) < 1, reported && t.killed, t.left(now) < r.minTTL && now.Sub(t.made) > t.ends.Sub(now):
+		return s.renew(r.connection, now), "renewed", nil
 	case reported:
 		warnings = []string{"rejected_token_is_alive"}
 	}
 	return t, "cached", warnings
 }
 
-// issued is an answer: always these eleven members.
-func (t *vendedToken) issued(r issueRequest, outcome string, warnings []string, now time.Time) []byte {
+// issued is a response: always these eleven members.
+func (t *issuedToken) issued(r issueRequest, outcome string, warnings []string, now time.Time) []byte {
 	return object(make([]byte, 0, 512)).
 		addText("connection", r.connection).
 		addText("access_token", t.secret.Reveal()).
@@ -140,8 +140,8 @@ var (
 	fingerprintShape = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
 )
 
-// readIssueRequest is as strict as the function: a test should hear of what
-// would be refused later. problem is empty if nothing is wrong.
+// readIssueRequest is as strict as the function, so that a test finds requests
+// that the function would refuse. problem is empty if the request is valid.
 func readIssueRequest(payload []byte) (r issueRequest, problem string) {
 	members, err := strictMembers(payload)
 	if err != nil {
@@ -168,7 +168,7 @@ func readIssueRequest(payload []byte) (r issueRequest, problem string) {
 	return r, strings.Join(problems, "; ")
 }
 
-// strictMembers reads one object, in which no member occurs twice.
+// strictMembers reads one object, in which no member is repeated.
 func strictMembers(data []byte) (map[string]json.RawMessage, error) {
 	errShape := errors.New("must be one JSON object")
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -182,11 +182,11 @@ func strictMembers(data []byte) (map[string]json.RawMessage, error) {
 		if err != nil || d.Decode(&value) != nil {
 			return nil, errShape
 		}
-		key, _ := name.(string) // a member's name is nothing else
+		key, _ := name.(string) // a member's name is always a string
 		if members[key] != nil {
 			return nil, errors.New("a field is repeated")
 		}
 		members[key] = value
 	}
-	return members, nil // its end is there, and nothing after it: the API takes valid JSON only
+	return members, nil // the caller has checked that the JSON is valid, so the object ends here
 }

@@ -45,22 +45,23 @@ func (s secretsManager) manager() secrets.Manager {
 	})}
 }
 
-// awayVault cannot be read while away is set.
-type awayVault struct {
+// awayStore cannot be read while away is set.
+type awayStore struct {
 	*outside
 	away *secretsManager
 }
 
-func (v *awayVault) Current(ctx context.Context, name string) (grant.RefreshToken, error) {
+func (v *awayStore) Current(ctx context.Context, name string) (grant.RefreshToken, error) {
 	if v.away != nil {
 		return v.away.manager().Current(ctx, name)
 	}
 	return v.outside.Current(ctx, name)
 }
 
-// A vault that cannot be read costs no code: nothing is sent, neither lease nor
-// request is taken, and the same address works when the vault does.
-func TestAVaultThatCannotBeReadKeepsTheLogin(t *testing.T) {
+// A Secrets Manager that cannot be read costs no code: nothing is sent, neither
+// lease nor request is taken, and the same address works as soon as Secrets
+// Manager does.
+func TestAnUnreadableRefreshTokenKeepsTheLogin(t *testing.T) {
 	tests := map[string]struct {
 		answer secretsManager
 		says   string // in the log
@@ -88,8 +89,8 @@ func TestAVaultThatCannotBeReadKeepsTheLogin(t *testing.T) {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				bubble(t, func(w *world) {
 					prepare(w)
-					vault := &awayVault{outside: w.out, away: &test.answer}
-					w.flow.RefreshTokens = vault
+					newestToken := &awayStore{outside: w.out, away: &test.answer}
+					w.flow.RefreshTokens = newestToken
 					before, sent := w.grant(), w.exchanges()
 					cb := w.login(w.begin(w.invite()), "ann")
 					for range 2 {
@@ -103,7 +104,7 @@ func TestAVaultThatCannotBeReadKeepsTheLogin(t *testing.T) {
 					if after := w.grant(); after.Epoch != before.Epoch || after.Identity != before.Identity {
 						t.Errorf("grant %+v, want it untouched", after)
 					}
-					vault.away = nil
+					newestToken.away = nil
 					w.expect(w.complete(cb), authcode.Done)
 					w.wantExchanges(sent + 1)
 				})
@@ -112,19 +113,20 @@ func TestAVaultThatCannotBeReadKeepsTheLogin(t *testing.T) {
 	}
 }
 
-// A vault that never had a refresh token, or has lost it, is no failure.
-func TestAVaultWithoutARefreshToken(t *testing.T) {
+// A Secrets Manager that never had a refresh token, or has lost it, is no
+// failure.
+func TestSecretsManagerWithoutARefreshToken(t *testing.T) {
 	bubble(t, func(w *world) {
 		cb := w.login(w.begin(w.invite()), "ann")
-		vault := &awayVault{outside: w.out, away: &secretsManager{code: "ResourceNotFoundException"}}
-		w.flow.RefreshTokens = vault
+		newestToken := &awayStore{outside: w.out, away: &secretsManager{code: "ResourceNotFoundException"}}
+		w.flow.RefreshTokens = newestToken
 		w.expect(w.complete(cb), authcode.Done)
 	})
 }
 
-// A vault that fails for a while after the exchange loses no login: what was
-// read before the exchange has to do, and a write is repeated.
-func TestAVaultThatFailsAfterTheExchange(t *testing.T) {
+// If Secrets Manager fails for a while after the exchange, no login is lost: the
+// values read before the exchange are used, and the write is repeated.
+func TestSecretsManagerFailsAfterTheExchange(t *testing.T) {
 	for name, test := range map[string]struct {
 		op    string
 		lasts time.Duration
@@ -171,11 +173,11 @@ func (w *world) failsAfter(sent int, lasts time.Duration, ops ...string) func(st
 	}
 }
 
-// wantUsable: the grant's access token is alive, and its refresh token is in the
-// vault, or parked.
+// wantUsable: the grant's access token is valid, and its refresh token is in
+// Secrets Manager, or parked.
 func (w *world) wantUsable() {
 	w.t.Helper()
-	newest := w.vault()
+	newest := w.newestToken()
 	if parked, err := w.table.Parked(w.t.Context(), "acme"); err == nil && parked.Epoch > newest.Epoch {
 		newest = parked
 	}
@@ -185,12 +187,12 @@ func (w *world) wantUsable() {
 	}
 }
 
-// What a visit has written itself is known though the vault cannot be read any
+// A callback knows what it has written even if Secrets Manager cannot be read any
 // more: the new refresh token comes before the tombstone of another identity's.
 func TestATombstoneIsKnownWithoutAnotherRead(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connected("ann")
-		stray := grant.RefreshToken{Token: w.vault().Token, LoggedInAt: time.Now(), Epoch: 40} // of a table that was restored
+		stray := grant.RefreshToken{Token: w.newestToken().Token, LoggedInAt: time.Now(), Epoch: 40} // of a table that was restored
 		if _, err := w.secrets.Put(t.Context(), "acme", stray); err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +205,7 @@ func TestATombstoneIsKnownWithoutAnotherRead(t *testing.T) {
 			return nil
 		}
 		w.expect(w.journey(w.invite(), "ben"), authcode.Done)
-		if got := w.vault().Epoch; got != 42 {
+		if got := w.newestToken().Epoch; got != 42 {
 			t.Errorf("epoch %d, want 42, above the tombstone's 41", got)
 		}
 	})

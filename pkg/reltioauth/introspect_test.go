@@ -11,7 +11,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-func TestCheckOfALivingToken(t *testing.T) {
+func TestIntrospectAValidToken(t *testing.T) {
 	at := time.Date(2026, 11, 23, 17, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		name, body string
@@ -77,24 +77,24 @@ func TestCheckOfALivingToken(t *testing.T) {
 }
 
 func TestCheckHasThreeAnswers(t *testing.T) {
-	const valid, dead = "valid", "dead"
+	const valid, inactive = "valid", "inactive"
 	for _, test := range []struct {
 		name   string
 		status int
 		body   string
-		want   string // valid, dead, or the error's code
+		want   string // valid, inactive, or the error's code
 	}{
 		{"object", 200, `{"clientId":"a"}`, valid},
 		{"active is null", 200, `{"active":null}`, valid},
 
 		// What alone is a definite no.
-		{"inactive", 200, `{"active":false,"clientId":"a"}`, dead},
-		{"invalid_token 401", 401, `{"error":"invalid_token","error_description":"Token is invalid"}`, dead},
-		{"invalid_token 400", 400, `{"error":"invalid_token","error_description":"Token was not recognised"}`, dead},
-		{"invalid_token in capitals", 400, `{"error":"INVALID_TOKEN"}`, dead},
-		{"invalid_token in the other shape", 400, `{"errorCode":"invalid_token"}`, dead},
-		{"invalid_token, packed", 400, packed(`{"error":"invalid_token"}`), dead},
-		{"invalid_token behind a byte order mark", 400, bom + `{"error":"invalid_token"}`, dead},
+		{"inactive", 200, `{"active":false,"clientId":"a"}`, inactive},
+		{"invalid_token 401", 401, `{"error":"invalid_token","error_description":"Token is invalid"}`, inactive},
+		{"invalid_token 400", 400, `{"error":"invalid_token","error_description":"Token was not recognised"}`, inactive},
+		{"invalid_token in capitals", 400, `{"error":"INVALID_TOKEN"}`, inactive},
+		{"invalid_token in the other shape", 400, `{"errorCode":"invalid_token"}`, inactive},
+		{"invalid_token, packed", 400, packed(`{"error":"invalid_token"}`), inactive},
+		{"invalid_token behind a byte order mark", 400, bom + `{"error":"invalid_token"}`, inactive},
 
 		// No verdict: the client, who may ask, the way of asking.
 		{"not permitted, the framework's default", 403, `{"timestamp":1,"status":403,"error":"Forbidden","path":"/oauth/checkToken"}`, "unavailable"},
@@ -131,7 +131,7 @@ func TestCheckHasThreeAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			info, err := answering(reply{status: test.status, body: test.body}).Introspect(t.Context(), reltioauth.NewSecret("t"))
-			got := dead
+			got := inactive
 			switch {
 			case err != nil:
 				e := asError(t, err)

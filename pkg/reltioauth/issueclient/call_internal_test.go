@@ -16,17 +16,17 @@ func (leaves) Invoke(ctx context.Context, _ *lambda.InvokeInput, _ ...func(*lamb
 	return nil, ctx.Err()
 }
 
-// The last one to leave a flight ends it. Those who left before and come to look
-// only then find neither a token nor news, and the failure is nobody's.
-func TestWhoLeavesAFlightThatEndsForItFindsNothing(t *testing.T) {
+// The last caller to leave a call ends it. Callers that left earlier and check
+// only then find neither a token nor an error, and no failure is stored.
+func TestTheLastToLeaveACallEndsIt(t *testing.T) {
 	s := &Source{Lambda: leaves{}, Connection: "acme"}
 	first, second := s.join(t.Context(), key{}), s.join(t.Context(), key{})
-	if first.flight == nil || first.flight != second.flight {
+	if first.call == nil || first.call != second.call {
 		t.Fatal("want both aboard one flight")
 	}
 	s.leave(first)
 	s.leave(second)
-	<-first.flight.landed
+	<-first.call.done
 	for _, p := range []pass{first, second} {
 		if token, err := s.settle(p); token != nil || err != nil {
 			t.Errorf("got %v, %v, want neither", token, err)

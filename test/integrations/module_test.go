@@ -71,7 +71,7 @@ func TestTheLastMinuteInAnOutage(t *testing.T) {
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
 from reltio_tokens import Tokens
-tokens, now, got = Tokens("acme-prod", timeout=0), time.time(), []
+tokens, now, got = Tokens("acme-prod", patience=0), time.time(), []
 for later in 0, 3500, 3545, 3546, 3580, 3600, 3601:
     time.time = lambda: now + later
     try:
@@ -81,7 +81,7 @@ for later in 0, 3500, 3545, 3546, 3580, 3600, 3601:
 print(json.dumps(got))`,
 		"node": `(async () => {
 const { Tokens } = await import(process.argv[1] + "/reltio-tokens.mjs");
-const tokens = new Tokens("acme-prod", { timeout: 0 });
+const tokens = new Tokens("acme-prod", { patience: 0 });
 const now = Date.now(), got = [];
 for (const later of [0, 3500, 3545, 3546, 3580, 3600, 3601]) {
   Date.now = () => now + 1000 * later;
@@ -125,10 +125,10 @@ func TestALongJobAsksForALongLife(t *testing.T) {
 import sys
 sys.path.insert(0, sys.argv[1])
 from reltio_tokens import Tokens
-Tokens("acme-prod", min_ttl=1200).get()`,
+Tokens("acme-prod", min_life=1200).get()`,
 		"node": `(async () => {
 const { Tokens } = await import(process.argv[1] + "/reltio-tokens.mjs");
-await new Tokens("acme-prod", { minTTL: 1200 }).get();
+await new Tokens("acme-prod", { minLife: 1200 }).get();
 })()`,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,16 +28,16 @@ export class Token {
 /** The tokens of one connection; the extension keeps them. */
 export class Tokens {
   #connection;
-  #minTTL;
+  #minLife;
 
   /**
    * @param {string} connection
-   * @param {{minTTL?: number}} [options] minTTL is how many seconds a token should still be valid:
+   * @param {{minLife?: number}} [options] minLife is how many seconds a token should still be valid:
    *   as long as the longest job that uses one token.
    */
-  constructor(connection, { minTTL = 0 } = {}) {
+  constructor(connection, { minLife = 0 } = {}) {
     this.#connection = connection;
-    this.#minTTL = minTTL;
+    this.#minLife = minLife;
   }
 
   /**
@@ -46,7 +46,7 @@ export class Tokens {
    * @returns {Promise<Token>}
    */
   async get(rejected) {
-    const query = new URLSearchParams({ connection: this.#connection, min_ttl_seconds: this.#minTTL });
+    const query = new URLSearchParams({ connection: this.#connection, min_ttl_seconds: this.#minLife });
     const [path, body] = rejected
       ? ["/rejected", JSON.stringify({ connection: this.#connection, fingerprint: rejected })]
       : [`/token?${query}`, undefined];

@@ -38,8 +38,8 @@ export class Token {
 export class Tokens {
   #lambda = new LambdaClient({ maxAttempts: 3, requestHandler: { connectionTimeout: 3000, requestTimeout: 30000 } });
   #connection;
-  #minTTL;
-  #timeout;
+  #minLife;
+  #patience;
   #token;
   #queue = Promise.resolve(); // one caller asks; the others wait for the same answer
   #calm = 0; // until then no call asks for a token that is valid for longer
@@ -50,14 +50,14 @@ export class Tokens {
 
   /**
    * @param {string} connection
-   * @param {{minTTL?: number, timeout?: number}} [options] in seconds. minTTL is how long a token
-   *   should still be valid: as long as the longest job that uses one token. timeout is how long a call
+   * @param {{minLife?: number, patience?: number}} [options] in seconds. minLife is how long a token
+   *   should still be valid: as long as the longest job that uses one token. patience is how long a call
    *   waits for an error to pass.
    */
-  constructor(connection, { minTTL = 60, timeout = 20 } = {}) {
+  constructor(connection, { minLife = 60, patience = 20 } = {}) {
     this.#connection = connection;
-    this.#minTTL = minTTL;
-    this.#timeout = timeout;
+    this.#minLife = minLife;
+    this.#patience = patience;
   }
 
   /**
@@ -66,7 +66,7 @@ export class Tokens {
    * @returns {Promise<Token>}
    */
   async get(rejected) {
-    const giveUp = Date.now() + this.#timeout * 1000;
+    const giveUp = Date.now() + this.#patience * 1000;
     const token = this.#usable(rejected);
     if (token) return token;
     const result = this.#queue.then(() => this.#get(rejected, giveUp));
@@ -92,13 +92,13 @@ export class Tokens {
     const token = this.#token;
     if (!token || now >= token.ends - 1000) return undefined;
     if (token.fingerprint === rejected && now >= this.#active) return undefined;
-    return token.ends - now >= this.#minTTL * 1000 || now < this.#calm ? token : undefined;
+    return token.ends - now >= this.#minLife * 1000 || now < this.#calm ? token : undefined;
   }
 
   async #ask(rejected) {
     const now = Date.now();
     this.#calm = now + 120000; // meanwhile the others use the token that is still valid
-    const request = { connection: this.#connection, min_ttl_seconds: this.#minTTL };
+    const request = { connection: this.#connection, min_ttl_seconds: this.#minLife };
     if (rejected && this.#token?.fingerprint === rejected) request.rejected_fingerprint = rejected;
     try {
       const answer = await this.#invoke(request);

@@ -33,10 +33,10 @@ class Token:
 class Tokens:
     """The token of one connection. Make one for each process, outside the handler; threads share it."""
 
-    def __init__(self, connection: str, min_ttl: int = 60, timeout: float = 20) -> None:
-        """min_ttl is how many seconds a token should still be valid: as long as the longest job that
-        uses one token. timeout is how many seconds a call waits for an error to pass."""
-        self._connection, self._min_ttl, self._timeout = connection, min_ttl, timeout
+    def __init__(self, connection: str, min_life: int = 60, patience: float = 20) -> None:
+        """min_life is how many seconds a token should still be valid: as long as the longest job that
+        uses one token. patience is how many seconds a call waits for an error to pass."""
+        self._connection, self._min_life, self._patience = connection, min_life, patience
         self._function = os.environ.get("RELTIO_TOKENS_FUNCTION", "issue")
         self._lambda = boto3.client("lambda", config=SDK)
         self._asking = threading.Lock()  # the thread that has it asks; the others wait for the same answer
@@ -47,7 +47,7 @@ class Tokens:
 
     def get(self, rejected: str | None = None) -> Token:
         """A valid token. rejected is the fingerprint of a token that Reltio answered with 401."""
-        give_up = time.time() + self._timeout
+        give_up = time.time() + self._patience
         if token := self._usable(rejected):
             return token
         with self._asking:
@@ -66,12 +66,12 @@ class Tokens:
         now, token = time.time(), self._token
         if not token or now >= token.ends - 1 or (token.fingerprint == rejected and now >= self._active):
             return None
-        return token if token.ends - now >= self._min_ttl or now < self._calm else None
+        return token if token.ends - now >= self._min_life or now < self._calm else None
 
     def _ask(self, rejected: str | None) -> None:
         now = time.time()
         self._calm = now + 120  # meanwhile the others use the token that is still valid
-        request = {"connection": self._connection, "min_ttl_seconds": self._min_ttl}
+        request = {"connection": self._connection, "min_ttl_seconds": self._min_life}
         if self._token and self._token.fingerprint == rejected:
             request["rejected_fingerprint"] = rejected
         try:

@@ -22,16 +22,16 @@ class Token:
 class Tokens:
     """The tokens of one connection; the extension keeps them. Threads share it."""
 
-    def __init__(self, connection: str, min_ttl: int = 0) -> None:
-        """min_ttl is how many seconds a token should still be valid: as long as the longest job
+    def __init__(self, connection: str, min_life: int = 0) -> None:
+        """min_life is how many seconds a token should still be valid: as long as the longest job
         that uses one token."""
-        self._connection, self._min_ttl = connection, min_ttl
+        self._connection, self._min_life = connection, min_life
 
     def get(self, rejected: str | None = None) -> Token:
         """A valid token. rejected is the fingerprint of a token that Reltio answered with 401."""
         if rejected:
             return self._ask("POST", "/rejected", {"connection": self._connection, "fingerprint": rejected})
-        query = {"connection": self._connection, "min_ttl_seconds": self._min_ttl}
+        query = {"connection": self._connection, "min_ttl_seconds": self._min_life}
         return self._ask("GET", "/token?" + urlencode(query))
 
     def _ask(self, method: str, path: str, body: dict | None = None) -> Token:

@@ -145,10 +145,14 @@ func (g Grant) stillTrue(t EventType, now time.Time) bool {
 	}
 }
 
-// Events returns the events that were not sent yet.
+// Events are those that were not sent yet and can be now. That a grant has recovered
+// waits while it needs somebody for another reason.
 func (g Grant) Events() []Event {
 	events := make([]Event, 0, len(g.Unpublished))
 	for _, t := range g.Unpublished {
+		if EventType(t) == Recovered && g.Waiting() {
+			continue
+		}
 		events = append(events, Event{
 			Type:             EventType(t),
 			Connection:       g.Connection,

@@ -250,17 +250,32 @@ func TestANewEventIsSentAtOnce(t *testing.T) {
 func TestEvents(t *testing.T) {
 	g := fresh(refreshable, status(grant.StatusReauthorize), func(g *grant.Grant) {
 		g.LastError, g.LastErrorMessage = apierr.ReauthorizationRequired, "m"
-		g.Unpublished = []string{"Recovered", "ReauthorizationRequired"}
+		g.Unpublished = []string{"ServerRefusing", "ReauthorizationRequired"}
 	})
 	same := grant.Event{
 		Connection: "acme", Status: "reauthorize", Error: apierr.ReauthorizationRequired, RefreshExpiresAt: issued().Add(28 * day),
 	}
-	recovered, required := same, same
-	recovered.Type, required.Type = grant.Recovered, grant.ReauthorizationRequired
-	if d := cmp.Diff([]grant.Event{recovered, required}, g.Events()); d != "" {
+	refusing, required := same, same
+	refusing.Type, required.Type = grant.ServerRefusing, grant.ReauthorizationRequired
+	if d := cmp.Diff([]grant.Event{refusing, required}, g.Events()); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	if got := fresh().Events(); len(got) != 0 {
 		t.Errorf("nothing to send, and %v", got)
+	}
+}
+
+// A grant that has recovered and needs somebody for another reason says so when
+// that is over.
+func TestRecoveredWaits(t *testing.T) {
+	for s, want := range map[grant.Status]int{
+		grant.StatusOK: 1, grant.StatusFailing: 1, grant.StatusPaused: 1, grant.StatusTokenLimit: 1,
+		grant.StatusInvalidConnection: 0, grant.StatusCredentialsRejected: 0, grant.StatusMFARequired: 0, grant.StatusReauthorize: 0,
+	} {
+		g := fresh(status(s))
+		g.Unpublished = []string{string(grant.Recovered)}
+		if got := len(g.Events()); got != want {
+			t.Errorf("%s: %d events to send, want %d", s, got, want)
+		}
 	}
 }

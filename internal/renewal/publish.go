@@ -36,6 +36,10 @@ func (p *path) publish(ctx context.Context) {
 		p.bus != nil && p.bus.down.Load() {
 		return
 	}
+	events := g.Events()
+	if len(events) == 0 && len(g.Unpublished) == len(p.stored.Unpublished) {
+		return
+	}
 	ctx, cancel := p.storing(ctx)
 	defer cancel()
 	limit := storeTime
@@ -44,7 +48,7 @@ func (p *path) publish(ctx context.Context) {
 	}
 	sending, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for _, e := range g.Events() {
+	for _, e := range events {
 		if err := p.sendEvent(sending, e); err != nil {
 			p.report.EventErr = apierr.Of(err)
 			if p.bus != nil {

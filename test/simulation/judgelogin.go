@@ -157,7 +157,8 @@ func (w *World) judgeUnclear(i *Instance, c *conn, l *logins) {
 	}
 	if n := len(l.unclear); n > 0 && !i.forced && !w.troubled(c.host) {
 		gap := now.Sub(l.unclear[n-1])
-		forgiven := !l.skipped && c.host.workedAt.After(l.unclear[n-1])
+		// The server may have been seen to work while that login was under way.
+		forgiven := !l.skipped && c.host.workedAt.After(l.unclear[n-1].Add(-w.tolerance()))
 		l.skipped = l.skipped || forgiven
 		if least := lockout.PauseAfter(n) - w.tolerance() - tardy; gap < least && !forgiven {
 			w.broken("I3", c, "the %d. unclear login with the same credentials at %s, %s after the one before", n+1, c.host.name, gap)

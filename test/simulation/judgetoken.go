@@ -3,6 +3,7 @@ package simulation
 import (
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
@@ -238,10 +239,21 @@ func (w *World) judgeRefreshRefused(i *Instance, c *conn, r reltioauthtest.Reque
 		c.refusedAt = now
 	}
 	early := c.refusedToken.token == r.Presented && c.refusedToken.by != i && now.Sub(c.refusedToken.at) < grant.LookEvery-w.tolerance()
-	if early && !w.troubled(c.host) && !c.refusedToken.by.spoilt(c.name, c.refusedToken.at.Add(-time.Minute)) && !i.forced && !i.wrong() {
+	if early && !w.cutShort(c) && !w.troubled(c.host) && !c.refusedToken.by.spoilt(c.name, c.refusedToken.at.Add(-time.Minute)) && !i.forced && !i.wrong() {
 		w.broken("I2", c, "the dead refresh token %s is tried again after %s", short(r.Presented), now.Sub(c.refusedToken.at))
 	}
 	c.refusedToken = refusedRefresh{token: r.Presented, at: now, by: i}
+}
+
+// cutShort reports whether nobody could come to the other stored version since the
+// refusal: the server, or the budget, put that pass off, and the last write says
+// so. Nothing is written down of a refusal that is not the last word, so the next
+// renewal begins with the newest version again.
+func (w *World) cutShort(c *conn) bool {
+	current, err := w.secrets.Current(w.ctx, c.name)
+	other := err == nil && current.Version != c.stored.SecretVersion
+	putOff := c.stored.LastError == apierr.RateLimited || c.stored.LastError == apierr.ReltioUnavailable
+	return other && putOff && c.storedAt.After(c.refusedToken.at) && !c.stored.Waiting()
 }
 
 // refreshRefused reports whether the client heard, in words that it knows, that its

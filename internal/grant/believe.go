@@ -50,3 +50,20 @@ func (g Grant) Believed(now time.Time) Grant {
 // Misdated reports whether a wrong clock wrote an entry of the waiting shard:
 // it is further ahead than any entry can be.
 func (d Due) Misdated(now time.Time) bool { return d.DueAt.After(now.Add(furthestLook)) }
+
+// IndexedSince is the grant as it is indexed at now by a renewal that found it as
+// before. A sweep sees a grant within minutes of its due moment. To whom it seems
+// overdue for longer, either no sweep has run, or that clock is wrong, and so is
+// whatever it writes: then the index keeps the moment at which the grant was due,
+// so that the next sweep reads the grant again and judges it by a clock of its own.
+func (g Grant) IndexedSince(before Grant, now time.Time) Grant {
+	g = g.Indexed(now)
+	was := before.Due()
+	if was.IsZero() { // it was due from the moment at which it was written
+		was = before.DueAt
+	}
+	if g.Shard == ShardDue && !was.IsZero() && was.Before(now.Add(-furthestLook)) && was.Before(g.DueAt) {
+		g.DueAt = was
+	}
+	return g
+}

@@ -127,3 +127,33 @@ func TestWhatHappensInTheFutureHasNotHappened(t *testing.T) {
 		}
 	}
 }
+
+// The index keeps the moment at which a grant was due that seems overdue for longer
+// than sweeps let pass.
+func TestIndexedSince(t *testing.T) {
+	now := issued().Add(10 * time.Hour)
+	renewed := func(g grant.Grant, at time.Time) grant.Grant {
+		g.IssuedAt, g.ExpiresAt = at, at.Add(time.Hour)
+		return g
+	}
+	for name, test := range map[string]struct {
+		before, after grant.Grant
+		want          time.Time
+	}{
+		"no grant yet":       {grant.Grant{}, renewed(fresh(), now), renewed(fresh(), now).Due()},
+		"not due":            {renewed(fresh(), now), renewed(fresh(), now), renewed(fresh(), now).Due()},
+		"renewed in time":    {fresh(retryAt(now.Add(-5 * time.Minute))), renewed(fresh(), now), renewed(fresh(), now).Due()},
+		"renewed late":       {fresh(), renewed(fresh(), now), fresh().Due()},
+		"failed late":        {fresh(), fresh(retryAt(now.Add(time.Minute))), fresh().Due()},
+		"failed once more":   {fresh(retryAt(now.Add(-time.Minute))), fresh(retryAt(now.Add(time.Minute))), now.Add(time.Minute)},
+		"found dead before":  {fresh(withoutToken, indexedAt(issued())), renewed(fresh(), now), issued()},
+		"waits for somebody": {fresh(), fresh(status(grant.StatusReauthorize), retryAt(now.Add(time.Minute))), now.Add(time.Minute)},
+		"paused":             {fresh(), fresh(status(grant.StatusPaused)), time.Time{}},
+	} {
+		if got := test.after.IndexedSince(test.before, now).DueAt; !got.Equal(test.want) {
+			t.Errorf("%s: indexed at %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+func indexedAt(at time.Time) func(*grant.Grant) { return func(g *grant.Grant) { g.DueAt = at } }

@@ -204,7 +204,7 @@ func (p *path) write(ctx context.Context, g grant.Grant) error {
 }
 
 func (p *path) put(ctx context.Context, g grant.Grant) error {
-	g = g.Indexed(p.Now())
+	g = g.IndexedSince(p.before, p.Now())
 	if err := p.Grants.PutGrant(ctx, p.held, g); err != nil {
 		return err
 	}

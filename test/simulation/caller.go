@@ -107,7 +107,7 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 		w.broken("I1", c, "the answer %s is no token of this connection", short(a.Fingerprint))
 	case !now.Before(a.ExpiresAt.Add(time.Second)) || a.ExpiresIn < time.Second:
 		w.broken("I1", c, "the answer %s ended at %s, it is %s", short(a.Fingerprint), a.ExpiresAt, now)
-	case a.ExpiresAt.After(w.latestEnd(t)) && !k.by.wrong():
+	case a.ExpiresAt.After(w.latestEnd(t, now)) && !k.by.wrong():
 		w.broken("I1", c, "the answer %s is said to end at %s, Reltio ends it at %s", short(a.Fingerprint), a.ExpiresAt, t.ends)
 	case !c.askedFor(t):
 		w.broken("I1", c, "the token %s is of %s, which the secret did not ask for", short(a.Fingerprint), t.identity)
@@ -120,10 +120,11 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 	}
 }
 
-// latestEnd is the latest expiry that a caller may be told: as the server has it, or as
-// what a wrong clock has written down is believed.
-func (w *World) latestEnd(t *given) time.Time {
-	return later(t.ends, t.said.Believed(w.now()).ExpiresAt).Add(w.tolerance() + time.Second)
+// latestEnd is until when a token may be said to live: as the server has it, or as
+// what a wrong clock has written down is believed by the caller's clock: what that
+// doubts a moment earlier or later differs by seconds.
+func (w *World) latestEnd(t *given, now time.Time) time.Time {
+	return later(t.ends, t.said.Believed(now).ExpiresAt).Add(w.tolerance() + time.Second)
 }
 
 // askedFor reports whether the secret asked for such a token when the renewal

@@ -200,6 +200,9 @@ func (w *World) Absent(name string, lasts time.Duration) {
 // to be so.
 const absentAfter = grant.UnknownFor + 2*tickEvery
 
+// secondLook is how much later a secret that was not found is looked for again.
+const secondLook = time.Minute
+
 // absent reports whether a connection's secret is not found now.
 func (w *World) absent(name string) bool {
 	w.mu.Lock()

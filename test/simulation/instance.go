@@ -230,8 +230,8 @@ func (i *Instance) enter(ctx context.Context, op Op, about string) (Fault, gener
 			}
 			i.hit(op, cmp.Or(busy, about), i.w.now().Add(f.For+lease.Term))
 		}
-		if f.Kind == Absent { // that is believed, or not, at a second look
-			i.w.disturb(about, i.w.now().Add(secondLook+i.w.tolerance()))
+		if f.Kind == Absent {
+			i.w.notFound(about)
 		}
 		i.w.note(i, step{op: op, about: about, fault: f})
 		if op == OpPublish {

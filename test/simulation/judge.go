@@ -76,6 +76,8 @@ type judged struct {
 	// when the connection's secret is not found; findable is since when the server
 	// takes the stored refresh token of a connection that waits for a person.
 	tokenGone, absentUntil, findable time.Time
+	// notFoundAt is when a process last did not find a secret that is there.
+	notFoundAt time.Time
 	// mute: until then none of its events can be expected to be sent.
 	mute time.Time
 	// mended is when a person or an operator put right what was wrong.

@@ -134,7 +134,7 @@ func (w *World) inspect() {
 			continue
 		}
 		switch {
-		case now.Before(c.absentUntil.Add(absentAfter)):
+		case now.Before(c.absentUntil.Add(absentAfter)), c.thoughtGone():
 		case overdue(c.mended, look+2*tickEvery+work) && !c.believed(now).Valid(now):
 			w.broken("I12", c, "put right %s ago and still %s", now.Sub(c.mended), c.stored.Status)
 		case now.Before(later(w.mute, c.mute)):

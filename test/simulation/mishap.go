@@ -203,6 +203,23 @@ const absentAfter = grant.UnknownFor + 2*tickEvery
 // secondLook is how much later a secret that was not found is looked for again.
 const secondLook = time.Minute
 
+// notFound notes that a process did not find a connection's secret: that is
+// believed, or not, at a second look.
+func (w *World) notFound(name string) {
+	w.disturb(name, w.now().Add(secondLook+w.tolerance()))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c := w.conns[name]; c != nil {
+		c.notFoundAt = w.now()
+	}
+}
+
+// thoughtGone reports whether a secret that is there was not found twice: then its
+// grant is out of the index until somebody calls.
+func (c *conn) thoughtGone() bool {
+	return c.stored.Status == grant.StatusUnknown && c.storedAt.Sub(c.notFoundAt) < tickEvery
+}
+
 // absent reports whether a connection's secret is not found now.
 func (w *World) absent(name string) bool {
 	w.mu.Lock()

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotation"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
 // A process whose clock is ahead renews before anybody else would, and dates what
@@ -15,11 +15,11 @@ func TestSweepSeesWhatAWrongClockHasRenewed(t *testing.T) {
 	dead := func(g grant.Grant) grant.Grant { return g.CheckedAs(grant.Dead, time.Now()).Indexed(time.Now()) }
 	for name, test := range map[string]struct {
 		before  func(w *world)
-		outcome rotation.Outcome
+		outcome rotateapi.Outcome
 	}{
-		"a new token":            {func(*world) {}, rotation.Renewed},
-		"a store fails":          {func(w *world) { w.out.fail(always, readSecret) }, rotation.Failed},
-		"a token was found dead": {func(w *world) { w.put(dead(w.grant("acme"))); w.out.fail(always, readSecret) }, rotation.Failed},
+		"a new token":            {func(*world) {}, rotateapi.Renewed},
+		"a store fails":          {func(w *world) { w.out.fail(always, readSecret) }, rotateapi.Failed},
+		"a token was found dead": {func(w *world) { w.put(dead(w.grant("acme"))); w.out.fail(always, readSecret) }, rotateapi.Failed},
 	} {
 		for _, ahead := range []time.Duration{3 * time.Hour, 24 * time.Hour} {
 			t.Run(name+" "+ahead.String(), func(t *testing.T) {
@@ -28,13 +28,13 @@ func TestSweepSeesWhatAWrongClockHasRenewed(t *testing.T) {
 					test.before(w)
 					wrong := w.fresh()
 					wrong.Now = func() time.Time { return time.Now().Add(ahead) }
-					if got := wrong.Renew(w.t.Context(), rotation.Request{Connection: "acme"}); got.Outcome != test.outcome {
+					if got := wrong.Renew(w.t.Context(), rotateapi.Request{Connection: "acme"}); got.Outcome != test.outcome {
 						w.t.Fatalf("%s, want %s", got.Outcome, test.outcome)
 					}
 					w.heal()
 					time.Sleep(time.Until(due.Add(time.Minute)))
 					w.sweep()
-					if g := w.grant("acme"); !g.Living(time.Now()) || g.Believed(time.Now()).Doubted || g.DueAt.Before(time.Now()) {
+					if g := w.grant("acme"); !g.Valid(time.Now()) || g.Believed(time.Now()).Doubted || g.DueAt.Before(time.Now()) {
 						w.t.Errorf("%s until %s, indexed at %s, want it renewed", g.Status, g.RetryAt, g.DueAt)
 					}
 				})

@@ -12,7 +12,7 @@ import (
 // comes of it by that clock. The index leads the next sweep there at the moment at
 // which the grant is due, whatever came of it.
 func TestSweepSeesWhatAWrongClockHasRenewed(t *testing.T) {
-	dead := func(g grant.Grant) grant.Grant { return g.CheckedAs(grant.Dead, time.Now()).Indexed(time.Now()) }
+	dead := func(g grant.Grant) grant.Grant { return g.CheckedAs(grant.Inactive, time.Now()).Indexed(time.Now()) }
 	for name, test := range map[string]struct {
 		before  func(w *world)
 		outcome rotateapi.Outcome

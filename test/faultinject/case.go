@@ -183,7 +183,7 @@ func (t *trial) unmoved(ctx context.Context, before grant.Grant) {
 // takes it. The connection to Reltio is dialled before, and may be seen after it;
 // a dial that took too long ended the process's work.
 func (t *trial) beforeLease() bool {
-	if t.Operation.Name == "connect" && t.Operation.Nth == 1 {
+	if t.Name == "connect" && t.Nth == 1 {
 		return t.Seen != "page 503"
 	}
 	takes := slices.IndexFunc(t.clean.Operations, func(o Operation) bool { return o.Name == "UpdateItem lease#" })

@@ -210,9 +210,13 @@ func (w *World) judgeFailure(c *conn, s sent) {
 	version, _ := w.secrets.ConnectionVersion(w.ctx, c.name)
 	waiting := c.stored.Waiting()
 	if waiting && s.login == 0 && version == c.stored.ConnectionVersion {
-		// A refresh token that goes on beside a login which may not be sent has the
-		// pauses of its refusals: as long, less the jitter.
-		c.failures, c.notBefore = 0, w.now().Add(grant.LookEvery*4/5)
+		pause := grant.LookEvery
+		if c.Type == connection.Password {
+			// Its refresh token goes on beside a login that may not be sent, at the
+			// pauses of its own refusals: as long, less the jitter.
+			pause = pause * 4 / 5
+		}
+		c.failures, c.notBefore = 0, w.now().Add(pause)
 		if c.row > 0 {
 			c.notBefore = w.now().Add(min(grant.LookEvery, leastPause(c.row, c.stored.Life())))
 		}

@@ -74,7 +74,7 @@ func TestFixedSeeds(t *testing.T) {
 // Fresh seeds. SIM_SEED=n repeats one.
 func TestFreshSeeds(t *testing.T) {
 	if testing.Short() || raceEnabled {
-		t.Skip("the fixed seeds are enough here")
+		t.Skip("-short or -race: TestFixedSeeds runs here, fresh seeds in make sim")
 	}
 	first := seedFrom("SIM_SEED", rand.Uint64N(1<<32))
 	for seed := first; seed < first+3; seed++ {

@@ -192,7 +192,26 @@ func (w *World) outage() {
 	if kind == reltioauthtest.FaultFirewall && r.IntN(3) == 0 { // it lets token requests through, and no checks
 		o.Ops = []reltioauthtest.Op{reltioauthtest.OpCheckToken}
 	}
+	if kind == reltioauthtest.FaultStatus && r.IntN(2) == 0 { // it has lost its tokens, says so, and gives none yet
+		o.Ops = []reltioauthtest.Op{reltioauthtest.OpToken}
+		w.loseTokens(h)
+	}
 	w.Outage(h, o)
+}
+
+// loseTokens ends the access tokens that a server has given.
+func (w *World) loseTokens(h *host) {
+	w.mu.Lock()
+	var lost []string
+	for _, c := range w.connList {
+		if c.host == h && c.stored.HasToken() {
+			lost = append(lost, c.stored.Fingerprint)
+		}
+	}
+	w.mu.Unlock()
+	for _, fingerprint := range lost {
+		h.server.Kill(fingerprint)
+	}
 }
 
 // Outage lets one begin; the judge knows.

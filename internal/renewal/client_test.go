@@ -7,7 +7,6 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -269,69 +268,5 @@ func TestUnclearRefreshWhileTheLoginWaits(t *testing.T) {
 			w.status(grant.StatusOK)
 			w.wantCounts(counts{0, unclear})
 		}
-	})
-}
-
-// Nor does a user who may not log in for the day: the refresh goes on at its own
-// pauses, and for an hour operators are not told.
-func TestUnclearRefreshAtTheDaysLimitOfLogins(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.started(password())
-		c := w.parsed("acme")
-		try := lockout.Try{
-			AccountHash: c.AccountHash(), CredentialsHash: c.CredentialsHash(), Connection: c.Name,
-			Limit: lockout.MaxAttempts, Now: time.Now(), Forced: true,
-		}
-		for range 4 {
-			if _, err := w.table.CountLogin(t.Context(), try); err != nil {
-				t.Fatal(err)
-			}
-			if err := w.table.SettleLogin(t.Context(), try, lockout.Unclear); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w.due()
-		began := time.Now()
-		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
-		for time.Since(began) < 50*time.Minute {
-			w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
-			if wait := time.Until(w.status(grant.StatusFailing).RetryAt); wait > 5*time.Minute {
-				t.Fatalf("the refresh waits %v", wait)
-			}
-			time.Sleep(time.Until(w.grant("acme").RetryAt))
-		}
-		w.wantCounts(counts{0, 4})
-		w.heal()
-		w.expect(w.acme(), rotateapi.Renewed, "")
-		w.status(grant.StatusOK)
-	})
-}
-
-// Where a login is called for and the limit of refused ones is reached, the refresh
-// token is tried on; once it too was refused in a row, the reason is the login's.
-func TestUnclearRefreshAtTheLimitOfRefusedLogins(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.started(halfDay())
-		w.toRelogin()
-		c := w.parsed("acme")
-		try := lockout.Try{
-			AccountHash: c.AccountHash(), CredentialsHash: c.CredentialsHash(), Connection: c.Name,
-			Limit: lockout.MaxAttempts, Now: time.Now(), Forced: true,
-		}
-		for range lockout.MaxAttempts {
-			if _, err := w.table.CountLogin(t.Context(), try); err != nil {
-				t.Fatal(err)
-			}
-			if err := w.table.SettleLogin(t.Context(), try, lockout.Refused); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w.due()
-		w.answer(says(401, "unauthorized"), reltioauthtest.OpToken)
-		w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
-		time.Sleep(time.Until(w.status(grant.StatusFailing).RetryAt))
-		w.expect(w.acme(), rotateapi.Failed, apierr.CredentialsRejected)
-		w.status(grant.StatusCredentialsRejected)
-		w.wantCounts(counts{2, 0})
 	})
 }

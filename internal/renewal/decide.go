@@ -227,7 +227,7 @@ func (p *path) stillAwaitsFactor() *done {
 	} else {
 		g = g.Failed(grant.StatusMFARequired, secondFactorNeeded(), p.Now(), 0, p.random())
 	}
-	return &done{outcome: rotateapi.Failed, err: secondFactorNeeded(), write: &g}
+	return &done{outcome: rotateapi.Failed, err: secondFactorNeeded(), write: &g, refreshDecides: true}
 }
 
 // open refuses to revoke while the login that has to follow would wait too long
@@ -265,8 +265,11 @@ func (p *path) insteadOfLogin(ctx context.Context, err error) (bool, error) {
 
 // noLaterThanRefresh is the end of a renewal whose refresh and login were both
 // refused: the refresh, which cannot lock a user, does not wait as long as the
-// login.
+// login, and goes on for an hour where nothing is known against the user.
 func (p *path) noLaterThanRefresh(d *done) *done {
+	if !p.told(d) {
+		return p.unclearEnd("refresh")
+	}
 	if d.write != nil && !d.write.Waiting() {
 		d.write.RetryAt = earliest(d.write.RetryAt, p.Now().Add(p.refusalPause()))
 	}

@@ -244,6 +244,9 @@ type done struct {
 	write *grant.Grant
 	// idle: nothing was done.
 	idle bool
+	// refreshDecides: no login may be sent, and no refusal of the user says why. While
+	// the refresh token gets unclear refusals, nobody is told for an hour.
+	refreshDecides bool
 }
 
 // Error implements error, so that functions can return an end as their error.

@@ -286,34 +286,6 @@ func TestTwoVersions(t *testing.T) {
 	})
 }
 
-// A grant that does not know of the refresh token in Secrets Manager (Secrets Manager took it,
-// and its response was lost) is due as early as a login would be. The refresh waits
-// for the token's end all the same: it would end a token that callers hold.
-func TestARefreshTokenFoundInSecretsManagerEndsNoValidToken(t *testing.T) {
-	bubble(t, func(w *world) {
-		g := w.started(password())
-		g.RefreshFingerprint, g.SecretVersion, g.RefreshExpiresAt, g.LoggedInAt = "", "", time.Time{}, time.Time{}
-		g.Status, g.LastError = grant.StatusFailing, apierr.StoreUnavailable
-		if err := w.table.PutGrant(t.Context(), w.seize(), g.Indexed(time.Now())); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Until(g.Due()))
-		if left := time.Until(g.ExpiresAt); left < time.Minute {
-			t.Fatalf("the token ends in %v: this proves nothing", left)
-		}
-		requests := w.requests()
-		time.Sleep(time.Minute) // the lease's
-		w.expect(w.acme(), rotateapi.Unchanged, "")
-		w.wantRequests(requests)
-		g = w.status(grant.StatusOK)
-		if g.RefreshFingerprint != w.refreshToken().Fingerprint() || !g.Due().After(g.ExpiresAt) {
-			t.Errorf("due %v, the token ends %v, refresh token %q", g.Due(), g.ExpiresAt, g.RefreshFingerprint)
-		}
-		time.Sleep(time.Until(g.Due()))
-		w.expect(w.acme(), rotateapi.Renewed, "")
-	})
-}
-
 // So it is while the grant waits for a person: at the second look the newest version
 // is used, though it is older than the grant's last write.
 func TestVersionNotFoundWhileAPersonIsAskedFor(t *testing.T) {

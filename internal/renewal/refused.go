@@ -48,7 +48,9 @@ func (p *path) refused(ctx context.Context, s step, v verdict, err error) (bool,
 			return false, p.ended(grant.StatusMFARequired, secondFactorNeeded())
 		}
 		p.g.SecondFactorVersion = p.c.Version
-		return p.insteadOfLogin(ctx, p.ended(grant.StatusMFARequired, secondFactorNeeded()))
+		d := p.ended(grant.StatusMFARequired, secondFactorNeeded())
+		d.refreshDecides = true
+		return p.insteadOfLogin(ctx, d)
 	case throttled:
 		return false, p.throttled(ctx, err)
 	default:
@@ -113,19 +115,9 @@ func (p *path) unclearUser(ctx context.Context) error {
 // stopped is the end of a renewal whose user has had as many unclear logins as
 // are allowed in a day.
 func (p *path) stopped(wait time.Duration) *done {
-	if p.refreshesOn() {
-		e := apierr.New(apierr.ReltioUnavailable, unclearText("login", p.g.Refusal))
-		return p.endedFor(grant.StatusFailing, e, p.refusalPause())
-	}
-	return p.rejected(unclearText("login; stopped to prevent a lock-out", p.g.Refusal), wait)
-}
-
-// refreshesOn reports whether a refresh token that gets unclear refusals is
-// tried again at the pauses of those refusals: operators are told after an
-// hour.
-func (p *path) refreshesOn() bool {
-	_, refreshes := p.refreshToken()
-	return refreshes && p.g.Refusals >= loginAfter && !p.g.RefusedForLong()
+	d := p.rejected(unclearText("login; stopped to prevent a lock-out", p.g.Refusal), wait)
+	d.refreshDecides = true
+	return d
 }
 
 // refusedClient handles a refused login without a user. It cannot lock a user,
@@ -169,7 +161,7 @@ func (p *path) unclear(ctx context.Context, s step) (bool, error) {
 		switch {
 		case p.c.LogsInAlone() && p.g.Refusals >= loginAfter && p.loginRefused == nil:
 			return true, p.write(ctx, p.g)
-		case p.loginRefused != nil && p.g.Refusals >= loginAfter && p.loginEnd.write != nil:
+		case p.loginRefused != nil && p.g.Refusals >= loginAfter && p.loginEnd.write != nil && p.told(p.loginEnd):
 			// The login is not possible either: its error is the one that
 			// operators need.
 			return false, p.endedFor(p.loginEnd.write.Status, p.loginRefused, p.refusalPause())
@@ -177,9 +169,19 @@ func (p *path) unclear(ctx context.Context, s step) (bool, error) {
 			return false, p.reauthorize()
 		}
 	}
-	e := apierr.New(apierr.ReltioUnavailable, unclearText(what, p.g.Refusal))
-	return false, p.endedFor(grant.StatusFailing, e, p.refusalPause())
+	return false, p.unclearEnd(what)
 }
+
+// unclearEnd is the end of a renewal whose request got an unclear response that
+// cannot lock a user.
+func (p *path) unclearEnd(what string) *done {
+	e := apierr.New(apierr.ReltioUnavailable, unclearText(what, p.g.Refusal))
+	return p.endedFor(grant.StatusFailing, e, p.refusalPause())
+}
+
+// told reports whether operators are told why no login may be sent, while the
+// refresh token gets unclear refusals.
+func (p *path) told(loginEnd *done) bool { return !loginEnd.refreshDecides || p.g.RefusedForLong() }
 
 // inactiveRefreshToken continues with the other stored refresh token, then with a
 // login in the next pass; if only a person can log in the renewal ends. The

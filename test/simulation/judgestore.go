@@ -76,6 +76,16 @@ func (w *World) newest(c *conn) (grant.RefreshToken, bool) {
 	return r, err == nil && !r.Token.IsZero()
 }
 
+// keeps reports whether a refresh token is the current one of Secrets Manager, or parked.
+func (w *World) keeps(c *conn, fingerprint string) bool {
+	current, err := w.secrets.Current(w.ctx, c.name)
+	if err == nil && current.Fingerprint() == fingerprint {
+		return true
+	}
+	parked, err := w.table().Parked(w.ctx, c.name)
+	return err == nil && parked.Fingerprint() == fingerprint
+}
+
 // judgeReauthorize is I5 for people: no person is asked for if the server still
 // takes the last stored refresh token. A person is asked for only if the server has
 // refused clearly, or neither accepted nor refused for an hour, or the refresh token

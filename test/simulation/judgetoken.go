@@ -173,9 +173,7 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 	}()
 	usable := s.heard && !s.spoilt && r.Outcome == reltioauthtest.OutcomeOK
 	if s.heard && r.RefreshToken != "" && r.RefreshToken != c.stored.RefreshFingerprint {
-		current, err := w.secrets.Current(w.ctx, c.name)
-		known := err == nil && current.Fingerprint() == r.RefreshToken
-		c.refresh = heardRefresh{fingerprint: r.RefreshToken, at: now, by: i, stored: known}
+		c.refresh = heardRefresh{fingerprint: r.RefreshToken, at: now, by: i, stored: w.keeps(c, r.RefreshToken)}
 	}
 	if r.Acted && r.AccessToken != "" {
 		w.figures.Granted++

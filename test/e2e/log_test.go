@@ -109,7 +109,7 @@ func TestOneLineForEachInvocation(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"Renewals": {"Outcome"}, "TokenRequests": {}, "Throttled": {}, "BudgetWaitSeconds": {}, "RefusedLogins": {},
+		"Renewals": {"Outcome"}, "TokenRequests": {}, "Throttled": {}, "BudgetWaitSeconds": {}, "RefusedLogins": {}, "Unstored": {},
 		"DaysUntilRefreshTokenEnds": {},
 	}
 	if diff := cmp.Diff(want, counted(t, line)); diff != "" {

@@ -148,8 +148,11 @@ func (w *world) wantGrantSecret(t *testing.T, name string, item map[string]types
 		t.Fatal(err)
 	}
 	members := slices.Sorted(maps.Keys(held))
-	if diff := cmp.Diff([]string{"epoch", "logged_in_at", "refresh_token"}, members); diff != "" {
+	if diff := cmp.Diff([]string{"epoch", "identity", "logged_in_at", "refresh_token"}, members); diff != "" {
 		t.Errorf("the grant's secret (-want +got):\n%s", diff)
+	}
+	if held["identity"] != str(item["identity"]) {
+		t.Error("another identity than the table says")
 	}
 	token, _ := held["refresh_token"].(string)
 	if reltioauth.Fingerprint(reltioauth.NewSecret(token)) != str(item["refresh_fingerprint"]) {

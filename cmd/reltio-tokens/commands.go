@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 type statusCommand struct {
@@ -56,7 +56,7 @@ func (c *issueCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	if err != nil {
 		return err
 	}
-	a, err := o.Issue(ctx, operator.IssueRequest{Connection: c.Name, MinTTL: c.MinTTL})
+	a, err := o.Issue(ctx, issueapi.Request{Connection: c.Name, MinTTLSeconds: int64(c.MinTTL / time.Second)})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // issueFunction invokes the issue function, as an integration does.
@@ -25,21 +24,18 @@ type issueFunction struct {
 var _ operator.IssueFunction = issueFunction{}
 
 // Issue implements operator.IssueFunction.
-func (f issueFunction) Issue(ctx context.Context, r operator.IssueRequest) (operator.Issued, error) {
-	payload, err := json.Marshal(struct {
-		Connection    string `json:"connection"`
-		MinTTLSeconds int64  `json:"min_ttl_seconds,omitempty"`
-	}{r.Connection, int64(r.MinTTL / time.Second)})
+func (f issueFunction) Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error) {
+	payload, err := json.Marshal(r)
 	if err != nil {
-		return operator.Issued{}, apierr.Wrap(apierr.Internal, "", err)
+		return issueapi.Response{}, apierr.Wrap(apierr.Internal, "", err)
 	}
 	out, err := f.client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(f.name), Payload: payload},
 		func(o *lambda.Options) { o.Retryer = aws.NopRetryer{} })
 	if err != nil {
-		return operator.Issued{}, refused(ctx, err)
+		return issueapi.Response{}, refused(ctx, err)
 	}
 	if out.FunctionError != nil {
-		return operator.Issued{}, functionError(out.Payload)
+		return issueapi.Response{}, functionError(out.Payload)
 	}
 	return issued(out.Payload)
 }
@@ -60,49 +56,17 @@ func refused(ctx context.Context, err error) *apierr.Error {
 // functionError is the error of the function, whose type and message may be
 // shown. The text of another program's error may not.
 func functionError(payload []byte) *apierr.Error {
-	var e struct {
-		Type    apierr.Type `json:"errorType"`
-		Message string      `json:"errorMessage"`
-	}
-	if json.Unmarshal(payload, &e) != nil {
+	var e issueapi.Error
+	if json.Unmarshal(payload, &e) != nil || !e.Type.Known() {
 		return apierr.New(apierr.StoreUnavailable, "issue: the function failed")
 	}
-	switch e.Type {
-	case apierr.InvalidRequest, apierr.UnknownConnection, apierr.AccessDenied, apierr.InvalidConnection,
-		apierr.CredentialsRejected, apierr.MFARequired, apierr.ReauthorizationRequired,
-		apierr.ConnectionPaused, apierr.TokenLimitReached, apierr.RateLimited,
-		apierr.ReltioUnavailable, apierr.StoreUnavailable, apierr.Internal:
-		return apierr.New(e.Type, e.Message)
-	default:
-		return apierr.New(apierr.StoreUnavailable, "issue: the function failed")
-	}
+	return apierr.New(e.Type, e.Message)
 }
 
 // issued reads a response.
-func issued(payload []byte) (operator.Issued, error) {
-	var a struct {
-		Connection  string    `json:"connection"`
-		AccessToken string    `json:"access_token"`
-		Fingerprint string    `json:"fingerprint"`
-		ExpiresIn   int64     `json:"expires_in"`
-		ExpiresAt   time.Time `json:"expires_at"`
-		Version     int64     `json:"version"`
-		Outcome     string    `json:"outcome"`
-		MinTTLMet   bool      `json:"min_ttl_met"`
-		Warnings    []string  `json:"warnings"`
+func issued(payload []byte) (r issueapi.Response, err error) {
+	if json.Unmarshal(payload, &r) != nil || r.AccessToken == "" {
+		return issueapi.Response{}, apierr.New(apierr.StoreUnavailable, "issue: the answer is unreadable")
 	}
-	if err := json.Unmarshal(payload, &a); err != nil || a.AccessToken == "" {
-		return operator.Issued{}, apierr.New(apierr.StoreUnavailable, "issue: the answer is unreadable")
-	}
-	return operator.Issued{
-		Connection:  a.Connection,
-		AccessToken: reltioauth.NewSecret(a.AccessToken),
-		Fingerprint: a.Fingerprint,
-		ExpiresIn:   time.Duration(a.ExpiresIn) * time.Second,
-		ExpiresAt:   a.ExpiresAt,
-		Version:     a.Version,
-		Outcome:     a.Outcome,
-		MinTTLMet:   a.MinTTLMet,
-		Warnings:    a.Warnings,
-	}, nil
+	return r, nil
 }

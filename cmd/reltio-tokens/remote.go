@@ -10,6 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // remote is the service in the local stack, whose stores are in that process's
@@ -59,7 +60,7 @@ func (r remote) Check(ctx context.Context, name string) (operator.Checked, error
 }
 
 // Issue implements operator.
-func (r remote) Issue(ctx context.Context, request operator.IssueRequest) (operator.Issued, error) {
+func (r remote) Issue(ctx context.Context, request issueapi.Request) (issueapi.Response, error) {
 	return r.issues.Issue(ctx, request)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // screen is where a command prints: results on out, the rest on err. It is shown
@@ -39,22 +40,22 @@ func (s *screen) json(value any) error {
 }
 
 // token prints only the token on out, and its warnings on err.
-func (s *screen) token(a operator.Issued) {
-	fmt.Fprintln(&s.out, a.AccessToken.Reveal())
+func (s *screen) token(a issueapi.Response) {
+	fmt.Fprintln(&s.out, a.AccessToken)
 	for _, warning := range a.Warnings {
 		fmt.Fprintln(&s.err, "warning:", warning)
 	}
 }
 
 // issued prints a token's details.
-func (s *screen) issued(a operator.Issued, needed time.Duration) {
-	life := fmt.Sprintf("%s left, until %s", a.ExpiresIn, a.ExpiresAt.UTC().Format(time.RFC3339))
+func (s *screen) issued(a issueapi.Response, needed time.Duration) {
+	life := fmt.Sprintf("%s left, until %s", time.Duration(a.ExpiresIn)*time.Second, a.ExpiresAt)
 	if needed > 0 && !a.MinTTLMet {
 		life += fmt.Sprintf(" (less than %s)", needed)
 	}
 	warnings := "none"
 	if len(a.Warnings) > 0 {
-		warnings = strings.Join(a.Warnings, ", ")
+		warnings = strings.ReplaceAll(strings.Trim(fmt.Sprint(a.Warnings), "[]"), " ", ", ")
 	}
 	fmt.Fprintf(&s.out, "connection   %s\nfingerprint  %s\nlife         %s\nversion      %d\noutcome      %s\nwarnings     %s\n",
 		a.Connection, a.Fingerprint, life, a.Version, a.Outcome, warnings)

@@ -21,6 +21,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // service is operator.Service, in this process or in the local stack.
@@ -28,7 +29,7 @@ type service interface {
 	About(ctx context.Context) (operator.About, error)
 	Status(ctx context.Context, names ...string) (operator.Report, error)
 	Check(ctx context.Context, name string) (operator.Checked, error)
-	Issue(ctx context.Context, r operator.IssueRequest) (operator.Issued, error)
+	Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error)
 	Rotate(ctx context.Context, name string, force bool) (rotateapi.Result, error)
 	Pause(ctx context.Context, name string) (operator.Change, error)
 	Unpause(ctx context.Context, name string) (operator.Change, error)

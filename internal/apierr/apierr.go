@@ -17,56 +17,29 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
-// Type is an errorType: the word that callers, Step Functions and stored grants
-// use for a kind of failure.
-type Type string
+// Type is an errorType, of which issueapi has the closed list.
+type Type = issueapi.ErrorType
 
-// The types. Retry says whether the same call can succeed without a person
-// changing something.
+// The types.
 const (
-	// InvalidRequest: the request is malformed. Retry: no.
-	InvalidRequest Type = "InvalidRequest"
-	// UnknownConnection: there is no secret of that name. Retry: no.
-	UnknownConnection Type = "UnknownConnection"
-	// AccessDenied: the invoked alias may not have this connection. Retry: no.
-	AccessDenied Type = "AccessDenied"
-	// InvalidConnection: the connection's secret is malformed, or Reltio does
-	// not know what it asks for. Retry: no.
-	InvalidConnection Type = "InvalidConnection"
-	// CredentialsRejected: Reltio refused the credentials. Retry: no.
-	CredentialsRejected Type = "CredentialsRejected"
-	// MFARequired: the user needs a second factor. Retry: no.
-	MFARequired Type = "MFARequired"
-	// ReauthorizationRequired: a person must log in. Retry: no.
-	ReauthorizationRequired Type = "ReauthorizationRequired"
-	// ConnectionPaused: an operator paused it and it has no valid token. Retry:
-	// no.
-	ConnectionPaused Type = "ConnectionPaused"
-	// TokenLimitReached: the client's cap of Multi Token Support. Retry: later.
-	TokenLimitReached Type = "TokenLimitReached"
-	// RateLimited: the rate limit, a 429, or a throttled function. Retry: yes.
-	RateLimited Type = "RateLimited"
-	// ReltioUnavailable: network, 5xx or an unreadable response. Retry: yes.
-	ReltioUnavailable Type = "ReltioUnavailable"
-	// StoreUnavailable: DynamoDB, Secrets Manager or Lambda failing. Retry: yes.
-	StoreUnavailable Type = "StoreUnavailable"
-	// Internal: a defect; the message is a request id. Retry: yes.
-	Internal Type = "Internal"
+	InvalidRequest          = issueapi.InvalidRequest
+	UnknownConnection       = issueapi.UnknownConnection
+	AccessDenied            = issueapi.AccessDenied
+	InvalidConnection       = issueapi.InvalidConnection
+	CredentialsRejected     = issueapi.CredentialsRejected
+	MFARequired             = issueapi.MFARequired
+	ReauthorizationRequired = issueapi.ReauthorizationRequired
+	ConnectionPaused        = issueapi.ConnectionPaused
+	TokenLimitReached       = issueapi.TokenLimitReached
+	RateLimited             = issueapi.RateLimited
+	ReltioUnavailable       = issueapi.ReltioUnavailable
+	StoreUnavailable        = issueapi.StoreUnavailable
+	Internal                = issueapi.Internal
 )
-
-// Known reports whether t is one of the types above.
-func (t Type) Known() bool {
-	switch t {
-	case InvalidRequest, UnknownConnection, AccessDenied, InvalidConnection, CredentialsRejected,
-		MFARequired, ReauthorizationRequired, ConnectionPaused, TokenLimitReached,
-		RateLimited, ReltioUnavailable, StoreUnavailable, Internal:
-		return true
-	default:
-		return false
-	}
-}
 
 // Error is a failure as callers get it.
 type Error struct {

@@ -19,11 +19,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // GrantType is the way a connection gets its tokens, in the words of RFC 6749.
@@ -157,13 +157,11 @@ func Hash(values ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-var name = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-
 // ValidName reports whether a connection can have the name.
-func ValidName(s string) bool { return name.MatchString(s) }
+func ValidName(s string) bool { return issueapi.ValidConnection(s) }
 
 // NameRule is the error text for a name that is not valid.
-const NameRule = "must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64"
+const NameRule = issueapi.ConnectionRule
 
 // ErrNotFound says that there is no secret for the connection, or that it is
 // scheduled for deletion.

@@ -5,68 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
-
-// Answer is a token with its details, as issue gave them.
-type Answer struct {
-	Connection  string
-	AccessToken reltioauth.Secret
-	TokenType   string
-	Scope       string
-	ExpiresIn   time.Duration
-	ExpiresAt   time.Time
-	Fingerprint string
-	Version     int64
-	Outcome     string
-	MinTTLMet   bool
-	Warnings    []string
-}
-
-// issued is a response in JSON, with the same eleven keys as issue's.
-type issued struct {
-	Connection  string   `json:"connection"`
-	AccessToken string   `json:"access_token"`
-	TokenType   string   `json:"token_type"`
-	Scope       string   `json:"scope"`
-	ExpiresIn   int64    `json:"expires_in"`
-	ExpiresAt   string   `json:"expires_at"`
-	Fingerprint string   `json:"fingerprint"`
-	Version     int64    `json:"version"`
-	Outcome     string   `json:"outcome"`
-	MinTTLMet   bool     `json:"min_ttl_met"`
-	Warnings    []string `json:"warnings"`
-}
-
-// failed is an error in JSON, with the same two keys as issue's.
-type failed struct {
-	Type    apierr.Type `json:"errorType"`
-	Message string      `json:"errorMessage"`
-}
-
-// wire takes the token out of its Secret: only here does it leave the process.
-func (a Answer) wire() issued {
-	warnings := a.Warnings
-	if warnings == nil {
-		warnings = []string{} // in JSON a list, never null
-	}
-	return issued{
-		Connection:  a.Connection,
-		AccessToken: a.AccessToken.Reveal(),
-		TokenType:   a.TokenType,
-		Scope:       a.Scope,
-		ExpiresIn:   int64(a.ExpiresIn / time.Second),
-		ExpiresAt:   a.ExpiresAt.UTC().Format(time.RFC3339),
-		Fingerprint: a.Fingerprint,
-		Version:     a.Version,
-		Outcome:     a.Outcome,
-		MinTTLMet:   a.MinTTLMet,
-		Warnings:    warnings,
-	}
-}
 
 // status is the HTTP status of an errorType. The statuses that general HTTP
 // clients retry by themselves (429, 502, 503) are used only where a retry can

@@ -5,8 +5,8 @@
 //	GET  /token?connection=acme-prod&min_ttl_seconds=300
 //	POST /rejected   {"connection":"acme-prod","fingerprint":"sha256:…"}
 //
-// The response to both has issue's eleven keys, or its errorType and errorMessage
-// and a fitting status. A caller sends the function's AWS_SESSION_TOKEN in a
+// The response to both is issue's, or its errorType and errorMessage with a
+// fitting status. A caller sends the function's AWS_SESSION_TOKEN in a
 // header. Other callers get no token, nor does a request that was not meant for
 // this machine. Callers that ask at the same time cause one invocation of issue.
 //
@@ -29,6 +29,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // The bounds of time.
@@ -117,7 +119,7 @@ func (e *Extension) warm(ctx context.Context) {
 		all.Go(func() {
 			start := e.Server.Now()
 			in := request{connection: name}
-			var out Answer
+			var out issueapi.Response
 			err := e.Server.guard(ctx, func() (err error) {
 				out, err = e.Server.token(ctx, in)
 				return err

@@ -16,6 +16,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // The canaries: none may be in a log line, the session in no answer either.
@@ -29,11 +30,11 @@ const print1 = "sha256:0123456789abcdef0123456789abcdef"
 var now = time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 
 // answer is the fake source's response for acme-prod.
-func answer() extension.Answer {
-	return extension.Answer{
-		Connection: "acme-prod", AccessToken: reltioauth.NewSecret(token), TokenType: "bearer", Scope: "a b",
-		ExpiresIn: 52*time.Minute + 300*time.Millisecond, ExpiresAt: now.Add(52 * time.Minute), Fingerprint: print1, Version: 41,
-		Outcome: "cached", MinTTLMet: true, Warnings: []string{"renewal_failing"},
+func answer() issueapi.Response {
+	return issueapi.Response{
+		Connection: "acme-prod", AccessToken: token, TokenType: "bearer", Scope: "a b",
+		ExpiresIn: 52 * 60, ExpiresAt: now.Add(52 * time.Minute).Format(time.RFC3339), Fingerprint: print1, Version: 41,
+		Outcome: "cached", MinTTLMet: true, Warnings: []issueapi.Warning{issueapi.RenewalFailing},
 	}
 }
 
@@ -46,13 +47,13 @@ type asked struct {
 
 // source gives the set response, and records the calls.
 type source struct {
-	answer func(context.Context, asked) (extension.Answer, error)
+	answer func(context.Context, asked) (issueapi.Response, error)
 
 	mu    sync.Mutex // guards calls
 	calls []asked
 }
 
-func (v *source) call(ctx context.Context, a asked) (extension.Answer, error) {
+func (v *source) call(ctx context.Context, a asked) (issueapi.Response, error) {
 	v.mu.Lock()
 	v.calls = append(v.calls, a)
 	v.mu.Unlock()
@@ -63,12 +64,12 @@ func (v *source) call(ctx context.Context, a asked) (extension.Answer, error) {
 }
 
 // Token implements extension.TokenSource.
-func (v *source) Token(ctx context.Context, connection string, minTTL time.Duration) (extension.Answer, error) {
+func (v *source) Token(ctx context.Context, connection string, minTTL time.Duration) (issueapi.Response, error) {
 	return v.call(ctx, asked{Connection: connection, MinTTL: minTTL})
 }
 
 // Rejected implements extension.TokenSource.
-func (v *source) Rejected(ctx context.Context, connection, fingerprint string) (extension.Answer, error) {
+func (v *source) Rejected(ctx context.Context, connection, fingerprint string) (issueapi.Response, error) {
 	return v.call(ctx, asked{Connection: connection, Fingerprint: fingerprint})
 }
 

@@ -13,28 +13,24 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
-	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // The bounds of what a caller may send.
 const (
-	maxBody   = 4 << 10
-	maxMinTTL = 86400
+	maxBody = 4 << 10
 )
 
 // The problems of a field, in issue's words.
 const (
-	required       = "is required"
-	notAPrint      = "must be the fingerprint of an answer: sha256: and 32 hexadecimal digits"
 	repeated       = "is repeated"
 	unknown        = "is not known here"
 	unknownUnnamed = "a parameter: is not known here"
 )
 
 var (
-	fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
-	digits      = regexp.MustCompile(`^[0-9]{1,5}$`)
+	digits = regexp.MustCompile(`^[0-9]{1,5}$`)
 	// printable matches the names of unknown parameters that may be shown.
 	printable = regexp.MustCompile(`^[a-z_]{1,32}$`)
 )
@@ -60,7 +56,7 @@ func tokenRequest(r *http.Request) (request, error) {
 	}
 	unnamed := false
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		switch known := name == "connection" || name == "min_ttl_seconds"; {
+		switch known := name == issueapi.FieldConnection || name == issueapi.FieldMinTTLSeconds; {
 		case !known && !printable.MatchString(name):
 			unnamed = true
 		case !known:
@@ -72,17 +68,17 @@ func tokenRequest(r *http.Request) (request, error) {
 	if unnamed {
 		problems = append(problems, unknownUnnamed)
 	}
-	out := request{connection: query.Get("connection")}
-	if !query.Has("connection") {
-		problem("connection", required)
-	} else if !connection.ValidName(out.connection) {
-		problem("connection", connection.NameRule)
+	out := request{connection: query.Get(issueapi.FieldConnection)}
+	if !query.Has(issueapi.FieldConnection) {
+		problem(issueapi.FieldConnection, issueapi.Required)
+	} else if !issueapi.ValidConnection(out.connection) {
+		problem(issueapi.FieldConnection, issueapi.ConnectionRule)
 	}
-	if query.Has("min_ttl_seconds") {
-		text := query.Get("min_ttl_seconds")
-		seconds, err := strconv.Atoi(text)
-		if err != nil || !digits.MatchString(text) || seconds > maxMinTTL {
-			problem("min_ttl_seconds", fmt.Sprintf("must be a whole number from 0 to %d", maxMinTTL))
+	if query.Has(issueapi.FieldMinTTLSeconds) {
+		text := query.Get(issueapi.FieldMinTTLSeconds)
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || !digits.MatchString(text) || !issueapi.ValidMinTTLSeconds(seconds) {
+			problem(issueapi.FieldMinTTLSeconds, fmt.Sprintf("must be a whole number from 0 to %d", issueapi.MaxMinTTLSeconds))
 		}
 		out.minTTL = time.Duration(seconds) * time.Second
 	}
@@ -106,18 +102,18 @@ func rejectedRequest(w http.ResponseWriter, r *http.Request) (request, error) {
 	if err != nil {
 		return request{}, apierr.New(apierr.InvalidRequest, "body: "+err.Error())
 	}
-	out := request{connection: o.String("connection"), rejected: o.String("fingerprint")}
+	out := request{connection: o.String(issueapi.FieldConnection), rejected: o.String(issueapi.FieldFingerprint)}
 	switch {
-	case !o.Has("connection"):
-		o.Problem("connection", required)
-	case !connection.ValidName(out.connection):
-		o.Problem("connection", connection.NameRule)
+	case !o.Has(issueapi.FieldConnection):
+		o.Problem(issueapi.FieldConnection, issueapi.Required)
+	case !issueapi.ValidConnection(out.connection):
+		o.Problem(issueapi.FieldConnection, issueapi.ConnectionRule)
 	}
 	switch {
-	case !o.Has("fingerprint"):
-		o.Problem("fingerprint", required)
-	case !fingerprint.MatchString(out.rejected):
-		o.Problem("fingerprint", notAPrint)
+	case !o.Has(issueapi.FieldFingerprint):
+		o.Problem(issueapi.FieldFingerprint, issueapi.Required)
+	case !issueapi.ValidFingerprint(out.rejected):
+		o.Problem(issueapi.FieldFingerprint, issueapi.FingerprintRule)
 	}
 	return out, asFault(o.Problems())
 }

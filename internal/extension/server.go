@@ -14,6 +14,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // SessionHeader proves that a caller belongs to the function: its value is the
@@ -37,10 +38,10 @@ const timeout = 28 * time.Second
 type TokenSource interface {
 	// Token returns a valid token of the connection, with at least minTTL left if
 	// the server allows that.
-	Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error)
+	Token(ctx context.Context, connection string, minTTL time.Duration) (issueapi.Response, error)
 	// Rejected reports a token that Reltio refused, and returns the one to use
 	// instead.
-	Rejected(ctx context.Context, connection, fingerprint string) (Answer, error)
+	Rejected(ctx context.Context, connection, fingerprint string) (issueapi.Response, error)
 }
 
 // Server serves the function over HTTP. All fields are required. It implements
@@ -59,7 +60,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	var in request
-	var out Answer
+	var out issueapi.Response
 	err := s.guard(ctx, func() error {
 		asked, err := s.read(w, r)
 		if err != nil {
@@ -70,7 +71,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return err
 	})
 	if err == nil {
-		err = write(w, http.StatusOK, out.wire())
+		err = write(w, http.StatusOK, out)
 	} else {
 		s.fail(w, err)
 	}
@@ -112,7 +113,7 @@ func local(host string) bool {
 	return host == "127.0.0.1" || strings.EqualFold(host, "localhost")
 }
 
-func (s *Server) token(ctx context.Context, in request) (Answer, error) {
+func (s *Server) token(ctx context.Context, in request) (issueapi.Response, error) {
 	if in.rejected != "" {
 		return s.Tokens.Rejected(ctx, in.connection, in.rejected)
 	}
@@ -133,7 +134,7 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 	if seconds := retryAfter(f); seconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
-	_ = write(w, code, failed{Type: f.Type, Message: f.Message}) // two strings can always be encoded; a caller that is gone gets nothing
+	_ = write(w, code, issueapi.Error{Type: f.Type, Message: f.Message}) // two strings can always be encoded; a caller that is gone gets nothing
 }
 
 // guard calls f and turns a panic, or an error that holds no apierr.Error, into
@@ -149,7 +150,7 @@ func (s *Server) guard(ctx context.Context, f func() error) error {
 
 // log writes a line for a failure and, at level debug, for a success: a function
 // may ask for its token thousands of times.
-func (s *Server) log(ctx context.Context, in request, out Answer, err error, took time.Duration) {
+func (s *Server) log(ctx context.Context, in request, out issueapi.Response, err error, took time.Duration) {
 	level := slog.LevelDebug
 	attrs := []slog.Attr{slog.String("connection", in.connection)}
 	if err != nil {
@@ -157,7 +158,7 @@ func (s *Server) log(ctx context.Context, in request, out Answer, err error, too
 		attrs = append(attrs, telemetry.Fault(err)...)
 	} else {
 		attrs = append(attrs, slog.Int64("version", out.Version), slog.String("fingerprint", out.Fingerprint),
-			slog.String("outcome", out.Outcome))
+			slog.String("outcome", string(out.Outcome)))
 	}
 	s.Log.Write(ctx, level, "token", append(attrs, telemetry.Took(took))...)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 func TestATokenHasElevenKeys(t *testing.T) {
@@ -36,7 +37,7 @@ func TestATokenHasElevenKeys(t *testing.T) {
 
 func TestWarningsAreAList(t *testing.T) {
 	w := newWorld()
-	w.source.answer = func(context.Context, asked) (extension.Answer, error) {
+	w.source.answer = func(context.Context, asked) (issueapi.Response, error) {
 		a := answer()
 		a.Warnings = nil
 		return a, nil
@@ -184,8 +185,8 @@ func TestEachErrorTypeHasItsStatus(t *testing.T) {
 	}
 	for kind, status := range want {
 		w := newWorld()
-		w.source.answer = func(context.Context, asked) (extension.Answer, error) {
-			return extension.Answer{}, apierr.New(kind, "a message")
+		w.source.answer = func(context.Context, asked) (issueapi.Response, error) {
+			return issueapi.Response{}, apierr.New(kind, "a message")
 		}
 		got := w.ask("GET", "/token?connection=acme-prod", "")
 		gotKind, message := problem(t, got.Body)
@@ -200,8 +201,8 @@ func TestEachErrorTypeHasItsStatus(t *testing.T) {
 
 func TestALimitSaysForHowLong(t *testing.T) {
 	w := newWorld()
-	w.source.answer = func(context.Context, asked) (extension.Answer, error) {
-		return extension.Answer{}, apierr.Limited(7 * time.Second)
+	w.source.answer = func(context.Context, asked) (issueapi.Response, error) {
+		return issueapi.Response{}, apierr.Limited(7 * time.Second)
 	}
 	if got := w.ask("GET", "/token?connection=acme-prod", "").Header().Get("Retry-After"); got != "7" {
 		t.Errorf("Retry-After %q, want 7", got)
@@ -209,10 +210,10 @@ func TestALimitSaysForHowLong(t *testing.T) {
 }
 
 func TestADefectSaysARequestAndNothingMore(t *testing.T) {
-	tests := map[string]func(context.Context, asked) (extension.Answer, error){
-		"panic": func(context.Context, asked) (extension.Answer, error) { panic("kanari") },
-		"foreign error": func(context.Context, asked) (extension.Answer, error) {
-			return extension.Answer{}, errors.New("kanari")
+	tests := map[string]func(context.Context, asked) (issueapi.Response, error){
+		"panic": func(context.Context, asked) (issueapi.Response, error) { panic("kanari") },
+		"foreign error": func(context.Context, asked) (issueapi.Response, error) {
+			return issueapi.Response{}, errors.New("kanari")
 		},
 	}
 	for name, test := range tests {
@@ -253,7 +254,7 @@ func TestNoTokenIsLogged(t *testing.T) {
 
 func TestACallerThatWaitsForeverIsAnswered(t *testing.T) {
 	w := newWorld()
-	w.source.answer = func(ctx context.Context, _ asked) (extension.Answer, error) {
+	w.source.answer = func(ctx context.Context, _ asked) (issueapi.Response, error) {
 		deadline, ok := ctx.Deadline()
 		if left := time.Until(deadline); !ok || left > 30*time.Second || left < 25*time.Second {
 			t.Errorf("patience %v, want a little more than issue's 25 s", left)

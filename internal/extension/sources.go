@@ -14,6 +14,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueclient"
 )
 
@@ -25,12 +26,6 @@ const longestPause = 2 * time.Second
 
 // shortest is the life below which a token counts as expired.
 const shortest = time.Second
-
-// The outcomes of issue.
-const (
-	cached  = "cached"
-	renewed = "renewed"
-)
 
 // Sources is a TokenSource that keeps one issueclient.Source for each connection
 // that was asked for. The exported fields are required.
@@ -55,38 +50,35 @@ type source struct {
 }
 
 // Token implements TokenSource.
-func (s *Sources) Token(ctx context.Context, connection string, minTTL time.Duration) (Answer, error) {
+func (s *Sources) Token(ctx context.Context, connection string, minTTL time.Duration) (issueapi.Response, error) {
 	return s.get(ctx, connection, issueclient.Options{MinTTL: max(minTTL, shortest)}, minTTL)
 }
 
 // Rejected implements TokenSource.
-func (s *Sources) Rejected(ctx context.Context, connection, fingerprint string) (Answer, error) {
+func (s *Sources) Rejected(ctx context.Context, connection, fingerprint string) (issueapi.Response, error) {
 	return s.get(ctx, connection, issueclient.Options{MinTTL: shortest, Rejected: fingerprint}, 0)
 }
 
-func (s *Sources) get(ctx context.Context, connection string, need issueclient.Options, minTTL time.Duration) (Answer, error) {
+func (s *Sources) get(ctx context.Context, connection string, need issueclient.Options, minTTL time.Duration) (issueapi.Response, error) {
 	from := s.source(connection)
 	before := from.renewals.Load()
 	token, err := from.tokens.Get(ctx, need)
 	if err != nil {
-		return Answer{}, asFaultOf(err)
+		return issueapi.Response{}, asFaultOf(err)
 	}
 	left := token.ExpiresAt.Sub(s.Now().Round(0))
 	if left < shortest {
-		return Answer{}, apierr.New(apierr.ReltioUnavailable, "the token has ended")
+		return issueapi.Response{}, apierr.New(apierr.ReltioUnavailable, "the token has ended")
 	}
-	outcome := cached
+	outcome := issueapi.Cached
 	if from.renewals.Load() > before {
-		outcome = renewed
+		outcome = issueapi.Renewed
 	}
-	warnings := make([]string, len(token.Warnings))
-	for i, warning := range token.Warnings {
-		warnings[i] = string(warning)
-	}
-	return Answer{
-		Connection: connection, AccessToken: token.AccessToken, TokenType: token.TokenType, Scope: token.Scope,
-		ExpiresIn: left, ExpiresAt: token.ExpiresAt, Fingerprint: token.Fingerprint, Version: token.Version,
-		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: warnings,
+	return issueapi.Response{
+		Connection: connection, AccessToken: token.AccessToken.Reveal(), TokenType: token.TokenType, Scope: token.Scope,
+		ExpiresIn: int64(left / time.Second), ExpiresAt: token.ExpiresAt.UTC().Format(time.RFC3339),
+		Fingerprint: token.Fingerprint, Version: token.Version,
+		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: token.Warnings,
 	}, nil
 }
 
@@ -135,8 +127,8 @@ func (o *observer) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...f
 		return out, err
 	}
 	var answer struct {
-		Outcome   string      `json:"outcome"`
-		ErrorType apierr.Type `json:"errorType"`
+		Outcome   issueapi.Outcome `json:"outcome"`
+		ErrorType apierr.Type      `json:"errorType"`
 	}
 	if json.Unmarshal(out.Payload, &answer) != nil {
 		return out, nil // the source reports what is wrong with it
@@ -144,11 +136,11 @@ func (o *observer) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...f
 	switch {
 	case out.FunctionError != nil:
 		said = string(known(answer.ErrorType))
-	case answer.Outcome == renewed:
+	case answer.Outcome == issueapi.Renewed:
 		o.renewals.Add(1)
-		said = renewed
+		said = string(issueapi.Renewed)
 	default:
-		said = cached
+		said = string(issueapi.Cached)
 	}
 	return out, nil
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 const print2 = "sha256:fedcba9876543210fedcba9876543210"
@@ -82,16 +83,16 @@ func TestATokenIsKeptUntilItsTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		end := time.Now().Add(time.Hour)
-		if first.Outcome != "renewed" || first.ExpiresIn != time.Hour || !first.ExpiresAt.Equal(end) ||
-			first.Fingerprint != print1 || first.Version != 1 || !first.MinTTLMet || first.AccessToken.Reveal() != token+"-1" {
+		if first.Outcome != "renewed" || first.ExpiresIn != 3600 || first.ExpiresAt != end.UTC().Format(time.RFC3339) ||
+			first.Fingerprint != print1 || first.Version != 1 || !first.MinTTLMet || first.AccessToken != token+"-1" {
 			t.Errorf("first answer %+v", first)
 		}
-		if diff := cmp.Diff([]string{"renewal_failing"}, first.Warnings); diff != "" {
+		if diff := cmp.Diff([]issueapi.Warning{issueapi.RenewalFailing}, first.Warnings); diff != "" {
 			t.Error(diff)
 		}
 		time.Sleep(50 * time.Minute)
 		again, err := s.Token(t.Context(), "acme-prod", 0)
-		if err != nil || again.Outcome != "cached" || again.ExpiresIn != 10*time.Minute || i.calls.Load() != 1 {
+		if err != nil || again.Outcome != "cached" || again.ExpiresIn != 600 || i.calls.Load() != 1 {
 			t.Errorf("after 50 minutes %+v, %v, %d invocations; want the kept one, cached", again, err, i.calls.Load())
 		}
 		time.Sleep(10 * time.Minute)
@@ -164,7 +165,7 @@ func TestARejectedTokenIsReplacedOnce(t *testing.T) {
 		}
 		for _, want := range []string{"renewed", "cached"} {
 			got, err := s.Rejected(t.Context(), "acme-prod", print1)
-			if err != nil || got.Fingerprint != print2 || got.Outcome != want {
+			if err != nil || got.Fingerprint != print2 || string(got.Outcome) != want {
 				t.Errorf("reported: %s, %s, %v, want the new one, %s", got.Fingerprint, got.Outcome, err, want)
 			}
 		}

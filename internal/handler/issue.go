@@ -3,23 +3,18 @@ package handler
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
-	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/strictjson"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
-
-// maxMinTTL is the longest life that a caller may ask for, in seconds.
-const maxMinTTL = 86400
 
 // Issue handles invocations by integrations. All fields are required. It
 // implements lambda.Handler.
@@ -43,7 +38,7 @@ func (h *Issue) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		if answer, err = h.Issuer.Issue(ctx, request); err != nil {
 			return err
 		}
-		data, err = encode(issueAnswer(answer))
+		data, err = encode(issueResponse(answer))
 		return err
 	})
 	h.log(ctx, request, answer, err, start)
@@ -70,8 +65,6 @@ func (h *Issue) log(ctx context.Context, r issue.Request, a issue.Answer, err er
 		Outcome: outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Issued, 1)},
 	})
 }
-
-var fingerprint = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
 
 // issueRequest decodes a request. Its error lists all problems.
 func issueRequest(payload []byte) (issue.Request, error) {
@@ -102,33 +95,33 @@ func plainRequest(payload []byte) (issue.Request, bool) {
 	rest, quoted := bytes.CutPrefix(bytes.TrimPrefix(rest, []byte(" ")), []byte(`"`))
 	rest, closed := bytes.CutSuffix(rest, []byte(`"}`))
 	name := string(rest)
-	return issue.Request{Connection: name}, opened && quoted && closed && connection.ValidName(name)
+	return issue.Request{Connection: name}, opened && quoted && closed && issueapi.ValidConnection(name)
 }
 
 func connectionName(o *strictjson.Object) string {
-	name := o.String("connection")
+	name := o.String(issueapi.FieldConnection)
 	switch {
-	case !o.Has("connection"):
-		o.Problem("connection", "is required")
-	case !connection.ValidName(name):
-		o.Problem("connection", connection.NameRule)
+	case !o.Has(issueapi.FieldConnection):
+		o.Problem(issueapi.FieldConnection, issueapi.Required)
+	case !issueapi.ValidConnection(name):
+		o.Problem(issueapi.FieldConnection, issueapi.ConnectionRule)
 	}
 	return name
 }
 
 func minTTL(o *strictjson.Object) time.Duration {
-	seconds := o.Integer("min_ttl_seconds")
-	if seconds < 0 || seconds > maxMinTTL {
-		o.Problem("min_ttl_seconds", fmt.Sprintf("must be from 0 to %d", maxMinTTL))
+	seconds := o.Integer(issueapi.FieldMinTTLSeconds)
+	if !issueapi.ValidMinTTLSeconds(seconds) {
+		o.Problem(issueapi.FieldMinTTLSeconds, issueapi.MinTTLRule)
 		return 0
 	}
 	return time.Duration(seconds) * time.Second
 }
 
 func rejected(o *strictjson.Object) string {
-	text := o.String("rejected_fingerprint")
-	if o.Has("rejected_fingerprint") && !fingerprint.MatchString(text) {
-		o.Problem("rejected_fingerprint", "must be the fingerprint of an answer: sha256: and 32 hexadecimal digits")
+	text := o.String(issueapi.FieldRejectedFingerprint)
+	if o.Has(issueapi.FieldRejectedFingerprint) && !issueapi.ValidFingerprint(text) {
+		o.Problem(issueapi.FieldRejectedFingerprint, issueapi.FingerprintRule)
 	}
 	return text
 }
@@ -147,25 +140,10 @@ func alias(ctx context.Context) string {
 	return arn[parts-1]
 }
 
-// issued is the response in JSON: always these eleven keys.
-type issued struct {
-	Connection  string          `json:"connection"`
-	AccessToken string          `json:"access_token"`
-	TokenType   string          `json:"token_type"`
-	Scope       string          `json:"scope"`
-	ExpiresIn   int64           `json:"expires_in"`
-	ExpiresAt   string          `json:"expires_at"`
-	Fingerprint string          `json:"fingerprint"`
-	Version     int64           `json:"version"`
-	Outcome     issue.Outcome   `json:"outcome"`
-	MinTTLMet   bool            `json:"min_ttl_met"`
-	Warnings    []issue.Warning `json:"warnings"`
-}
-
-// issueAnswer takes the token out of its Secret: only here does it leave the
+// issueResponse takes the token out of its Secret: only here does it leave the
 // service.
-func issueAnswer(a issue.Answer) issued {
-	return issued{
+func issueResponse(a issue.Answer) issueapi.Response {
+	return issueapi.Response{
 		Connection:  a.Connection,
 		AccessToken: a.AccessToken.Reveal(),
 		TokenType:   a.TokenType,

@@ -7,25 +7,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-)
-
-// Warning is something that a caller should know although it has its token.
-type Warning string
-
-// The warnings.
-const (
-	// ExpiresInMissing: Reltio named no deadline; five minutes are assumed.
-	ExpiresInMissing Warning = "expires_in_missing"
-	// RefreshTokenEndsSoon: a person has to log in, or soon will.
-	RefreshTokenEndsSoon Warning = "refresh_token_ends_soon"
-	// RejectedTokenIsAlive: Reltio says that the reported token is active.
-	RejectedTokenIsAlive Warning = "rejected_token_is_alive"
-	// RejectedTokenReissued: Reltio says that the reported token is inactive,
-	// and gives it again.
-	RejectedTokenReissued Warning = "rejected_token_reissued"
-	// RenewalFailing: the token is valid, but its renewal fails, or the
-	// reported token could not be checked.
-	RenewalFailing Warning = "renewal_failing"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // allowed reports whether the invoked alias may have the connection's token.
@@ -62,13 +44,13 @@ func (c *call) answer() (Answer, error) {
 	return a, nil
 }
 
-// outcome says where the token of the grant last read comes from. It is Cached
+// outcome says where the token of the grant last read comes from. It is issueapi.Cached
 // if the call did not wait, or if the renewal gave no token.
-func (c *call) outcome() Outcome {
+func (c *call) outcome() issueapi.Outcome {
 	if c.waited && renewed(c.first, c.g) {
-		return Renewed
+		return issueapi.Renewed
 	}
-	return Cached
+	return issueapi.Cached
 }
 
 // renewed reports whether Reltio gave a token between two reads of a grant: a
@@ -82,19 +64,19 @@ func renewed(before, after grant.Grant) bool {
 }
 
 // warnings lists what the caller should know, sorted.
-func (c *call) warnings(now time.Time) []Warning {
-	list := []Warning{}
-	add := func(w Warning, when bool) {
+func (c *call) warnings(now time.Time) []issueapi.Warning {
+	list := []issueapi.Warning{}
+	add := func(w issueapi.Warning, when bool) {
 		if when {
 			list = append(list, w)
 		}
 	}
-	add(ExpiresInMissing, c.g.ExpiresInMissing)
-	add(RefreshTokenEndsSoon, c.g.RefreshEndsSoon(now))
+	add(issueapi.ExpiresInMissing, c.g.ExpiresInMissing)
+	add(issueapi.RefreshTokenEndsSoon, c.g.RefreshEndsSoon(now))
 	active, reissued := c.g.FoundActive(now), c.g.Reissued(now)
-	add(RejectedTokenIsAlive, c.reported() && active)
-	add(RejectedTokenReissued, c.reported() && reissued)
+	add(issueapi.RejectedTokenIsAlive, c.reported() && active)
+	add(issueapi.RejectedTokenReissued, c.reported() && reissued)
 	unsettled := c.reported() && !active && !reissued && c.g.Status != grant.StatusPaused
-	add(RenewalFailing, c.trouble || c.g.Failing() || unsettled)
+	add(issueapi.RenewalFailing, c.trouble || c.g.Failing() || unsettled)
 	return list
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -42,7 +43,7 @@ func TestTheWinnerHandsItsLeaseOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		a := w.must(issue.Request{})
-		if a.Outcome != issue.Renewed {
+		if a.Outcome != issueapi.Renewed {
 			t.Errorf("outcome %s, want renewed", a.Outcome)
 		}
 		taken, calls := w.store.leases(), w.rotate.calls
@@ -126,14 +127,14 @@ func TestATokenThatComesAgainIsRenewed(t *testing.T) {
 		for range 10 {
 			all.Go(func() {
 				a := w.must(issue.Request{})
-				if a.Outcome != issue.Renewed || a.Fingerprint != first.Fingerprint || a.Version != 1 {
+				if a.Outcome != issueapi.Renewed || a.Fingerprint != first.Fingerprint || a.Version != 1 {
 					t.Errorf("%s, version %d, want the first token, renewed", a.Outcome, a.Version)
 				}
 			})
 		}
 		all.Wait()
 		w.wantRequests(2)
-		if a := w.must(issue.Request{}); a.Outcome != issue.Cached {
+		if a := w.must(issue.Request{}); a.Outcome != issueapi.Cached {
 			t.Errorf("afterwards %s, want cached", a.Outcome)
 		}
 	})
@@ -149,7 +150,7 @@ func TestALoserGetsWhatTheWinnerGot(t *testing.T) {
 				start := time.Now()
 				a := w.must(issue.Request{})
 				took := time.Since(start)
-				if a.Outcome != issue.Renewed || took < 3*time.Second || took > 4*time.Second {
+				if a.Outcome != issueapi.Renewed || took < 3*time.Second || took > 4*time.Second {
 					t.Errorf("outcome %s after %v, want renewed between 3 and 4 s", a.Outcome, took)
 				}
 			})
@@ -313,7 +314,7 @@ func TestReadsOfOneCallNeverGoBack(t *testing.T) {
 		w.rotate.answer = nil
 		time.Sleep(10 * time.Second)
 		a, err := w.issue(w.issuer(), issue.Request{RejectedFingerprint: second.Fingerprint})
-		if err != nil || a.Fingerprint == first.Fingerprint || !slices.Contains(a.Warnings, issue.RenewalFailing) {
+		if err != nil || a.Fingerprint == first.Fingerprint || !slices.Contains(a.Warnings, issueapi.RenewalFailing) {
 			t.Errorf("%v, %v; want the current token with a warning", a, err)
 		}
 	})

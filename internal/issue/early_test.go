@@ -11,6 +11,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -43,7 +44,7 @@ func TestTheEarlyWindowCausesOneAsynchronousInvocation(t *testing.T) {
 		for range 200 {
 			all.Go(func() {
 				a := w.must(issue.Request{})
-				if a.Outcome != issue.Cached || a.Version != 1 {
+				if a.Outcome != issueapi.Cached || a.Version != 1 {
 					t.Errorf("outcome %s, version %d, want the cached first token", a.Outcome, a.Version)
 				}
 				wantWarnings(t, a)
@@ -62,7 +63,7 @@ func TestTheEarlyWindowCausesOneAsynchronousInvocation(t *testing.T) {
 			t.Errorf("the lease is for %v, want %v", got, lease.AsyncTerm)
 		}
 		w.rotate.deliver(t.Context())
-		if a := w.must(issue.Request{}); a.Version != 2 || a.Outcome != issue.Cached {
+		if a := w.must(issue.Request{}); a.Version != 2 || a.Outcome != issueapi.Cached {
 			t.Errorf("afterwards version %d, %s, want a cached second token", a.Version, a.Outcome)
 		}
 		w.wantRequests(2)
@@ -128,8 +129,8 @@ func TestAnEventThatIsNotAcceptedIsAWarning(t *testing.T) {
 			w := atDue(t)
 			w.rotate.refuse = func(rotateapi.Request) error { return refusal }
 			a := w.must(issue.Request{})
-			wantWarnings(t, a, issue.RenewalFailing)
-			if a.Outcome != issue.Cached {
+			wantWarnings(t, a, issueapi.RenewalFailing)
+			if a.Outcome != issueapi.Cached {
 				t.Errorf("outcome %s, want cached", a.Outcome)
 			}
 			if _, held := w.store.holder(t.Context(), time.Now()); held {
@@ -162,7 +163,7 @@ func TestALeaseStoreThatFailsInTheEarlyWindowIsAWarning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := atDue(t)
 		w.store.leaseFault = func() error { return apierr.New(apierr.StoreUnavailable, "the table: out of order") }
-		wantWarnings(t, w.must(issue.Request{}), issue.RenewalFailing)
+		wantWarnings(t, w.must(issue.Request{}), issueapi.RenewalFailing)
 		w.wantQueued(0)
 	})
 }
@@ -200,7 +201,7 @@ func TestAReportInTheEarlyWindowDoesNotHinderTheRenewal(t *testing.T) {
 		fingerprint := w.grant().Fingerprint
 		w.must(issue.Request{RejectedFingerprint: fingerprint}) // found active
 		a := w.must(issue.Request{RejectedFingerprint: fingerprint})
-		wantWarnings(t, a, issue.RejectedTokenIsAlive)
+		wantWarnings(t, a, issueapi.RejectedTokenIsAlive)
 		w.wantQueued(1)
 		w.rotate.deliver(t.Context())
 		if g := w.grant(); g.Version != 2 {
@@ -219,7 +220,7 @@ func TestAHungEventIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantWarnings(t, a, issue.RenewalFailing)
+		wantWarnings(t, a, issueapi.RenewalFailing)
 		if took := time.Since(start); took > 3*time.Second {
 			t.Errorf("it took %v with a token in hand", took)
 		}

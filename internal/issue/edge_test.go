@@ -13,6 +13,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 func TestNothingRunsAfterTheAnswer(t *testing.T) {
@@ -62,7 +63,7 @@ func TestATokenThatEndsWhileItsRenewalIsAskedFor(t *testing.T) {
 		v := w.issuer()
 		v.Rotate = slowEvents{w.rotate}
 		a, err := w.issue(v, issue.Request{})
-		if err != nil || a.Version != 2 || a.Outcome != issue.Renewed {
+		if err != nil || a.Version != 2 || a.Outcome != issueapi.Renewed {
 			t.Errorf("%v, %v; want a new token", a, err)
 		}
 	})
@@ -76,7 +77,7 @@ func TestAnEventThatIsRefusedAsItsTokenEnds(t *testing.T) {
 		v := w.issuer()
 		v.Rotate = slowRefusal{w.rotate}
 		a, err := w.issue(v, issue.Request{})
-		if err != nil || a.Version != 2 || a.Outcome != issue.Renewed {
+		if err != nil || a.Version != 2 || a.Outcome != issueapi.Renewed {
 			t.Fatalf("%v, %v; want a new token", a, err)
 		}
 		wantWarnings(t, a)

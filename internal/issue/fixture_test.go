@@ -17,6 +17,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -182,7 +183,7 @@ func (w *world) checks() int {
 	return n
 }
 
-func wantWarnings(t *testing.T, a issue.Answer, want ...issue.Warning) {
+func wantWarnings(t *testing.T, a issue.Answer, want ...issueapi.Warning) {
 	t.Helper()
 	if !slices.Equal(a.Warnings, want) {
 		t.Errorf("warnings %v, want %v", a.Warnings, want)

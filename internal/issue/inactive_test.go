@@ -9,6 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -167,14 +168,14 @@ func TestACheckThatSaysNothing(t *testing.T) {
 				w := newWorld(t, "client_credentials")
 				say(w)
 				current := w.must(issue.Request{}).Fingerprint
-				want := issue.Renewed
+				want := issueapi.Renewed
 				for range 5 { // within five minutes
 					a := w.must(issue.Request{RejectedFingerprint: current})
 					if a.Fingerprint != current || a.Outcome != want {
 						t.Errorf("answer %s, %s, want the same token, %s", a.Fingerprint, a.Outcome, want)
 					}
-					wantWarnings(t, a, issue.RejectedTokenIsAlive)
-					want = issue.Cached
+					wantWarnings(t, a, issueapi.RejectedTokenIsAlive)
+					want = issueapi.Cached
 					time.Sleep(59 * time.Second)
 				}
 				wantWarnings(t, w.must(issue.Request{}))
@@ -186,7 +187,7 @@ func TestACheckThatSaysNothing(t *testing.T) {
 				w.server.Kill(current)
 				time.Sleep(5 * time.Minute)
 				a := w.must(issue.Request{RejectedFingerprint: current})
-				if a.Fingerprint == current || a.Outcome != issue.Renewed || a.Version != 2 {
+				if a.Fingerprint == current || a.Outcome != issueapi.Renewed || a.Version != 2 {
 					t.Errorf("answer %s, %s, version %d, want a new token", a.Fingerprint, a.Outcome, a.Version)
 				}
 				wantWarnings(t, a)
@@ -209,10 +210,10 @@ func TestACheckIsNotCalledARenewal(t *testing.T) {
 		})
 		time.Sleep(6 * time.Minute)
 		a := w.must(issue.Request{RejectedFingerprint: current})
-		if a.Outcome != issue.Cached {
+		if a.Outcome != issueapi.Cached {
 			t.Errorf("outcome %s, want cached: the token was checked, and none was given", a.Outcome)
 		}
-		wantWarnings(t, a, issue.RejectedTokenIsAlive)
+		wantWarnings(t, a, issueapi.RejectedTokenIsAlive)
 		w.wantRequests(1)
 	})
 }
@@ -226,8 +227,8 @@ func TestARenewalThatFailedAfterACheckThatSaidNothing(t *testing.T) {
 		w.alter(func(g *grant.Grant) { *g = g.CheckedAs(grant.Unclear, time.Now()) })
 		start := time.Now()
 		a := w.must(issue.Request{RejectedFingerprint: current})
-		wantWarnings(t, a, issue.RenewalFailing)
-		if took := time.Since(start); took > time.Second || a.Fingerprint != current || a.Outcome != issue.Cached {
+		wantWarnings(t, a, issueapi.RenewalFailing)
+		if took := time.Since(start); took > time.Second || a.Fingerprint != current || a.Outcome != issueapi.Cached {
 			t.Errorf("answer %s, %s after %v, want the current token at once", a.Fingerprint, a.Outcome, took)
 		}
 		wantWarnings(t, w.must(issue.Request{}))

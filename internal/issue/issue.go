@@ -26,6 +26,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // The times of a call.
@@ -80,18 +81,6 @@ type Request struct {
 	Alias string
 }
 
-// Outcome says where the token of a response comes from.
-type Outcome string
-
-// The outcomes.
-const (
-	// Cached: the token was stored already.
-	Cached Outcome = "cached"
-	// Renewed: this call caused a renewal or waited for one, and Reltio gave a
-	// token: a new one, or the stored one again.
-	Renewed Outcome = "renewed"
-)
-
 // Answer is a valid token, with what a caller should know of it.
 type Answer struct {
 	Connection  string
@@ -104,10 +93,10 @@ type Answer struct {
 	ExpiresAt   time.Time
 	Fingerprint string
 	Version     int64
-	Outcome     Outcome
+	Outcome     issueapi.Outcome
 	MinTTLMet   bool
 	// Warnings are sorted.
-	Warnings []Warning
+	Warnings []issueapi.Warning
 }
 
 // Issue answers one call.

@@ -10,6 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // reads counts the reads of the store while f runs.
@@ -31,7 +32,7 @@ func TestASecondCallIsAnsweredFromMemory(t *testing.T) {
 			t.Helper()
 			n := w.readsOf(func() {
 				a, err := w.issue(v, issue.Request{})
-				if err != nil || a.Fingerprint != first.Fingerprint || a.Outcome != issue.Cached {
+				if err != nil || a.Fingerprint != first.Fingerprint || a.Outcome != issueapi.Cached {
 					t.Errorf("%s: %v, %v; want the same token, cached", state, a, err)
 				}
 				if left := time.Until(first.ExpiresAt).Truncate(time.Second); a.ExpiresIn != left {

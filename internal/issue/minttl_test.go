@@ -9,6 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -46,7 +47,7 @@ func TestMinTTL(t *testing.T) {
 				}
 				time.Sleep(time.Until(w.grant().ExpiresAt) - test.left)
 				a := w.must(issue.Request{MinTTL: test.need})
-				if got := a.Outcome == issue.Renewed; got != test.renewed {
+				if got := a.Outcome == issueapi.Renewed; got != test.renewed {
 					t.Errorf("outcome %s, want renewed: %t", a.Outcome, test.renewed)
 				}
 				want := 1
@@ -92,10 +93,10 @@ func TestMinTTLFromMemory(t *testing.T) {
 			}
 		}
 		a, err := w.issue(v, issue.Request{MinTTL: 40 * time.Minute})
-		if err != nil || a.Outcome != issue.Renewed || !a.MinTTLMet {
+		if err != nil || a.Outcome != issueapi.Renewed || !a.MinTTLMet {
 			t.Errorf("%v, %v; want a renewed token though the old one is remembered", a, err)
 		}
-		if a, err = w.issue(v, issue.Request{MinTTL: 40 * time.Minute}); err != nil || a.Outcome != issue.Cached {
+		if a, err = w.issue(v, issue.Request{MinTTL: 40 * time.Minute}); err != nil || a.Outcome != issueapi.Cached {
 			t.Errorf("%v, %v; want it from memory", a, err)
 		}
 		w.wantRequests(2)
@@ -108,10 +109,10 @@ func TestMinTTLWithReltioDownGetsTheCurrentToken(t *testing.T) {
 		w.down()
 		for range 3 {
 			a := w.must(issue.Request{MinTTL: 40 * time.Minute})
-			if a.MinTTLMet || a.Version != 1 || a.Outcome != issue.Cached {
+			if a.MinTTLMet || a.Version != 1 || a.Outcome != issueapi.Cached {
 				t.Errorf("min_ttl_met %t, version %d, %s, want the current token", a.MinTTLMet, a.Version, a.Outcome)
 			}
-			wantWarnings(t, a, issue.RenewalFailing)
+			wantWarnings(t, a, issueapi.RenewalFailing)
 		}
 		w.wantRequests(2) // one, until retry_at
 	})
@@ -126,7 +127,7 @@ func TestMinTTLWaitsForARenewalUnderWay(t *testing.T) {
 		if took := time.Since(start); took < 18*time.Second {
 			t.Errorf("it took %v, want the timeout of a caller", took)
 		}
-		if a.MinTTLMet || !slices.Contains(a.Warnings, issue.RenewalFailing) {
+		if a.MinTTLMet || !slices.Contains(a.Warnings, issueapi.RenewalFailing) {
 			t.Errorf("min_ttl_met %t, warnings %v", a.MinTTLMet, a.Warnings)
 		}
 	})

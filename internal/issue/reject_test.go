@@ -8,6 +8,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -19,7 +20,7 @@ func TestAReportOfAnotherTokenGetsTheCurrentOne(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		want := w.must(issue.Request{})
 		a := w.must(issue.Request{RejectedFingerprint: other})
-		if a.Fingerprint != want.Fingerprint || a.Outcome != issue.Cached {
+		if a.Fingerprint != want.Fingerprint || a.Outcome != issueapi.Cached {
 			t.Errorf("answer %s, %s, want the current token, cached", a.Fingerprint, a.Outcome)
 		}
 		wantWarnings(t, a)
@@ -45,7 +46,7 @@ func TestAReportSkipsMemoryAndReadsStrongly(t *testing.T) {
 		w.store.behind = func() time.Duration { return time.Hour } // all but strong reads see nothing
 		between := w.store.strongReads()
 		a, err := w.issue(v, issue.Request{RejectedFingerprint: old})
-		if err != nil || a.Fingerprint == old || a.Outcome != issue.Cached {
+		if err != nil || a.Fingerprint == old || a.Outcome != issueapi.Cached {
 			t.Errorf("%v, %v; want the new token, cached", a, err)
 		}
 		if w.store.strongReads() != between+1 || between == strong {
@@ -65,10 +66,10 @@ func TestAReportedTokenThatIsActive(t *testing.T) {
 		current := w.must(issue.Request{}).Fingerprint
 		for range 3 { // within half a minute
 			a := w.must(issue.Request{RejectedFingerprint: current})
-			if a.Fingerprint != current || a.Outcome != issue.Cached {
+			if a.Fingerprint != current || a.Outcome != issueapi.Cached {
 				t.Errorf("answer %s, %s, want the same token, cached", a.Fingerprint, a.Outcome)
 			}
-			wantWarnings(t, a, issue.RejectedTokenIsAlive)
+			wantWarnings(t, a, issueapi.RejectedTokenIsAlive)
 			time.Sleep(9 * time.Second)
 		}
 		wantWarnings(t, w.must(issue.Request{}))
@@ -94,7 +95,7 @@ func TestAReportedTokenThatIsInactiveIsReplaced(t *testing.T) {
 				before := w.grant()
 				w.server.Kill(inactive)
 				a := w.must(issue.Request{RejectedFingerprint: inactive})
-				if a.Fingerprint == inactive || a.Outcome != issue.Renewed || a.Version != 2 {
+				if a.Fingerprint == inactive || a.Outcome != issueapi.Renewed || a.Version != 2 {
 					t.Errorf("answer %s, %s, version %d, want a new token", a.Fingerprint, a.Outcome, a.Version)
 				}
 				wantWarnings(t, a)
@@ -131,16 +132,16 @@ func TestAInactiveTokenThatIsReissued(t *testing.T) {
 					wantWarnings(t, a)
 					return
 				}
-				wantWarnings(t, a, issue.RejectedTokenReissued)
-				if a.Outcome != issue.Renewed || a.Version != 1 {
+				wantWarnings(t, a, issueapi.RejectedTokenReissued)
+				if a.Outcome != issueapi.Renewed || a.Version != 1 {
 					t.Errorf("%s, version %d, want the first token, asked for again", a.Outcome, a.Version)
 				}
 				requests, checks := w.requests(), w.checks()
 				for range 4 {
 					time.Sleep(time.Minute)
 					a = w.must(issue.Request{RejectedFingerprint: inactive})
-					wantWarnings(t, a, issue.RejectedTokenReissued)
-					if a.Outcome != issue.Cached {
+					wantWarnings(t, a, issueapi.RejectedTokenReissued)
+					if a.Outcome != issueapi.Cached {
 						t.Errorf("outcome %s, want cached: nothing was asked", a.Outcome)
 					}
 				}
@@ -169,7 +170,7 @@ func TestAReportedTokenThatCannotBeCheckedStays(t *testing.T) {
 			if a.Fingerprint != current {
 				t.Error("another token, want the current one")
 			}
-			wantWarnings(t, a, issue.RenewalFailing)
+			wantWarnings(t, a, issueapi.RenewalFailing)
 			time.Sleep(4 * time.Second)
 		}
 		if n := w.checks(); n != 1 {
@@ -191,17 +192,17 @@ func TestAReportWhileTheHostIsPaused(t *testing.T) {
 		}
 		for range 2 { // the second is answered at once, by retry_at
 			a := w.must(issue.Request{RejectedFingerprint: current})
-			if a.Fingerprint != current || a.Outcome != issue.Cached {
+			if a.Fingerprint != current || a.Outcome != issueapi.Cached {
 				t.Errorf("answer %s, %s, want the current token, cached", a.Fingerprint, a.Outcome)
 			}
-			wantWarnings(t, a, issue.RenewalFailing)
+			wantWarnings(t, a, issueapi.RenewalFailing)
 		}
 		wantWarnings(t, w.must(issue.Request{}))
 		if w.checks() != 0 {
 			t.Error("Reltio was asked though its host is paused")
 		}
 		time.Sleep(time.Minute)
-		wantWarnings(t, w.must(issue.Request{RejectedFingerprint: current}), issue.RejectedTokenIsAlive)
+		wantWarnings(t, w.must(issue.Request{RejectedFingerprint: current}), issueapi.RejectedTokenIsAlive)
 	})
 }
 
@@ -254,7 +255,7 @@ func TestOtherReportersWaitForTheCheckAndGetTheCurrentTokenAtTheirDeadline(t *te
 		if took := time.Since(start); took < 18*time.Second || took > issue.Timeout {
 			t.Errorf("it took %v, want the timeout of a caller", took)
 		}
-		if a.Fingerprint != current || !slices.Contains(a.Warnings, issue.RenewalFailing) {
+		if a.Fingerprint != current || !slices.Contains(a.Warnings, issueapi.RenewalFailing) {
 			t.Errorf("answer %s %v, want the current token with a warning", a.Fingerprint, a.Warnings)
 		}
 	})

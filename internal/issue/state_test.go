@@ -10,6 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -44,7 +45,7 @@ func TestWhatReltioDidNotSend(t *testing.T) {
 		if a.Scope != "" || a.TokenType != "bearer" || a.ExpiresIn != 5*time.Minute {
 			t.Errorf("scope %q, type %q, %v left, want none, bearer, 5 min", a.Scope, a.TokenType, a.ExpiresIn)
 		}
-		wantWarnings(t, a, issue.ExpiresInMissing)
+		wantWarnings(t, a, issueapi.ExpiresInMissing)
 	})
 }
 
@@ -153,15 +154,15 @@ func TestAPausedConnectionWithoutAToken(t *testing.T) {
 }
 
 func TestAValidTokenIsTheAnswerWhateverTheStatus(t *testing.T) {
-	tests := map[grant.Status][]issue.Warning{
+	tests := map[grant.Status][]issueapi.Warning{
 		grant.StatusOK:                  {},
 		grant.StatusPaused:              {},
-		grant.StatusFailing:             {issue.RenewalFailing},
-		grant.StatusInvalidConnection:   {issue.RenewalFailing},
-		grant.StatusCredentialsRejected: {issue.RenewalFailing},
-		grant.StatusMFARequired:         {issue.RenewalFailing},
-		grant.StatusReauthorize:         {issue.RenewalFailing},
-		grant.StatusTokenLimit:          {issue.RenewalFailing},
+		grant.StatusFailing:             {issueapi.RenewalFailing},
+		grant.StatusInvalidConnection:   {issueapi.RenewalFailing},
+		grant.StatusCredentialsRejected: {issueapi.RenewalFailing},
+		grant.StatusMFARequired:         {issueapi.RenewalFailing},
+		grant.StatusReauthorize:         {issueapi.RenewalFailing},
+		grant.StatusTokenLimit:          {issueapi.RenewalFailing},
 	}
 	for status, want := range tests {
 		t.Run(string(status), func(t *testing.T) {
@@ -190,7 +191,7 @@ func TestARefreshTokenNearItsEndIsAWarning(t *testing.T) {
 			g.TriedAt = time.Time{}
 		})
 		a := w.must(issue.Request{RejectedFingerprint: w.grant().Fingerprint})
-		wantWarnings(t, a, issue.ExpiresInMissing, issue.RefreshTokenEndsSoon, issue.RejectedTokenIsAlive, issue.RenewalFailing)
+		wantWarnings(t, a, issueapi.ExpiresInMissing, issueapi.RefreshTokenEndsSoon, issueapi.RejectedTokenIsAlive, issueapi.RenewalFailing)
 		if !slices.IsSorted(a.Warnings) {
 			t.Errorf("warnings %v are not sorted", a.Warnings)
 		}
@@ -233,7 +234,7 @@ func TestAValidTokenHidesEveryFailure(t *testing.T) {
 				if a.Version != 1 || a.MinTTLMet {
 					t.Errorf("version %d, want the current token", a.Version)
 				}
-				wantWarnings(t, a, issue.RenewalFailing)
+				wantWarnings(t, a, issueapi.RenewalFailing)
 			})
 		})
 	}

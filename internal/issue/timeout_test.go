@@ -12,6 +12,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 func TestTheEndOfTheTimeout(t *testing.T) {
@@ -184,7 +185,7 @@ func TestATokenRenewedAndUnreadableIsReadAgain(t *testing.T) {
 			return nil
 		}
 		a := w.must(issue.Request{})
-		if a.Outcome != issue.Renewed || failed != 1 {
+		if a.Outcome != issueapi.Renewed || failed != 1 {
 			t.Errorf("outcome %s after %d failed reads", a.Outcome, failed)
 		}
 		w.wantRequests(1)

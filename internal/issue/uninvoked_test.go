@@ -12,6 +12,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // uninvokable are the ways in which rotate cannot be invoked.
@@ -140,7 +141,7 @@ func TestFailuresThatCountForNothing(t *testing.T) {
 				w := newWorld(t, "client_credentials")
 				w.fail(test.failure, time.Now().Add(test.after))
 				start := time.Now()
-				if a := w.must(issue.Request{}); a.Outcome != issue.Renewed || time.Since(start) > time.Second {
+				if a := w.must(issue.Request{}); a.Outcome != issueapi.Renewed || time.Since(start) > time.Second {
 					t.Errorf("outcome %s after %v, want a token at once", a.Outcome, time.Since(start))
 				}
 				w.wantRequests(1)
@@ -178,7 +179,7 @@ func TestATokenThatWasIssuedInTheFuture(t *testing.T) {
 				time.Sleep(time.Second)
 				v := w.issuer()
 				a, err := w.issue(v, issue.Request{})
-				if err != nil || a.Outcome != issue.Cached || a.ExpiresIn > life {
+				if err != nil || a.Outcome != issueapi.Cached || a.ExpiresIn > life {
 					t.Fatalf("%s, expires in %v, %v; want it for %v at most", a.Outcome, a.ExpiresIn, err, life)
 				}
 				if n := len(w.rotate.queued()); n != 1 {
@@ -200,7 +201,7 @@ func TestATokenThatEndsInAYear(t *testing.T) {
 		w := newWorld(t, "client_credentials")
 		life := w.must(issue.Request{}).ExpiresIn
 		w.alter(func(g *grant.Grant) { g.ExpiresAt = g.ExpiresAt.Add(365 * 24 * time.Hour) })
-		if a := w.must(issue.Request{}); a.Outcome != issue.Renewed || a.ExpiresIn > life {
+		if a := w.must(issue.Request{}); a.Outcome != issueapi.Renewed || a.ExpiresIn > life {
 			t.Errorf("%s, expires in %v; want another within %v", a.Outcome, a.ExpiresIn, life)
 		}
 		w.wantRequests(2)

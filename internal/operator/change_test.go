@@ -13,6 +13,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -26,7 +27,7 @@ func TestAPausedConnectionAsksForNothingAndServesItsToken(t *testing.T) {
 		if !change.Changed || change.Before != grant.StatusOK || change.Status != grant.StatusPaused || change.ExpiresIn == nil {
 			t.Errorf("change %+v", change)
 		}
-		issued, err := w.operator.Issue(t.Context(), operator.IssueRequest{Connection: "acme"})
+		issued, err := w.operator.Issue(t.Context(), issueapi.Request{Connection: "acme"})
 		if err != nil || issued.Fingerprint != before.Fingerprint {
 			t.Errorf("issued %q (%v), want the living token %q", issued.Fingerprint, err, before.Fingerprint)
 		}
@@ -40,7 +41,7 @@ func TestAPausedConnectionAsksForNothingAndServesItsToken(t *testing.T) {
 				t.Errorf("a sweep found %d", swept.Due)
 			}
 		}
-		_, err = w.operator.Issue(t.Context(), operator.IssueRequest{Connection: "acme"})
+		_, err = w.operator.Issue(t.Context(), issueapi.Request{Connection: "acme"})
 		w.wantError(err, apierr.ConnectionPaused)
 		if w.requests() != 1 {
 			t.Errorf("%d token requests, want the first alone", w.requests())
@@ -167,7 +168,7 @@ func TestChangesOfWhatIsNotThere(t *testing.T) {
 		}
 		w.wantError(func() error { _, err := w.operator.Rotate(t.Context(), "", true); return err }(), apierr.InvalidRequest)
 		w.wantError(func() error {
-			_, err := w.operator.Issue(t.Context(), operator.IssueRequest{Connection: "A"})
+			_, err := w.operator.Issue(t.Context(), issueapi.Request{Connection: "A"})
 			return err
 		}(), apierr.InvalidRequest)
 	})
@@ -213,7 +214,7 @@ func TestPauseBeforeTheFirstUse(t *testing.T) {
 		if c := w.pause(); !c.Changed || c.Before != operator.New {
 			t.Errorf("pause: %+v", c)
 		}
-		_, err := w.operator.Issue(t.Context(), operator.IssueRequest{Connection: "acme"})
+		_, err := w.operator.Issue(t.Context(), issueapi.Request{Connection: "acme"})
 		w.wantError(err, apierr.ConnectionPaused)
 		if w.requests() != 0 {
 			t.Errorf("%d token requests", w.requests())

@@ -15,6 +15,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -69,7 +70,7 @@ func (w *world) account() string {
 
 func (w *world) wantIssue(want apierr.Type) {
 	w.t.Helper()
-	issued, err := w.operator.Issue(w.t.Context(), operator.IssueRequest{Connection: "acme"})
+	issued, err := w.operator.Issue(w.t.Context(), issueapi.Request{Connection: "acme"})
 	if want == "" && err == nil {
 		return
 	}

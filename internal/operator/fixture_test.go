@@ -20,6 +20,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -88,11 +89,11 @@ func (w *world) RotateLater(ctx context.Context, r rotateapi.Request) error {
 }
 
 // Issue implements operator.IssueFunction with the real Issuer.
-func (w *world) Issue(ctx context.Context, r operator.IssueRequest) (operator.Issued, error) {
+func (w *world) Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, 25*time.Second)
 	defer cancel()
-	a, err := w.issuer.Issue(ctx, issue.Request{Connection: r.Connection, MinTTL: r.MinTTL})
-	return operator.Issued{Connection: a.Connection, AccessToken: a.AccessToken, Fingerprint: a.Fingerprint, ExpiresIn: a.ExpiresIn, Outcome: string(a.Outcome)}, err
+	a, err := w.issuer.Issue(ctx, issue.Request{Connection: r.Connection, MinTTL: time.Duration(r.MinTTLSeconds) * time.Second})
+	return issueapi.Response{Connection: a.Connection, AccessToken: a.AccessToken.Reveal(), Fingerprint: a.Fingerprint, ExpiresIn: int64(a.ExpiresIn / time.Second), Outcome: a.Outcome}, err
 }
 
 // connect writes a connection's secret.

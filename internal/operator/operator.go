@@ -40,6 +40,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // Service does what operators ask for. Each method needs the fields that its
@@ -99,33 +100,13 @@ type Connections interface {
 type IssueFunction interface {
 	// Issue makes one attempt. An error of the function is an apierr.Error of its
 	// type; an error of the invocation is RateLimited or StoreUnavailable.
-	Issue(ctx context.Context, r IssueRequest) (Issued, error)
-}
-
-// IssueRequest asks for a token.
-type IssueRequest struct {
-	Connection string
-	// MinTTL is the remaining life that is needed; 0: any.
-	MinTTL time.Duration
-}
-
-// Issued is a token with its details.
-type Issued struct {
-	Connection  string
-	AccessToken reltioauth.Secret
-	Fingerprint string
-	ExpiresIn   time.Duration
-	ExpiresAt   time.Time
-	Version     int64
-	Outcome     string
-	MinTTLMet   bool
-	Warnings    []string
+	Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error)
 }
 
 // Issue asks the issue function for a token.
-func (o *Service) Issue(ctx context.Context, r IssueRequest) (Issued, error) {
+func (o *Service) Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error) {
 	if err := named(r.Connection); err != nil {
-		return Issued{}, err
+		return issueapi.Response{}, err
 	}
 	return o.Issues.Issue(ctx, r)
 }

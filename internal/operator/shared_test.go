@@ -12,13 +12,14 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
 // get asks for a token of the connection.
-func (w *world) get(name string) operator.Issued {
+func (w *world) get(name string) issueapi.Response {
 	w.t.Helper()
-	issued, err := w.operator.Issue(w.t.Context(), operator.IssueRequest{Connection: name})
+	issued, err := w.operator.Issue(w.t.Context(), issueapi.Request{Connection: name})
 	if err != nil {
 		w.t.Fatalf("%s: %v", name, err)
 	}
@@ -127,10 +128,10 @@ func TestDisconnectLeavesTheTokenToOthersOfItsClient(t *testing.T) {
 				if g := w.grant(); g.HasToken() || g.Status != grant.StatusUnknown {
 					t.Errorf("left: %+v", g)
 				}
-				if w.revocations() != 0 || !w.server.Valid(token) {
-					t.Errorf("%d revocations; the other's token is alive: %v", w.revocations(), w.server.Valid(token))
+				if w.revocations() != 0 || !w.server.Valid(reltioauth.NewSecret(token)) {
+					t.Errorf("%d revocations; the other's token is alive: %v", w.revocations(), w.server.Valid(reltioauth.NewSecret(token)))
 				}
-				if got := w.get("other"); got.Outcome != "cached" || !got.AccessToken.Equal(token) {
+				if got := w.get("other"); got.Outcome != "cached" || got.AccessToken != token {
 					t.Errorf("the other gets %s another token", got.Outcome)
 				}
 			})
@@ -154,7 +155,7 @@ func TestDisconnectEndsWhatItRevokesForOthers(t *testing.T) {
 				w.connect("idle", clientCredentials())
 				w.connect("apart", w.otherClient())
 				token := w.get("acme").AccessToken
-				if !w.get("other").AccessToken.Equal(token) {
+				if w.get("other").AccessToken != token {
 					t.Fatal("the server does not give the same token")
 				}
 				apart := w.get("apart").Fingerprint
@@ -177,10 +178,10 @@ func TestDisconnectEndsWhatItRevokesForOthers(t *testing.T) {
 }
 
 // wantNotIssued: the connection hands out another token, or none.
-func (w *world) wantNotIssued(name string, token reltioauth.Secret) {
+func (w *world) wantNotIssued(name, token string) {
 	w.t.Helper()
-	issued, err := w.operator.Issue(w.t.Context(), operator.IssueRequest{Connection: name})
-	if err == nil && (issued.AccessToken.Equal(token) || !w.server.Valid(issued.AccessToken)) {
+	issued, err := w.operator.Issue(w.t.Context(), issueapi.Request{Connection: name})
+	if err == nil && (issued.AccessToken == token || !w.server.Valid(reltioauth.NewSecret(issued.AccessToken))) {
 		w.t.Error("the revoked token is handed out")
 	}
 }
@@ -255,8 +256,8 @@ func TestDisconnectThatEndsBeforeTheOthers(t *testing.T) {
 			broken.Grants = breaking{Store: w.table, fails: func(name string) bool { return name == "other" && w.revocations() > 0 }}
 			request := operator.DisconnectRequest{Connection: "acme", DeleteSecret: true, Revoke: true}
 			_, err := broken.Disconnect(t.Context(), request)
-			if !errors.Is(err, errCrash) || w.server.Valid(token) {
-				t.Fatalf("%v; the token is alive: %v", err, w.server.Valid(token))
+			if !errors.Is(err, errCrash) || w.server.Valid(reltioauth.NewSecret(token)) {
+				t.Fatalf("%v; the token is alive: %v", err, w.server.Valid(reltioauth.NewSecret(token)))
 			}
 			d, err := w.operator.Disconnect(t.Context(), request)
 			if err != nil || !slices.Equal(d.EndedFor, []string{"other"}) || !d.SecretDeleted {

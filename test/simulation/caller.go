@@ -8,6 +8,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // environment is an execution environment of the issue function: one process
@@ -98,7 +99,7 @@ func (w *World) judgeCall(k *called, a issue.Answer, err error) {
 		return
 	}
 	w.figures.Answers++
-	if a.Outcome == issue.Renewed {
+	if a.Outcome == issueapi.Renewed {
 		w.noteLocked(k.by, step{op: "issue", about: c.name, text: short(a.Fingerprint) + " renewed"})
 	}
 	t := c.given[a.Fingerprint]

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 const (
@@ -21,26 +22,11 @@ const (
 	maxRetryAfter = 5 * time.Minute
 )
 
-// request asks issue for a token.
-type request struct {
-	Connection          string `json:"connection"`
-	MinTTLSeconds       int64  `json:"min_ttl_seconds,omitempty"`
-	RejectedFingerprint string `json:"rejected_fingerprint,omitempty"`
-}
-
 // readAnswer reads the response of issue to an invocation that began at asked. It
 // ignores members that it does not know, because a later release may have more.
 // An error names the member and never its value.
 func readAnswer(payload []byte, asked time.Time) (*Token, *Error) {
-	var a struct {
-		AccessToken string    `json:"access_token"`
-		TokenType   string    `json:"token_type"`
-		Scope       string    `json:"scope"`
-		ExpiresIn   int64     `json:"expires_in"`
-		Fingerprint string    `json:"fingerprint"`
-		Version     int64     `json:"version"`
-		Warnings    []Warning `json:"warnings"`
-	}
+	var a issueapi.Response
 	switch {
 	case len(payload) > maxAnswer:
 		return nil, unusable("too long")
@@ -50,7 +36,7 @@ func readAnswer(payload []byte, asked time.Time) (*Token, *Error) {
 		return nil, unusable("access_token")
 	case a.ExpiresIn < 1 || a.ExpiresIn > maxExpiresIn:
 		return nil, unusable("expires_in")
-	case !validFingerprint(a.Fingerprint):
+	case !issueapi.ValidFingerprint(a.Fingerprint):
 		return nil, unusable("fingerprint")
 	}
 	return &Token{
@@ -74,25 +60,14 @@ func validToken(text string) bool {
 	return text != "" && len(text) <= maxToken && !strings.ContainsFunc(text, notInToken)
 }
 
-// validFingerprint reports whether issue accepts the text as a rejected token.
-func validFingerprint(text string) bool {
-	const prefix, digits = "sha256:", 32
-	hex, found := strings.CutPrefix(text, prefix)
-	notHex := func(c rune) bool { return (c < '0' || c > '9') && (c < 'a' || c > 'f') }
-	return found && len(hex) == digits && !strings.ContainsFunc(hex, notHex)
-}
-
 // readFunctionError reads the error of a function that failed. A function without
 // a readable error has a defect.
 func readFunctionError(payload []byte) *Error {
-	var f struct {
-		Type    string `json:"errorType"`
-		Message string `json:"errorMessage"`
+	var f issueapi.Error
+	if len(payload) > maxAnswer || json.Unmarshal(payload, &f) != nil || !validType(string(f.Type)) {
+		f.Type = ErrInternal
 	}
-	if len(payload) > maxAnswer || json.Unmarshal(payload, &f) != nil || !validType(f.Type) {
-		f.Type = string(ErrInternal)
-	}
-	e := &Error{Type: ErrorType(f.Type), Message: oneLine(f.Message)}
+	e := &Error{Type: f.Type, Message: oneLine(f.Message)}
 	if e.Type == ErrRateLimited {
 		e.RetryAfter = retryAfter(e.Message)
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // ErrorType says what went wrong, with the error types of the issue function. It
@@ -13,49 +15,32 @@ import (
 //
 // works on everything that a Source returns. A type that this package does not
 // know is kept as it is.
-type ErrorType string
+type ErrorType = issueapi.ErrorType
 
-// The errorTypes of issue.
+// The errorTypes of issue, which issueapi explains. Two mean more here:
+// ErrInvalidRequest is also a misconfigured Source, and an invocation that Lambda
+// finds malformed, for example with a wrong function name; ErrAccessDenied is also
+// an invocation that IAM does not allow. For ErrTokenLimitReached, which can last
+// as long as a token, a Source does not wait.
 const (
-	// ErrInvalidRequest: the request is malformed. Also for a misconfigured
-	// Source, and for an invocation that Lambda finds malformed, for example with
-	// a wrong function name.
-	ErrInvalidRequest ErrorType = "InvalidRequest"
-	// ErrUnknownConnection: no connection has this name.
-	ErrUnknownConnection ErrorType = "UnknownConnection"
-	// ErrAccessDenied: the invoked alias may not have this connection, or IAM
-	// does not allow the invocation.
-	ErrAccessDenied ErrorType = "AccessDenied"
-	// ErrInvalidConnection: the connection's secret is malformed.
-	ErrInvalidConnection ErrorType = "InvalidConnection"
-	// ErrCredentialsRejected: Reltio refused the connection's credentials.
-	ErrCredentialsRejected ErrorType = "CredentialsRejected"
-	// ErrMFARequired: the connection's user needs a second factor.
-	ErrMFARequired ErrorType = "MFARequired"
-	// ErrReauthorizationRequired: a person must log in.
-	ErrReauthorizationRequired ErrorType = "ReauthorizationRequired"
-	// ErrConnectionPaused: an operator paused the connection.
-	ErrConnectionPaused ErrorType = "ConnectionPaused"
-	// ErrTokenLimitReached: the client has too many valid tokens. It can last as
-	// long as a token, so a Source does not wait for it to pass.
-	ErrTokenLimitReached ErrorType = "TokenLimitReached"
-	// ErrRateLimited: too many requests, at Reltio or at Lambda.
-	ErrRateLimited ErrorType = "RateLimited"
-	// ErrReltioUnavailable: Reltio gives no token, and no valid one is stored.
-	ErrReltioUnavailable ErrorType = "ReltioUnavailable"
-	// ErrStoreUnavailable: DynamoDB, Secrets Manager or Lambda fails, or the
-	// network in between.
-	ErrStoreUnavailable ErrorType = "StoreUnavailable"
-	// ErrInternal: a defect; the message names a request.
-	ErrInternal ErrorType = "Internal"
+	ErrInvalidRequest          = issueapi.InvalidRequest
+	ErrUnknownConnection       = issueapi.UnknownConnection
+	ErrAccessDenied            = issueapi.AccessDenied
+	ErrInvalidConnection       = issueapi.InvalidConnection
+	ErrCredentialsRejected     = issueapi.CredentialsRejected
+	ErrMFARequired             = issueapi.MFARequired
+	ErrReauthorizationRequired = issueapi.ReauthorizationRequired
+	ErrConnectionPaused        = issueapi.ConnectionPaused
+	ErrTokenLimitReached       = issueapi.TokenLimitReached
+	ErrRateLimited             = issueapi.RateLimited
+	ErrReltioUnavailable       = issueapi.ReltioUnavailable
+	ErrStoreUnavailable        = issueapi.StoreUnavailable
+	ErrInternal                = issueapi.Internal
 )
 
 // ErrInvalidAnswer is assigned by this package: the function's response is not
 // one of issue. Most likely another function was invoked.
 const ErrInvalidAnswer ErrorType = "InvalidAnswer"
-
-// Error implements error.
-func (t ErrorType) Error() string { return string(t) }
 
 // Error is the one error type of this package: there is no token. Printing it
 // never reveals a secret.
@@ -105,8 +90,7 @@ func (e *Error) Is(target error) bool {
 // types are permanent, except those of Lambda's runtime: a process that crashed
 // or ran out of time is replaced.
 func (e *Error) Temporary() bool {
-	switch e.Type {
-	case ErrTokenLimitReached, ErrRateLimited, ErrReltioUnavailable, ErrStoreUnavailable, ErrInternal:
+	if e.Type.Temporary() {
 		return true
 	}
 	for _, prefix := range []string{"Runtime.", "Sandbox.", "Extension."} {

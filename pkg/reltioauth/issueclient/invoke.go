@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // DefaultFunction is the name of the function that hands out tokens.
@@ -34,7 +36,7 @@ var _ Invoker = (*lambda.Client)(nil)
 // Source already waits as the errors ask.
 func (s *Source) invoke(ctx context.Context, k key) (*Token, *Error) {
 	asked := s.now()
-	payload, err := json.Marshal(request{
+	payload, err := json.Marshal(issueapi.Request{
 		Connection:          s.Connection,
 		MinTTLSeconds:       int64((k.minTTL + time.Second - 1) / time.Second),
 		RejectedFingerprint: k.rejected,

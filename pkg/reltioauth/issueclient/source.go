@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 	// DefaultPatience is the default of Source.Timeout.
 	DefaultPatience = time.Minute
 	// maxMinTTL is the longest life that a caller may ask issue for.
-	maxMinTTL = 24 * time.Hour
+	maxMinTTL = issueapi.MaxMinTTLSeconds * time.Second
 	// glanceTime is how long a caller that has a valid token waits for a newer
 	// one.
 	glanceTime = 5 * time.Second
@@ -129,7 +131,7 @@ func (s *Source) key(need Options) (key, error) {
 		what = "Source.Connection: is missing"
 	case k.minTTL > maxMinTTL:
 		what = "MinLife: must be at most 24 h"
-	case k.rejected != "" && !validFingerprint(k.rejected):
+	case k.rejected != "" && !issueapi.ValidFingerprint(k.rejected):
 		what = "Rejected: must be the fingerprint of a token"
 	default:
 		return k, nil

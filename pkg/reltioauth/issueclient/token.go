@@ -7,6 +7,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // Token is an access token that issue handed out. Printing it reveals nothing.
@@ -34,21 +35,15 @@ type Token struct {
 }
 
 // Warning is something to know although there is a token.
-type Warning string
+type Warning = issueapi.Warning
 
-// The warnings of issue.
+// The warnings of issue, which issueapi explains.
 const (
-	// WarnExpiresInMissing: Reltio named no deadline; five minutes are assumed.
-	WarnExpiresInMissing Warning = "expires_in_missing"
-	// WarnRefreshTokenEndsSoon: a person has to log in, or soon will.
-	WarnRefreshTokenEndsSoon Warning = "refresh_token_ends_soon"
-	// WarnRejectedTokenIsAlive: Reltio says that the reported token is active.
-	WarnRejectedTokenIsAlive Warning = "rejected_token_is_alive"
-	// WarnRejectedTokenReissued: Reltio gives the reported inactive token again.
-	WarnRejectedTokenReissued Warning = "rejected_token_reissued"
-	// WarnRenewalFailing: the token is valid, but its renewal fails, or the
-	// reported token could not be introspected.
-	WarnRenewalFailing Warning = "renewal_failing"
+	WarnExpiresInMissing      = issueapi.ExpiresInMissing
+	WarnRefreshTokenEndsSoon  = issueapi.RefreshTokenEndsSoon
+	WarnRejectedTokenIsAlive  = issueapi.RejectedTokenIsAlive
+	WarnRejectedTokenReissued = issueapi.RejectedTokenReissued
+	WarnRenewalFailing        = issueapi.RenewalFailing
 )
 
 // OAuth2 is the token as a type of golang.org/x/oauth2, which prints its secrets.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // IssueServer stands in for the Lambda function issue, for the tests of
@@ -39,7 +40,7 @@ type IssueServer struct {
 	mu        sync.Mutex // guards the rest
 	issued    map[string]*issuedToken
 	tokens    map[string]*issuedToken // by fingerprint
-	failures  map[string]functionError
+	failures  map[string]issueapi.Error
 	throttled int
 	asked     map[string]int
 }
@@ -51,12 +52,6 @@ type issuedToken struct {
 	made    time.Time
 	ends    time.Time
 	killed  bool
-}
-
-// functionError is the payload of a function that failed.
-type functionError struct {
-	Message string `json:"errorMessage"`
-	Type    string `json:"errorType"`
 }
 
 // Kill ends the connection's token early: Tenant refuses it from now on, and the
@@ -89,9 +84,9 @@ func (s *IssueServer) Fail(connection, errorType, message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failures == nil {
-		s.failures = map[string]functionError{}
+		s.failures = map[string]issueapi.Error{}
 	}
-	s.failures[connection] = functionError{Message: message, Type: errorType}
+	s.failures[connection] = issueapi.Error{Type: issueapi.ErrorType(errorType), Message: message}
 }
 
 // Throttle makes the next n invocations fail with Lambda's own 429.

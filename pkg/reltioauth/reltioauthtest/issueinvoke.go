@@ -6,21 +6,18 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 const (
 	// maxPayload is Lambda's limit for synchronous invocations.
 	maxPayload = 6 << 20
-	// maxMinTTL is the longest life that a caller may ask for, in seconds.
-	maxMinTTL = 86400
 )
 
 // ServeHTTP implements http.Handler: the Invoke API of Lambda.
@@ -75,18 +72,11 @@ func (s *IssueServer) invoke(w http.ResponseWriter, payload []byte) {
 	answer{status: http.StatusOK, contentType: "application/json", header: header, body: body}.send(w)
 }
 
-// issueRequest is a request to the function.
-type issueRequest struct {
-	connection string
-	minTTL     int64
-	rejected   string
-}
-
 // issue is the function.
-func (s *IssueServer) issue(payload []byte) ([]byte, *functionError) {
+func (s *IssueServer) issue(payload []byte) ([]byte, *issueapi.Error) {
 	r, problem := readIssueRequest(payload)
 	if problem != "" {
-		return nil, &functionError{Type: "InvalidRequest", Message: problem}
+		return nil, &issueapi.Error{Type: issueapi.InvalidRequest, Message: problem}
 	}
 	now := s.now()
 	s.mu.Lock()
@@ -94,11 +84,11 @@ func (s *IssueServer) issue(payload []byte) ([]byte, *functionError) {
 	if s.asked == nil {
 		s.asked = map[string]int{}
 	}
-	s.asked[r.connection]++
-	if !s.exists(r.connection) {
-		return nil, &functionError{Type: "UnknownConnection", Message: "no connection has this name"}
+	s.asked[r.Connection]++
+	if !s.exists(r.Connection) {
+		return nil, &issueapi.Error{Type: issueapi.UnknownConnection, Message: "no connection has this name"}
 	}
-	if failed := s.failures[r.connection]; failed.Type != "" {
+	if failed := s.failures[r.Connection]; failed.Type != "" {
 		return nil, &failed
 	}
 	t, outcome, warnings := s.choose(r, now)
@@ -106,43 +96,38 @@ func (s *IssueServer) issue(payload []byte) ([]byte, *functionError) {
 }
 
 // choose finds the token to issue, or makes it. The caller holds mu.
-func (s *IssueServer) choose(r issueRequest, now time.Time) (t *issuedToken, outcome string, warnings []string) {
-	t = s.issued[r.connection]
-	reported := t.left(now) > 0 && r.rejected == reltioauth.Fingerprint(t.secret)
+func (s *IssueServer) choose(r issueapi.Request, now time.Time) (t *issuedToken, outcome issueapi.Outcome, warnings []issueapi.Warning) {
+	t = s.issued[r.Connection]
+	reported := t.left(now) > 0 && r.RejectedFingerprint == reltioauth.Fingerprint(t.secret)
 	switch {
-	case t.left(now) < 1, reported && t.killed, t.left(now) < r.minTTL && now.Sub(t.made) > t.ends.Sub(now):
-		return s.renew(r.connection, now), "renewed", nil
+	case t.left(now) < 1, reported && t.killed, t.left(now) < r.MinTTLSeconds && now.Sub(t.made) > t.ends.Sub(now):
+		return s.renew(r.Connection, now), issueapi.Renewed, nil
 	case reported:
-		warnings = []string{"rejected_token_is_alive"}
+		warnings = []issueapi.Warning{issueapi.RejectedTokenIsAlive}
 	}
-	return t, "cached", warnings
+	return t, issueapi.Cached, warnings
 }
 
-// issued is a response: always these eleven members.
-func (t *issuedToken) issued(r issueRequest, outcome string, warnings []string, now time.Time) []byte {
-	return object(make([]byte, 0, 512)).
-		addText("connection", r.connection).
-		addText("access_token", t.secret.Reveal()).
-		addText("token_type", "bearer").
-		addText("scope", "").
-		addRaw("expires_in", strconv.FormatInt(t.left(now), 10)).
-		addText("expires_at", t.ends.UTC().Truncate(time.Second).Format(time.RFC3339)).
-		addText("fingerprint", reltioauth.Fingerprint(t.secret)).
-		addRaw("version", strconv.FormatInt(t.version, 10)).
-		addText("outcome", outcome).
-		addRaw("min_ttl_met", strconv.FormatBool(t.left(now) >= r.minTTL)).
-		addList("warnings", warnings).
-		end()
+// issued is a response.
+func (t *issuedToken) issued(r issueapi.Request, outcome issueapi.Outcome, warnings []issueapi.Warning, now time.Time) []byte {
+	body, _ := json.Marshal(issueapi.Response{ // texts, numbers and a list can always be encoded
+		Connection:  r.Connection,
+		AccessToken: t.secret.Reveal(),
+		TokenType:   "bearer",
+		ExpiresIn:   t.left(now),
+		ExpiresAt:   t.ends.UTC().Truncate(time.Second).Format(time.RFC3339),
+		Fingerprint: reltioauth.Fingerprint(t.secret),
+		Version:     t.version,
+		Outcome:     outcome,
+		MinTTLMet:   t.left(now) >= r.MinTTLSeconds,
+		Warnings:    warnings,
+	})
+	return body
 }
-
-var (
-	connectionName   = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
-	fingerprintShape = regexp.MustCompile(`^sha256:[0-9a-f]{32}$`)
-)
 
 // readIssueRequest is as strict as the function, so that a test finds requests
 // that the function would refuse. problem is empty if the request is valid.
-func readIssueRequest(payload []byte) (r issueRequest, problem string) {
+func readIssueRequest(payload []byte) (r issueapi.Request, problem string) {
 	members, err := strictMembers(payload)
 	if err != nil {
 		return r, "payload: " + err.Error()
@@ -155,12 +140,12 @@ func readIssueRequest(payload []byte) (r issueRequest, problem string) {
 			problems = append(problems, name+": must be another value")
 		}
 	}
-	if members["connection"] == nil {
-		problems = append(problems, "connection: is required")
+	if members[issueapi.FieldConnection] == nil {
+		problems = append(problems, issueapi.FieldConnection+": "+issueapi.Required)
 	}
-	read("connection", &r.connection, func() bool { return connectionName.MatchString(r.connection) })
-	read("min_ttl_seconds", &r.minTTL, func() bool { return r.minTTL >= 0 && r.minTTL <= maxMinTTL })
-	read("rejected_fingerprint", &r.rejected, func() bool { return fingerprintShape.MatchString(r.rejected) })
+	read(issueapi.FieldConnection, &r.Connection, func() bool { return issueapi.ValidConnection(r.Connection) })
+	read(issueapi.FieldMinTTLSeconds, &r.MinTTLSeconds, func() bool { return issueapi.ValidMinTTLSeconds(r.MinTTLSeconds) })
+	read(issueapi.FieldRejectedFingerprint, &r.RejectedFingerprint, func() bool { return issueapi.ValidFingerprint(r.RejectedFingerprint) })
 	if len(members) > 0 {
 		problems = append(problems, "a field: is not known here")
 	}

@@ -22,20 +22,22 @@ package authcode
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
-
+	"github.com/reltio-tokens/reltio-tokens/internal/holder"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // Flow is the part of the login that goes through the browser. All fields up to
-// Now are required. It is safe for concurrent use and keeps no state of its own.
+// Now are required. It is safe for concurrent use, and must not be copied: it
+// remembers the links of events that were not sent.
 type Flow struct {
 	AuthRequests  authrequest.Store
 	Grants        grant.Store
@@ -55,6 +57,21 @@ type Flow struct {
 	// Connect opens connections to authorization servers; nil means TCP and
 	// TLS.
 	Connect reltioauth.Connector
+
+	links holder.Links
+}
+
+// callbackPath is where this service's redirect URIs end.
+const callbackPath = "/callback"
+
+// holding is what the holder of a grant's lease works with. The links of its
+// events lead to where the browser has come back.
+func (f *Flow) holding(redirectURI string) holder.Config {
+	base, _ := strings.CutSuffix(redirectURI, callbackPath)
+	return holder.Config{
+		Grants: f.Grants, Leases: f.Leases, Now: f.Now, Doubts: true,
+		Events: f.Events, AuthRequests: f.AuthRequests, CallbackURL: base, Links: &f.links,
+	}
 }
 
 // Outcome is how a step of the flow ended. It is stored with the request, so that

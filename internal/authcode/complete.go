@@ -9,7 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/holder"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -78,11 +78,10 @@ type callback struct {
 	ends    time.Time
 	request authrequest.Request
 	c       *connection.Connection
-	held    lease.Lease
-	// g is the grant as last read or written; met is its status when the callback
-	// began.
-	g   grant.Grant
-	met grant.Status
+	// held is the grant's lease; nil: not taken yet.
+	held *holder.Holder
+	// g is the grant as last read or written.
+	g grant.Grant
 	// known is the newest refresh token as last read; the zero one if there is
 	// none.
 	known grant.RefreshToken
@@ -132,10 +131,13 @@ func (v *callback) run(ctx context.Context) CallbackResult {
 		return CallbackResult{Outcome: Busy, RetryAfter: time.Second, Err: err}
 	}
 	defer func() { _ = v.conn.Close() }() // a failed close changes nothing
-	if err := v.seize(preparing); err != nil {
+	if v.held, err = v.holding(v.request.RedirectURI).Seize(preparing, v.c.Name, v.g.Epoch); err != nil {
 		return inTime(preparing, v.hindered(err))
 	}
 	defer v.release(ctx)
+	if v.g, _, err = v.held.Read(preparing); err != nil {
+		return inTime(preparing, v.hindered(err))
+	}
 	if v.g.Status == grant.StatusPaused {
 		return CallbackResult{Outcome: Paused}
 	}
@@ -224,7 +226,5 @@ func (v *callback) client() *reltioauth.Client {
 }
 
 func (v *callback) release(ctx context.Context) {
-	ctx, cancel := v.storing(ctx, lastTime, 0)
-	defer cancel()
-	_ = v.Leases.ReleaseLease(ctx, v.held) // the lease expires if this fails
+	v.held.Release(ctx, min(lastTime, v.ends.Sub(v.Now())))
 }

@@ -104,42 +104,14 @@ func (v *callback) readToken(ctx context.Context) error {
 // or parked.
 func none(known grant.RefreshToken) bool { return known.Version == "" && known.Epoch == 0 }
 
-// seize takes the grant's lease, also from another holder, and reads the grant
-// again.
-func (v *callback) seize(ctx context.Context) error {
-	now := v.Now()
-	var err error
-	v.held, err = v.Leases.SeizeLease(ctx, lease.Request{
-		Connection: v.c.Name, Owner: lease.NewOwner(), Floor: v.g.Epoch, Now: now, Until: now.Add(lease.Term),
-	})
-	if err != nil {
-		return err
-	}
-	if v.g, err = v.read(ctx); err != nil {
-		v.release(ctx)
-		return err
-	}
-	v.met = v.g.Status
-	if v.g.Epoch < v.held.Epoch {
-		return nil
-	}
-	extended, err := v.Leases.ExtendLease(ctx, v.held, v.g.Epoch+1, v.held.Until)
-	if err != nil {
-		v.release(ctx)
-		return err
-	}
-	v.held = extended
-	return nil
-}
-
-// read reads the grant with a strongly consistent read; a missing one is an empty
-// grant.
+// read reads the grant with a strongly consistent read, without what a wrong clock
+// wrote; a missing one is an empty grant. It needs no lease.
 func (v *callback) read(ctx context.Context) (grant.Grant, error) {
 	g, err := v.Grants.Grant(ctx, v.c.Name, grant.Strong)
 	if errors.Is(err, grant.ErrNotFound) {
 		return grant.Grant{Connection: v.c.Name, Status: grant.StatusOK}, nil
 	}
-	return g, err
+	return g.Believed(v.Now()), err
 }
 
 // storesRetry is how long a browser waits before it tries again after a store

@@ -34,7 +34,7 @@ func (v *callback) seen(ctx context.Context) sight {
 			continue
 		case !v.has(g):
 			return absent
-		case g.Epoch == v.held.Epoch && g.Owner == v.held.Owner && v.newest(g):
+		case v.held.Wrote(g) && v.newest(g):
 			return present
 		default:
 			return elsewhere

@@ -54,7 +54,7 @@ func (v *callback) store(ctx context.Context) CallbackResult {
 func (v *callback) readAgain(ctx context.Context) {
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if g, err := v.read(looking); err == nil {
+	if g, _, err := v.held.Look(looking); err == nil {
 		v.g = g
 	}
 	looking, cancel = context.WithTimeout(ctx, lookTime)
@@ -134,7 +134,7 @@ func (v *callback) kept() (kept grant.RefreshToken, same bool) {
 		return grant.RefreshToken{Token: given, LoggedInAt: v.g.LoggedInAt, Version: v.g.SecretVersion}, true
 	}
 	return grant.RefreshToken{
-		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: max(v.held.Epoch, known.Epoch+1, v.parkedEpoch), Identity: v.c.IdentityHash(),
+		Token: given, LoggedInAt: v.token.IssuedAt, Epoch: v.held.NextEpoch(known.Epoch, v.parkedEpoch), Identity: v.c.IdentityHash(),
 	}, false
 }
 
@@ -160,51 +160,23 @@ func (v *callback) next(kept grant.RefreshToken) grant.Grant {
 	return g
 }
 
-// write stores the grant and sends the events that the change requires. A
-// connection that needed an operator when the callback began, or has since, no
-// longer does.
+// write stores the grant and sends the events that the change requires, while a
+// person waits for a page. Events that cannot be sent in a second are sent by the
+// next sweep.
 func (v *callback) write(ctx context.Context, g grant.Grant) error {
-	if v.Events != nil {
-		before := v.g
-		if !before.NeedsOperator() {
-			before.Status = v.met
-		}
-		g = g.Announced(before, v.Now(), true)
-	}
-	if err := v.put(ctx, g); err != nil {
+	if err := v.wrote(v.held.Write(ctx, g, true)); err != nil {
 		return err
 	}
-	v.publish(ctx)
-	return nil
+	_ = v.held.Publish(ctx, lookTime) // on failure an event may be sent twice
+	return v.wrote(nil)
 }
 
-// put writes the grant.
-func (v *callback) put(ctx context.Context, g grant.Grant) error {
-	g = g.Indexed(v.Now())
-	if err := v.Grants.PutGrant(ctx, v.held, g); err != nil {
-		return err
+// wrote takes over the grant as the holder has written it.
+func (v *callback) wrote(err error) error {
+	if err == nil {
+		v.g = v.held.Stored()
 	}
-	g.Epoch, g.Owner = v.held.Epoch, v.held.Owner
-	v.g = g
-	return nil
-}
-
-// publish sends the grant's events and clears them, while a person waits for a
-// page. Events that cannot be sent in a second are sent by the next sweep.
-func (v *callback) publish(ctx context.Context) {
-	if v.Events == nil || len(v.g.Unpublished) == 0 {
-		return
-	}
-	sending, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	for _, e := range v.g.StillTrue(v.Now()).Events() {
-		if v.Events.Publish(sending, e) != nil {
-			return
-		}
-	}
-	g := v.g
-	g.Unpublished = nil
-	_ = v.put(ctx, g) // on failure an event may be sent twice
+	return err
 }
 
 // doubtful reads, after a failed write, whether the write happened nevertheless.
@@ -237,7 +209,7 @@ func (v *callback) again(ctx context.Context, known grant.RefreshToken) Callback
 	defer cancel()
 	g := v.g.WithoutToken()
 	g.Aliases, g.ConnectionVersion = v.c.Aliases, v.c.Version
-	if err := v.put(storing, g); err != nil {
+	if err := v.wrote(v.held.Put(storing, g)); err != nil {
 		return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 	}
 	d, outcome, err := v.redirect(storing, v.c, v.request.Invitation, v.request.RedirectURI, true)

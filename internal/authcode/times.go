@@ -60,7 +60,7 @@ func end(ctx context.Context, now time.Time) time.Time {
 // steps that follow it. If not, nothing is sent.
 func (v *callback) fits(wait time.Duration) bool {
 	now, leased := v.Now(), wait+exchangeTime+checkTime+storeTime
-	return v.held.Covers(now, leased) && v.ends.Sub(now) >= leased+revokeTime+closingTime
+	return v.held.Lease().Covers(now, leased) && v.ends.Sub(now) >= leased+revokeTime+closingTime
 }
 
 // within is a context of at most d that leaves the last part of the callback's

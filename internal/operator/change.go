@@ -8,17 +8,13 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/holder"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 )
 
-const (
-	// changeTries is how often a change is tried when another holder seizes the
-	// lease.
-	changeTries = 3
-	// releaseTime bounds the release of the lease.
-	releaseTime = 5 * time.Second
-)
+// changeTries is how often a change is tried when another holder seizes the lease.
+const changeTries = 3
 
 // Change is the result of a change of a grant.
 type Change struct {
@@ -179,14 +175,26 @@ func (o *Service) changeOnce(ctx context.Context, name string, v verb) (Change, 
 	return o.changed(g, before, false), nil
 }
 
-// known reads the grant of a connection that exists: it has a secret, or a grant
-// that is not only that of a deleted connection.
+// known reads the grant of a connection that exists.
 func (o *Service) known(ctx context.Context, name string) (grant.Grant, error) {
 	g, exists, err := o.grantOf(ctx, name)
-	if err != nil || exists && g.Status != grant.StatusUnknown {
+	if err != nil {
 		return g, err
 	}
-	if _, err := o.Connections.ConnectionVersion(ctx, name); errors.Is(err, connection.ErrNotFound) {
+	return o.nameable(ctx, g, exists)
+}
+
+// nameable returns the grant if its connection exists: it has a secret, or a grant
+// that is not only that of a deleted connection. The status of a connection
+// without a grant is New.
+func (o *Service) nameable(ctx context.Context, g grant.Grant, exists bool) (grant.Grant, error) {
+	if exists && g.Status != grant.StatusUnknown {
+		return g, nil
+	}
+	if !exists {
+		g.Status = ""
+	}
+	if _, err := o.Connections.ConnectionVersion(ctx, g.Connection); errors.Is(err, connection.ErrNotFound) {
 		return g, unknown()
 	} else if err != nil {
 		return g, err
@@ -199,16 +207,16 @@ func (o *Service) known(ctx context.Context, name string) (grant.Grant, error) {
 
 // write is the sequence: lease, read again, decide again, store, release.
 func (o *Service) write(ctx context.Context, seen grant.Grant, v verb) (Change, error) {
-	held, err := o.seize(ctx, seen)
+	held, err := o.holding().Seize(ctx, seen.Connection, seen.Epoch)
 	if err != nil {
 		return Change{}, err
 	}
-	defer func() { o.release(ctx, held) }()
-	g, err := o.known(ctx, seen.Connection)
+	defer held.Release(ctx, holder.ReleaseTime)
+	g, exists, err := held.Read(ctx)
 	if err != nil {
 		return Change{}, err
 	}
-	if held, err = o.raise(ctx, held, g); err != nil {
+	if g, err = o.nameable(ctx, g, exists); err != nil {
 		return Change{}, err
 	}
 	next, changes, err := v.apply(g, o.Now())
@@ -220,36 +228,15 @@ func (o *Service) write(ctx context.Context, seen grant.Grant, v verb) (Change, 
 			return Change{}, err
 		}
 	}
-	if err := o.Grants.PutGrant(ctx, held, next); err != nil {
+	if err := held.PutIndexed(ctx, next); err != nil {
 		return Change{}, err
 	}
 	return o.changed(next, g.Status, true), nil
 }
 
-// seize takes the grant's lease, also from another holder.
-func (o *Service) seize(ctx context.Context, seen grant.Grant) (lease.Lease, error) {
-	now := o.Now()
-	return o.Leases.SeizeLease(ctx, lease.Request{
-		Connection: seen.Connection, Owner: lease.NewOwner(), Floor: seen.Epoch,
-		Now: now, Until: now.Add(lease.Term),
-	})
-}
-
-// raise gives the lease a higher epoch than the grant's, if its epoch is lower,
-// because the lease's own record had been deleted.
-func (o *Service) raise(ctx context.Context, held lease.Lease, g grant.Grant) (lease.Lease, error) {
-	if g.Epoch < held.Epoch {
-		return held, nil
-	}
-	return o.Leases.ExtendLease(ctx, held, g.Epoch+1, held.Until)
-}
-
-// release releases the lease, even if the caller's context has ended. If it
-// fails, the lease expires.
-func (o *Service) release(ctx context.Context, held lease.Lease) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
-	defer cancel()
-	_ = o.Leases.ReleaseLease(ctx, held)
+// holding is what the holder of a grant's lease works with. It sends no events.
+func (o *Service) holding() holder.Config {
+	return holder.Config{Grants: o.Grants, Leases: o.Leases, Now: o.Now}
 }
 
 func (o *Service) changed(g grant.Grant, before grant.Status, changed bool) Change {

@@ -9,6 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/holder"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -102,32 +103,29 @@ func (d *disconnection) once(ctx context.Context) error {
 	if d.done.SharesClientWith, err = d.sharing(ctx, d.c, seen); err != nil {
 		return err
 	}
-	held, err := d.seize(ctx, seen)
+	held, err := d.holding().Seize(ctx, d.name, seen.Epoch)
 	if err != nil {
 		return err
 	}
-	defer func() { d.release(ctx, held) }()
-	g, exists, err := d.grantOf(ctx, d.name)
+	defer held.Release(ctx, holder.ReleaseTime)
+	g, exists, err := held.Read(ctx)
 	if err != nil {
-		return err
-	}
-	if held, err = d.raise(ctx, held, g); err != nil {
 		return err
 	}
 	if !exists {
 		g.Status = New
 	}
 	d.done.Before = cmp.Or(d.done.Before, g.Status)
-	if err := d.Grants.PutGrant(ctx, held, closed(g)); err != nil {
+	if err := held.Put(ctx, closed(g)); err != nil {
 		return err
 	}
-	if err := d.revoke(ctx, held, g); err != nil {
+	if err := d.revoke(ctx, held.Lease().Until, g); err != nil {
 		return unfinished(err)
 	}
 	if err := d.delete(ctx); err != nil {
 		return unfinished(err)
 	}
-	if err := d.Grants.PutGrant(ctx, held, g.Deleted(d.Now())); err != nil {
+	if err := held.Put(ctx, g.Deleted(d.Now())); err != nil {
 		return unfinished(err)
 	}
 	return nil
@@ -144,7 +142,7 @@ func unfinished(err error) error {
 func closed(g grant.Grant) grant.Grant {
 	g = g.WithoutToken()
 	g.Status, g.TTL = grant.StatusPaused, time.Time{}
-	return g.Indexed(time.Time{})
+	return g
 }
 
 // readSecret reads what is needed to revoke tokens and to end the claim.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
@@ -16,9 +17,9 @@ import (
 
 // revoke revokes the connection's tokens, as far as it may, and takes them out of
 // the grants of other connections. A token that could not be revoked is no error:
-// the result says so.
-func (d *disconnection) revoke(ctx context.Context, held lease.Lease, g grant.Grant) error {
-	tokens, hint := d.send(ctx, held, g)
+// the result says so. until is the end of the lease.
+func (d *disconnection) revoke(ctx context.Context, until time.Time, g grant.Grant) error {
+	tokens, hint := d.send(ctx, until, g)
 	if !d.request.Revoke || d.done.NotRevoked != nil {
 		return nil
 	}
@@ -31,8 +32,8 @@ func (d *disconnection) revoke(ctx context.Context, held lease.Lease, g grant.Gr
 
 // send revokes the refresh tokens, or the access token if there are none, and
 // stores the result. In the lease's last seconds nothing is sent.
-func (d *disconnection) send(ctx context.Context, held lease.Lease, g grant.Grant) ([]reltioauth.Secret, reltioauth.TokenHint) {
-	ctx, cancel := context.WithTimeout(ctx, held.Until.Sub(d.Now())-lease.Skew)
+func (d *disconnection) send(ctx context.Context, until time.Time, g grant.Grant) ([]reltioauth.Secret, reltioauth.TokenHint) {
+	ctx, cancel := context.WithTimeout(ctx, until.Sub(d.Now())-lease.Skew)
 	defer cancel()
 	tokens, hint, err := d.tokens(ctx, g)
 	if err == nil && len(tokens) == 0 {

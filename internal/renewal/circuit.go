@@ -10,8 +10,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
-
-	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 )
 
 // rank is how fit a renewal is to probe a host whose circuit is open; the
@@ -134,7 +132,7 @@ func (p *path) acceptedBefore(ctx context.Context) bool {
 // wellBefore reports whether the grant was healthy when this renewal began,
 // with a token that the present version of its secret had got.
 func (p *path) wellBefore() bool {
-	b := p.before
+	b := p.held.Found()
 	return b.Status == grant.StatusOK && b.Failures == 0 && b.HasToken() &&
 		b.ConnectionVersion == p.c.Version && b.Identity == p.c.IdentityHash()
 }
@@ -206,21 +204,20 @@ func (p *path) endPause(ctx context.Context, name string) {
 // open. Its status and error stay until Reltio has responded. A grant whose
 // lease is held is not changed.
 func (p *path) free(ctx context.Context, seen grant.Grant) error {
-	now := p.Now()
-	held, err := p.Leases.TakeLease(ctx, lease.Request{
-		Connection: seen.Connection, Owner: lease.NewOwner(), Floor: seen.Epoch, Now: now, Until: now.Add(lease.Term),
-	})
+	c := p.holding()
+	c.Doubts = false // a RetryAt that a wrong clock wrote ends too
+	held, err := c.Take(ctx, seen.Connection, seen.Epoch)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = p.Leases.ReleaseLease(ctx, held) }() // a lease that is not released expires
-	g, err := p.Grants.Grant(ctx, seen.Connection, grant.Strong)
+	defer held.Release(ctx, storeTime)
+	g, _, err := held.Read(ctx)
+	now := p.Now()
 	if err != nil || !g.Retrying(now) || g.Status == grant.StatusMFARequired {
 		return err
 	}
 	g.RetryAt, g.TriedAt = now, time.Time{}
-	other := &path{Renewer: p.Renewer, held: held}
-	return other.put(ctx, g)
+	return held.PutIndexed(ctx, g.Indexed(now))
 }
 
 // fittest orders the candidates for a probe: by rank, then by urgency.

@@ -151,7 +151,7 @@ func (p *path) notYet(t grant.RefreshToken) error {
 	if p.request.Force || p.reported() || !p.g.Valid(now) || p.g.ModeOf(true) == grant.Overlap {
 		return nil
 	}
-	if p.before.Waiting() && p.before.Failures > 0 {
+	if p.held.Found().Waiting() && p.held.Found().Failures > 0 {
 		g := p.stored.LookedAt(now)
 		if g.Status == grant.StatusInvalidConnection && g.Refusal.Status == 0 {
 			g = p.g.Healthy()

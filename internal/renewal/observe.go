@@ -8,6 +8,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
+// publishTimeSingle bounds the sending of all events of a single renewal, for
+// which a caller may wait.
+const publishTimeSingle = time.Second
+
 // The pauses before a write of what Reltio gave is tried again.
 const (
 	firstRetry   = 100 * time.Millisecond

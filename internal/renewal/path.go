@@ -8,6 +8,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/holder"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
@@ -21,22 +22,20 @@ type path struct {
 	// single: asked for by name, not found by a sweep.
 	single bool
 	// bus remembers for a sweep whether the event bus failed; nil: no sweep.
-	bus *busHealth
+	bus *holder.Bus
 	// avoid reports which hosts this sweep has stopped asking; nil: none.
 	avoid func(host string) bool
 	// chosen: if the host's circuit is open, this is the sweep's one probe.
 	chosen bool
 
-	held lease.Lease
+	held *holder.Holder
 	// idle: nothing was done. The lease is kept until it expires, so that
 	// callers in the early window do not start another renewal.
 	idle bool
 	// stored is the grant as last read or written, g is its next state, old is
 	// what it was before the response.
 	stored, g, old grant.Grant
-	// before is the grant as this renewal found it.
-	before grant.Grant
-	c      *connection.Connection
+	c              *connection.Connection
 	// knownVersion is the connection's secret that the grant knew at first.
 	knownVersion string
 	host         ratelimit.Record
@@ -158,34 +157,21 @@ func (p *path) pass(ctx context.Context) (again bool, err error) {
 
 // lease adopts the lease that came with the request, or takes one.
 func (p *path) lease(ctx context.Context) (err error) {
-	now := p.Now()
-	r := lease.Request{
-		Connection: p.request.Connection, Owner: lease.NewOwner(),
-		Now: now, Until: now.Add(lease.Term),
-	}
+	c := p.holding()
+	c.Bus = p.bus
 	if given := p.request.Lease; given != nil {
-		p.held, err = p.Leases.AdoptLease(ctx, lease.Lease{
-			Connection: r.Connection, Owner: given.Owner, Epoch: given.Epoch,
-		}, r)
+		p.held, err = c.Adopt(ctx, lease.Lease{Connection: p.request.Connection, Owner: given.Owner, Epoch: given.Epoch})
 		return err
 	}
-	p.held, err = p.Leases.TakeLease(ctx, r)
-	if err == nil && r.Stale(p.Now()) {
-		p.release(ctx)
-		return lease.ErrHeld
-	}
+	p.held, err = c.Take(ctx, p.request.Connection, 0)
 	return err
 }
 
 // release releases the lease, also after the caller's context has ended.
 func (p *path) release(ctx context.Context) {
-	if p.idle {
-		return
+	if !p.idle {
+		p.held.Release(ctx, storeTime)
 	}
-	ctx, cancel := p.storing(ctx)
-	defer cancel()
-	// A lease that cannot be released expires.
-	_ = p.Leases.ReleaseLease(ctx, p.held)
 }
 
 // storing is a context for storing what has happened: bounded, and not
@@ -197,19 +183,10 @@ func (p *path) storing(ctx context.Context) (context.Context, context.CancelFunc
 // write stores g as the grant, with the events that its change requires. The
 // caller bounds the context.
 func (p *path) write(ctx context.Context, g grant.Grant) error {
-	if p.Events != nil {
-		g = g.Announced(p.stored, p.Now(), p.c != nil && !p.c.LogsInAlone())
-	}
-	return p.put(ctx, g)
-}
-
-func (p *path) put(ctx context.Context, g grant.Grant) error {
-	g = g.IndexedSince(p.before, p.Now())
-	if err := p.Grants.PutGrant(ctx, p.held, g); err != nil {
+	if err := p.held.Write(ctx, g, p.c != nil && !p.c.LogsInAlone()); err != nil {
 		return err
 	}
-	g.Epoch, g.Owner = p.held.Epoch, p.held.Owner
-	p.took(g)
+	p.took(p.held.Stored())
 	return nil
 }
 
@@ -218,6 +195,22 @@ func (p *path) took(g grant.Grant) {
 	p.stored, p.g = g, g
 	p.report.Version, p.report.Fingerprint = g.Version, g.Fingerprint
 	p.report.RefreshExpiresAt = g.RefreshExpiresAt
+}
+
+// publish sends the events of the stored grant after all other work. After one
+// failure a sweep sends no other events: the event bus does not answer.
+func (p *path) publish(ctx context.Context) {
+	if p.report.Outcome == rotateapi.Contended {
+		return
+	}
+	ctx, cancel := p.storing(ctx)
+	defer cancel()
+	limit := storeTime
+	if p.single {
+		limit = publishTimeSingle
+	}
+	p.report.EventErr = apierr.Of(p.held.Publish(ctx, limit))
+	p.took(p.held.Stored())
 }
 
 // persist writes what Reltio has given. It tries again for as long as storing

@@ -24,29 +24,21 @@ func (p *path) read(ctx context.Context) error {
 	return p.readConnection(ctx)
 }
 
-// readGrant reads the grant strongly. If the lease's epoch is not above the
-// grant's, because the lease's record was deleted meanwhile, the epoch is
-// raised first: otherwise the store would refuse all writes of this renewal.
+// readGrant reads the grant strongly.
 func (p *path) readGrant(ctx context.Context) error {
-	g, err := p.Grants.Grant(ctx, p.request.Connection, grant.Strong)
-	switch {
-	case errors.Is(err, grant.ErrNotFound):
-		g = grant.Grant{Connection: p.request.Connection, Status: grant.StatusOK}
-	case err != nil:
+	g, _, err := p.held.Read(ctx)
+	if g.Connection == "" {
 		return err
 	}
-	g = g.Believed(p.Now())
 	if p.stored.Connection == "" {
-		p.knownVersion, p.before = g.ConnectionVersion, g
+		p.knownVersion = g.ConnectionVersion
 	}
 	p.took(g)
+	if err != nil {
+		return err
+	}
 	now := p.Now()
 	p.inactive = p.inactive || g.Unexpired(now) && !g.Valid(now)
-	if g.Owner != p.held.Owner && g.Epoch >= p.held.Epoch {
-		if err := p.hold(ctx, g.Epoch+1, p.held.Until); err != nil {
-			return err
-		}
-	}
 	if g.Status == grant.StatusPaused {
 		return &done{outcome: rotateapi.Unchanged, err: g.Error(p.Now())}
 	}
@@ -125,7 +117,7 @@ func (p *path) label(ctx context.Context) {
 		return
 	}
 	r := p.newest
-	r.Epoch, r.Identity = p.nextEpoch(), p.g.Identity
+	r.Epoch, r.Identity = p.held.NextEpoch(p.highest, p.lastParked), p.g.Identity
 	_, _ = p.putToken(ctx, r, writeTime)
 }
 
@@ -157,9 +149,7 @@ func (p *path) tombstoneFailed(before grant.Grant, err error) error {
 }
 
 // writeTombstone writes a tombstone after the refresh tokens of another identity, so that
-// none of them is sent again. It extends the lease between reading and writing:
-// if the lease was lost, the refresh token that was read may be the next
-// holder's.
+// none of them is sent again.
 func (p *path) writeTombstone(ctx context.Context, before grant.Grant) error {
 	if !p.c.Refreshes() && before.Identity == "" {
 		return nil // no refresh token was ever stored
@@ -169,30 +159,11 @@ func (p *path) writeTombstone(ctx context.Context, before grant.Grant) error {
 	if err := p.readRefreshTokens(ctx, ""); err != nil {
 		return err
 	}
-	if !p.another(before) {
-		return nil
+	tombstone, err := p.held.Retire(ctx, p.RefreshTokens, p.newest, p.lastParked, p.c.IdentityHash())
+	if tombstone.Version != "" {
+		p.g.SecretVersion, p.tokens = tombstone.Version, nil
 	}
-	if err := p.hold(ctx, p.held.Epoch, p.Now().Add(lease.Term)); err != nil {
-		return err
-	}
-	version, err := p.RefreshTokens.Put(ctx, p.request.Connection, grant.RefreshToken{
-		LoggedInAt: p.Now(), Epoch: p.nextEpoch(), Identity: p.c.IdentityHash(),
-	})
-	p.g.SecretVersion, p.tokens = version, nil
 	return err
-}
-
-// another reports whether the newest refresh token belongs to another identity
-// than the connection's. One that names no identity belongs to the grant before
-// the change.
-func (p *path) another(before grant.Grant) bool {
-	switch {
-	case p.highest == 0 || p.newest.Token.IsZero():
-		return false
-	case p.newest.Identity != "":
-		return p.newest.Identity != p.c.IdentityHash()
-	}
-	return before.Identity != "" || before.Status == grant.StatusUnknown
 }
 
 // refreshToken is the first refresh token that is worth trying: not expired,

@@ -182,7 +182,7 @@ func (p *path) keep(ctx context.Context, s step, token *reltioauth.Token, failed
 	if !write {
 		return next, nil
 	}
-	next.Epoch, next.Identity = p.nextEpoch(), p.c.IdentityHash()
+	next.Epoch, next.Identity = p.held.NextEpoch(p.highest, p.lastParked), p.c.IdentityHash()
 	limit := keepTime
 	if p.counted {
 		limit -= settleTime
@@ -244,7 +244,7 @@ func (p *path) mayRotate(ctx context.Context, s step) (step, error) {
 		return p.insteadOfRotating(s, p.unkept)
 	}
 	t := s.refresh
-	t.Epoch, t.Identity = p.nextEpoch(), p.c.IdentityHash()
+	t.Epoch, t.Identity = p.held.NextEpoch(p.highest, p.lastParked), p.c.IdentityHash()
 	version, err := p.putToken(ctx, t, writeTime)
 	if err != nil {
 		return p.insteadOfRotating(s, err)
@@ -262,9 +262,3 @@ func (p *path) insteadOfRotating(s step, refused error) (step, error) {
 	}
 	return s, refused
 }
-
-// nextEpoch is the epoch of a new version in Secrets Manager: the lease's, or
-// one above the highest seen there, because a restored table may be older than
-// Secrets Manager. It is never below that of the last parked one, because the
-// versions in Secrets Manager may have been lost.
-func (p *path) nextEpoch() int64 { return max(p.held.Epoch, p.highest+1, p.lastParked) }

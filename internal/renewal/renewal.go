@@ -31,10 +31,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/holder"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
-
-	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -104,7 +104,15 @@ type Renewer struct {
 	Rand func() float64
 
 	tokenStore storeHealth
-	links      links
+	links      holder.Links
+}
+
+// holding is what the holder of a grant's lease works with.
+func (r *Renewer) holding() holder.Config {
+	return holder.Config{
+		Grants: r.Grants, Leases: r.Leases, Now: r.Now, Doubts: true,
+		Events: r.Events, AuthRequests: r.AuthRequests, CallbackURL: r.CallbackURL, Links: &r.links,
+	}
 }
 
 // Report is the result of one renewal, for the response, the log and the

@@ -8,7 +8,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
@@ -26,27 +25,16 @@ func (p *path) dial(ctx context.Context) (*reltioauth.Conn, error) {
 // extend gives the lease its full term again, and makes sure that lease and
 // invocation last for all that follows.
 func (p *path) extend(ctx context.Context) error {
-	if err := p.hold(ctx, p.held.Epoch, p.Now().Add(lease.Term)); err != nil {
+	if err := p.held.Extend(ctx); err != nil {
 		return err
 	}
 	return p.fits(ctx, ratelimit.MaxWait+requestTime+storeTime)
 }
 
-// hold changes the lease. If that fails the path keeps the lease as it was:
-// results have to be written under it, and it has to be released.
-func (p *path) hold(ctx context.Context, epoch int64, until time.Time) error {
-	held, err := p.Leases.ExtendLease(ctx, p.held, epoch, until)
-	if err != nil {
-		return err
-	}
-	p.held = held
-	return nil
-}
-
 // fits refuses to begin work that the lease or the invocation does not cover.
 func (p *path) fits(ctx context.Context, work time.Duration) error {
 	now := p.Now()
-	if !p.held.Covers(now, work) || left(ctx, now) < work {
+	if !p.held.Lease().Covers(now, work) || left(ctx, now) < work {
 		return errNoTime
 	}
 	return nil

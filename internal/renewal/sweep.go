@@ -5,11 +5,11 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/holder"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
@@ -133,14 +133,11 @@ func (r *Renewer) batch(ctx context.Context, now time.Time, after map[grant.Shar
 	return all, more, nil
 }
 
-// busHealth remembers, for one sweep, that the event bus did not take an event.
-type busHealth struct{ down atomic.Bool }
-
 // sweep is one sweep in progress.
 type sweep struct {
 	r     *Renewer
 	began time.Time
-	bus   busHealth
+	bus   holder.Bus
 
 	// mu guards the fields below; it is never held across a renewal.
 	mu    sync.Mutex

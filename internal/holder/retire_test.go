@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
@@ -51,7 +52,7 @@ func TestRetire(t *testing.T) {
 				if err != nil || r.Epoch != test.want || (r.Version != "") != (test.want > 0) || !r.Token.IsZero() {
 					t.Errorf("tombstone %+v, %v; want epoch %d", r, err, test.want)
 				}
-				if test.want > 0 && h.Lease().Until.Sub(time.Now()) != 35*time.Second {
+				if test.want > 0 && time.Until(h.Lease().Until) != lease.Term {
 					t.Error("the lease was not extended before the write")
 				}
 			})

@@ -1,16 +1,14 @@
 package renewal
 
 import (
-	"context"
 	"errors"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
-	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
-	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 const (
@@ -25,204 +23,194 @@ const (
 	capAfter = 3
 )
 
-// refused stores a response that gave no token, and reports whether another
-// request follows at once.
-func (p *path) refused(ctx context.Context, s step, v verdict, err error) (bool, error) {
-	p.g.Refusal = refusalOf(err)
-	p.report.Refusal = p.g.Refusal
-	switch v {
+// refused handles a response that gave no token.
+func (i interpretation) refused() result {
+	err := i.response.err
+	i.grant.Refusal = refusalOf(err)
+	if i.response.circuit == circuitOpened && i.announces {
+		i.grant = i.grant.WithEvent(grant.ServerRefusing)
+	}
+	if i.response.circuit != circuitClosed { // the refusal shows nothing about this connection
+		return i.ends(i.circuitOpen())
+	}
+	switch i.response.verdict {
 	case refusedUser:
-		return p.insteadOfLogin(ctx, p.refusedUser(ctx))
+		return i.insteadOfLogin(i.refusedUser())
 	case unclearUser:
-		return p.insteadOfLogin(ctx, p.unclearUser(ctx))
+		return i.insteadOfLogin(i.unclearUser())
 	case refusedClient:
-		return false, p.refusedClient(ctx)
+		return i.refusedClient()
 	case unclear:
-		return p.unclear(ctx, s)
+		return i.unclear()
 	case inactiveRefreshToken:
-		return p.inactiveRefreshToken(ctx, s)
+		return i.inactiveRefreshToken()
 	case misconfigured:
-		return false, p.ended(grant.StatusInvalidConnection, serverSays(err))
+		return i.ends(i.ended(grant.StatusInvalidConnection, serverSays(err)))
 	case secondFactor:
-		if s.kind == refresh {
-			return false, p.ended(grant.StatusMFARequired, secondFactorNeeded())
-		}
-		p.g.SecondFactorVersion = p.c.Version
-		d := p.ended(grant.StatusMFARequired, secondFactorNeeded())
-		d.refreshDecides = true
-		return p.insteadOfLogin(ctx, d)
+		return i.secondFactor()
 	case throttled:
-		return false, p.throttled(ctx, err)
+		return i.throttled()
 	default:
-		p.g.Refusal = p.stored.Refusal // an outage is no refusal
-		return false, p.ended(grant.StatusFailing, outage(err))
+		i.grant.Refusal = i.stored.Refusal // an outage is no refusal
+		return i.ends(i.ended(grant.StatusFailing, outage(err)))
 	}
 }
 
-func secondFactorNeeded() *apierr.Error {
-	return apierr.New(apierr.MFARequired,
-		"the user needs a second factor; use client credentials or the authorization code flow")
-}
-
-// ended is the end of a renewal to which Reltio gave no token.
-func (p *path) ended(s grant.Status, e *apierr.Error) *done { return p.endedFor(s, e, 0) }
-
-// endedFor is ended with the least time until the next try.
-func (p *path) endedFor(s grant.Status, e *apierr.Error, wait time.Duration) *done {
-	g := p.g.Failed(s, e, p.Now(), wait, p.random())
-	return &done{outcome: rotateapi.Failed, err: e, write: &g}
-}
-
-// refusedUser handles a refused login of a user. After the first refusal the
-// login is tried again, because the server may have erred; at the limit it is
-// not.
-func (p *path) refusedUser(ctx context.Context) error {
-	if err := p.hostRefuses(ctx); err != nil {
-		return err
+// refusedUser handles a refused login of a user. After the first refusal the login
+// is tried again, because the server may have erred; at the limit it is not.
+func (i interpretation) refusedUser() *end {
+	if i.response.account.Exhausted(i.loginAttempts) {
+		return i.rejected(refusedText(true, i.grant.Refusal, true), 0)
 	}
-	if p.account.Exhausted(p.loginAttempts()) {
-		return p.rejected(refusedText(true, p.g.Refusal, true), 0)
-	}
-	return p.ended(grant.StatusFailing, apierr.New(apierr.CredentialsRejected, refusedText(true, p.g.Refusal, false)))
+	return i.ended(grant.StatusFailing, apierr.New(apierr.CredentialsRejected, refusedText(true, i.grant.Refusal, false)))
 }
 
-// rejected is the end of a renewal whose user may not log in. The lockout
-// record decides when the user may log in again, so the count of the grant's
-// refusals restarts. insteadOfLogin keeps that count for a refresh: it is the
-// refresh token's.
-func (p *path) rejected(text string, wait time.Duration) *done {
-	d := p.endedFor(grant.StatusCredentialsRejected, apierr.New(apierr.CredentialsRejected, text), wait)
-	d.write.Refusals = 0
-	return d
-}
-
-// unclearUser handles an unclear response to a user's login: the next login
-// waits for minutes, and at the limit for a day.
-func (p *path) unclearUser(ctx context.Context) error {
-	if err := p.hostRefuses(ctx); err != nil {
-		return err
-	}
-	after := lockout.Settle(p.account, p.try(), lockout.Unclear)
+// unclearUser handles an unclear response to a user's login: the next login waits
+// for minutes, and at the limit for a day.
+func (i interpretation) unclearUser() *end {
+	after := lockout.Settle(i.response.account, i.try(), lockout.Unclear)
 	wait := lockout.PauseAfter(after.Unclear)
 	var pause *lockout.PauseError
-	if _, err := lockout.Count(after, p.try()); err != nil && !errors.As(err, &pause) {
-		return p.stopped(wait)
+	if _, err := lockout.Count(after, i.try()); err != nil && !errors.As(err, &pause) {
+		return i.stopped(wait)
 	}
-	e := apierr.New(apierr.ReltioUnavailable, unclearText("login", p.g.Refusal))
-	return p.endedFor(grant.StatusFailing, e, wait)
+	return i.endedFor(grant.StatusFailing, apierr.New(apierr.ReltioUnavailable, unclearText("login", i.grant.Refusal)), wait)
 }
 
-// stopped is the end of a renewal whose user has had as many unclear logins as
-// are allowed in a day.
-func (p *path) stopped(wait time.Duration) *done {
-	d := p.rejected(unclearText("login; stopped to prevent a lock-out", p.g.Refusal), wait)
-	d.refreshDecides = true
-	return d
+// insteadOfLogin continues with the refresh token, while it is valid, when a login
+// that was to replace it is refused or may not be sent. Otherwise e is the end. At
+// ReloginLogin the refresh token was revoked.
+func (i interpretation) insteadOfLogin(e *end) result {
+	_, refreshes := i.refreshToken(i.spent)
+	refreshes = refreshes && i.grant.Relogin != grant.ReloginLogin
+	switch {
+	case !refreshes, i.loginEnd != nil, e.err == nil:
+		return i.ends(e)
+	case i.progress.refused == refreshUnclear:
+		return i.ends(i.noLaterThanRefresh(e))
+	}
+	i.loginEnd = e
+	i.grant.LastError, i.grant.LastErrorMessage = e.err.Type, e.err.Message
+	return i.again(i.grant)
 }
 
-// refusedClient handles a refused login without a user. It cannot lock a user,
-// so it is repeated at growing pauses. Operators are told of the second refusal
-// in a row.
-func (p *path) refusedClient(ctx context.Context) error {
-	if err := p.hostRefuses(ctx); err != nil {
-		return err
+// noLaterThanRefresh is the end of a renewal whose refresh and login were both
+// refused: the refresh, which cannot lock a user, does not wait as long as the
+// login, and goes on for an hour where nothing is known against the user.
+func (i interpretation) noLaterThanRefresh(e *end) *end {
+	if !i.told(e) {
+		return i.unclearEnd("refresh")
 	}
-	p.refusedOnceMore()
+	if e.write != nil && !e.write.Waiting() {
+		e.write.RetryAt = earliest(e.write.RetryAt, i.now.Add(i.refusalPause()))
+	}
+	return e
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// refusedClient handles a refused login without a user. It cannot lock a user, so
+// it is repeated at growing pauses. Operators are told of the second refusal in a
+// row.
+func (i interpretation) refusedClient() result {
+	i = i.onceMore(refusedNow)
 	status := grant.StatusFailing
-	if p.g.Refusals >= rejectedAfter {
+	if i.grant.Refusals >= rejectedAfter {
 		status = grant.StatusCredentialsRejected
 	}
-	e := apierr.New(apierr.CredentialsRejected, refusedText(false, p.g.Refusal, false))
-	return p.endedFor(status, e, p.refusalPause())
+	e := apierr.New(apierr.CredentialsRejected, refusedText(false, i.grant.Refusal, false))
+	return i.ends(i.endedFor(status, e, i.refusalPause()))
 }
 
-func (p *path) refusedOnceMore() {
-	p.g = p.g.Refused(p.Now())
-	p.refusedNow = true
-}
-
-// refusalPause is the pause after the refusals in a row so far.
-func (p *path) refusalPause() time.Duration {
-	return jittered(grant.RefusalPause(p.g.Refusals, p.g.Life()), p.random())
+// onceMore counts a refusal that cannot lock a user.
+func (i interpretation) onceMore(s refusedState) interpretation {
+	i.grant = i.grant.Refused(i.now)
+	i.progress.refused = max(i.progress.refused, s)
+	return i
 }
 
 // unclear handles an unclear response to a request that cannot lock a user: the
-// request is repeated at growing pauses. After two unclear refreshes in a row
-// the connection logs in. If only a person can log in, one is asked to after an
-// hour.
-func (p *path) unclear(ctx context.Context, s step) (bool, error) {
-	if err := p.hostRefuses(ctx); err != nil {
-		return false, err
+// request is repeated at growing pauses. After two unclear refreshes in a row the
+// connection logs in. If only a person can log in, one is asked to after an hour.
+func (i interpretation) unclear() result {
+	if i.step.kind != refresh {
+		i = i.onceMore(refusedNow)
+		return i.ends(i.unclearEnd("login"))
 	}
-	p.refusedOnceMore()
-	what := "login"
-	if s.kind == refresh {
-		what, p.refreshUnclear = "refresh", true
-		switch {
-		case p.c.LogsInAlone() && p.g.Refusals >= loginAfter && p.loginRefused == nil:
-			return true, p.write(ctx, p.g)
-		case p.loginRefused != nil && p.g.Refusals >= loginAfter && p.loginEnd.write != nil && p.told(p.loginEnd):
-			// The login is not possible either: its error is the one that
-			// operators need.
-			return false, p.endedFor(p.loginEnd.write.Status, p.loginRefused, p.refusalPause())
-		case !p.c.LogsInAlone() && p.g.RefusedForLong():
-			return false, p.reauthorize()
-		}
+	i = i.onceMore(refreshUnclear)
+	noLogin := i.noLogin()
+	often := i.grant.Refusals >= loginAfter
+	switch {
+	case i.connection.LogsInAlone() && often && noLogin == nil:
+		return i.again(i.grant)
+	case noLogin != nil && often && noLogin.write != nil && i.told(noLogin):
+		// The login is not possible either: its error is the one that operators
+		// need.
+		return i.ends(i.endedFor(noLogin.write.Status, noLogin.err, i.refusalPause()))
+	case !i.connection.LogsInAlone() && i.grant.RefusedForLong():
+		return i.ends(i.reauthorize())
 	}
-	return false, p.unclearEnd(what)
+	return i.ends(i.unclearEnd("refresh"))
 }
-
-// unclearEnd is the end of a renewal whose request got an unclear response that
-// cannot lock a user.
-func (p *path) unclearEnd(what string) *done {
-	e := apierr.New(apierr.ReltioUnavailable, unclearText(what, p.g.Refusal))
-	return p.endedFor(grant.StatusFailing, e, p.refusalPause())
-}
-
-// told reports whether operators are told why no login may be sent, while the
-// refresh token gets unclear refusals.
-func (p *path) told(loginEnd *done) bool { return !loginEnd.refreshDecides || p.g.RefusedForLong() }
 
 // inactiveRefreshToken continues with the other stored refresh token, then with a
-// login in the next pass; if only a person can log in the renewal ends. The
-// refused token stays stored, because servers err. The refusal does not count
-// against the host.
-func (p *path) inactiveRefreshToken(ctx context.Context, s step) (bool, error) {
-	p.spent = append(p.spent, s.refresh.Fingerprint())
-	_, other := p.refreshToken()
-	if !other && !p.c.LogsInAlone() {
-		return false, p.reauthorize()
+// login in the next pass; if only a person can log in the renewal ends. The refused
+// token stays stored, because servers err. The refusal does not count against the
+// host, and the probe, if this was one, was this one request.
+func (i interpretation) inactiveRefreshToken() result {
+	i.progress = i.without(i.step.refresh)
+	_, other := i.refreshToken(i.spent)
+	if !other && !i.connection.LogsInAlone() {
+		return i.ends(i.reauthorize())
 	}
-	p.probing = false // the probe was this one request
-	g := p.g
+	i.probing = false
+	g := i.grant
 	if g.Waiting() {
-		g.ConnectionVersion = p.knownVersion // a new version of the secret was not tried completely yet
+		g.ConnectionVersion = i.found.ConnectionVersion // a new version of the secret was not tried completely yet
 	}
 	if g.Waiting() && other {
-		g.TriedAt = p.Now() // without another refresh token the login sets it, now or after the circuit has closed
+		g.TriedAt = i.now // without another refresh token the login sets it, now or after the circuit has closed
 	}
-	return true, p.write(ctx, g)
+	return i.again(g)
 }
 
-// throttled pauses the host for a short time, and this connection by its own
-// back-off.
-func (p *path) throttled(ctx context.Context, err error) error {
-	client, wait := p.c.ClientKey(), retryAfter(err)
-	first := p.g.Throttles == 0
-	p.g.Throttles++
-	atCap := p.c.GrantType == connection.ClientCredentials && p.g.Throttles >= capAfter && p.host.OthersServed(client)
-	t := ratelimit.Throttle{Client: client, Now: p.Now(), RetryAfter: wait, First: first}
-	if atCap {
-		t.RetryAfter = 0 // the client's own cap is no reason for others to wait
+// secondFactor handles a demand for a second factor. No other login is sent with
+// this version of the secret.
+func (i interpretation) secondFactor() result {
+	if i.step.kind == refresh {
+		return i.ends(i.ended(grant.StatusMFARequired, secondFactorNeeded()))
 	}
-	if _, err := p.RateLimits.Throttled(ctx, p.c.Host(), t); err != nil {
-		return err
+	i.grant.SecondFactorVersion = i.connection.Version
+	e := i.ended(grant.StatusMFARequired, secondFactorNeeded())
+	e.refreshDecides = true
+	return i.insteadOfLogin(e)
+}
+
+// throttled handles a 429: this connection waits for its own back-off.
+func (i interpretation) throttled() result {
+	if i.response.recordErr != nil {
+		return i.ends(i.endOf(i.response.recordErr))
 	}
-	if atCap {
+	wait := retryAfter(i.response.err)
+	if i.response.capped {
 		e := apierr.New(apierr.TokenLimitReached, "the client holds as many tokens as Reltio allows it")
-		return p.endedFor(grant.StatusTokenLimit, e, wait)
+		return i.ends(i.endedFor(grant.StatusTokenLimit, e, wait))
 	}
-	d := p.endedFor(grant.StatusFailing, apierr.New(apierr.RateLimited, "Reltio throttled the client"), wait)
-	d.err = d.write.Error(p.Now())
-	return d
+	e := i.endedFor(grant.StatusFailing, apierr.New(apierr.RateLimited, "Reltio throttled the client"), wait)
+	e.err = e.write.Error(i.now)
+	return i.ends(e)
+}
+
+// retryAfter is how long the server wants the client to wait.
+func retryAfter(err error) time.Duration {
+	var e *reltioauth.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return ratelimit.BelievedRetryAfter(e.RetryAfter)
 }

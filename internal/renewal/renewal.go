@@ -7,9 +7,13 @@
 //	lease, read again, decide again, dial, extend the lease, count a login,
 //	reserve a slot and wait for it, one request, store, release
 //
-// The order is written in path.run. A renewal that needs several requests makes
-// several passes, each stored before the next, so that a crash loses at most
-// the request in progress.
+// The loop is written in run.go: read, plan, execute, record, interpret, store. An
+// observation is a value: what was read. plan is a pure function from it and the
+// progress so far to the next thing to read, to one request, or to an end. The
+// executor carries that out. interpret is a pure function from the response to the
+// next state of the grant, and to another pass or an end. A renewal that needs
+// several requests makes several passes, each stored before the next, so that a
+// crash loses at most the request in progress.
 //
 //	r := &renewal.Renewer{Grants: table, Leases: table, ...}
 //	report := r.Renew(ctx, rotateapi.Request{Connection: "acme-prod"})
@@ -23,7 +27,6 @@ package renewal
 
 import (
 	"context"
-	"errors"
 	mathrand "math/rand/v2"
 	"time"
 
@@ -160,8 +163,7 @@ type Report struct {
 // endpoint if all is well. A request with a lease adopts it; one without takes
 // it. A renewal due within a few seconds is waited for.
 func (r *Renewer) Renew(ctx context.Context, request rotateapi.Request) Report {
-	p := &path{Renewer: r, request: request, single: true}
-	return p.run(ctx)
+	return r.newRun(request, byName).run(ctx)
 }
 
 func (r *Renewer) interval() time.Duration {
@@ -193,6 +195,3 @@ func left(ctx context.Context, now time.Time) time.Duration {
 	}
 	return deadline.Sub(now)
 }
-
-// errNoTime says that the lease or the invocation would end before the work.
-var errNoTime = errors.New("renewal: not enough time left to begin")

@@ -167,32 +167,32 @@ func (s *sweep) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		s.renew(ctx, i, &path{request: rotateapi.Request{Connection: s.queue[i].Connection}})
+		s.renew(ctx, i, s.r.newRun(rotateapi.Request{Connection: s.queue[i].Connection}, bySweep))
 	}
 }
 
 // renew renews one candidate if there is time.
-func (s *sweep) renew(ctx context.Context, i int, p *path) {
-	report := Report{Connection: p.request.Connection, Outcome: rotateapi.LeftOver}
+func (s *sweep) renew(ctx context.Context, i int, one *run) {
+	report := Report{Connection: one.name, Outcome: rotateapi.LeftOver}
 	if s.mayBegin(ctx) {
-		p.Renewer, p.avoid, p.bus = s.r, s.unreachable, &s.bus
-		report = p.runSafely(ctx)
+		one.avoid, one.bus = s.unreachable, &s.bus
+		report = one.runSafely(ctx)
 	}
 	s.took(i, report)
 }
 
 // runSafely is run for a goroutine of its own: a panic ends this renewal and no
 // other. The panic's value is not printed, because it may hold a secret.
-func (p *path) runSafely(ctx context.Context) (report Report) {
+func (r *run) runSafely(ctx context.Context) (report Report) {
 	defer func() {
 		if recover() != nil {
 			report = Report{
-				Connection: p.request.Connection, Outcome: rotateapi.Failed,
+				Connection: r.name, Outcome: rotateapi.Failed,
 				Err: apierr.New(apierr.Internal, ""), Unstored: true,
 			}
 		}
 	}()
-	return p.run(ctx)
+	return r.run(ctx)
 }
 
 // probe sends one request to each host whose circuit is open, by the
@@ -205,7 +205,7 @@ func (s *sweep) probe(ctx context.Context) {
 			continue
 		}
 		request := rotateapi.Request{Connection: s.queue[i].Connection, Force: true}
-		s.renew(ctx, i, &path{request: request, chosen: true})
+		s.renew(ctx, i, s.r.newRun(request, asProbe))
 		probed[host] = !s.reports[i].atLimit
 	}
 }

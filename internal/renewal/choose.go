@@ -1,0 +1,125 @@
+package renewal
+
+import (
+	"slices"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+)
+
+// planRequest chooses the token request, and holds it back if it would do harm
+// now.
+func (v view) planRequest() action {
+	if v.seen == theTokens && v.err != nil {
+		return finish(v.endOf(v.err))
+	}
+	s, e := v.choose()
+	if e == nil && s.kind == refresh {
+		e = v.notYet(s.refresh)
+	}
+	if e != nil {
+		return finish(e)
+	}
+	if s.kind == refresh && v.grant.Rotates && v.tokens.refusing {
+		refused := v.tokens.unkept // Secrets Manager has just refused the parked one
+		if v.seen == theTokenStore {
+			refused = v.err
+		}
+		switch {
+		case refused == nil:
+			return read(theTokenStore)
+		case !v.connection.LogsInAlone() || v.noLogin() != nil:
+			return finish(v.endOf(refused))
+		}
+		s = step{kind: login}
+	}
+	return v.planProbe(s)
+}
+
+// choose chooses among token requests: the refresh token, then the other stored
+// one, then a login; without a login the renewal ends and a person is needed.
+// After repeated unclear refusals of the refresh token a connection that can logs
+// in.
+func (v view) choose() (step, *end) {
+	noLogin := v.noLogin()
+	t, refreshes := v.refreshToken(v.spent)
+	waits := refreshes && v.loginWaits()
+	logsIn := v.connection.LogsInAlone() && noLogin == nil && !waits
+	doubted := logsIn && v.grant.Refusals >= loginAfter
+	relogin := v.grant.Relogin
+	switch {
+	case logsIn && relogin == grant.ReloginRevoke && refreshes && v.loggedIn:
+		return step{kind: revokeRefresh, refresh: t}, v.loginSoon()
+	case logsIn && relogin != "":
+		return step{kind: login}, nil
+	case refreshes && !doubted:
+		return step{kind: refresh, refresh: t}, nil
+	case noLogin != nil:
+		return step{}, noLogin
+	case v.connection.LogsInAlone():
+		return step{kind: login}, nil
+	}
+	return step{}, v.reauthorize()
+}
+
+// notYet ends a renewal whose refresh would make a valid token inactive that
+// callers have: the refresh can wait for that token's end. There are three cases.
+// A grant that waited would be refreshed only to test whether the repair worked. A
+// grant whose secret was unreadable is healthy once the secret can be read. A
+// refresh token that was found in Secrets Manager and was unknown to the grant
+// makes the token due later than a login would have. A renewal that an operator
+// forces is not held back.
+func (v view) notYet(t grant.RefreshToken) *end {
+	if v.asked.Force || v.reported() || !v.grant.Valid(v.now) || v.grant.ModeOf(true) == grant.Overlap {
+		return nil
+	}
+	if v.found.Waiting() && v.found.Failures > 0 {
+		g := v.stored.LookedAt(v.now)
+		if g.Status == grant.StatusInvalidConnection && g.Refusal.Status == 0 {
+			g = v.grant.Healthy()
+		}
+		return &end{outcome: rotateapi.Unchanged, err: g.Error(v.now), write: &g}
+	}
+	if v.grant.HasRefreshToken() {
+		return nil
+	}
+	g := v.grant.WithRefreshToken(t, v.connection.RefreshTokenLife)
+	if g.LastError == apierr.StoreUnavailable {
+		g = g.Healthy()
+	}
+	return &end{outcome: rotateapi.Unchanged, write: &g}
+}
+
+// heldBack reports whether a request waits because the host's circuit is open: a
+// user's login, and any request of a connection that was refused since its last
+// success, whether or not that counted against the host.
+func (v view) heldBack(s step) bool {
+	if !v.host.CircuitOpen() || !s.asks() {
+		return false
+	}
+	locks := s.kind == login && v.connection.HasUser()
+	refused := v.grant.Refusals > 0 || v.grant.Refusal.Status != 0
+	return locks || refused || slices.Contains(v.host.Refused, v.connection.Name)
+}
+
+// planProbe lets a request that is held back through only as the host's one probe.
+// A sweep chooses the probe after it has tried all candidates; a single renewal
+// may probe if it cannot lock a user, or is forced.
+func (v view) planProbe(s step) action {
+	if v.probing || !v.heldBack(s) {
+		return send(s)
+	}
+	a := action{rank: harmless}
+	if s.kind == login && v.connection.HasUser() {
+		a.rank = risky
+	}
+	may := v.origin == asProbe || v.origin == byName && (v.asked.Force || a.rank < risky)
+	if may && v.host.MayProbe(v.now) {
+		s.probe = true
+		a.step = s
+	} else {
+		a.end = v.circuitOpen()
+	}
+	return a
+}

@@ -1,0 +1,131 @@
+package renewal
+
+import (
+	"context"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+)
+
+// acceptCredentials records that credentials without a user were accepted, if the
+// grant does not show it. A user's are recorded with the count of the login. If the
+// write fails a refusal is not counted against the host, until the next success.
+func (l *ledger) acceptCredentials(ctx context.Context) {
+	if l.counted || l.r.o.connection.HasUser() || l.r.o.wellBefore() {
+		return
+	}
+	_ = l.settle(ctx, lockout.Accepted)
+}
+
+// acceptedBefore reports whether the server has accepted the present credentials:
+// the lockout record says so, or, for a connection without a user, the grant was
+// healthy with this version of the secret.
+func (l *ledger) acceptedBefore(ctx context.Context) bool {
+	c := l.r.o.connection
+	if l.counted {
+		return l.account.AcceptedHash == c.CredentialsHash()
+	}
+	account, err := l.r.Lockouts.Account(ctx, c.AccountHash())
+	if err != nil {
+		return false
+	}
+	if account.AcceptedHash == c.CredentialsHash() {
+		return true
+	}
+	if c.HasUser() || !l.r.o.wellBefore() {
+		return false
+	}
+	// If this write fails the next refusal is not counted against the host.
+	_ = l.settle(ctx, lockout.Accepted)
+	return true
+}
+
+// hostRefuses records a refusal of credentials that the host had accepted before.
+// If the circuit is open, before or after that, the refusal shows nothing about
+// this connection. A failed count must not hide the refusal.
+func (l *ledger) hostRefuses(ctx context.Context) circuit {
+	r, open := l.r, l.r.o.host.CircuitOpen()
+	if !l.acceptedBefore(ctx) {
+		if open {
+			return circuitHeld
+		}
+		return circuitClosed
+	}
+	host, err := r.RateLimits.Refused(ctx, r.o.connection.Host(), r.name, r.Now())
+	if err != nil {
+		return circuitClosed
+	}
+	r.o.host = host
+	switch {
+	case !host.CircuitOpen():
+		return circuitClosed
+	case open:
+		return circuitHeld
+	}
+	return circuitOpened
+}
+
+// hostThrottles pauses the host for a short time. The client's own cap is no reason
+// for others to wait.
+func (l *ledger) hostThrottles(ctx context.Context, err error, capped bool) error {
+	r := l.r
+	t := ratelimit.Throttle{
+		Client: r.o.connection.ClientKey(), Now: r.Now(), RetryAfter: retryAfter(err), First: r.o.grant.Throttles == 0,
+	}
+	if capped {
+		t.RetryAfter = 0
+	}
+	_, err = r.RateLimits.Throttled(ctx, r.o.connection.Host(), t)
+	return err
+}
+
+// hostAccepts clears, after a token was stored, what the host's record holds
+// against the host, and makes the connections due that the host had refused. It
+// reads their list now, because the host may have refused others during this
+// request. If the write fails the next success clears the record.
+func (l *ledger) hostAccepts(ctx context.Context) {
+	r, c := l.r, l.r.o.connection
+	ctx, cancel := r.storing(ctx)
+	defer cancel()
+	if host, err := r.RateLimits.Budget(ctx, c.Host()); err == nil {
+		r.o.host = host
+	}
+	if !r.o.host.Troubled() {
+		return
+	}
+	_ = r.RateLimits.Succeeded(ctx, c.Host(), c.ClientKey())
+	if !r.o.host.CircuitOpen() {
+		return
+	}
+	for _, name := range r.o.host.Refused {
+		if name == c.Name || ctx.Err() != nil {
+			continue
+		}
+		l.endPause(ctx, name)
+		if g, err := r.Grants.Grant(ctx, name, grant.Eventual); err == nil && g.Retrying(r.Now()) {
+			_ = r.free(ctx, g) // if this fails the grant is tried when its pause ends
+		}
+	}
+}
+
+// endPause ends the pause after unclear logins of a user whom the host refused
+// while its circuit was open. The counts stay. If the write fails the pause stays.
+func (l *ledger) endPause(ctx context.Context, name string) {
+	r := l.r
+	source, err := r.Connections.Connection(ctx, name)
+	if err != nil {
+		return
+	}
+	c, err := connection.Parse(name, source, r.Hosts)
+	if err != nil {
+		return
+	}
+	r.observed()
+	t := view{r.o, r.p}.tryOf(c)
+	if !r.p.loggedIn || !r.o.connection.HasUser() {
+		t.Spare = 1 // only a user's login shows that the server's user store works
+	}
+	_ = r.Lockouts.SettleLogin(ctx, t, lockout.Forgiven)
+}

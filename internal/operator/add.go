@@ -53,12 +53,12 @@ func (o *Service) Add(ctx context.Context, r AddRequest) (Added, error) {
 	}
 	checked := Checked{Problems: []string{}}
 	if c.HasUser() {
-		if err := o.claim(ctx, c, &checked); err != nil {
+		if err := (reader{o}).claim(ctx, c, &checked); err != nil {
 			return Added{}, err
 		}
 	}
 	// This is information only, so names that cannot be read are left out.
-	shared, _ := o.sharing(ctx, c, grant.Grant{Connection: r.Connection})
+	shared, _ := reader{o}.sharing(ctx, c, grant.Grant{Connection: r.Connection})
 	if _, err := o.Secrets.PutConnection(ctx, r.Connection, r.Secret); err != nil {
 		return Added{}, err
 	}

@@ -44,7 +44,7 @@ type verb struct {
 // unpaused. Its token is still issued while it is valid. A connection that was
 // never used can be paused too.
 func (o *Service) Pause(ctx context.Context, name string) (Change, error) {
-	return o.change(ctx, name, verb{apply: paused})
+	return changer{o}.change(ctx, name, verb{apply: paused})
 }
 
 func paused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
@@ -58,7 +58,7 @@ func paused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 // Unpause ends a pause. The connection is healthy until a renewal finds
 // otherwise, and is due now. Refused logins stay counted.
 func (o *Service) Unpause(ctx context.Context, name string) (Change, error) {
-	return o.change(ctx, name, verb{apply: unpaused})
+	return changer{o}.change(ctx, name, verb{apply: unpaused})
 }
 
 func unpaused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
@@ -76,7 +76,8 @@ func unpaused(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
 // needed stays until Reltio has responded. A healthy connection does not change;
 // a paused one is ConnectionPaused.
 func (o *Service) Resume(ctx context.Context, name string) (Change, error) {
-	return o.change(ctx, name, verb{apply: resumed, first: o.clearLogins})
+	c := changer{o}
+	return c.change(ctx, name, verb{apply: resumed, first: c.clearLogins})
 }
 
 func resumed(g grant.Grant, now time.Time) (grant.Grant, bool, error) {
@@ -118,10 +119,13 @@ func (o *Service) ResumeAll(ctx context.Context) ([]Change, error) {
 	return changes, failed
 }
 
+// changer changes grants under their leases.
+type changer struct{ *Service }
+
 // clearLogins clears the refused logins of the account that the connection's
 // secret names, if the account is the connection's. A secret that is malformed or
 // missing names none.
-func (o *Service) clearLogins(ctx context.Context, name string) error {
+func (o changer) clearLogins(ctx context.Context, name string) error {
 	c, err := o.parsed(ctx, name)
 	switch {
 	case errors.Is(err, connection.ErrNotFound), err != nil && apierr.Of(err).Type == apierr.InvalidConnection:
@@ -136,7 +140,7 @@ func (o *Service) clearLogins(ctx context.Context, name string) error {
 
 // change seizes the grant's lease and changes the grant. The previous holder's
 // next write fails.
-func (o *Service) change(ctx context.Context, name string, v verb) (Change, error) {
+func (o changer) change(ctx context.Context, name string, v verb) (Change, error) {
 	if err := named(name); err != nil {
 		return Change{}, err
 	}
@@ -154,7 +158,7 @@ func again[T any](try func() (T, error)) (result T, err error) {
 	return result, apierr.New(apierr.StoreUnavailable, "others change this connection at the same time; try again")
 }
 
-func (o *Service) changeOnce(ctx context.Context, name string, v verb) (Change, error) {
+func (o changer) changeOnce(ctx context.Context, name string, v verb) (Change, error) {
 	g, err := o.known(ctx, name)
 	if err != nil {
 		return Change{}, err
@@ -176,7 +180,7 @@ func (o *Service) changeOnce(ctx context.Context, name string, v verb) (Change, 
 }
 
 // known reads the grant of a connection that exists.
-func (o *Service) known(ctx context.Context, name string) (grant.Grant, error) {
+func (o changer) known(ctx context.Context, name string) (grant.Grant, error) {
 	g, exists, err := o.grantOf(ctx, name)
 	if err != nil {
 		return g, err
@@ -187,7 +191,7 @@ func (o *Service) known(ctx context.Context, name string) (grant.Grant, error) {
 // nameable returns the grant if its connection exists: it has a secret, or a grant
 // that is not only that of a deleted connection. The status of a connection
 // without a grant is New.
-func (o *Service) nameable(ctx context.Context, g grant.Grant, exists bool) (grant.Grant, error) {
+func (o changer) nameable(ctx context.Context, g grant.Grant, exists bool) (grant.Grant, error) {
 	if exists && g.Status != grant.StatusUnknown {
 		return g, nil
 	}
@@ -206,7 +210,7 @@ func (o *Service) nameable(ctx context.Context, g grant.Grant, exists bool) (gra
 }
 
 // write is the sequence: lease, read again, decide again, store, release.
-func (o *Service) write(ctx context.Context, seen grant.Grant, v verb) (Change, error) {
+func (o changer) write(ctx context.Context, seen grant.Grant, v verb) (Change, error) {
 	held, err := o.holding().Seize(ctx, seen.Connection, seen.Epoch)
 	if err != nil {
 		return Change{}, err
@@ -235,11 +239,11 @@ func (o *Service) write(ctx context.Context, seen grant.Grant, v verb) (Change, 
 }
 
 // holding is what the holder of a grant's lease works with. It sends no events.
-func (o *Service) holding() holder.Config {
+func (o changer) holding() holder.Config {
 	return holder.Config{Grants: o.Grants, Leases: o.Leases, Now: o.Now}
 }
 
-func (o *Service) changed(g grant.Grant, before grant.Status, changed bool) Change {
+func (o changer) changed(g grant.Grant, before grant.Status, changed bool) Change {
 	s := stateOf(g, true, o.Now())
 	return Change{Connection: g.Connection, Before: before, Status: g.Status, Changed: changed, ExpiresIn: s.ExpiresIn}
 }

@@ -64,7 +64,7 @@ func (o *Service) Check(ctx context.Context, name string) (Checked, error) {
 	}
 	checked.GrantType, checked.Host = c.GrantType, c.Host()
 	if c.HasUser() {
-		if err := o.claim(ctx, c, &checked); err != nil {
+		if err := (reader{o}).claim(ctx, c, &checked); err != nil {
 			return checked, err
 		}
 	}
@@ -76,12 +76,12 @@ func (o *Service) Check(ctx context.Context, name string) (Checked, error) {
 		checked.Server = server(g, c.Version)
 	}
 	checked.OK = len(checked.Problems) == 0 && checked.Server == nil
-	checked.ParkedSince, err = o.parkedSince(ctx, name)
+	checked.ParkedSince, err = reader{o}.parkedSince(ctx, name)
 	return checked, err
 }
 
 // claim reads the claim to the account that the connection's logins would risk.
-func (o *Service) claim(ctx context.Context, c *connection.Connection, checked *Checked) error {
+func (o reader) claim(ctx context.Context, c *connection.Connection, checked *Checked) error {
 	r, err := o.Lockouts.Account(ctx, c.AccountHash())
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func (o *Service) claim(ctx context.Context, c *connection.Connection, checked *
 // keeps reports whether the owner of an account still names it. An owner without
 // a secret, or whose secret names another account, loses it to the next
 // connection that logs in.
-func (o *Service) keeps(ctx context.Context, owner, account string) (bool, error) {
+func (o reader) keeps(ctx context.Context, owner, account string) (bool, error) {
 	c, err := o.parsed(ctx, owner)
 	switch {
 	case err == nil:

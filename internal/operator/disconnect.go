@@ -70,7 +70,7 @@ func (o *Service) Disconnect(ctx context.Context, r DisconnectRequest) (Disconne
 	if err := named(r.Connection); err != nil {
 		return Disconnected{}, err
 	}
-	d := disconnection{Service: o, name: r.Connection, request: r, done: Disconnected{Connection: r.Connection, EndedFor: []string{}}}
+	d := disconnection{changer: changer{o}, name: r.Connection, request: r, done: Disconnected{Connection: r.Connection, EndedFor: []string{}}}
 	return again(func() (Disconnected, error) {
 		err := d.once(ctx)
 		return d.done, err
@@ -80,7 +80,7 @@ func (o *Service) Disconnect(ctx context.Context, r DisconnectRequest) (Disconne
 // disconnection is one call of Disconnect. The results of earlier tries stay in
 // it.
 type disconnection struct {
-	*Service
+	changer
 
 	name    string
 	request DisconnectRequest
@@ -100,7 +100,7 @@ func (d *disconnection) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.done.SharesClientWith, err = d.sharing(ctx, d.c, seen); err != nil {
+	if d.done.SharesClientWith, err = (reader{d.Service}).sharing(ctx, d.c, seen); err != nil {
 		return err
 	}
 	held, err := d.holding().Seize(ctx, d.name, seen.Epoch)

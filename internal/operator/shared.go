@@ -29,7 +29,7 @@ func (o *Service) Sharing(ctx context.Context, name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.sharing(ctx, c, g)
+	return reader{o}.sharing(ctx, c, g)
 }
 
 // usable is parsed, with nil for a secret that is missing or malformed.
@@ -45,7 +45,7 @@ func (o *Service) usable(ctx context.Context, name string) (*connection.Connecti
 // is not nil, or have the grant's token: a connection's secret may have changed
 // since it got the token. With an error it returns the names of those that could
 // be read.
-func (o *Service) sharing(ctx context.Context, c *connection.Connection, g grant.Grant) ([]string, error) {
+func (o reader) sharing(ctx context.Context, c *connection.Connection, g grant.Grant) ([]string, error) {
 	names, err := o.names(ctx)
 	if err != nil {
 		return []string{}, err
@@ -68,7 +68,7 @@ func (o *Service) sharing(ctx context.Context, c *connection.Connection, g grant
 	return found, errors.Join(faults...)
 }
 
-func (o *Service) shares(ctx context.Context, other string, c *connection.Connection, g grant.Grant) (bool, error) {
+func (o reader) shares(ctx context.Context, other string, c *connection.Connection, g grant.Grant) (bool, error) {
 	its, err := o.usable(ctx, other)
 	if err != nil || its != nil && c != nil && its.ClientKey() == c.ClientKey() {
 		return err == nil, err
@@ -151,7 +151,7 @@ func (r revoked) ended(g grant.Grant, now time.Time) (grant.Grant, bool, error) 
 // end takes the revoked tokens out of the grants of the other connections, and
 // returns the names of those that had one. A connection that was deleted in
 // between has none.
-func (o *Service) end(ctx context.Context, r revoked, others []string) ([]string, error) {
+func (o changer) end(ctx context.Context, r revoked, others []string) ([]string, error) {
 	var held []string
 	for _, name := range others {
 		change, err := o.change(ctx, name, verb{apply: r.ended})

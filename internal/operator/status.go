@@ -99,19 +99,19 @@ func (o *Service) Status(ctx context.Context, names ...string) (Report, error) {
 	}
 	if all {
 		var err error
-		if names, err = o.names(ctx); err != nil {
+		if names, err = (reader{o}).names(ctx); err != nil {
 			return Report{}, err
 		}
 	}
 	r := Report{At: o.Now().UTC().Truncate(time.Second), Connections: make([]State, len(names))}
 	faults := make([]error, len(names))
-	each(len(names), func(i int) { r.Connections[i], faults[i] = o.state(ctx, names[i]) })
-	return o.reported(r, faults, all)
+	each(len(names), func(i int) { r.Connections[i], faults[i] = reader{o}.state(ctx, names[i]) })
+	return reported(r, faults, all)
 }
 
 // reported is the report if there was no error. A connection that was deleted
 // since it was listed is left out; if the caller named it, that is an error.
-func (o *Service) reported(r Report, faults []error, all bool) (Report, error) {
+func reported(r Report, faults []error, all bool) (Report, error) {
 	states := r.Connections[:0]
 	for i, err := range faults {
 		switch {
@@ -126,9 +126,12 @@ func (o *Service) reported(r Report, faults []error, all bool) (Report, error) {
 	return r, nil
 }
 
+// reader reads what operators are shown.
+type reader struct{ *Service }
+
 // names lists every connection that has a secret, and every grant in the index: a
 // deleted connection is there until the next renewal has noticed.
-func (o *Service) names(ctx context.Context) ([]string, error) {
+func (o reader) names(ctx context.Context) ([]string, error) {
 	listed, err := o.Connections.List(ctx)
 	if err != nil {
 		return nil, err
@@ -146,7 +149,7 @@ func (o *Service) names(ctx context.Context) ([]string, error) {
 }
 
 // indexed adds the names in one shard of the index.
-func (o *Service) indexed(ctx context.Context, s grant.Shard, names map[string]bool) error {
+func (o reader) indexed(ctx context.Context, s grant.Shard, names map[string]bool) error {
 	var after *grant.Due
 	for {
 		page, err := o.Grants.DueGrants(ctx, s, o.Now().Add(farAhead), after, indexPage)
@@ -167,7 +170,7 @@ func (o *Service) indexed(ctx context.Context, s grant.Shard, names map[string]b
 
 // state reads one connection: UnknownConnection if there is no secret and no
 // grant, or only the grant of a deleted connection.
-func (o *Service) state(ctx context.Context, name string) (State, error) {
+func (o reader) state(ctx context.Context, name string) (State, error) {
 	c, secretErr := o.parsed(ctx, name)
 	malformed := secretErr != nil && apierr.Of(secretErr).Type == apierr.InvalidConnection
 	missing := errors.Is(secretErr, connection.ErrNotFound)
@@ -205,7 +208,7 @@ func (o *Service) parked(ctx context.Context, name string) (grant.RefreshToken, 
 }
 
 // parkedSince is when a refresh token was parked; nil if none is.
-func (o *Service) parkedSince(ctx context.Context, name string) (*time.Time, error) {
+func (o reader) parkedSince(ctx context.Context, name string) (*time.Time, error) {
 	r, err := o.parked(ctx, name)
 	if err != nil || r.Token.IsZero() {
 		return nil, err

@@ -78,7 +78,7 @@ func (s *Sources) get(ctx context.Context, connection string, need issueclient.O
 		Connection: connection, AccessToken: token.AccessToken.Reveal(), TokenType: token.TokenType, Scope: token.Scope,
 		ExpiresIn: int64(left / time.Second), ExpiresAt: token.ExpiresAt.UTC().Format(time.RFC3339),
 		Fingerprint: token.Fingerprint, Version: token.Version,
-		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: token.Warnings,
+		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: token.Warnings, APIURL: token.APIURL, TenantID: token.TenantID,
 	}, nil
 }
 

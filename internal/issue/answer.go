@@ -39,6 +39,8 @@ func (c *call) answer() (Answer, error) {
 		Version:     c.g.Version,
 		Outcome:     c.outcome(),
 		Warnings:    c.warnings(now),
+		APIURL:      c.g.APIURL,
+		TenantID:    c.g.TenantID,
 	}
 	a.MinTTLMet = a.ExpiresIn >= c.request.MinTTL
 	return a, nil

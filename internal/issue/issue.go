@@ -97,6 +97,8 @@ type Answer struct {
 	MinTTLMet   bool
 	// Warnings are sorted.
 	Warnings []issueapi.Warning
+	// APIURL and TenantID are the connection's; empty if its secret names none.
+	APIURL, TenantID string
 }
 
 // Issue answers one call.

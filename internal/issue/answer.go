@@ -80,5 +80,6 @@ func (c *call) warnings(now time.Time) []issueapi.Warning {
 	add(issueapi.RejectedTokenReissued, c.reported() && reissued)
 	unsettled := c.reported() && !active && !reissued && c.g.Status != grant.StatusPaused
 	add(issueapi.RenewalFailing, c.trouble || c.g.Failing() || unsettled)
+	add(issueapi.StoreFailing, c.storeFailing)
 	return list
 }

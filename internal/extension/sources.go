@@ -161,7 +161,7 @@ func asFaultOf(err error) error {
 	if !errors.As(err, &e) {
 		return apierr.Wrap(apierr.StoreUnavailable, "issue: no answer in time", err)
 	}
-	switch t := known(apierr.Type(e.Type)); {
+	switch t := known(e.Type); {
 	case e.Type == issueclient.ErrRateLimited && (e.Err != nil || e.RetryAfter > 0):
 		return apierr.Limited(max(e.RetryAfter, time.Second))
 	case t == "" && e.Temporary():

@@ -69,7 +69,7 @@ func TestTheTableCannotBeRead(t *testing.T) {
 				if err != nil || a.Fingerprint != current(w) || a.Warnings[len(a.Warnings)-1] != issueapi.StoreFailing {
 					t.Fatalf("%v, %v, want the token with %s", a.Warnings, err, issueapi.StoreFailing)
 				}
-				if (a.MinTTLMet) != (r.MinTTL <= a.ExpiresIn) {
+				if a.MinTTLMet != (r.MinTTL <= a.ExpiresIn) {
 					t.Errorf("min_ttl_met %t", a.MinTTLMet)
 				}
 				w.store.readFault = nil

@@ -24,7 +24,7 @@ func TestRefreshTokenThatIsFoundEndsNoValidToken(t *testing.T) {
 			g.Status, g.LastError = grant.StatusFailing, apierr.StoreUnavailable
 		},
 		"the grant was restored to before it": func(_ *world, g *grant.Grant) { unknown(g) },
-		"the grant was restored to one before": func(w *world, g *grant.Grant) {
+		"the grant was restored to one before": func(w *world, _ *grant.Grant) {
 			r := w.refreshToken()
 			r.Epoch++
 			w.putRefreshToken(r)

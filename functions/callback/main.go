@@ -42,7 +42,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
+	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now).In(c.MetricsNamespace)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(client.ForSecrets(aws)), Prefix: c.SecretPrefix}

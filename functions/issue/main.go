@@ -53,7 +53,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
+	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now).In(c.MetricsNamespace)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws, client.QuickReads), Name: c.TableName}
 	warm(ctx, table)

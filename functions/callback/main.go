@@ -55,6 +55,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Connections:   secretStore,
 			RefreshTokens: secretStore,
 			Parking:       table,
+			Connect:       c.Network.Connect,
 			Hosts:         c.AuthHosts,
 			Events:        eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},
 			Now:           time.Now,

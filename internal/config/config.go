@@ -42,6 +42,8 @@ const (
 	EventBusName           = "EVENT_BUS_NAME"
 	MetricsNamespace       = "METRICS_NAMESPACE"
 	LogLevel               = "LOG_LEVEL"
+	HTTPSProxy             = "HTTPS_PROXY"
+	AuthCACertificates     = "AUTH_CA_CERTIFICATES"
 )
 
 // The defaults and bounds that no other package has.
@@ -72,6 +74,8 @@ type ForRotate struct {
 	// CallbackBaseURL is the beginning of links; empty: events have no links.
 	CallbackBaseURL string
 	EventBusName    string
+	// Network is how the authorization servers are reached.
+	Network reltioauth.Network
 	// MetricsNamespace is that of the embedded metrics.
 	MetricsNamespace string
 	LogLevel         slog.Level
@@ -86,6 +90,8 @@ type ForCallback struct {
 	// CallbackBaseURL is empty if the request's own address is used.
 	CallbackBaseURL string
 	EventBusName    string
+	// Network is how the authorization servers are reached.
+	Network reltioauth.Network
 	// MetricsNamespace is that of the embedded metrics.
 	MetricsNamespace string
 	LogLevel         slog.Level
@@ -115,6 +121,7 @@ func Rotate(getenv func(string) string) (ForRotate, error) {
 		RotateConcurrency:      r.number(RotateConcurrency, defaultConcurrency, maxConcurrency),
 		CallbackBaseURL:        r.baseURL(),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
+		Network:                r.network(),
 		MetricsNamespace:       r.namespace(),
 		LogLevel:               r.level(),
 	}
@@ -131,6 +138,7 @@ func Callback(getenv func(string) string) (ForCallback, error) {
 		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, ratelimit.MaxPerSecond, ratelimit.MaxPerSecond),
 		CallbackBaseURL:        r.baseURL(),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
+		Network:                r.network(),
 		MetricsNamespace:       r.namespace(),
 		LogLevel:               r.level(),
 	}

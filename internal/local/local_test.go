@@ -68,8 +68,8 @@ func TestEveryDemoConnectionHasAToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			payload := []byte(`{"connection":"` + name + `"}`)
 			_, first := invoke(t, client, &lambda.InvokeInput{FunctionName: aws.String("issue"), Payload: payload})
-			if first["connection"] != name || first["outcome"] != outcome || first["access_token"] == "" || len(first) != 11 {
-				t.Errorf("first answer has %d keys, outcome %v, want 11 and %s", len(first), first["outcome"], outcome)
+			if first["connection"] != name || first["outcome"] != outcome || first["access_token"] == "" || len(first) != 13 {
+				t.Errorf("first answer has %d keys, outcome %v, want 13 and %s", len(first), first["outcome"], outcome)
 			}
 			_, second := invoke(t, client, &lambda.InvokeInput{FunctionName: aws.String("issue"), Payload: payload})
 			if second["outcome"] != "cached" || second["fingerprint"] != first["fingerprint"] {

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
@@ -34,7 +34,9 @@ func start(t *testing.T) (*local.Stack, *lambda.Client) {
 	})
 	return stack, lambda.New(lambda.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(stack.LambdaURL),
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		}),
 	})
 }
 

@@ -38,6 +38,7 @@ type service interface {
 	Connect(ctx context.Context, name string, replaceUser bool) (operator.Invited, error)
 	Disconnect(ctx context.Context, r operator.DisconnectRequest) (operator.Disconnected, error)
 	Sharing(ctx context.Context, name string) ([]string, error)
+	WhoAmI(ctx context.Context, name string) (operator.WhoAmI, error)
 }
 
 var (

@@ -43,6 +43,7 @@ const (
 	MetricsNamespace       = "METRICS_NAMESPACE"
 	LogLevel               = "LOG_LEVEL"
 	HTTPSProxy             = "HTTPS_PROXY"
+	NoProxy                = "NO_PROXY"
 	AuthCACertificates     = "AUTH_CA_CERTIFICATES"
 )
 

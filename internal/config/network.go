@@ -21,6 +21,9 @@ const maxCertificates = 1 << 20
 func (r *reader) network() reltioauth.Network {
 	n := reltioauth.Network{Proxy: http.ProxyFromEnvironment}
 	r.proxy()
+	if strings.ContainsAny(r.getenv(NoProxy), " \t\r\n;") {
+		r.fault(NoProxy, "must be hosts, separated by commas")
+	}
 	given := r.getenv(AuthCACertificates)
 	if given == "" {
 		return n

@@ -84,6 +84,8 @@ func TestWrongNetworks(t *testing.T) {
 		{"AUTH_CA_CERTIFICATES", t.TempDir(), file},
 		{"HTTPS_PROXY", "http://ann:s3cret@proxy.example:3128", ""},
 		{"HTTPS_PROXY", "https://proxy.example", ""},
+		{"NO_PROXY", "localhost,10.0.0.0/8,.example.com,[::1]:80,*", ""},
+		{"NO_PROXY", "a.example b.example", "NO_PROXY: must be hosts, separated by commas"},
 		{"HTTPS_PROXY", "proxy.example:3128", ""},
 		{"HTTPS_PROXY", "socks5://ann:s3cret@proxy.example:1080", proxy},
 		{"HTTPS_PROXY", "http://", proxy},

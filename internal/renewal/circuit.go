@@ -59,7 +59,7 @@ func (p *path) probe(ctx context.Context, s step) error {
 		p.report.rank = risky
 	}
 	may := p.chosen || p.single && (p.request.Force || p.report.rank < risky)
-	if !may || !p.host.MayProbe(now) {
+	if !may || !p.host.MayProbe(now, ratelimit.ProbeEvery) {
 		return p.circuitOpen()
 	}
 	p.probing = true
@@ -68,7 +68,7 @@ func (p *path) probe(ctx context.Context, s step) error {
 	if err := p.count(ctx, s); err != nil {
 		return err
 	}
-	mine, err := p.RateLimits.Probe(ctx, p.c.Host(), now)
+	mine, err := p.RateLimits.Probe(ctx, p.c.Host(), now, ratelimit.ProbeEvery)
 	switch {
 	case err != nil:
 		return p.uncount(ctx, err)

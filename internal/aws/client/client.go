@@ -72,9 +72,10 @@ func ForSecrets(cfg aws.Config) aws.Config {
 
 // ForWaiting is the configuration for an invocation whose response comes when the
 // function has ended. It has a connection of its own, because there is one attempt
-// only and a kept connection may be dead; the caller's context bounds the wait.
+// only and a kept connection may be dead. It has no time limit of its own: the
+// caller's context bounds it.
 func ForWaiting(cfg aws.Config) aws.Config {
-	cfg.HTTPClient = limited(0).WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
+	cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 	return cfg
 }
 

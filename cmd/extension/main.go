@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
@@ -77,8 +76,10 @@ func wire(c config.ForExtension, name string) *extension.Extension {
 // the process's memory and most of its start.
 func client(c config.ForExtension) *lambda.Client {
 	return lambda.New(lambda.Options{
-		Region:      c.Region,
-		Credentials: credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey.Reveal(), c.SessionToken.Reveal()),
+		Region: c.Region,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal()}, nil
+		}),
 		HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			// Calls are rare, and a connection does not outlive a freeze.
 			t.DisableKeepAlives = true

@@ -14,6 +14,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -115,10 +116,53 @@ func (c *addCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) er
 		s.notAdded(c.Name, strings.Split(f.Message, "; "))
 		return errSaid
 	}
-	if err == nil {
-		s.added(added)
+	if err != nil {
+		return err
 	}
-	return err
+	s.added(added)
+	if !added.Replaced || len(added.Problems) > 0 || added.GrantType == connection.AuthorizationCode {
+		return nil
+	}
+	return s.tried(added, func() (rotateapi.Result, error) { return renewedIfNeeded(ctx, o, c.Name) })
+}
+
+// renewedIfNeeded asks for a renewal, in spite of the back-off if the connection has
+// no token that callers could lose.
+func renewedIfNeeded(ctx context.Context, o service, name string) (rotateapi.Result, error) {
+	report, err := o.Status(ctx, name)
+	if err != nil {
+		return rotateapi.Result{}, err
+	}
+	served := slices.ContainsFunc(report.Connections, func(s operator.State) bool { return s.ExpiresIn != nil })
+	return o.Rotate(ctx, name, !served)
+}
+
+// tried has rotate look at the new secret, so that corrected credentials give a
+// token at once, and prints what came of it. A valid token is left alone.
+func (s *screen) tried(a operator.Added, rotate func() (rotateapi.Result, error)) error {
+	result, err := rotate()
+	if err != nil {
+		fmt.Fprintf(&s.out, "  renewal     not asked for: %v\n  next        reltio-tokens rotate %s\n", apierr.Of(err), a.Connection)
+		return nil
+	}
+	outcome := rotateapi.LeftOver
+	if result.Outcome != nil {
+		outcome = *result.Outcome
+	}
+	switch {
+	case result.Error != nil:
+		fmt.Fprintf(&s.err, "  renewal     %s: %v\n%s", outcome, result.Fault(), hint(result.Fault()))
+		return errSaid
+	case outcome == rotateapi.Renewed:
+		fmt.Fprintf(&s.out, "  renewal     renewed: it has a token\n")
+	case outcome == rotateapi.Unchanged && a.GrantType == connection.Password:
+		fmt.Fprintf(&s.out, "  renewal     not due: it has a valid token, and a refresh token may replace that; the password is tried at the next login\n")
+	case outcome == rotateapi.Unchanged:
+		fmt.Fprintf(&s.out, "  renewal     not due: it has a valid token\n")
+	default:
+		fmt.Fprintf(&s.out, "  renewal     %s: it is tried by the next tick\n", outcome)
+	}
+	return nil
 }
 
 // free checks, before the operator is asked anything, that the name is free.
@@ -265,7 +309,7 @@ func (s *screen) added(a operator.Added) {
 	case a.GrantType == connection.AuthorizationCode:
 		next = "reltio-tokens connect " + a.Connection
 	case a.Replaced:
-		next = "reltio-tokens rotate --force " + a.Connection
+		return // tried says what is next
 	}
 	fmt.Fprintf(&s.out, "  next        %s\n", next)
 }

@@ -64,11 +64,32 @@ func TestAddFromAFile(t *testing.T) {
 	c.expect(0, `^mine: added\n`, "", "add", "mine", "--from-file", file)
 	c.in = secret
 	c.expect(1, "", `^reltio-tokens: mine exists already; --force replaces its secret\n$`, "add", "mine", "--from-file=-")
-	c.expect(0, `^mine: its secret was replaced\n(.*\n)*  next        reltio-tokens rotate --force mine\n$`, "", "add", "mine", "--from-file=-", "--force")
-	c.expect(0, `outcome      renewed\n`, "", "issue", "mine")
+	c.expect(0, `^mine: its secret was replaced\n(.*\n)*  renewal     renewed: it has a token\n$`, "", "add", "mine", "--from-file=-", "--force")
+	c.expect(0, `outcome      cached\n`, "", "issue", "mine")
+	c.expect(0, `^mine: its secret was replaced\n(.*\n)*  renewal     not due: it has a valid token\n$`, "", "add", "mine", "--from-file=-", "--force")
 	if strings.Contains(c.seen.String(), "demo-secret") {
 		t.Errorf("a secret was printed:\n%s", c.seen)
 	}
+}
+
+// Corrected credentials are tried at once, and what comes of them is said.
+func TestAddCorrects(t *testing.T) {
+	c := onLocalStack(t)
+	secret := func(password string) string {
+		return `{"grant_type":"password","client_id":"demo-client","client_secret":"demo-secret-of-client","username":"demo-person","password":"` + password + `","auth_url":"` + c.reltio() + `"}`
+	}
+	c.in = secret("wrong")
+	c.expect(0, `^mine: added\n`, "", "add", "mine", "--from-file=-")
+	for range 2 {
+		c.run("rotate", "mine", "--force")
+	}
+	c.expect(1, "", `CredentialsRejected: `, "issue", "mine")
+	c.in = secret("wrong again")
+	c.expect(1, `^mine: its secret was replaced\n`, `^  renewal     failed: CredentialsRejected: `, "add", "mine", "--from-file=-", "--force")
+	c.in = secret("demo-secret-of-person")
+	c.expect(0, `\n  renewal     renewed: it has a token\n$`, "", "add", "mine", "--from-file=-", "--force")
+	c.expect(0, `outcome      cached\n`, "", "issue", "mine")
+	c.expect(0, `\n  renewal     not due: it has a valid token, and a refresh token may replace that; the password is tried at the next login\n$`, "", "add", "mine", "--from-file=-", "--force")
 }
 
 // Nothing is written of what cannot be used.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -14,7 +15,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -52,7 +52,9 @@ func onAWS(t *testing.T) *account {
 	t.Helper()
 	database := engines.DynamoDB(t)
 	moto := engines.Moto(t)
-	static := credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")
+	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
+	})
 	a := &account{t: t, table: &dynamo.Table{Client: database, Name: engines.TableName(t)}}
 	if err := a.table.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)

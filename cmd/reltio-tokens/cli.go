@@ -31,6 +31,7 @@ type cli struct {
 	Status  statusCommand  `cmd:"" help:"Show the health of connections, all of them or the named."`
 	Issue   issueCommand   `cmd:"" help:"Ask the issue function for a token and show its fingerprint, not the token."`
 	Rotate  rotateCommand  `cmd:"" help:"Renew a connection's token if it is due."`
+	WhoAmI  whoAmICommand  `cmd:"" name:"whoami" help:"Ask Reltio whose token a connection has: user, customer, tenants, roles, scopes."`
 	Check   checkCommand   `cmd:"" help:"Validate a connection's secret without logging in."`
 	Resume  resumeCommand  `cmd:"" help:"Forget refused logins and failures, so that the next tick tries again."`
 	Pause   pauseCommand   `cmd:"" help:"Take a connection out of the service; its living token is still handed out."`

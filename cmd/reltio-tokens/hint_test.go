@@ -52,27 +52,6 @@ func TestHintsByError(t *testing.T) {
 	}
 }
 
-// What the issue function answers is shown only if it is one of its own errors.
-func TestErrorsOfTheIssueFunction(t *testing.T) {
-	for payload, want := range map[string]string{
-		`{"errorType":"MFARequired","errorMessage":"m"}`:                   "MFARequired: m",
-		`{"errorType":"Internal","errorMessage":"request 1"}`:              "Internal: request 1",
-		`{"errorType":"Sandbox.Timedout","errorMessage":"` + canary + `"}`: "StoreUnavailable: issue: the function failed",
-		`{"errorType":"` + canary + `","errorMessage":"m"}`:                "StoreUnavailable: issue: the function failed",
-		canary: "StoreUnavailable: issue: the function failed",
-	} {
-		if got := functionError([]byte(payload)).Error(); got != want {
-			t.Errorf("%s: %q, want %q", payload, got, want)
-		}
-	}
-	for _, payload := range []string{canary, `{}`, `{"access_token":7}`, `null`, `{"access_token":"` + canary + `","expires_at":7}`} {
-		_, err := issued([]byte(payload))
-		if err == nil || err.Error() != "StoreUnavailable: issue: the answer is unreadable" {
-			t.Errorf("%s: %v", payload, err)
-		}
-	}
-}
-
 func TestSpans(t *testing.T) {
 	for text, want := range map[string]string{
 		"0s": "0s", "999ms": "0s", "59s": "59s", "60s": "1m", "59m59s": "59m", "1h": "1h00m", "3h5m59s": "3h05m",

@@ -34,10 +34,7 @@ func (f issueFunction) Issue(ctx context.Context, r issueapi.Request) (issueapi.
 	if err != nil {
 		return issueapi.Response{}, refused(ctx, err)
 	}
-	if out.FunctionError != nil {
-		return issueapi.Response{}, functionError(out.Payload)
-	}
-	return issued(out.Payload)
+	return operator.ReadIssued(out.Payload, out.FunctionError != nil)
 }
 
 // refused is the error of an invocation that did not take place.
@@ -51,22 +48,4 @@ func refused(ctx context.Context, err error) *apierr.Error {
 	default:
 		return apierr.Wrap(apierr.StoreUnavailable, "issue: it cannot be invoked", err)
 	}
-}
-
-// functionError is the error of the function, whose type and message may be
-// shown. The text of another program's error may not.
-func functionError(payload []byte) *apierr.Error {
-	var e issueapi.Error
-	if json.Unmarshal(payload, &e) != nil || !e.Type.Known() {
-		return apierr.New(apierr.StoreUnavailable, "issue: the function failed")
-	}
-	return apierr.New(e.Type, e.Message)
-}
-
-// issued reads a response.
-func issued(payload []byte) (r issueapi.Response, err error) {
-	if json.Unmarshal(payload, &r) != nil || r.AccessToken == "" {
-		return issueapi.Response{}, apierr.New(apierr.StoreUnavailable, "issue: the answer is unreadable")
-	}
-	return r, nil
 }

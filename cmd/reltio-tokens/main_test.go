@@ -117,6 +117,8 @@ func TestOnTheLocalStack(t *testing.T) {
 	c.expect(0, `demo-password +password +at_end/unknown +new +- +- +when asked for +-\n`, "", "status")
 	c.expect(0, `^connection   demo-password\nfingerprint  sha256:[0-9a-f]{32}\nlife         59m5\ds left, until \S+Z\nversion      1\noutcome      renewed\nwarnings     none\n$`, "", "issue", "demo-password")
 	c.expect(0, `until \S+Z \(less than 2h0m0s\)\n`, "", "issue", "demo-password", "--min-ttl", "2h")
+	c.expect(0, `^connection   demo-password\nuser         \S+\n(.*\n)+scopes       .+\nends         \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\nfingerprint  sha256:[0-9a-f]{32}\n$`, "", "whoami", "demo-password")
+	c.expect(0, `^{\n  "connection": "demo-password",\n  "active": true,`, "", "whoami", "--json", "demo-password")
 	c.expect(0, `^demo-password: ok\n  grant type  password\n  host        127.0.0.1:\d+\n  account     account#[0-9a-f]{64}, of this connection\n  refused     0 logins with these credentials\n$`, "", "check", "demo-password")
 	c.expect(0, `^demo-password: paused \(was ok\); its token is handed out for another 59m\n$`, "", "pause", "demo-password")
 	c.expect(0, `^demo-password: is paused already\n$`, "", "pause", "demo-password")

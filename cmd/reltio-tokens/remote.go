@@ -114,3 +114,8 @@ func (r remote) Disconnect(ctx context.Context, request operator.DisconnectReque
 func (r remote) Sharing(ctx context.Context, name string) ([]string, error) {
 	return call[[]string](ctx, r, operator.Call{Verb: operator.VerbSharing, Connection: name})
 }
+
+// WhoAmI implements operator.
+func (r remote) WhoAmI(ctx context.Context, name string) (operator.WhoAmI, error) {
+	return call[operator.WhoAmI](ctx, r, operator.Call{Verb: operator.VerbWhoAmI, Connection: name})
+}

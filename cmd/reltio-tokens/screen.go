@@ -59,6 +59,11 @@ func (s *screen) issued(a issueapi.Response, needed time.Duration) {
 	}
 	fmt.Fprintf(&s.out, "connection   %s\nfingerprint  %s\nlife         %s\nversion      %d\noutcome      %s\nwarnings     %s\n",
 		a.Connection, a.Fingerprint, life, a.Version, a.Outcome, warnings)
+	for _, place := range [][2]string{{"api_url", a.APIURL}, {"tenant_id", a.TenantID}} {
+		if place[1] != "" {
+			fmt.Fprintf(&s.out, "%-11s  %s\n", place[0], place[1])
+		}
+	}
 }
 
 // rotated prints the result of a renewal. One that should have given a token and

@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -39,6 +38,7 @@ type service interface {
 	Connect(ctx context.Context, name string, replaceUser bool) (operator.Invited, error)
 	Disconnect(ctx context.Context, r operator.DisconnectRequest) (operator.Disconnected, error)
 	Sharing(ctx context.Context, name string) ([]string, error)
+	WhoAmI(ctx context.Context, name string) (operator.WhoAmI, error)
 }
 
 var (
@@ -131,7 +131,9 @@ func (w *wiring) localLambda() *lambda.Client {
 	return lambda.New(lambda.Options{
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String(string(w.globals.Local)),
-		Credentials:  credentials.NewStaticCredentialsProvider("local", "local", ""),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		}),
 	})
 }
 

@@ -8,13 +8,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awsbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/smithy-go/logging"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/client"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/eventbridge"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
@@ -39,14 +38,14 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
+	aws, err := client.Config(ctx)
 	if err != nil {
 		return nil, err
 	}
-	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
+	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now).In(c.MetricsNamespace)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
-	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
+	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(client.ForSecrets(aws)), Prefix: c.SecretPrefix}
 	return handler.Gateway{Handler: &handler.Callback{
 		Flow: &authcode.Flow{
 			AuthRequests:  table,
@@ -56,6 +55,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Connections:   secretStore,
 			RefreshTokens: secretStore,
 			Parking:       table,
+			Connect:       c.Network.Connect,
 			Hosts:         c.AuthHosts,
 			Events:        eventbridge.Bus{Client: awsbridge.NewFromConfig(aws), Name: c.EventBusName},
 			Now:           time.Now,

@@ -8,11 +8,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/smithy-go/logging"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/client"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
@@ -50,20 +49,24 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
+	aws, err := client.Config(ctx)
 	if err != nil {
 		return nil, err
 	}
-	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
+	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now).In(c.MetricsNamespace)
 	log.Capture()
-	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
+	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws, client.QuickReads), Name: c.TableName}
 	warm(ctx, table)
 	return &handler.Issue{
 		Issuer: &issue.Issuer{
 			Grants: table,
 			Leases: table,
-			Rotate: invoke.Function{Client: awslambda.NewFromConfig(aws), Name: c.RotateFunction},
-			Now:    time.Now,
+			Rotate: invoke.Function{
+				Client:  awslambda.NewFromConfig(aws),
+				Waiting: awslambda.NewFromConfig(client.ForWaiting(aws)),
+				Name:    c.RotateFunction,
+			},
+			Now: time.Now,
 		},
 		Log: log,
 		Now: time.Now,

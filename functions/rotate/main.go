@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awsbridge "github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/smithy-go/logging"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/client"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/eventbridge"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/secrets"
@@ -38,14 +37,14 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
+	aws, err := client.Config(ctx)
 	if err != nil {
 		return nil, err
 	}
-	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now)
+	log := telemetry.New(&telemetry.Bounded{To: os.Stdout}, c.LogLevel, time.Now).In(c.MetricsNamespace)
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
-	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(aws), Prefix: c.SecretPrefix}
+	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(client.ForSecrets(aws)), Prefix: c.SecretPrefix}
 	return &handler.Rotate{
 		Renewer: &renewal.Renewer{
 			Grants:        table,
@@ -55,6 +54,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Connections:   secretStore,
 			RefreshTokens: secretStore,
 			Parking:       table,
+			Connect:       c.Network.Connect,
 			Hosts:         c.AuthHosts,
 			AuthRequests:  table,
 			CallbackURL:   c.CallbackBaseURL,

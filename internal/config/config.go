@@ -18,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,11 @@ const (
 	RotateConcurrency      = "ROTATE_CONCURRENCY"
 	CallbackBaseURL        = "CALLBACK_BASE_URL"
 	EventBusName           = "EVENT_BUS_NAME"
+	MetricsNamespace       = "METRICS_NAMESPACE"
 	LogLevel               = "LOG_LEVEL"
+	HTTPSProxy             = "HTTPS_PROXY"
+	NoProxy                = "NO_PROXY"
+	AuthCACertificates     = "AUTH_CA_CERTIFICATES"
 )
 
 // The defaults and bounds that no other package has.
@@ -47,13 +52,16 @@ const (
 	defaultConcurrency = 16
 	maxConcurrency     = 32
 	defaultEventBus    = "default"
+	defaultNamespace   = "ReltioTokens"
 )
 
 // ForIssue is the configuration of the issue function.
 type ForIssue struct {
 	TableName      string
 	RotateFunction string
-	LogLevel       slog.Level
+	// MetricsNamespace is that of the embedded metrics.
+	MetricsNamespace string
+	LogLevel         slog.Level
 }
 
 // ForRotate is the configuration of the rotate function.
@@ -67,7 +75,11 @@ type ForRotate struct {
 	// CallbackBaseURL is the beginning of links; empty: events have no links.
 	CallbackBaseURL string
 	EventBusName    string
-	LogLevel        slog.Level
+	// Network is how the authorization servers are reached.
+	Network reltioauth.Network
+	// MetricsNamespace is that of the embedded metrics.
+	MetricsNamespace string
+	LogLevel         slog.Level
 }
 
 // ForCallback is the configuration of the callback function.
@@ -79,16 +91,21 @@ type ForCallback struct {
 	// CallbackBaseURL is empty if the request's own address is used.
 	CallbackBaseURL string
 	EventBusName    string
-	LogLevel        slog.Level
+	// Network is how the authorization servers are reached.
+	Network reltioauth.Network
+	// MetricsNamespace is that of the embedded metrics.
+	MetricsNamespace string
+	LogLevel         slog.Level
 }
 
 // Issue reads the issue function's environment.
 func Issue(getenv func(string) string) (ForIssue, error) {
 	r := reader{getenv: getenv}
 	c := ForIssue{
-		TableName:      r.required(TableName),
-		RotateFunction: r.required(RotateFunction),
-		LogLevel:       r.level(),
+		TableName:        r.required(TableName),
+		RotateFunction:   r.required(RotateFunction),
+		MetricsNamespace: r.namespace(),
+		LogLevel:         r.level(),
 	}
 	return c, r.err()
 }
@@ -105,6 +122,8 @@ func Rotate(getenv func(string) string) (ForRotate, error) {
 		RotateConcurrency:      r.number(RotateConcurrency, defaultConcurrency, maxConcurrency),
 		CallbackBaseURL:        r.baseURL(),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
+		Network:                r.network(),
+		MetricsNamespace:       r.namespace(),
 		LogLevel:               r.level(),
 	}
 	return c, r.err()
@@ -120,6 +139,8 @@ func Callback(getenv func(string) string) (ForCallback, error) {
 		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, ratelimit.MaxPerSecond, ratelimit.MaxPerSecond),
 		CallbackBaseURL:        r.baseURL(),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
+		Network:                r.network(),
+		MetricsNamespace:       r.namespace(),
 		LogLevel:               r.level(),
 	}
 	return c, r.err()
@@ -197,6 +218,18 @@ func (r *reader) level() slog.Level {
 		r.fault(LogLevel, "must be DEBUG, INFO, WARN or ERROR")
 	}
 	return level
+}
+
+// metricsNamespace is what CloudWatch accepts as a namespace. Those of AWS itself
+// begin with AWS/.
+var metricsNamespace = regexp.MustCompile(`^[0-9A-Za-z.\-_/#][0-9A-Za-z.\-_/#:]{0,254}$`)
+
+func (r *reader) namespace() string {
+	name := cmp.Or(r.getenv(MetricsNamespace), defaultNamespace)
+	if !metricsNamespace.MatchString(name) || strings.HasPrefix(name, "AWS/") {
+		r.fault(MetricsNamespace, "must be a namespace of CloudWatch: at most 255 letters, digits and . - _ / # :, and none of AWS's own")
+	}
+	return name
 }
 
 // Report writes the one line of a cold start that fails: the caller exits.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/config"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
@@ -39,7 +40,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(config.ForIssue{TableName: "table", RotateFunction: "rotate", LogLevel: slog.LevelInfo}, issue); diff != "" {
+	if diff := cmp.Diff(config.ForIssue{TableName: "table", RotateFunction: "rotate", MetricsNamespace: "ReltioTokens", LogLevel: slog.LevelInfo}, issue); diff != "" {
 		t.Errorf("issue (-want +got):\n%s", diff)
 	}
 	rotate, err := config.Rotate(least.getenv)
@@ -49,8 +50,8 @@ func TestDefaults(t *testing.T) {
 	reltio := connection.Hosts{"auth.reltio.com:443"}
 	if diff := cmp.Diff(config.ForRotate{
 		TableName: "table", SecretPrefix: "stack", AuthHosts: reltio, TokenRequestsPerSecond: 8, LoginAttempts: 2,
-		RotateConcurrency: 16, EventBusName: "default", LogLevel: slog.LevelInfo,
-	}, rotate); diff != "" {
+		RotateConcurrency: 16, EventBusName: "default", MetricsNamespace: "ReltioTokens", LogLevel: slog.LevelInfo,
+	}, rotate, cmpopts.IgnoreFields(config.ForRotate{}, "Network")); diff != "" {
 		t.Errorf("rotate (-want +got):\n%s", diff)
 	}
 	callback, err := config.Callback(least.getenv)
@@ -59,8 +60,8 @@ func TestDefaults(t *testing.T) {
 	}
 	if diff := cmp.Diff(config.ForCallback{
 		TableName: "table", SecretPrefix: "stack", AuthHosts: reltio, TokenRequestsPerSecond: 8,
-		EventBusName: "default", LogLevel: slog.LevelInfo,
-	}, callback); diff != "" {
+		EventBusName: "default", MetricsNamespace: "ReltioTokens", LogLevel: slog.LevelInfo,
+	}, callback, cmpopts.IgnoreFields(config.ForCallback{}, "Network")); diff != "" {
 		t.Errorf("callback (-want +got):\n%s", diff)
 	}
 }
@@ -68,7 +69,7 @@ func TestDefaults(t *testing.T) {
 func TestEverythingSet(t *testing.T) {
 	set := least.with(environment{
 		"AUTH_HOSTS": "Auth.Reltio.com, localhost:3002,[::1]:8080", "TOKEN_REQUESTS_PER_SECOND": "1", "LOGIN_ATTEMPTS": "1",
-		"ROTATE_CONCURRENCY": "32", "CALLBACK_BASE_URL": "https://tokens.example.com/", "EVENT_BUS_NAME": "bus", "LOG_LEVEL": "DEBUG",
+		"ROTATE_CONCURRENCY": "32", "CALLBACK_BASE_URL": "https://tokens.example.com/", "EVENT_BUS_NAME": "bus", "METRICS_NAMESPACE": "ReltioTokens/prod", "LOG_LEVEL": "DEBUG",
 	})
 	hosts := connection.Hosts{"auth.reltio.com:443", "localhost:3002", "[::1]:8080"}
 	rotate, err := config.Rotate(set.getenv)
@@ -77,16 +78,16 @@ func TestEverythingSet(t *testing.T) {
 	}
 	if diff := cmp.Diff(config.ForRotate{
 		TableName: "table", SecretPrefix: "stack", AuthHosts: hosts, TokenRequestsPerSecond: 1, LoginAttempts: 1,
-		RotateConcurrency: 32, CallbackBaseURL: "https://tokens.example.com", EventBusName: "bus", LogLevel: slog.LevelDebug,
-	}, rotate); diff != "" {
+		RotateConcurrency: 32, CallbackBaseURL: "https://tokens.example.com", EventBusName: "bus", MetricsNamespace: "ReltioTokens/prod", LogLevel: slog.LevelDebug,
+	}, rotate, cmpopts.IgnoreFields(config.ForRotate{}, "Network")); diff != "" {
 		t.Errorf("rotate (-want +got):\n%s", diff)
 	}
 	callback, err := config.Callback(set.getenv)
 	if err != nil || callback.CallbackBaseURL != "https://tokens.example.com" || callback.TokenRequestsPerSecond != 1 ||
-		callback.EventBusName != "bus" || !cmp.Equal(callback.AuthHosts, hosts) {
+		callback.EventBusName != "bus" || callback.MetricsNamespace != "ReltioTokens/prod" || !cmp.Equal(callback.AuthHosts, hosts) {
 		t.Errorf("callback %+v, %v", callback, err)
 	}
-	if issue, err := config.Issue(set.getenv); err != nil || issue.LogLevel != slog.LevelDebug {
+	if issue, err := config.Issue(set.getenv); err != nil || issue.LogLevel != slog.LevelDebug || issue.MetricsNamespace != "ReltioTokens/prod" {
 		t.Errorf("issue %+v, %v", issue, err)
 	}
 }
@@ -94,6 +95,7 @@ func TestEverythingSet(t *testing.T) {
 func TestBounds(t *testing.T) {
 	const (
 		url   = "CALLBACK_BASE_URL: must be an https URL without query (http is for loopback alone)"
+		names = "METRICS_NAMESPACE: must be a namespace of CloudWatch: at most 255 letters, digits and . - _ / # :, and none of AWS's own"
 		level = "LOG_LEVEL: must be DEBUG, INFO, WARN or ERROR"
 		hosts = "AUTH_HOSTS: must be a comma-separated list of host or host:port"
 	)
@@ -116,6 +118,12 @@ func TestBounds(t *testing.T) {
 		{"ROTATE_CONCURRENCY", "0", whole("ROTATE_CONCURRENCY", 32)},
 		{"ROTATE_CONCURRENCY", "33", whole("ROTATE_CONCURRENCY", 32)},
 		{"ROTATE_CONCURRENCY", "-4", whole("ROTATE_CONCURRENCY", 32)},
+		{"METRICS_NAMESPACE", "ReltioTokens/prod_2.1#x:y", ""},
+		{"METRICS_NAMESPACE", strings.Repeat("n", 255), ""},
+		{"METRICS_NAMESPACE", strings.Repeat("n", 256), names},
+		{"METRICS_NAMESPACE", ":a", names},
+		{"METRICS_NAMESPACE", "a b", names},
+		{"METRICS_NAMESPACE", "AWS/Lambda", names},
 		{"AUTH_HOSTS", "a.example,b.example:8443", ""},
 		{"AUTH_HOSTS", "https://a.example", hosts},
 		{"AUTH_HOSTS", "a.example,", hosts},

@@ -35,6 +35,7 @@ func answer() issueapi.Response {
 		Connection: "acme-prod", AccessToken: token, TokenType: "bearer", Scope: "a b",
 		ExpiresIn: 52 * 60, ExpiresAt: now.Add(52 * time.Minute).Format(time.RFC3339), Fingerprint: print1, Version: 41,
 		Outcome: "cached", MinTTLMet: true, Warnings: []issueapi.Warning{issueapi.RenewalFailing},
+		APIURL: "https://api.example", TenantID: "t1",
 	}
 }
 

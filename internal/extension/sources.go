@@ -78,7 +78,7 @@ func (s *Sources) get(ctx context.Context, connection string, need issueclient.O
 		Connection: connection, AccessToken: token.AccessToken.Reveal(), TokenType: token.TokenType, Scope: token.Scope,
 		ExpiresIn: int64(left / time.Second), ExpiresAt: token.ExpiresAt.UTC().Format(time.RFC3339),
 		Fingerprint: token.Fingerprint, Version: token.Version,
-		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: token.Warnings,
+		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: token.Warnings, APIURL: token.APIURL, TenantID: token.TenantID,
 	}, nil
 }
 
@@ -161,7 +161,7 @@ func asFaultOf(err error) error {
 	if !errors.As(err, &e) {
 		return apierr.Wrap(apierr.StoreUnavailable, "issue: no answer in time", err)
 	}
-	switch t := known(apierr.Type(e.Type)); {
+	switch t := known(e.Type); {
 	case e.Type == issueclient.ErrRateLimited && (e.Err != nil || e.RetryAfter > 0):
 		return apierr.Limited(max(e.RetryAfter, time.Second))
 	case t == "" && e.Temporary():

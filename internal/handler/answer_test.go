@@ -38,7 +38,7 @@ func object(t testing.TB, data []byte, err error) map[string]any {
 	return m
 }
 
-func TestAnAnswerHasItsElevenKeys(t *testing.T) {
+func TestAnAnswerHasItsThirteenKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.connect("acme", byClient)
@@ -51,6 +51,7 @@ func TestAnAnswerHasItsElevenKeys(t *testing.T) {
 			"expires_in": 3599.0, "expires_at": "2000-01-01T01:00:00Z",
 			"fingerprint": reltioauth.Fingerprint(reltioauth.NewSecret(token)),
 			"version":     1.0, "outcome": "renewed", "min_ttl_met": true, "warnings": []any{},
+			"api_url": "", "tenant_id": "",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("answer (-want +got):\n%s", diff)
@@ -75,8 +76,8 @@ func TestAnAnswerWithWarnings(t *testing.T) {
 			t.Errorf("answer %v", slices.Sorted(maps.Keys(got)))
 		}
 		data, err = w.ask(`{"connection":"acme"}`)
-		if got := object(t, data, err); len(got) != 11 || got["outcome"] != "cached" {
-			t.Errorf("%d keys, outcome %v, want eleven, cached", len(got), got["outcome"])
+		if got := object(t, data, err); len(got) != 13 || got["outcome"] != "cached" {
+			t.Errorf("%d keys, outcome %v, want thirteen, cached", len(got), got["outcome"])
 		}
 	})
 }

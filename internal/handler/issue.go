@@ -155,5 +155,7 @@ func issueResponse(a issue.Answer) issueapi.Response {
 		Outcome:     a.Outcome,
 		MinTTLMet:   a.MinTTLMet,
 		Warnings:    a.Warnings,
+		APIURL:      a.APIURL,
+		TenantID:    a.TenantID,
 	}
 }

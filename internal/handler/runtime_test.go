@@ -155,8 +155,8 @@ func TestErrorsComeOutOfTheLibraryAsTheyAre(t *testing.T) {
 	run(t, "issue", invocations)
 	for i, got := range invocations {
 		if want[i] == nil {
-			if got.kind != "response" || len(got.body) != 11 || got.body["connection"] != "acme" {
-				t.Errorf("invocation %d: %s with %d keys, want a response with eleven", i, got.kind, len(got.body))
+			if got.kind != "response" || len(got.body) != 13 || got.body["connection"] != "acme" {
+				t.Errorf("invocation %d: %s with %d keys, want a response with thirteen", i, got.kind, len(got.body))
 			}
 			continue
 		}

@@ -39,6 +39,8 @@ func (c *call) answer() (Answer, error) {
 		Version:     c.g.Version,
 		Outcome:     c.outcome(),
 		Warnings:    c.warnings(now),
+		APIURL:      c.g.APIURL,
+		TenantID:    c.g.TenantID,
 	}
 	a.MinTTLMet = a.ExpiresIn >= c.request.MinTTL
 	return a, nil
@@ -78,5 +80,6 @@ func (c *call) warnings(now time.Time) []issueapi.Warning {
 	add(issueapi.RejectedTokenReissued, c.reported() && reissued)
 	unsettled := c.reported() && !active && !reissued && c.g.Status != grant.StatusPaused
 	add(issueapi.RenewalFailing, c.trouble || c.g.Failing() || unsettled)
+	add(issueapi.StoreFailing, c.storeFailing)
 	return list
 }

@@ -35,6 +35,9 @@ const (
 	Timeout = 20 * time.Second
 	// spare is the time of the invocation that is kept to send the response.
 	spare = time.Second
+	// stalledRead bounds the first read of a caller for whom the memory has a token:
+	// one attempt that stalls (2 s), and another over a new connection.
+	stalledRead = 2500 * time.Millisecond
 	// leastRead is the time that the first read has, even if less is left.
 	leastRead = time.Second
 	// backgroundTime bounds the start of a background renewal, when the caller already
@@ -97,6 +100,8 @@ type Answer struct {
 	MinTTLMet   bool
 	// Warnings are sorted.
 	Warnings []issueapi.Warning
+	// APIURL and TenantID are the connection's; empty if its secret names none.
+	APIURL, TenantID string
 }
 
 // Issue answers one call.
@@ -133,6 +138,8 @@ type call struct {
 	waited bool
 	// trouble: something failed, and the valid token hides it from the caller.
 	trouble bool
+	// storeFailing: the table could not be read, and g is from memory.
+	storeFailing bool
 	// holds: the call has the grant's lease, so no other renewal is in
 	// progress.
 	holds bool
@@ -151,8 +158,8 @@ func (c *call) run(ctx context.Context) (Answer, error) {
 	if c.request.RejectedFingerprint != "" {
 		consistency = grant.Strong
 	}
-	if err := c.read(ctx, consistency); err != nil {
-		return Answer{}, err
+	if err := c.firstRead(ctx, consistency); err != nil {
+		return c.remembered(err)
 	}
 	c.first = c.g
 	if c.state() == served {
@@ -163,6 +170,37 @@ func (c *call) run(ctx context.Context) (Answer, error) {
 	}
 	c.waited = true
 	return c.await(ctx)
+}
+
+// firstRead reads the grant for the first time. A caller for whom the memory has a
+// token waits for a stalled read once, and not for its own timeout.
+func (c *call) firstRead(ctx context.Context, consistency grant.Consistency) error {
+	if _, ok := c.inMemory(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, stalledRead)
+		defer cancel()
+	}
+	return c.read(ctx, consistency)
+}
+
+// inMemory is a valid token that this execution environment has read before, and
+// that the caller did not report.
+func (c *call) inMemory() (grant.Grant, bool) {
+	e, ok := c.memory.last(c.request.Connection)
+	now := c.now()
+	g := e.g.Believed(now)
+	return g, ok && g.Valid(now) && (c.request.RejectedFingerprint == "" || c.request.RejectedFingerprint != g.Fingerprint)
+}
+
+// remembered is the answer when the table cannot be read: a token in memory hides
+// an outage of DynamoDB from callers until the token's end.
+func (c *call) remembered(err error) (Answer, error) {
+	g, ok := c.inMemory()
+	if !ok {
+		return Answer{}, err
+	}
+	c.g, c.storeFailing = g, true
+	return c.answer()
 }
 
 // fromMemory reports whether a remembered grant is enough for the call. It is

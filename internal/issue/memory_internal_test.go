@@ -70,6 +70,29 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// The entry that was used least recently is forgotten first.
+func TestTheLeastUsedIsForgotten(t *testing.T) {
+	var m memory
+	now := time.Now()
+	name := func(i int) string { return fmt.Sprintf("c%d", i) }
+	remember := func(i int) {
+		m.put(grant.Grant{Connection: name(i), AccessToken: reltioauth.NewSecret("t"), IssuedAt: now, ExpiresAt: now.Add(time.Hour)}, now)
+	}
+	for i := range rememberMost {
+		remember(i)
+	}
+	m.get(name(0), now)
+	remember(rememberMost)
+	for i, want := range map[int]bool{0: true, 1: false, 2: true, rememberMost: true} {
+		if _, got := m.get(name(i), now); got != want {
+			t.Errorf("%s is remembered: %t, want %t", name(i), got, want)
+		}
+	}
+	if m.used.Len() != len(m.entries) {
+		t.Errorf("%d in the order of use, %d by name", m.used.Len(), len(m.entries))
+	}
+}
+
 func TestTimesCarryNoMonotonicReading(t *testing.T) {
 	v := &Issuer{Now: time.Now}
 	if now := v.now(); now != now.Round(0) { // == sees the monotonic reading

@@ -22,6 +22,8 @@ type store struct {
 	// readFault and leaseFault fail reads and TakeLease; nil: nothing fails.
 	readFault  func(grant.Consistency) error
 	leaseFault func() error
+	// hang lets reads wait until their context ends.
+	hang bool
 	// behind is how far an eventually consistent read looks back; nil: not.
 	behind func() time.Duration
 
@@ -53,6 +55,10 @@ func (s *store) Grant(ctx context.Context, name string, c grant.Consistency) (gr
 		s.strong++
 	}
 	s.mu.Unlock()
+	if s.hang {
+		<-ctx.Done()
+		return grant.Grant{}, apierr.Wrap(apierr.StoreUnavailable, "DynamoDB: no answer in time", ctx.Err())
+	}
 	if s.readFault != nil {
 		if err := s.readFault(c); err != nil {
 			return grant.Grant{}, err

@@ -1,15 +1,18 @@
 package local
 
 import (
+	"context"
 	"encoding/json"
 	"mime"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 // maxCall bounds an operator's call, in bytes.
@@ -24,6 +27,7 @@ func (s *Stack) operator(table *memstore.Table) *operator.Service {
 		Lockouts:    table,
 		Connections: s.secrets,
 		Rotations:   rotator{s},
+		Issues:      issuer{s},
 		Hosts:       s.hosts(),
 		Now:         time.Now,
 
@@ -34,6 +38,18 @@ func (s *Stack) operator(table *memstore.Table) *operator.Service {
 		Parking:       table,
 		RateLimits:    table,
 	}
+}
+
+// issuer is the issue function as the operator's service invokes it.
+type issuer struct{ stack *Stack }
+
+// Issue implements operator.IssueFunction.
+func (i issuer) Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error) {
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return issueapi.Response{}, apierr.Wrap(apierr.Internal, "", err)
+	}
+	return operator.ReadIssued(i.stack.lambda.invoke(ctx, "issue", "", payload))
 }
 
 // operatorAPI serves POST /local/operate: the request is an operator.Call, the

@@ -47,6 +47,7 @@ func storedRecord(r ratelimit.Record) ratelimit.Record {
 		Refused:     set(r.Refused),
 
 		RefusedSince: inMillis(r.RefusedSince),
+		DownSince:    inMillis(r.DownSince),
 		ProbedAt:     inMillis(r.ProbedAt),
 	}
 }
@@ -98,11 +99,31 @@ func (t *Table) Succeeded(ctx context.Context, host, client string) error {
 	return err
 }
 
+// Unanswered implements ratelimit.Store.
+func (t *Table) Unanswered(ctx context.Context, host string, now time.Time) error {
+	_, err := t.changeRecord(ctx, host, func(r *ratelimit.Record) error {
+		*r = ratelimit.RecordOutage(*r, now)
+		return nil
+	})
+	return err
+}
+
+// Answered implements ratelimit.Store.
+func (t *Table) Answered(ctx context.Context, host string) error {
+	_, err := t.changeRecord(ctx, host, func(r *ratelimit.Record) error {
+		if _, ok := t.budgets[strings.ToLower(host)]; ok {
+			r.DownSince = time.Time{}
+		}
+		return nil
+	})
+	return err
+}
+
 // Probe implements ratelimit.Store.
-func (t *Table) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
+func (t *Table) Probe(ctx context.Context, host string, now time.Time, every time.Duration) (bool, error) {
 	claimed := false
 	_, err := t.changeRecord(ctx, host, func(r *ratelimit.Record) error {
-		if claimed = r.MayProbe(inMillis(now)); claimed {
+		if claimed = r.MayProbe(inMillis(now), every); claimed {
 			r.ProbedAt = now
 		}
 		return nil

@@ -28,6 +28,7 @@ const (
 	VerbConnect    Verb = "connect"
 	VerbDisconnect Verb = "disconnect"
 	VerbSharing    Verb = "sharing"
+	VerbWhoAmI     Verb = "whoami"
 )
 
 // Call is one request to a Service in another process.
@@ -114,9 +115,11 @@ func (o *Service) do(ctx context.Context, c Call) (any, error) {
 		return o.Disconnect(ctx, DisconnectRequest{Connection: c.Connection, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
 	case VerbSharing:
 		return o.Sharing(ctx, c.Connection)
+	case VerbWhoAmI:
+		return o.WhoAmI(ctx, c.Connection)
 	default:
 		return nil, apierr.New(apierr.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect or sharing")
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing or whoami")
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
-	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -116,16 +115,7 @@ func (d *disconnection) mayAsk(ctx context.Context, g grant.Grant) error {
 	case g.Identity != d.c.IdentityHash():
 		return apierr.New(apierr.InvalidConnection, "its secret names another client, user or server than the one that got the tokens")
 	}
-	record, err := d.RateLimits.Budget(ctx, d.c.Host())
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, ratelimit.MaxWait)
-	defer cancel()
-	if ratelimit.AwaitUnpaused(ctx, record, d.Now) != nil {
-		return apierr.Limited(record.PausedUntil.Sub(d.Now()))
-	}
-	return nil
+	return d.awaitHost(ctx, d.c.Host())
 }
 
 // sendOne revokes one token.

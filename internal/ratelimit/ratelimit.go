@@ -56,6 +56,12 @@ const (
 	// ProbeEvery is how often a host whose circuit is open is probed: once per
 	// tick of a minute, though ticks are not exact.
 	ProbeEvery = 50 * time.Second
+	// DownProbeEvery is how often a host that is down is asked, by all connections
+	// together, so that it is back in use seconds after it answers again. After
+	// longDown it is LongDownProbeEvery.
+	DownProbeEvery     = 5 * time.Second
+	LongDownProbeEvery = 15 * time.Second
+	longDown           = 10 * time.Minute
 )
 
 // Record is what is stored of a host. The zero Record is a host that was never
@@ -76,7 +82,10 @@ type Record struct {
 	Refused []string
 	// RefusedSince is when the first of them was refused.
 	RefusedSince time.Time
-	// ProbedAt is when the host, with its circuit open, was last probed.
+	// DownSince is when the host first did not answer, if it has not answered since:
+	// no response, a 5xx, or a success that cannot be read.
+	DownSince time.Time
+	// ProbedAt is when the host, down or with its circuit open, was last probed.
 	ProbedAt time.Time
 }
 
@@ -91,22 +100,41 @@ func (r Record) ThrottledUntil(now time.Time) (time.Time, bool) {
 // refused with no success between them.
 func (r Record) CircuitOpen() bool { return len(r.Refused) >= refusals }
 
-// MayProbe reports whether a host whose circuit is open is due for a probe.
-func (r Record) MayProbe(now time.Time) bool {
-	return !r.ProbedAt.After(now.Add(-ProbeEvery)) || r.ProbedAt.After(now.Add(ProbeEvery))
+// Down reports whether the host did not answer when it was asked last.
+func (r Record) Down() bool { return !r.DownSince.IsZero() }
+
+// ProbeInterval is the time between two probes of a host in trouble.
+func (r Record) ProbeInterval(now time.Time) time.Duration {
+	switch {
+	case !r.Down():
+		return ProbeEvery
+	case now.Sub(r.DownSince) > longDown:
+		return LongDownProbeEvery
+	default:
+		return DownProbeEvery
+	}
 }
 
-// NextProbe is when a host whose circuit is open is probed next: by a sweep
-// within the minute if a probe is due.
+// MayProbe reports whether the last probe was so long ago. One of a wrong clock, so
+// far ahead, does not count.
+func (r Record) MayProbe(now time.Time, every time.Duration) bool {
+	return !r.ProbedAt.After(now.Add(-every)) || r.ProbedAt.After(now.Add(every))
+}
+
+// NextProbe is when a host in trouble is probed next: within an interval if a probe
+// is due.
 func (r Record) NextProbe(now time.Time) time.Time {
-	if r.MayProbe(now) {
-		return now.Add(ProbeEvery)
+	every := r.ProbeInterval(now)
+	if r.MayProbe(now, every) {
+		return now.Add(every)
 	}
-	return r.ProbedAt.Add(ProbeEvery)
+	return r.ProbedAt.Add(every)
 }
 
 // Troubled reports whether a success has anything to clear.
-func (r Record) Troubled() bool { return len(r.Throttled)+len(r.Refused) > 0 || r.Pause > 0 }
+func (r Record) Troubled() bool {
+	return len(r.Throttled)+len(r.Refused) > 0 || r.Pause > 0 || r.Down()
+}
 
 // Window is the time in which a caller of Reserve can use a slot.
 type Window struct {
@@ -216,7 +244,17 @@ func RecordSuccess(r Record, client string) Record {
 		r.Served = append(slices.Clone(r.Served), client)
 	}
 	r.Throttled, r.Pause = nil, 0
-	r.Refused, r.RefusedSince = nil, time.Time{}
+	r.Refused, r.RefusedSince, r.DownSince = nil, time.Time{}, time.Time{}
+	return r
+}
+
+// RecordOutage returns the record after a request without an answer. The next probe
+// counts from now, and not from when the request was sent.
+func RecordOutage(r Record, now time.Time) Record {
+	if !r.Down() {
+		r.DownSince = now
+	}
+	r.ProbedAt = now
 	return r
 }
 
@@ -248,13 +286,18 @@ type Store interface {
 	// Succeeded records that a client got a token, as RecordSuccess decides. A
 	// host that was never asked gets no record.
 	Succeeded(ctx context.Context, host, client string) error
-	// Probe claims the one probe per ProbeEvery of a host whose circuit is
-	// open; false if another caller has claimed it.
-	Probe(ctx context.Context, host string, now time.Time) (bool, error)
+	// Unanswered records a request without an answer, as RecordOutage decides.
+	Unanswered(ctx context.Context, host string, now time.Time) error
+	// Answered records that a host that was down has answered, with whatever: it is
+	// up.
+	Answered(ctx context.Context, host string) error
+	// Probe claims the one probe in so much time of a host in trouble; false if
+	// another caller has claimed it.
+	Probe(ctx context.Context, host string, now time.Time, every time.Duration) (bool, error)
 }
 
 // String is the record for the messages of tests; it holds no secret.
 func (r Record) String() string {
-	return fmt.Sprintf("next %s, paused until %s, %d throttled, %d refused",
-		r.Next.Format(time.StampMilli), r.PausedUntil.Format(time.StampMilli), len(r.Throttled), len(r.Refused))
+	return fmt.Sprintf("next %s, paused until %s, %d throttled, %d refused, down %t",
+		r.Next.Format(time.StampMilli), r.PausedUntil.Format(time.StampMilli), len(r.Throttled), len(r.Refused), r.Down())
 }

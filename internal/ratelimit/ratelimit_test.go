@@ -181,10 +181,51 @@ func TestMayProbe(t *testing.T) {
 		"a very long while ago, though": {now().Add(-10000 * time.Hour), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := (ratelimit.Record{ProbedAt: test.probed}).MayProbe(now()); got != test.want {
+			if got := (ratelimit.Record{ProbedAt: test.probed}).MayProbe(now(), ratelimit.ProbeEvery); got != test.want {
 				t.Errorf("MayProbe = %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// A host that is down is asked every five seconds, after ten minutes every fifteen:
+// seconds after it answers again somebody has found out.
+func TestProbesOfAHostThatIsDown(t *testing.T) {
+	for name, c := range map[string]struct {
+		down  time.Time
+		probe time.Duration // how long ago
+		every time.Duration
+		next  time.Duration
+	}{
+		"its circuit is open":   {time.Time{}, 20 * time.Second, ratelimit.ProbeEvery, 30 * time.Second},
+		"down since a moment":   {now(), 0, 5 * time.Second, 5 * time.Second},
+		"down, probed before":   {now().Add(-time.Minute), 3 * time.Second, 5 * time.Second, 2 * time.Second},
+		"a probe is due":        {now().Add(-time.Minute), 5 * time.Second, 5 * time.Second, 5 * time.Second},
+		"down for ten minutes":  {now().Add(-10 * time.Minute), 0, 5 * time.Second, 5 * time.Second},
+		"down for longer":       {now().Add(-10*time.Minute - 1), 0, 15 * time.Second, 15 * time.Second},
+		"by a clock that is on": {now().Add(time.Hour), 0, 5 * time.Second, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := ratelimit.Record{DownSince: c.down, ProbedAt: now().Add(-c.probe)}
+			if got := r.ProbeInterval(now()); got != c.every {
+				t.Errorf("probed every %v, want %v", got, c.every)
+			}
+			if got := r.NextProbe(now()).Sub(now()); got != c.next {
+				t.Errorf("next probe in %v, want %v", got, c.next)
+			}
+		})
+	}
+}
+
+// An outage begins once, and ends with a success, or with any other answer.
+func TestOutage(t *testing.T) {
+	r := ratelimit.RecordOutage(ratelimit.Record{}, now())
+	r = ratelimit.RecordOutage(r, now().Add(time.Minute))
+	if !r.Down() || !r.DownSince.Equal(now()) || !r.ProbedAt.Equal(now().Add(time.Minute)) || !r.Troubled() {
+		t.Errorf("%+v", r)
+	}
+	if r = ratelimit.RecordSuccess(r, "c"); r.Down() || r.Troubled() {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -209,7 +250,7 @@ func TestTroubled(t *testing.T) {
 
 func TestRecordString(t *testing.T) {
 	r := ratelimit.Record{Next: now(), PausedUntil: now().Add(s), Throttled: []string{"a"}, Refused: []string{"b", "c"}}
-	want := "next Nov 23 16:00:00.000, paused until Nov 23 16:00:01.000, 1 throttled, 2 refused"
+	want := "next Nov 23 16:00:00.000, paused until Nov 23 16:00:01.000, 1 throttled, 2 refused, down false"
 	if got := r.String(); got != want {
 		t.Errorf("String = %q, want %q", got, want)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
@@ -115,7 +116,7 @@ func (v view) planProbe(s step) action {
 		a.rank = risky
 	}
 	may := v.origin == asProbe || v.origin == byName && (v.asked.Force || a.rank < risky)
-	if may && v.host.MayProbe(v.now) {
+	if may && v.host.MayProbe(v.now, ratelimit.ProbeEvery) {
 		s.probe = true
 		a.step = s
 	} else {

@@ -37,7 +37,7 @@ func (l *ledger) claimProbe(ctx context.Context) error {
 		return err
 	}
 	now := l.r.Now()
-	mine, err := l.r.RateLimits.Probe(ctx, l.r.o.connection.Host(), now)
+	mine, err := l.r.RateLimits.Probe(ctx, l.r.o.connection.Host(), now, ratelimit.ProbeEvery)
 	switch {
 	case err != nil:
 		return l.uncount(ctx, err)

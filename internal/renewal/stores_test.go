@@ -41,6 +41,8 @@ const (
 	reserve      = "budget.reserve"
 	throttled    = "budget.throttled"
 	refusedHost  = "budget.refused"
+	unanswered   = "budget.unanswered"
+	answeredHost = "budget.answered"
 	succeeded    = "budget.succeeded"
 	probe        = "budget.probe"
 	readSecret   = "secret.read"
@@ -227,8 +229,16 @@ func (o *outside) Succeeded(ctx context.Context, name, client string) error {
 	return o.do(succeeded, func() error { return o.Table.Succeeded(ctx, name, client) })
 }
 
-func (o *outside) Probe(ctx context.Context, name string, now time.Time) (mine bool, err error) {
-	err = o.do(probe, func() error { mine, err = o.Table.Probe(ctx, name, now); return err })
+func (o *outside) Unanswered(ctx context.Context, name string, now time.Time) error {
+	return o.do(unanswered, func() error { return o.Table.Unanswered(ctx, name, now) })
+}
+
+func (o *outside) Answered(ctx context.Context, name string) error {
+	return o.do(answeredHost, func() error { return o.Table.Answered(ctx, name) })
+}
+
+func (o *outside) Probe(ctx context.Context, name string, now time.Time, every time.Duration) (mine bool, err error) {
+	err = o.do(probe, func() error { mine, err = o.Table.Probe(ctx, name, now, every); return err })
 	return mine, err
 }
 

@@ -26,7 +26,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 )
 
-// Namespace of all metrics.
+// Namespace of the metrics of a Log that has no other.
 const Namespace = "ReltioTokens"
 
 // The metrics. Issued, Renewals and Callbacks have the dimension Outcome.
@@ -50,17 +50,27 @@ const outcome = "Outcome"
 
 // Log writes lines. It is safe for concurrent use.
 type Log struct {
-	handler slog.Handler
-	now     func() time.Time
+	handler   slog.Handler
+	now       func() time.Time
+	namespace string
 }
 
 // New writes to w. Lines of Logger below the level are dropped. The line of an
 // invocation is always written, because it holds the metrics.
 func New(w io.Writer, level slog.Level, now func() time.Time) *Log {
 	return &Log{
-		handler: slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr}),
-		now:     now,
+		handler:   slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: lambdacontext.ReplaceAttr}),
+		now:       now,
+		namespace: Namespace,
 	}
+}
+
+// In is the log with the namespace for its metrics: that of the stack, so that two
+// stacks in one account do not silence each other's alarms.
+func (l *Log) In(namespace string) *Log {
+	own := *l
+	own.namespace = namespace
+	return &own
 }
 
 // Metric is a name and a value.
@@ -106,7 +116,7 @@ func (l *Log) Invocation(ctx context.Context, line Line) {
 	if line.Outcome != "" {
 		r.AddAttrs(slog.String("outcome", line.Outcome))
 	}
-	r.AddAttrs(line.embedded(now)...)
+	r.AddAttrs(line.embedded(l.namespace, now)...)
 	_ = l.handler.Handle(ctx, r)
 }
 
@@ -175,14 +185,14 @@ type definition struct {
 }
 
 // embedded is the part of the line that CloudWatch reads as metrics.
-func (line Line) embedded(now time.Time) []slog.Attr {
+func (line Line) embedded(namespace string, now time.Time) []slog.Attr {
 	var directives []directive
 	var attrs []slog.Attr
 	add := func(metrics []Metric, dimensions [][]string) {
 		if len(metrics) == 0 {
 			return
 		}
-		d := directive{Namespace: Namespace, Dimensions: dimensions}
+		d := directive{Namespace: namespace, Dimensions: dimensions}
 		for _, m := range metrics {
 			d.Metrics = append(d.Metrics, definition{m.Name, m.Unit})
 			attrs = append(attrs, slog.Float64(m.Name, m.Value))

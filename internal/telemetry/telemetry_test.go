@@ -39,7 +39,7 @@ func parse(t *testing.T, written string) []map[string]any {
 
 func TestALineIsLogAndMetrics(t *testing.T) {
 	var out bytes.Buffer
-	log := telemetry.New(&out, slog.LevelInfo, clock)
+	log := telemetry.New(&out, slog.LevelInfo, clock).In("ReltioTokens/prod")
 	ctx := lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: "request-1"})
 	log.Invocation(ctx, telemetry.Line{
 		Level: slog.LevelWarn, Message: "rotate", Outcome: "failed",
@@ -58,11 +58,11 @@ func TestALineIsLogAndMetrics(t *testing.T) {
 			"Timestamp": float64(noon.UnixMilli()),
 			"CloudWatchMetrics": []any{
 				map[string]any{
-					"Namespace": "ReltioTokens", "Dimensions": []any{[]any{"Outcome"}},
+					"Namespace": "ReltioTokens/prod", "Dimensions": []any{[]any{"Outcome"}},
 					"Metrics": []any{map[string]any{"Name": "Renewals", "Unit": "Count"}},
 				},
 				map[string]any{
-					"Namespace": "ReltioTokens", "Dimensions": []any{[]any{}},
+					"Namespace": "ReltioTokens/prod", "Dimensions": []any{[]any{}},
 					"Metrics": []any{
 						map[string]any{"Name": "BudgetWaitSeconds", "Unit": "Seconds"},
 						map[string]any{"Name": "Throttled", "Unit": "Count"},
@@ -79,7 +79,7 @@ func TestALineIsLogAndMetrics(t *testing.T) {
 
 func TestALineWithoutMetrics(t *testing.T) {
 	var out bytes.Buffer
-	log := telemetry.New(&out, slog.LevelInfo, clock)
+	log := telemetry.New(&out, slog.LevelInfo, clock).In("ReltioTokens/prod")
 	log.Write(context.Background(), slog.LevelInfo, "hello", slog.String("a", "b"))
 	want := []map[string]any{{"timestamp": "2026-11-23T12:00:00.123Z", "level": "INFO", "message": "hello", "a": "b"}}
 	if diff := cmp.Diff(want, parse(t, out.String())); diff != "" {

@@ -86,11 +86,10 @@ type Client struct {
 	TokenInQuery bool
 
 	// TLS is the configuration of the connections that the Client makes
-	// itself; nil means the system's roots and Go's defaults. It is copied.
-	// Versions below 1.2 are never used, and the protocol is HTTP/1.1.
+	// itself, as Network's.
 	TLS *tls.Config
 
-	// Connect opens connections. Nil means TCP and TLS, a new connection each
+	// Connect opens connections. Nil means Network with TLS: a new connection each
 	// time, without a proxy whatever the environment says.
 	Connect Connector
 
@@ -125,7 +124,7 @@ func (c *Client) Dial(ctx context.Context) (*Conn, error) {
 	defer cancel()
 	connect := c.Connect
 	if connect == nil {
-		connect = c.direct
+		connect = Network{TLS: c.TLS}.Connect
 	}
 	forConnector := *authURL
 	transport, err := connect(ctx, &forConnector)

@@ -22,22 +22,6 @@ const (
 	errWrongHost constError = "the connection leads to another host"
 )
 
-// direct is the Connector of a Client that sets none.
-func (c *Client) direct(ctx context.Context, authURL *url.URL) (Transport, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", hostPort(authURL))
-	if err != nil {
-		return nil, err
-	}
-	if authURL.Scheme == "https" {
-		secure := tls.Client(conn, tlsConfig(c.TLS, authURL.Hostname()))
-		if err := secure.HandshakeContext(ctx); err != nil {
-			return nil, errors.Join(err, conn.Close())
-		}
-		conn = secure
-	}
-	return newTransport(conn, authURL), nil
-}
-
 // tlsConfig is a copy of the given configuration with the settings that this
 // package requires.
 func tlsConfig(given *tls.Config, host string) *tls.Config {

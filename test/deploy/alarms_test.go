@@ -97,8 +97,8 @@ func (t template) metric(m object) (name, problem string) {
 			dimensions[fmt.Sprint(at(d, "Name"))] = t.resolve(at(d, "Value"))
 		}
 	}
-	switch fmt.Sprint(m["Namespace"]) {
-	case telemetry.Namespace:
+	switch t.resolve(m["Namespace"]) {
+	case t.namespace("IssueFunction"):
 		dimension, known := ownMetrics[name]
 		if !known {
 			return name, "there is no metric " + name
@@ -114,6 +114,33 @@ func (t template) metric(m object) (name, problem string) {
 		return name + " " + function, t.tooLate(m, function)
 	}
 	return name, ""
+}
+
+// namespace is that of a function's metrics.
+func (t template) namespace(function string) string {
+	return t.resolve(objectAt(t.get(function).properties(), "Environment", "Variables")["METRICS_NAMESPACE"])
+}
+
+// Two stacks in one account have a namespace each, else the ticks of one would
+// silence the alarms of the other; and all of a stack's functions, alarms and
+// widgets use the same.
+func TestAStacksMetricsAreItsOwn(t *testing.T) {
+	tmpl := load(t)
+	want := telemetry.Namespace + "/" + stack
+	for _, function := range []string{"IssueFunction", "RotateFunction", "CallbackFunction"} {
+		if got := tmpl.namespace(function); got != want {
+			t.Errorf("%s: namespace %q, want %q", function, got, want)
+		}
+	}
+	text, err := os.ReadFile("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(`ReltioTokens[^\s"',}]*`).FindAllString(string(text), -1) {
+		if found != "ReltioTokens/${AWS::StackName" {
+			t.Errorf("the template names %s", found)
+		}
+	}
 }
 
 // tooLate says whether an alarm on a duration could never be raised.

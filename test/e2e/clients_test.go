@@ -191,7 +191,7 @@ func TestEveryClient(t *testing.T) {
 			var want []heard
 			for i, outcome := range []string{"renewed", "cached", "cached"} {
 				a, err := w.read(http.StatusOK, "", got[i].Text)
-				if err != nil || a.text("outcome") != outcome || a.text("access_token") == "" || len(a.Body) != 11 {
+				if err != nil || a.text("outcome") != outcome || a.text("access_token") == "" || len(a.Body) != len(thirteen()) {
 					t.Errorf("call %d: %v, %v", i+1, a, err)
 				}
 				want = append(want, heard{Status: http.StatusOK, Text: got[i].Text})

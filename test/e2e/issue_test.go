@@ -15,16 +15,17 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// eleven are the members of every answer, and their JSON types in Go.
-func eleven() map[string]string {
+// thirteen are the members of every answer, and their JSON types in Go.
+func thirteen() map[string]string {
 	return map[string]string{
 		"connection": "string", "access_token": "string", "token_type": "string", "scope": "string",
 		"expires_in": "float64", "expires_at": "string", "fingerprint": "string", "version": "float64",
 		"outcome": "string", "min_ttl_met": "bool", "warnings": "[]interface {}",
+		"api_url": "string", "tenant_id": "string",
 	}
 }
 
-func TestAnAnswerHasElevenMembers(t *testing.T) {
+func TestAnAnswerHasThirteenMembers(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	s := w.server(t)
@@ -37,7 +38,7 @@ func TestAnAnswerHasElevenMembers(t *testing.T) {
 			for member, value := range a.Body {
 				types[member] = fmt.Sprintf("%T", value)
 			}
-			if diff := cmp.Diff(eleven(), types); diff != "" {
+			if diff := cmp.Diff(thirteen(), types); diff != "" {
 				t.Errorf("members (-want +got):\n%s", diff)
 			}
 			token := reltioauth.NewSecret(a.text("access_token"))

@@ -39,8 +39,8 @@ func TestItKeepsTheTokenOfAFunction(t *testing.T) {
 	all.Wait()
 	_, got := p.ask(t, "GET", "/token?connection=acme-prod", "", session)
 	want := []string{
-		"access_token", "connection", "expires_at", "expires_in", "fingerprint", "min_ttl_met",
-		"outcome", "scope", "token_type", "version", "warnings",
+		"access_token", "api_url", "connection", "expires_at", "expires_in", "fingerprint", "min_ttl_met",
+		"outcome", "scope", "tenant_id", "token_type", "version", "warnings",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got))); diff != "" {
 		t.Errorf("keys of an answer:\n%s", diff)

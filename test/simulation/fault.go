@@ -25,6 +25,8 @@ const (
 	OpRefused    Op = "budget.refused"
 	OpSucceeded  Op = "budget.succeeded"
 	OpProbe      Op = "budget.probe"
+	OpUnanswered Op = "budget.unanswered"
+	OpAnswered   Op = "budget.answered"
 	OpConnection Op = "secret.read"
 	OpDescribe   Op = "secret.describe"
 	OpCurrent    Op = "vault.current"

@@ -34,7 +34,11 @@ func TestNobodyLogsInForAKeyPolicy(t *testing.T) {
 				}
 				w.randomly(people*24, w.callAtRandom)
 				if forgets {
-					w.randomly(Day.Seconds(), func() { w.warm = nil })
+					w.randomly(Day.Seconds(), func() {
+						w.mu.Lock()
+						defer w.mu.Unlock()
+						w.warm = nil
+					})
 				}
 				w.Until(w.now().Add(2 * time.Hour))
 				server := w.hostList[0].server

@@ -177,9 +177,21 @@ func (s *stores) Succeeded(ctx context.Context, host, client string) error {
 	})
 }
 
-func (s *stores) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
+func (s *stores) Unanswered(ctx context.Context, host string, now time.Time) error {
+	return do(ctx, s.i, OpUnanswered, host, func(ctx context.Context) error {
+		return s.i.w.table().Unanswered(ctx, host, now)
+	})
+}
+
+func (s *stores) Answered(ctx context.Context, host string) error {
+	return do(ctx, s.i, OpAnswered, host, func(ctx context.Context) error {
+		return s.i.w.table().Answered(ctx, host)
+	})
+}
+
+func (s *stores) Probe(ctx context.Context, host string, now time.Time, every time.Duration) (bool, error) {
 	return perform(ctx, s.i, OpProbe, host, func(ctx context.Context) (bool, error) {
-		return s.i.w.table().Probe(ctx, host, now)
+		return s.i.w.table().Probe(ctx, host, now, every)
 	})
 }
 

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -124,8 +124,10 @@ func install(t *testing.T) *installation {
 	t.Helper()
 	i := &installation{t: t, name: engines.TableName(t), config: aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(engines.Moto(t)),
-		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", canary, ""),
-		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary}, nil
+		}),
+		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}}
 	i.name = i.name[max(0, len(i.name)-40):] // a schedule group's name is short
 	i.host, i.callback = page{status: 404}.start(t), page{status: 200, header: sound()}.start(t)

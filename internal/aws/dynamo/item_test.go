@@ -266,7 +266,8 @@ func TestRateLimitItem(t *testing.T) {
 		err2(table.Throttled(t.Context(), "auth.example:443", ratelimit.Throttle{Client: "c2", Now: now()})),
 		err2(table.Refused(t.Context(), "auth.example:443", "acme", now())),
 		err2(table.Refused(t.Context(), "auth.example:443", "other", now().Add(time.Minute))),
-		err2(table.Probe(t.Context(), "auth.example:443", now())),
+		table.Unanswered(t.Context(), "auth.example:443", now()),
+		err2(table.Probe(t.Context(), "auth.example:443", now(), ratelimit.ProbeEvery)),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -274,7 +275,7 @@ func TestRateLimitItem(t *testing.T) {
 	}
 	want := plain{
 		"tat": "N:1795449600375", "paused_until": "N:1795449601250", "pause_ms": "N:1000",
-		"throttled_clients": "SS:c1,c2", "refused": "SS:acme,other", "refused_since": "N:1795449600250",
+		"throttled_clients": "SS:c1,c2", "refused": "SS:acme,other", "refused_since": "N:1795449600250", "down_since": "N:1795449600250",
 		"probe_at": "N:1795449600250",
 	}
 	wantItem(t, table, "budget#auth.example:443", want)
@@ -284,7 +285,7 @@ func TestRateLimitItem(t *testing.T) {
 		}
 	}
 	maps.DeleteFunc(want, func(name, _ string) bool {
-		return slices.Contains([]string{"pause_ms", "throttled_clients", "refused", "refused_since"}, name)
+		return slices.Contains([]string{"pause_ms", "throttled_clients", "refused", "refused_since", "down_since"}, name)
 	})
 	want["served_clients"] = "SS:c1,c3"
 	wantItem(t, table, "budget#auth.example:443", want)

@@ -121,6 +121,7 @@ const (
 	attrRefused     = "refused"           // SS
 	// attrRefusedSince is there while attrRefused is.
 	attrRefusedSince = "refused_since"
+	attrDownSince    = "down_since"
 	attrProbedAt     = "probe_at"
 )
 

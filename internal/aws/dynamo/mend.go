@@ -32,7 +32,7 @@ const (
 var (
 	budgetMending = mending{ //nolint:gochecknoglobals // a constant table
 		attrNext: typeNumber, attrPausedUntil: typeNumber, attrPause: typeNumber, attrProbedAt: typeNumber,
-		attrRefusedSince: typeNumber, attrThrottled: typeTexts, attrServed: typeTexts, attrRefused: typeTexts,
+		attrRefusedSince: typeNumber, attrDownSince: typeNumber, attrThrottled: typeTexts, attrServed: typeTexts, attrRefused: typeTexts,
 	}
 	leaseMending = mending{ //nolint:gochecknoglobals // a constant table
 		attrUntil: typeNumber, attrEpoch: typeEpoch, attrFailedAt: typeNumber,

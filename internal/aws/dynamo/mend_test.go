@@ -62,7 +62,7 @@ func TestRateLimitsOfAWrongTypeAreMadeAgain(t *testing.T) {
 		"Refused":   func() error { return err2(table.Refused(t.Context(), "h:1", "acme", now())) },
 		"Succeeded": func() error { return table.Succeeded(t.Context(), "h:1", "c") },
 		"Probe": func() error {
-			may, err := table.Probe(t.Context(), "h:1", now())
+			may, err := table.Probe(t.Context(), "h:1", now(), ratelimit.ProbeEvery)
 			if err == nil && !may {
 				err = errors.New("it may not probe")
 			}

@@ -28,6 +28,7 @@ func readBudget(i item) (ratelimit.Record, error) {
 		{attrServed, setValue{&r.Served}},
 		{attrRefused, setValue{&r.Refused}},
 		{attrRefusedSince, asTime(&r.RefusedSince)},
+		{attrDownSince, asTime(&r.DownSince)},
 		{attrProbedAt, asTime(&r.ProbedAt)},
 	})
 	return r, err
@@ -238,22 +239,40 @@ func (t *Table) Succeeded(ctx context.Context, host, client string) error {
 // newSuccess clears what a success ends, of a host that has a record.
 func newSuccess(host string) *write {
 	w := newWrite(budgetKey(host))
-	for _, attr := range []string{attrRefused, attrRefusedSince, attrThrottled, attrPause} {
+	for _, attr := range []string{attrRefused, attrRefusedSince, attrThrottled, attrPause, attrDownSince} {
 		w.set(attr, nil)
 	}
 	w.condition = w.exists(attrKey)
 	return w
 }
 
+// Unanswered implements ratelimit.Store.
+func (t *Table) Unanswered(ctx context.Context, host string, now time.Time) error {
+	w := newWrite(budgetKey(host))
+	w.setFirst(attrDownSince, millis(now))
+	w.set(attrProbedAt, millis(now))
+	_, _, err := t.updateMended(ctx, w, budgetMending)
+	return err
+}
+
+// Answered implements ratelimit.Store.
+func (t *Table) Answered(ctx context.Context, host string) error {
+	w := newWrite(budgetKey(host))
+	w.set(attrDownSince, nil)
+	w.condition = w.exists(attrDownSince)
+	_, _, err := t.updateMended(ctx, w, budgetMending)
+	return err
+}
+
 // Probe implements ratelimit.Store. If the response was lost the caller does
-// not probe: the next probe is a minute away.
-func (t *Table) Probe(ctx context.Context, host string, now time.Time) (bool, error) {
+// not probe: the next probe is one interval away.
+func (t *Table) Probe(ctx context.Context, host string, now time.Time, every time.Duration) (bool, error) {
 	w := newWrite(budgetKey(host))
 	w.set(attrProbedAt, millis(now))
 	w.condition = either(
 		w.absent(attrProbedAt),
-		w.is(attrProbedAt, "<=", millis(now.Add(-ratelimit.ProbeEvery))),
-		w.is(attrProbedAt, ">", millis(now.Add(ratelimit.ProbeEvery))),
+		w.is(attrProbedAt, "<=", millis(now.Add(-every))),
+		w.is(attrProbedAt, ">", millis(now.Add(every))),
 	)
 	w.showRefusing = true
 	_, taken, err := t.updateMended(ctx, w, budgetMending)

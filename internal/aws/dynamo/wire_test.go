@@ -74,7 +74,9 @@ func calls(table *dynamo.Table) map[string]func(context.Context) error {
 		"Throttled":                 func(ctx context.Context) error { return err2(table.Throttled(ctx, "h:1", throttled)) },
 		"Refused":                   func(ctx context.Context) error { return err2(table.Refused(ctx, "h:1", "acme", now())) },
 		"Succeeded":                 func(ctx context.Context) error { return table.Succeeded(ctx, "h:1", "c") },
-		"Probe":                     func(ctx context.Context) error { return err2(table.Probe(ctx, "h:1", now())) },
+		"Unanswered":                func(ctx context.Context) error { return table.Unanswered(ctx, "h:1", now()) },
+		"Answered":                  func(ctx context.Context) error { return table.Answered(ctx, "h:1") },
+		"Probe":                     func(ctx context.Context) error { return err2(table.Probe(ctx, "h:1", now(), ratelimit.ProbeEvery)) },
 		"Park":                      func(ctx context.Context) error { return table.Park(ctx, "acme", someParked()) },
 		"Parked":                    func(ctx context.Context) error { return err2(table.Parked(ctx, "acme")) },
 		"Unpark":                    func(ctx context.Context) error { return table.Unpark(ctx, "acme", 7) },
@@ -494,7 +496,7 @@ func TestLostAnswersOfRateLimits(t *testing.T) {
 		t.Errorf("slots %v and %v, %v; want them an interval apart", first, second, err)
 	}
 	lose()
-	if may, err := table.Probe(t.Context(), "h:1", now()); may || err != nil {
+	if may, err := table.Probe(t.Context(), "h:1", now(), ratelimit.ProbeEvery); may || err != nil {
 		t.Errorf("Probe = %v, %v; want no probe rather than two", may, err)
 	}
 }

@@ -1,6 +1,7 @@
 package invoke_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
@@ -59,8 +59,10 @@ func serve(t *testing.T, answer http.HandlerFunc) (*api, invoke.Function) {
 
 func function(endpoint string) invoke.Function {
 	return invoke.Function{Name: "rotate", Client: lambda.NewFromConfig(aws.Config{
-		Region:           "eu-central-1",
-		Credentials:      credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+		Region: "eu-central-1",
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
+		}),
 		BaseEndpoint:     aws.String(endpoint),
 		RetryMaxAttempts: 10,
 		RetryMode:        aws.RetryModeStandard,

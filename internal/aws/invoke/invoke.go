@@ -17,6 +17,7 @@
 package invoke
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,9 @@ const throttledFor = time.Second
 type Function struct {
 	// Client is ready to use; its retries do not apply. Required.
 	Client *lambda.Client
+	// Waiting is the client of Rotate, which waits until the function has ended; nil
+	// means Client.
+	Waiting *lambda.Client
 	// Name is the function's name or ARN, with a qualifier or without.
 	// Required.
 	Name string
@@ -56,7 +60,7 @@ var _ rotateapi.Function = Function{}
 
 // Rotate implements rotateapi.Function.
 func (f Function) Rotate(ctx context.Context, r rotateapi.Request) (rotateapi.Result, error) {
-	out, err := f.invoke(ctx, types.InvocationTypeRequestResponse, r)
+	out, err := f.invoke(ctx, cmp.Or(f.Waiting, f.Client), types.InvocationTypeRequestResponse, r)
 	if err != nil {
 		return rotateapi.Result{}, err
 	}
@@ -71,17 +75,17 @@ func (f Function) Rotate(ctx context.Context, r rotateapi.Request) (rotateapi.Re
 
 // RotateLater implements rotateapi.Function.
 func (f Function) RotateLater(ctx context.Context, r rotateapi.Request) error {
-	_, err := f.invoke(ctx, types.InvocationTypeEvent, r)
+	_, err := f.invoke(ctx, f.Client, types.InvocationTypeEvent, r)
 	return err
 }
 
 // invoke sends one request.
-func (f Function) invoke(ctx context.Context, how types.InvocationType, r rotateapi.Request) (*lambda.InvokeOutput, error) {
+func (f Function) invoke(ctx context.Context, client *lambda.Client, how types.InvocationType, r rotateapi.Request) (*lambda.InvokeOutput, error) {
 	payload, err := json.Marshal(r)
 	if err != nil {
 		return nil, unavailable("the request cannot be written", err)
 	}
-	out, err := f.Client.Invoke(ctx, &lambda.InvokeInput{
+	out, err := client.Invoke(ctx, &lambda.InvokeInput{
 		FunctionName:   aws.String(f.Name),
 		InvocationType: how,
 		Payload:        payload,

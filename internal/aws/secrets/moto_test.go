@@ -1,6 +1,7 @@
 package secrets_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"regexp"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
@@ -27,8 +27,10 @@ const canary = "c4n4ry"
 
 func newClient(endpoint string, retryer aws.Retryer) *secretsmanager.Client {
 	return secretsmanager.NewFromConfig(aws.Config{
-		Region:       "eu-central-1",
-		Credentials:  credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+		Region: "eu-central-1",
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
+		}),
 		BaseEndpoint: aws.String(endpoint),
 		Retryer:      func() aws.Retryer { return retryer },
 	})

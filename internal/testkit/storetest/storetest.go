@@ -159,9 +159,11 @@ func cancelled(t *testing.T, s Store) {
 			_, err := s.Throttled(ctx, host, ratelimit.Throttle{Client: "c", Now: start()})
 			return err
 		},
-		"Refused":   func() error { _, err := s.Refused(ctx, host, "acme", start()); return err },
-		"Succeeded": func() error { return s.Succeeded(ctx, host, "c") },
-		"Probe":     func() error { _, err := s.Probe(ctx, host, start()); return err },
+		"Refused":    func() error { _, err := s.Refused(ctx, host, "acme", start()); return err },
+		"Succeeded":  func() error { return s.Succeeded(ctx, host, "c") },
+		"Unanswered": func() error { return s.Unanswered(ctx, host, start()) },
+		"Answered":   func() error { return s.Answered(ctx, host) },
+		"Probe":      func() error { _, err := s.Probe(ctx, host, start(), ratelimit.ProbeEvery); return err },
 	} {
 		err := call()
 		var e *apierr.Error

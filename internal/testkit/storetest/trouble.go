@@ -32,6 +32,9 @@ func troublePromises() promises {
 		"of many that are refused all are recorded":    refusedAtOnce,
 		"of many that probe one does":                  probeAtOnce,
 		"a probe changes nothing else":                 probeAlone,
+		"a host that does not answer is down":          down,
+		"an answer ends that and nothing else":         answered,
+		"no answer of a host that was never asked":     neverDown,
 	}
 	for name, test := range map[string]struct {
 		after time.Duration // since the last probe
@@ -56,6 +59,60 @@ func troublePromises() promises {
 	return kept
 }
 
+// down: since the first request without an answer; each moves the next probe.
+func down(t *testing.T, s Store) {
+	wantSlot(t, s, windowAt(start()), start())
+	for i := range 3 {
+		if err := s.Unanswered(t.Context(), host, start().Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantBudget(t, s, host, ratelimit.Record{Next: start().Add(interval), DownSince: start(), ProbedAt: start().Add(2 * time.Second)})
+	early, due := start().Add(7*time.Second-time.Millisecond), start().Add(7*time.Second)
+	for _, probe := range []struct {
+		at   time.Time
+		want bool
+	}{{early, false}, {due, true}, {due, false}} {
+		if got, err := s.Probe(t.Context(), host, probe.at, ratelimit.DownProbeEvery); err != nil || got != probe.want {
+			t.Errorf("probe after %v: %t, %v", probe.at.Sub(start()), got, err)
+		}
+	}
+}
+
+func answered(t *testing.T, s Store) {
+	for _, end := range []func() error{
+		func() error { return s.Answered(t.Context(), host) },
+		func() error { return s.Succeeded(t.Context(), host, "client") },
+	} {
+		refuse(t, s, "acme")
+		if err := s.Unanswered(t.Context(), host, start()); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Budget(t.Context(), host)
+		if err != nil || r.Down() || !r.ProbedAt.Equal(start()) {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if err := s.Unanswered(t.Context(), host, start()); err != nil {
+		t.Fatal(err)
+	}
+	refuse(t, s, "acme")
+	if err := s.Answered(t.Context(), host); err != nil {
+		t.Fatal(err)
+	}
+	wantBudget(t, s, host, ratelimit.Record{ProbedAt: start(), Refused: []string{"acme"}, RefusedSince: start(), Served: []string{"client"}})
+}
+
+func neverDown(t *testing.T, s Store) {
+	if err := s.Answered(t.Context(), host); err != nil {
+		t.Fatal(err)
+	}
+	wantBudget(t, s, host, ratelimit.Record{})
+}
+
 func throttle(t *testing.T, s Store, th ratelimit.Throttle) ratelimit.Record {
 	t.Helper()
 	r, err := s.Throttled(t.Context(), host, th)
@@ -76,7 +133,7 @@ func refuse(t *testing.T, s Store, connection string) ratelimit.Record {
 
 func wantProbe(t *testing.T, s Store, now time.Time, want bool) {
 	t.Helper()
-	got, err := s.Probe(t.Context(), host, now)
+	got, err := s.Probe(t.Context(), host, now, ratelimit.ProbeEvery)
 	if err != nil || got != want {
 		t.Errorf("Probe = %v, %v; want %v", got, err, want)
 	}
@@ -296,7 +353,7 @@ func refusedAtOnce(t *testing.T, s Store) {
 func probeAtOnce(t *testing.T, s Store) {
 	var probes atomic.Int64
 	race(func(int) {
-		may, err := s.Probe(t.Context(), host, start())
+		may, err := s.Probe(t.Context(), host, start(), ratelimit.ProbeEvery)
 		if err != nil {
 			t.Error(err)
 		}

@@ -34,6 +34,11 @@ type Response struct {
 	MinTTLMet bool `json:"min_ttl_met"`
 	// Warnings are sorted; empty if there are none, never null.
 	Warnings []Warning `json:"warnings"`
+	// APIURL is where the token is used, and TenantID the tenant, as the connection's
+	// secret has them; empty if it does not. So a connection's name gives an
+	// integration the token and the place to use it.
+	APIURL   string `json:"api_url"`
+	TenantID string `json:"tenant_id"`
 }
 
 // MarshalJSON implements json.Marshaler: Warnings are a list.
@@ -83,9 +88,12 @@ const (
 	// RenewalFailing: the token is valid, but its renewal fails, or the reported
 	// token could not be introspected.
 	RenewalFailing Warning = "renewal_failing"
+	// StoreFailing: DynamoDB could not be read, and the token is one that this
+	// execution environment remembers.
+	StoreFailing Warning = "store_failing"
 )
 
 // Warnings are all of them, sorted.
 func Warnings() []Warning {
-	return []Warning{ExpiresInMissing, RefreshTokenEndsSoon, RejectedTokenIsAlive, RejectedTokenReissued, RenewalFailing}
+	return []Warning{ExpiresInMissing, RefreshTokenEndsSoon, RejectedTokenIsAlive, RejectedTokenReissued, RenewalFailing, StoreFailing}
 }

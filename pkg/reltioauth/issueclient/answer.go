@@ -46,6 +46,8 @@ func readAnswer(payload []byte, asked time.Time) (*Token, *Error) {
 		ExpiresAt:   asked.Add(time.Duration(a.ExpiresIn) * time.Second),
 		Fingerprint: a.Fingerprint,
 		Version:     a.Version,
+		APIURL:      oneLine(a.APIURL),
+		TenantID:    oneLine(a.TenantID),
 		Warnings:    a.Warnings,
 	}, nil
 }

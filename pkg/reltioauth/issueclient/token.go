@@ -29,6 +29,10 @@ type Token struct {
 	// MinTTLMet is false if less life is left than was needed: Reltio gave no
 	// longer one.
 	MinTTLMet bool
+	// APIURL is where the token is used, and TenantID the tenant, as the connection's
+	// secret has them; empty if it does not.
+	APIURL   string
+	TenantID string
 	// Warnings are sorted. There may be others than the constants of this
 	// package.
 	Warnings []Warning

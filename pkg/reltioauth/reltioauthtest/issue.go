@@ -32,6 +32,8 @@ import (
 type IssueServer struct {
 	// Connections are those that exist. Empty means every valid name.
 	Connections []string
+	// APIURL and TenantID are those of each connection. Empty means none.
+	APIURL, TenantID string
 	// Life is the life of each token. Zero means an hour.
 	Life time.Duration
 	// Now is the clock. Nil means time.Now.

@@ -78,13 +78,14 @@ const acme = `{"connection":"acme"}`
 
 func TestIssueServerTokens(t *testing.T) {
 	now := time.Date(2026, 11, 23, 16, 0, 0, 500e6, time.UTC)
-	v := &reltioauthtest.IssueServer{Now: func() time.Time { return now }}
+	v := &reltioauthtest.IssueServer{Now: func() time.Time { return now }, APIURL: "https://api.example", TenantID: "t1"}
 	first := ask(t, v, acme).body
 	secret := reltioauth.NewSecret(first["access_token"].(string))
 	want := map[string]any{
 		"connection": "acme", "access_token": secret.Reveal(), "token_type": "bearer", "scope": "", "expires_in": 3600.0,
 		"expires_at": "2026-11-23T17:00:00Z", "fingerprint": reltioauth.Fingerprint(secret), "version": 1.0,
 		"outcome": "renewed", "min_ttl_met": true, "warnings": []any{},
+		"api_url": "https://api.example", "tenant_id": "t1",
 	}
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)

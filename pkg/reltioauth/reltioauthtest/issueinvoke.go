@@ -92,7 +92,7 @@ func (s *IssueServer) issue(payload []byte) ([]byte, *issueapi.Error) {
 		return nil, &failed
 	}
 	t, outcome, warnings := s.choose(r, now)
-	return t.issued(r, outcome, warnings, now), nil
+	return s.response(t, r, outcome, warnings, now), nil
 }
 
 // choose finds the token to issue, or makes it. The caller holds mu.
@@ -108,8 +108,8 @@ func (s *IssueServer) choose(r issueapi.Request, now time.Time) (t *issuedToken,
 	return t, issueapi.Cached, warnings
 }
 
-// issued is a response.
-func (t *issuedToken) issued(r issueapi.Request, outcome issueapi.Outcome, warnings []issueapi.Warning, now time.Time) []byte {
+// response is the function's response with a token.
+func (s *IssueServer) response(t *issuedToken, r issueapi.Request, outcome issueapi.Outcome, warnings []issueapi.Warning, now time.Time) []byte {
 	body, _ := json.Marshal(issueapi.Response{ // texts, numbers and a list can always be encoded
 		Connection:  r.Connection,
 		AccessToken: t.secret.Reveal(),
@@ -121,6 +121,8 @@ func (t *issuedToken) issued(r issueapi.Request, outcome issueapi.Outcome, warni
 		Outcome:     outcome,
 		MinTTLMet:   t.left(now) >= r.MinTTLSeconds,
 		Warnings:    warnings,
+		APIURL:      s.APIURL,
+		TenantID:    s.TenantID,
 	})
 	return body
 }

@@ -1,0 +1,111 @@
+// Package client configures all AWS clients of the functions.
+//
+// The SDK alone would wait 30 s for a connection and for ever for a response. A
+// connection may be dead because the execution environment was frozen, and a
+// server may be silent: so each attempt has a time limit, and the SDK makes the
+// next one over another connection.
+//
+//	cfg, err := client.Config(ctx)
+//	table := dynamodb.NewFromConfig(cfg, client.QuickReads)
+//	secrets := secretsmanager.NewFromConfig(client.ForSecrets(cfg))
+//	rotate := lambda.NewFromConfig(client.ForWaiting(cfg))
+//
+// Loading the configuration reads the environment and makes no request.
+package client
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
+)
+
+// The time limits of one attempt.
+const (
+	// DialTimeout bounds opening a connection.
+	DialTimeout = time.Second
+	// TLSTimeout bounds the TLS handshake.
+	TLSTimeout = 2 * time.Second
+	// ResponseTimeout bounds the wait for the first byte of a response.
+	ResponseTimeout = 2 * time.Second
+	// SecretsResponseTimeout is ResponseTimeout of Secrets Manager, which decrypts
+	// with a key of another service.
+	SecretsResponseTimeout = 3 * time.Second
+)
+
+// The repetition of a failed read by QuickReads.
+const (
+	readAttempts  = 10
+	firstPause    = 25 * time.Millisecond
+	longestPause  = 200 * time.Millisecond
+	pauseDoubling = 2
+)
+
+// Config is the SDK's configuration with the time limits, for clients whose
+// service answers at once. It fails if the environment or a shared file is
+// malformed.
+func Config(ctx context.Context) (aws.Config, error) {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx,
+		awsconfig.WithLogger(logging.Nop{}), // otherwise the SDK writes plain text
+		awsconfig.WithHTTPClient(limited(ResponseTimeout)))
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("aws: %w", err)
+	}
+	return cfg, nil
+}
+
+// ForSecrets is the configuration for Secrets Manager.
+func ForSecrets(cfg aws.Config) aws.Config {
+	cfg.HTTPClient = limited(SecretsResponseTimeout)
+	return cfg
+}
+
+// ForWaiting is the configuration for an invocation whose response comes when the
+// function has ended. It has a connection of its own, because there is one attempt
+// only and a kept connection may be dead. It has no time limit of its own: the
+// caller's context bounds it.
+func ForWaiting(cfg aws.Config) aws.Config {
+	cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
+	return cfg
+}
+
+func limited(response time.Duration) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = DialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSHandshakeTimeout = TLSTimeout
+			t.ResponseHeaderTimeout = response
+		})
+}
+
+// QuickReads lets a DynamoDB client repeat what failed after 25 ms, growing, at
+// most 200 ms apart, for a caller that waits: ten attempts, within its context.
+func QuickReads(o *dynamodb.Options) {
+	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = readAttempts
+		o.RateLimiter = ratelimit.None // the attempts and the caller's context bound it
+		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
+			return pauseAfter(attempt, rand.Float64()), nil //nolint:gosec // jitter need not be unpredictable
+		})
+	})
+}
+
+// pauseAfter is the pause after so many failed attempts, with up to half of it taken
+// off at random, a number in [0, 1).
+func pauseAfter(attempts int, random float64) time.Duration {
+	pause := firstPause
+	for range attempts - 1 {
+		pause = min(pause*pauseDoubling, longestPause)
+	}
+	return pause - time.Duration(random*float64(pause)/2)
+}

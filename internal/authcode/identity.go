@@ -31,6 +31,6 @@ func (v *callback) resetGrant(ctx context.Context) error {
 		next.Status, next.RetryAt, next.WarnedAt = v.g.Status, v.g.RetryAt, v.g.WarnedAt
 		next.LastError, next.LastErrorMessage = v.g.LastError, v.g.LastErrorMessage
 	}
-	next.Aliases, next.ConnectionVersion = v.c.Aliases, v.c.Version
+	next = next.Configured(v.c)
 	return v.wrote(v.held.Put(ctx, next))
 }

@@ -145,7 +145,7 @@ func (v *callback) next(kept grant.RefreshToken) grant.Grant {
 	if g.Identity != v.c.IdentityHash() {
 		g = g.Reset(v.c.IdentityHash())
 	}
-	g.Aliases, g.ConnectionVersion = v.c.Aliases, v.c.Version
+	g = g.Configured(v.c)
 	if v.failed == nil {
 		g = g.Accept(v.token)
 	} else {
@@ -208,7 +208,7 @@ func (v *callback) again(ctx context.Context, known grant.RefreshToken) Callback
 	storing, cancel := v.storing(ctx, storeTime, revokeTime+closingTime)
 	defer cancel()
 	g := v.g.WithoutToken()
-	g.Aliases, g.ConnectionVersion = v.c.Aliases, v.c.Version
+	g = g.Configured(v.c)
 	if err := v.wrote(v.held.Put(storing, g)); err != nil {
 		return v.withdrawn(ctx, CallbackResult{Outcome: Unstored, Err: err})
 	}

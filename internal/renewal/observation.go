@@ -99,7 +99,7 @@ type tokens struct {
 // belongs.
 func (o observation) with(c *connection.Connection) observation {
 	o.connection, o.cameBack = c, !o.grant.SecretMissingAt.IsZero()
-	o.grant.Aliases, o.grant.ConnectionVersion = c.Aliases, c.Version
+	o.grant = o.grant.Configured(c)
 	if o.cameBack {
 		o.grant = o.grant.SecretFound()
 	}

@@ -78,7 +78,7 @@ soak: ## run simulated fleets, a fresh seed each, until stopped (SOAK_FOR, SOAK_
 framework: ## run the real binaries against Spring Security OAuth2 (minutes; JDK 17, Maven); UPDATE=1 writes docs/framework.md
 	@scripts/framework test
 
-faults: ## break each operation of the real binaries in every way, and write docs/faults.md (minutes)
+faults: ## break each operation of the real binaries in every way, and write docs/faults.md and .cache/faults.md (minutes)
 	@scripts/faults
 
 soak-processes: ## break the real binaries at random, until stopped (SOAK_FOR, SOAK_SEED)

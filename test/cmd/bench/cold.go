@@ -190,9 +190,9 @@ func (b *bench) cold(ctx context.Context) (figures.Section, error) {
 	}
 	issue, unwarmed, empty := all["issue"], all[rig.Unwarmed], all["empty"]
 	s.Figures = []figures.Figure{
-		{ID: "cold-warmed", Name: "(init + first vend) of `issue` with its warming call ÷ without", Value: figures.Ratio(issue.both, unwarmed.both), Bar: &figures.Bar{Limit: 0.6}},
+		{ID: "cold-warmed", Name: "(init + first token) of `issue` with its warming call ÷ without", Value: figures.Ratio(issue.both, unwarmed.both), Bar: &figures.Bar{Limit: 0.6}},
 		{ID: "cold-init", Name: "init of `issue` ÷ init of the empty handler", Value: figures.Ratio(issue.initial, empty.initial), Bar: &figures.Bar{Limit: 4}},
-		{ID: "cold-first", Name: "first vend after init ÷ warm vend from DynamoDB", Value: figures.Ratio(issue.first, issue.later), Bar: &figures.Bar{Limit: 1.5}},
+		{ID: "cold-first", Name: "first token after init ÷ warm token from DynamoDB", Value: figures.Ratio(issue.first, issue.later), Bar: &figures.Bar{Limit: 1.5}},
 	}
 	err = b.sizes(ctx, &s)
 	return s, err

@@ -54,7 +54,7 @@ func named(t *testing.T, names ...string) []*Flow {
 func TestTheInvariantsHoldWhateverBreaks(t *testing.T) {
 	b := started(t)
 	clean, err := b.All(t.Context(), named(t, "password, login",
-		"authorization code, refresh, rotated, the old one is dead", "callback, first login"))
+		"authorization code, refresh, rotated, the old one is revoked", "callback, first login"))
 	if err != nil {
 		t.Fatal(err)
 	}

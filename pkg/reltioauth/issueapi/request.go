@@ -1,7 +1,6 @@
 package issueapi
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 )
@@ -40,10 +39,9 @@ const (
 	ConnectionRule = "must be a name like acme-prod: lower-case letters, digits, dots, dashes and underscores, at most 64"
 	// FingerprintRule is ValidFingerprint's.
 	FingerprintRule = "must be the fingerprint of an answer: sha256: and 32 hexadecimal digits"
+	// MinTTLRule is the rule of MinTTLSeconds: it says MaxMinTTLSeconds.
+	MinTTLRule = "must be from 0 to 86400"
 )
-
-// MinTTLRule is the rule of MinTTLSeconds.
-var MinTTLRule = fmt.Sprintf("must be from 0 to %d", MaxMinTTLSeconds)
 
 var connectionName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 

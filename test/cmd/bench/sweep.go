@@ -144,7 +144,7 @@ func (b *bench) sweep(ctx context.Context) (figures.Section, error) {
 		Title: "A sweep of 10,000 connections",
 		Text: []string{
 			fmt.Sprintf("10,000 client-credentials connections whose tokens have all ended; a token request takes %d ms; 16 renewals at a time, 8 token requests a second, over TLS, with the processor's share of 512 MB. At that rate all of them take 21 minutes: what is measured is %d ticks of a minute, in which the backlog lasts. The share of the rate limit is the number of token requests that arrived from the first tick's moment on, ÷ 8 a second for all of that time. (The sweep takes up the most urgent; only the %d most urgent have a secret here, no other is read.)", answerIn.Milliseconds(), ticks, sweptSecrets),
-			"Beyond the request: single renewals by `rotate`, in an environment that runs already, and in turns with them a bare token request with x/oauth2 at the same sandbox.",
+			"Beyond the request: single renewals by `rotate`, in an environment that runs already, and alternately with them a bare token request with x/oauth2 at the same sandbox.",
 		},
 		Header: []string{"Figure", "Value"},
 	}

@@ -53,12 +53,14 @@ test-short: ## run the tests that need nothing but Go
 	go test -short ./...
 	go test -C $(LAB) -short ./...
 
-lint: ## check style, imports and mistakes; the first time this compiles the linters (minutes)
+lint: ## check style, imports, words and mistakes, and print what changed in the public API; the first time this compiles the linters (minutes)
 	@echo 'gofumpt -l $(GO_FOLDERS)'
 	@files=$$($(TOOL) gofumpt -l $(GO_FOLDERS)) || exit; \
 		[ -z "$$files" ] || { printf 'Run "make fmt" for:\n%s\n' "$$files"; exit 1; }
 	$(TOOL) golangci-lint run
 	cd $(LAB) && go tool -modfile=../tools/go.mod golangci-lint run
+	go test -C $(LAB) -count 1 ./style
+	@scripts/apidiff
 
 fmt: ## format the Go files
 	$(TOOL) gofumpt -w $(GO_FOLDERS)

@@ -22,7 +22,7 @@ LAMBDA_BUILD := $(call lambda_build,arm64)
 ENV := default
 SAM := .cache/verify/bin/sam
 
-.PHONY: help run run-binaries test test-short lint fmt cover fuzz sim soak framework faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
+.PHONY: help run run-binaries test test-short lint fmt cover mutate fuzz sim soak framework faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
 	build-ExtensionLayerArm64 build-ExtensionLayerX86 FORCE
 
@@ -67,6 +67,9 @@ fmt: ## format the Go files
 
 cover: ## print the coverage of the packages that decide; less than 90 % is an error
 	@scripts/cover
+
+mutate: ## plant mistakes into the packages that decide, and print which no test notices (20 minutes and more)
+	@scripts/mutate $(ARGS)
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz

@@ -49,3 +49,22 @@ func TestFleeting(t *testing.T) {
 		})
 	}
 }
+
+func TestRefusalsInWords(t *testing.T) {
+	for want, r := range map[string]grant.Refusal{
+		"(no response seen)":         {},
+		"(no OAuth error, HTTP 403)": {Status: 403},
+		"(invalid_grant, HTTP 400)":  {Status: 400, Code: "invalid_grant"},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("%+v is %q, want %q", r, got, want)
+		}
+	}
+}
+
+// The time is that of docs/architecture.md.
+func TestWhenARefreshTokenIsParked(t *testing.T) {
+	if grant.ParkAfter != 2*time.Second {
+		t.Errorf("after %v", grant.ParkAfter)
+	}
+}

@@ -38,7 +38,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestRules(t *testing.T) {
-	if !strings.HasSuffix(issueapi.MinTTLRule, fmt.Sprintf(" to %d", issueapi.MaxMinTTLSeconds)) {
+	if want := fmt.Sprintf("must be from 0 to %d", issueapi.MaxMinTTLSeconds); issueapi.MinTTLRule != want {
 		t.Errorf("%q does not name the most, %d", issueapi.MinTTLRule, issueapi.MaxMinTTLSeconds)
 	}
 	hex := strings.Repeat("0123456789abcdef", 2)

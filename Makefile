@@ -22,7 +22,7 @@ LAMBDA_BUILD := $(call lambda_build,arm64)
 ENV := default
 SAM := .cache/verify/bin/sam
 
-.PHONY: help run run-binaries test test-short lint fmt cover fuzz sim soak framework faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
+.PHONY: help run run-binaries test test-short lint fmt cover mutate fuzz sim soak framework faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
 	build-ExtensionLayerArm64 build-ExtensionLayerX86 FORCE
 
@@ -53,18 +53,23 @@ test-short: ## run the tests that need nothing but Go
 	go test -short ./...
 	go test -C $(LAB) -short ./...
 
-lint: ## check style, imports and mistakes; the first time this compiles the linters (minutes)
+lint: ## check style, imports, words and mistakes, and print what changed in the public API; the first time this compiles the linters (minutes)
 	@echo 'gofumpt -l $(GO_FOLDERS)'
 	@files=$$($(TOOL) gofumpt -l $(GO_FOLDERS)) || exit; \
 		[ -z "$$files" ] || { printf 'Run "make fmt" for:\n%s\n' "$$files"; exit 1; }
 	$(TOOL) golangci-lint run
 	cd $(LAB) && go tool -modfile=../tools/go.mod golangci-lint run
+	go test -C $(LAB) -count 1 ./style
+	@scripts/apidiff
 
 fmt: ## format the Go files
 	$(TOOL) gofumpt -w $(GO_FOLDERS)
 
 cover: ## print the coverage of the packages that decide; less than 90 % is an error
 	@scripts/cover
+
+mutate: ## plant mistakes into the packages that decide, and print which no test notices (20 minutes and more)
+	@scripts/mutate $(ARGS)
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz
@@ -78,7 +83,7 @@ soak: ## run simulated fleets, a fresh seed each, until stopped (SOAK_FOR, SOAK_
 framework: ## run the real binaries against Spring Security OAuth2 (minutes; JDK 17, Maven); UPDATE=1 writes docs/framework.md
 	@scripts/framework test
 
-faults: ## break each operation of the real binaries in every way, and write docs/faults.md (minutes)
+faults: ## break each operation of the real binaries in every way, and write docs/faults.md and .cache/faults.md (minutes)
 	@scripts/faults
 
 soak-processes: ## break the real binaries at random, until stopped (SOAK_FOR, SOAK_SEED)

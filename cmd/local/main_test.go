@@ -19,13 +19,13 @@ func TestFlags(t *testing.T) {
 		"": usual,
 		"-callback-port 1 -lambda-port 2 -reltio-port -1 -token-life 2m": {CallbackPort: 1, LambdaPort: 2, ReltioPort: -1, TokenLife: 2 * time.Minute},
 	} {
-		got, err := flags(strings.Fields(line), new(bytes.Buffer))
+		got, err := local.Flags("local", about, strings.Fields(line), new(bytes.Buffer))
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%q: error %v, -want +got:\n%s", line, err, diff)
 		}
 	}
 	log := new(bytes.Buffer)
-	if got, err := flags([]string{"-v"}, log); err != nil || got.Log != log {
+	if got, err := local.Flags("local", about, []string{"-v"}, log); err != nil || got.Log != log {
 		t.Errorf("-v: error %v, log %v; want the one that was given", err, got.Log)
 	}
 }

@@ -20,7 +20,7 @@ type remote struct {
 	issues operator.IssueFunction
 }
 
-// call sends one call and waits for its reply.
+// call sends one call and waits for its response.
 func call[T any](ctx context.Context, r remote, c operator.Call) (result T, err error) {
 	body, err := json.Marshal(c)
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 )
 
 // service is operator.Service, in this process or in the local stack.
-type service interface {
+type service interface { //nolint:interfacebloat // all of operator.Service, one method for each command
 	About(ctx context.Context) (operator.About, error)
 	Status(ctx context.Context, names ...string) (operator.Report, error)
 	Check(ctx context.Context, name string) (operator.Checked, error)

@@ -128,7 +128,7 @@ func (r Request) Pending(now time.Time) bool { return r.ConsumedAt.IsZero() && n
 // Store keeps invitations and requests. All methods are atomic and safe for
 // concurrent use by any number of processes; reads are strong. A network
 // failure is an apierr.Error of type StoreUnavailable.
-type Store interface {
+type Store interface { //nolint:interfacebloat // the life of two items, and every adapter keeps both
 	PutInvitation(ctx context.Context, i Invitation) error
 	// Invitation returns ErrNotFound if there is none; a used or expired one is
 	// returned as well.

@@ -53,6 +53,7 @@ func TestOptionalFields(t *testing.T) {
 			{"https://prod.reltio.com/", ""},
 			{"https://prod.reltio.com:8443/reltio/api/T%20x", ""},
 			{"https://[::1]:8443/a", ""},
+			{"https://prod.reltio.com/~acme", ""},
 			{nil, text},
 			{1, text},
 			{"", empty},
@@ -134,6 +135,7 @@ func TestOptionalFields(t *testing.T) {
 			{"gezd gnbv gy3t qojq", ""},
 			{"GEZDGNBVGY3TQOJQGE======", ""},
 			{strings.Repeat("A", 32), ""},
+			{strings.Repeat("A", 205), ""}, // 128 bytes
 			{nil, text},
 			{123456, text},
 			{"", empty},

@@ -152,6 +152,26 @@ const curlyQuote = "a curly quote, JSON has straight ones"
 
 func isCurlyQuote(r rune) bool { return strings.ContainsRune("“”„‟‘’‚‛«»″′", r) }
 
+// foreignCharacter says what a character is that JSON allows nowhere outside of
+// texts, and what JSON has in its place; it is empty for every other one.
+func foreignCharacter(r rune) string {
+	switch {
+	case isCurlyQuote(r):
+		return curlyQuote
+	case invisible(r) != "":
+		return "an invisible character: " + invisible(r)
+	case r == '\'' || r == '`':
+		return "a single quote, JSON has double ones"
+	case r == '=':
+		return "an equals sign, JSON has a colon"
+	case r == ';':
+		return "a semicolon, JSON has a comma"
+	case r == '/' || r == '#':
+		return "a comment, JSON has none"
+	}
+	return ""
+}
+
 // mistakeBetweenTexts says what the mistake outside of texts is, at a byte that
 // JSON does not allow there.
 func mistakeBetweenTexts(text string, at int, l lexed) (place int, what string) {
@@ -160,23 +180,14 @@ func mistakeBetweenTexts(text string, at int, l lexed) (place int, what string) 
 	if l.significant > 0 {
 		before = text[l.significant-1]
 	}
+	if what := foreignCharacter(r); what != "" {
+		return at, what
+	}
 	switch {
-	case isCurlyQuote(r):
-		return at, curlyQuote
-	case invisible(r) != "":
-		return at, "an invisible character: " + invisible(r)
-	case r == '\'' || r == '`':
-		return at, "a single quote, JSON has double ones"
 	case before == ',' && strings.ContainsRune("}]", r):
 		return l.significant - 1, "a comma after the last field"
 	case r == ',':
 		return at, "a comma too many"
-	case r == '=':
-		return at, "an equals sign, JSON has a colon"
-	case r == ';':
-		return at, "a semicolon, JSON has a comma"
-	case r == '/' || r == '#':
-		return at, "a comment, JSON has none"
 	case before == 0:
 		return at, "it does not begin with a brace"
 	case strings.ContainsRune("{,:[", rune(before)) && unicode.IsLetter(r):

@@ -91,7 +91,7 @@ func (h *Callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.send(w, a)
 }
 
-// send writes a reply. The headers of all responses are set here.
+// send writes a response. The headers of all responses are set here.
 func (h *Callback) send(w http.ResponseWriter, a reply) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -128,7 +128,7 @@ func newReference() string {
 	return text[:4] + "-" + text[4:8]
 }
 
-// exchange is one request and its reply.
+// exchange is one request and its response.
 type exchange struct {
 	*Callback
 	request *http.Request
@@ -269,7 +269,7 @@ func (v *exchange) complete(ctx context.Context) (reply, error) {
 	return r, err
 }
 
-// ended is the reply to an outcome of the flow, with its fields for the log.
+// ended is the response to an outcome of the flow, with its fields for the log.
 func (v *exchange) ended(a authcode.CallbackResult) (reply, error) {
 	r, err := v.replyTo(a)
 	r.connection, r.version, r.fingerprint = a.Connection, a.Version, a.Fingerprint
@@ -323,9 +323,9 @@ func (v *exchange) failed(name, code string) (reply, error) {
 	return reply{status: f.Status, page: page, outcome: name}, err
 }
 
-// broken is the reply to a defect.
+// broken is the response to a defect.
 func (v *exchange) broken(err error) reply {
-	r, _ := v.failed(pages.Internal, "") // if the page fails, the reply still has its status
+	r, _ := v.failed(pages.Internal, "") // if the page fails, the response still has its status
 	r.err = err
 	return r
 }

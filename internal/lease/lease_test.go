@@ -50,3 +50,19 @@ func TestNothingBeginsInTheLastSkew(t *testing.T) {
 		t.Error("work that reaches into the last seconds is begun")
 	}
 }
+
+// The times are those of docs/architecture.md: every function counts on them.
+func TestTimes(t *testing.T) {
+	for name, test := range map[string]struct{ got, want time.Duration }{
+		"Term":      {lease.Term, 35 * time.Second},
+		"SyncTerm":  {lease.SyncTerm, 5 * time.Second},
+		"AsyncTerm": {lease.AsyncTerm, time.Minute},
+		"Skew":      {lease.Skew, 10 * time.Second},
+		"MaxAhead":  {lease.MaxAhead, 75 * time.Second},
+		"Kept":      {lease.Kept, 720 * time.Hour},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s is %v, want %v", name, test.got, test.want)
+		}
+	}
+}

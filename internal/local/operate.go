@@ -53,7 +53,7 @@ func (i issuer) Issue(ctx context.Context, r issueapi.Request) (issueapi.Respons
 }
 
 // operatorAPI serves POST /local/operate: the request is an operator.Call, the
-// response its Reply. A call may hold a connection's secret, a reply a link:
+// response its Reply. A call may hold a connection's secret, a response a link:
 // neither is logged. It is for programs on this machine and not for a page in a
 // browser, so it accepts only requests that a page cannot send: JSON, to a
 // loopback address by that name, without an Origin.

@@ -137,6 +137,7 @@ func TestSettle(t *testing.T) {
 		"refused":                            {record(2, 3, 0), lockout.Refused, record(2, 2, 0)},
 		"unclear":                            {record(2, 3, 0), lockout.Unclear, record(1, 3, 0)},
 		"unclear, forgiven under way":        {free(record(2, 3, 0)), lockout.Unclear, record(1, 3, 0)},
+		"unclear, resumed under way":         {free(record(0, 0, 0)), lockout.Unclear, free(record(0, 0, 0))},
 		"accepted":                           {record(2, 3, 0), lockout.Accepted, accepted(record(0, 0, 0), "c1")},
 		"accepted, and known to be":          {accepted(record(1, 1, 0), "c1"), lockout.Accepted, accepted(record(0, 0, 0), "c1")},
 		"resumed":                            {record(2, 3, 0), lockout.Resumed, free(record(0, 0, 0))},

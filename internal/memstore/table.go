@@ -36,7 +36,7 @@ type Table struct {
 	// a record to the change that follows from it, as DynamoDB does for a
 	// conditional write.
 	mu sync.Mutex
-	// grants and leases by connection, accounts by hash, budgets by host.
+	// grants and leases by connection, accounts by hash, rate limits by host.
 	grants   map[string]grant.Grant
 	leases   map[string]lease.Lease
 	accounts map[string]lockout.Record

@@ -272,7 +272,7 @@ func RecordRefusal(r Record, connection string, now time.Time) Record {
 // Store keeps one record per authorization server ("host:port"). All methods
 // are atomic and safe for concurrent use by any number of processes; a network
 // failure is an apierr.Error of type StoreUnavailable.
-type Store interface {
+type Store interface { //nolint:interfacebloat // all that changes one record, and every adapter keeps it
 	// Budget reads the record strongly; for a host that was never asked it is
 	// the zero Record.
 	Budget(ctx context.Context, host string) (Record, error)

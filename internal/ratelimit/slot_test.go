@@ -14,11 +14,12 @@ import (
 // slow is a store of which each call takes a while.
 type slow struct {
 	*memstore.Table
-	takes    time.Duration
-	reserved int
+	takes          time.Duration
+	reserved, read int
 }
 
 func (s *slow) Budget(ctx context.Context, host string) (ratelimit.Record, error) {
+	s.read++
 	time.Sleep(s.takes)
 	return s.Table.Budget(ctx, host)
 }
@@ -134,6 +135,77 @@ func TestSlotSeesThePauseAfterOtherWork(t *testing.T) {
 			t.Errorf("error %v, want a pause", err)
 		}
 	})
+}
+
+// What was reserved is known, and what was not changes nothing.
+func TestSlotKnowsTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slot, s := newSlot(0)
+		at := reserve(t, slot, 0)
+		want := at.Add(slot.Interval)
+		if !slot.Seen.Next.Equal(want) {
+			t.Errorf("next %v, want %v", slot.Seen.Next, want)
+		}
+		_, _ = s.Throttled(t.Context(), slot.Host, ratelimit.Throttle{Client: "other", RetryAfter: time.Minute, Now: time.Now()})
+		if _, err := slot.Reserve(t.Context(), time.Now()); err == nil || !slot.Seen.Next.Equal(want) {
+			t.Errorf("error %v, next %v, want an error and %v", err, slot.Seen.Next, want)
+		}
+	})
+}
+
+// How often the pause is read for a slot that is so far ahead.
+func TestSlotReadsThePauseAsOftenAsItMust(t *testing.T) {
+	const takes = 10 * time.Millisecond
+	for name, c := range map[string]struct {
+		reservation, ahead time.Duration
+		want               int
+	}{
+		"at the bound":                     {0, ratelimit.PauseSeenAgain, 0},
+		"beyond it":                        {0, ratelimit.PauseSeenAgain + time.Millisecond, 1},
+		"read early, at the bound":         {ratelimit.PauseSeenAgain - ratelimit.MaxLate + 2*takes, time.Second, 1},
+		"read early, a millisecond beyond": {ratelimit.PauseSeenAgain - ratelimit.MaxLate + 2*takes + time.Millisecond, time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slot, s := newSlot(c.reservation)
+				at := reserve(t, slot, c.ahead)
+				s.takes = takes
+				if err := slot.Wait(t.Context(), at); err != nil || s.read != c.want {
+					t.Errorf("error %v, the pause was read %d times, want %d", err, s.read, c.want)
+				}
+			})
+		})
+	}
+}
+
+// The slot after one that was missed is waited for too, if it is later.
+func TestSlotAfterAMissedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slot, s := newSlot(80 * time.Millisecond)
+		at := reserve(t, slot, 0)
+		later := time.Now().Add(time.Second)
+		if _, err := s.Table.Reserve(t.Context(), slot.Host, ratelimit.Window{
+			Now: time.Now(), Earliest: later, Latest: later, Interval: slot.Interval,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := slot.Wait(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+		if want := later.Add(slot.Interval); !time.Now().Equal(want) {
+			t.Errorf("waited until %v, want %v", time.Now(), want)
+		}
+	})
+}
+
+func TestSleepUntilNowIsNoWait(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		if err := ratelimit.Sleep(ctx, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestSlotEndsWithItsContext(t *testing.T) {

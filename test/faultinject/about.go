@@ -17,10 +17,12 @@ type About struct {
 	AtOnce int
 }
 
-const story = `# Faults
+const story = `# Fault injection
 
 Each network operation of a renewal and of a callback, broken in every way that its service can
-break, and what came of it; then each kind of operation with [every code](#every-code) that AWS documents. ` + "`make faults`" + ` writes this file from a run; every row is what was seen.
+break, and then each kind of operation with every code that AWS documents. ` + "`make faults`" + ` writes this
+file from a run: the totals and what the callers saw. It writes every single result to ` + "`.cache/faults.md`" + `,
+which is not committed; ` + "`scripts/faults -only '<pattern>'`" + ` prints those of some cases.
 
 %d cases, %s. %s. %s, %s/%s, %d processors, %d cases side by side, %s.
 
@@ -35,29 +37,29 @@ within an invocation. A case has a stack of its own.
 
 | Fault | What is done |
 |---|---|
-| killed before, killed after | the process is killed (SIGKILL) before the operation arrives, or when the other side has acted and before the answer |
-| stopped before, stopped after | the process is stopped (SIGSTOP) at the same two points, for longer than its lease (36 s), while the next invocation does its work; then it goes on, and an operation that had not arrived arrives. A callback is overtaken by another login at once, since Lambda ends it after 29 s |
-| cut | the connection is cut when the other side has acted, at each attempt of the SDK; once: the SDK's second attempt is answered |
-| 12 s late | the other side acts, and its answer comes 12 s late: no step waits for so long, but for the reads before a request |
-| down from here | this operation and all that follow to the service are answered 503, until the invocation has ended |
+| killed before, killed after | the process is killed (SIGKILL) before the operation arrives, or when the other side has acted and before its response |
+| stopped before, stopped after | the process is stopped (SIGSTOP) at the same two points, for longer than its lease (36 s), while the next invocation does its work; then it continues, and an operation that had not arrived arrives. A callback is overtaken by another login at once, since Lambda ends it after 29 s |
+| cut | the connection is cut when the other side has acted, at each attempt of the SDK; once: the SDK's second attempt succeeds |
+| 12 s late | the other side acts, and its response comes 12 s late: no step waits for so long, except the reads before a request |
+| down from here | this operation and all that follow to the service get 503, until the invocation has ended |
 | an error | given in place of the service at each attempt: of AWS a throttle, a fault of the service's and a refusal |
 
-The next invocation is a forced renewal (an operator's: nobody waits for the back-off), which finds
-the lease of a killed process held (` + "`contended`" + `) and comes again at its end; for ` + "`issue`" + ` the caller
+The next invocation is a forced renewal (an operator's, so it does not wait for the back-off), which finds
+the lease of a killed process held (` + "`contended`" + `) and is repeated at the lease's end; for ` + "`issue`" + ` the caller
 asks again; for a callback the person loads the page again, then opens the link again, then a new
-one, but where another grant was before, which the renewal must not take for this one's, the renewal
-comes first. Token requests are counted at Reltio, of the broken invocation and the next one together.
+one. Where a grant of another identity was before, the renewal comes first, since it must not use that
+grant. Token requests are counted at Reltio, of the broken invocation and the next one together.
 
-Afterwards each case looks whether: a living token was handed out all the time, where there was one
-(I7); the token handed out afterwards lives (I1); no renewal sent more token requests than an
-undisturbed one (I2; of several steps that were left over between two, a caller who waits on has
-them begun anew; the next renewal may need one more, a login after a refresh token that was lost
-with an answer); no login was refused (I3); there were never more than ten token requests in a
-second (I4); one more renewal works, with the refresh token that is stored (I5); a process that was
-stopped changed nothing when it went on (I6); no code was sent twice and another browser got
-nothing (I10); no log, answer or page holds a secret that came by (I11); a person who is needed is
-told so, and the connection comes back (I12). A person may be needed only if Reltio takes no stored
-refresh token any more.
+Each case then checks that a valid token was handed out all the time, where there was one
+(I7); that the token handed out afterwards is valid (I1); that no renewal sent more token requests than an
+undisturbed one (I2; of several steps that a broken invocation left over, a waiting caller
+starts them again; the next renewal may need one more request, a login after a refresh token that was lost
+with a response); that no login was refused (I3); that there were never more than ten token requests in a
+second (I4); that one more renewal works, with the refresh token that is stored (I5); that a process that was
+stopped changed nothing when it continued (I6); that no code was sent twice and another browser got
+nothing (I10); that no log, response or page holds a secret (I11); that a person who is needed is
+told so, and the connection works again after the login (I12). A person may be needed only if Reltio takes no stored
+refresh token any more. The numbers are those of the [invariants](architecture.md#invariants).
 
 `
 

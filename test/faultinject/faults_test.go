@@ -54,7 +54,7 @@ func named(t *testing.T, names ...string) []*Flow {
 func TestTheInvariantsHoldWhateverBreaks(t *testing.T) {
 	b := started(t)
 	clean, err := b.All(t.Context(), named(t, "password, login",
-		"authorization code, refresh, rotated, the old one is dead", "callback, first login"))
+		"authorization code, refresh, rotated, the old one is revoked", "callback, first login"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,11 +184,11 @@ func TestWhatIsAlikeIsOneRow(t *testing.T) {
 		results = append(results, r)
 	}
 	var got strings.Builder
-	if err := Write(&got, []Clean{clean}, results); err != nil {
+	if err := errors.Join(Summarize(&got, []Clean{clean}, results), Write(&got, []Clean{clean}, results)); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| a flow | 2 | 20 | 1 |\n",
+		"| a flow | 2 | 20 | 1 | StoreUnavailable; token | 1 at most |\n\n- a flow | Write 2 | 12 s late | token | renewed | 1 | I2: 2 token",
 		"| all | killed before, killed after | StoreUnavailable | contended; renewed | 1 | kept |\n",
 		"| Read | stopped before, stopped after, cut, 12 s late, down from here, every error | token | renewed | 1 | kept |\n",
 		"| Write 2 | stopped before, stopped after, cut, down from here, every error | token | renewed | 1 | kept |\n",

@@ -77,7 +77,7 @@ func logins() []*Flow {
 			Behaviour: anew, prepare: first, act: renew, next: force, HasToken: true,
 		},
 		{
-			Name: "client credentials, a dead token is reported", Function: rotate, GrantType: "client_credentials",
+			Name: "client credentials, a revoked token is reported", Function: rotate, GrantType: "client_credentials",
 			Behaviour: reltioauthtest.Behaviour{KilledTokens: reltioauthtest.KilledUntilRevoked},
 			prepare:   first, act: report, next: reportAgain,
 		},
@@ -115,7 +115,7 @@ func refreshes() []*Flow {
 			Behaviour: rotates(grace), prepare: login, act: renew, next: force, HasToken: true,
 		},
 		{
-			Name: "authorization code, refresh, rotated, the old one is dead", Function: rotate, GrantType: authorizationCode,
+			Name: "authorization code, refresh, rotated, the old one is revoked", Function: rotate, GrantType: authorizationCode,
 			Behaviour: rotates(0), prepare: login, act: renew, next: force, HasToken: true,
 		},
 	}

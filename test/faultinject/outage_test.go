@@ -1,6 +1,7 @@
 package faultinject
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -170,13 +171,15 @@ func TestWhatOutagesHaveInCommonIsOneRow(t *testing.T) {
 		results = append(results, r)
 	}
 	var got strings.Builder
-	if err := WriteOutages(&got, []Course{c}, results); err != nil {
+	if err := errors.Join(SummarizeOutages(&got, []Course{c}, results), WriteOutages(&got, []Course{c}, results)); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"after 1 all was not well. 3 more did not meet",
 		"| Query | 400 ThrottlingException | once; for 3 s | - | contended; renewed | kept |\n",
 		"| Query | 403 OptInRequired | once | - | renewed | I5: a person is asked for |\n",
+		"| a walk | ",
+		"\n- a walk | Query | 403 OptInRequired | once | - | renewed | I5: a person is asked for\n",
 		"| dynamodb:Query | 400 ProvisionedThroughputExceededException, ",
 	} {
 		if !strings.Contains(got.String(), want) {

@@ -14,44 +14,42 @@ const outageStory = `
 Above an operation meets a class of codes. Here each kind of operation meets every code that AWS documents
 for its action (its own page, and "Common Error Types"), in the service's shape: JSON 1.0 with ` + "`__type`" + ` for
 DynamoDB, JSON 1.1 for Secrets Manager and EventBridge, ` + "`X-Amzn-ErrorType`" + ` for Lambda; and the network's
-own: the connection reset in place of the answer, no answer at all, and kept connections that were reset or have
+own: the connection reset in place of the response, no response at all, and kept connections that were reset or have
 gone silent. %d outages, %s. %s.
 
 | How long | What is tried |
 |---|---|
-| once | every code, before the effect and, of a write, after it; the SDK's next attempt is answered |
+| once | every code, before the effect and, of a write, after it; the SDK's next attempt succeeds |
 | for 3 s | every code before the effect; after it the first code of each class. Who calls, calls again each second |
-| for a minute | the first code of each class but conflicts, which are over with the next request; no answer. Where there is a token, forced renewals at the beginning and the end; else, and all the while, calls every 4 s |
-| for good | the same for 80 s, past the end of the token that was there; a callback has only the minute, since the person begins anew either way |
+| for a minute | the first code of each class but conflicts, which are over with the next request; no response. Where there is a token, forced renewals at the beginning and the end; else, and all the while, calls every 4 s |
+| for good | the same for 80 s, past the end of the token that was there; a callback has only the minute, since the person starts again either way |
 
 An operation is tried in the first invocation of this list in which its function does it. Short outages follow one
-another on one stack, ten at most; a long one has a stack of its own. Two stores that refuse one refresh token for
-longer than the 4.5 s in which it is kept lose it: so "while the vault refuses" knows only "once".
+another on one stack, ten at most; a long one has a stack of its own. If two stores refuse one refresh token for
+longer than the 4.5 s in which it is kept, it is lost: "while Secrets Manager refuses" is therefore tried only once.
 
-A secret that is missing for longer than a minute is believed to be (it is looked for twice): then callers are told
-` + "`UnknownConnection`" + `, or, where it is the refresh token's, that a person is needed; who brings it back needs nobody, since
-nothing was buried: the connection is found within a minute, the refresh token with the next forced renewal, or the hourly one.
+A secret that is missing for longer than a minute counts as missing (it is read twice): callers then get
+` + "`UnknownConnection`" + `, or, if it is the refresh token's, a person is asked to log in. After the secret is back nothing
+else is needed: the connection is found within a minute, the refresh token by the next forced or hourly renewal.
 
-Each looks whether: callers got the living token all the while (I7); no person was asked for, no operator had to resume (I3, I5); the first call
-afterwards succeeded, after a long outage without force ("by itself"), as a caller, a tick or the person finds it;
-then a forced renewal too; the last token request used the stored refresh token, and was answered (I5); the status
-is ` + "`ok`" + `; a log named the code of a long refusal; nothing was written that holds a secret (I11). A connection that
-nobody has authorized yet waits for a person from the beginning: there an outage must not hinder that the person is told.
+Each outage checks that callers got the valid token all the while (I7); that no person was asked for and no operator had to
+resume (I3, I5); that the first call afterwards succeeded, after a long outage without force ("by itself"), as a caller, a tick or
+the person finds it; then a forced renewal too; that the last token request used the stored refresh token and succeeded (I5); that
+the status is ` + "`ok`" + `; that a log named the code of a long refusal; that no secret was written (I11). A connection that
+no person has authorized yet waits for a person from the beginning: there an outage must not hinder that the person is told.
 `
 
-// WriteOutages writes what came of the outages: one table for each walk,
-// identical outcomes one row.
-func WriteOutages(w io.Writer, courses []Course, results []OutageResult) error {
-	met := slices.DeleteFunc(slices.Clone(results), func(r OutageResult) bool { return r.Missed })
-	broken := len(slices.DeleteFunc(slices.Clone(met), func(r OutageResult) bool { return len(r.Problems) == 0 }))
-	verdict, missed := "after each all was well", ""
-	if broken > 0 {
-		verdict = fmt.Sprintf("after %d all was not well", broken)
-	}
+// SummarizeOutages writes how the outages were made, the codes, and one row for
+// each walk. Every result with a broken invariant is named.
+func SummarizeOutages(w io.Writer, courses []Course, results []OutageResult) error {
+	met := met(results)
+	verdict, missed := "after each all was well", "None missed its operation"
 	if n := len(results) - len(met); n > 0 {
 		missed = fmt.Sprintf("%d more did not meet their operation", n)
-	} else {
-		missed = "None missed its operation"
+	}
+	rows, broken := perWalk(courses, met)
+	if len(broken) > 0 {
+		verdict = fmt.Sprintf("after %d all was not well", len(broken))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, outageStory, len(met), verdict, missed)
@@ -63,6 +61,42 @@ func WriteOutages(w io.Writer, courses []Course, results []OutageResult) error {
 		}
 		fmt.Fprintf(&b, "| %s | %s |\n", a, strings.Join(all, ", "))
 	}
+	b.WriteString("\n| Invocation | Outages | Broken | Callers saw |\n|---|---|---|---|\n" + rows + bullets(broken))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// perWalk is a row for each walk, and the lines of what is broken.
+func perWalk(courses []Course, results []OutageResult) (rows string, broken []string) {
+	for _, c := range courses {
+		var seen []string
+		n, bad := 0, len(broken)
+		for _, r := range results {
+			if r.Walk != c.Walk {
+				continue
+			}
+			n++
+			seen = append(seen, strings.Split(r.Seen, then)...)
+			if len(r.Problems) > 0 {
+				broken = append(broken, r.Line())
+			}
+		}
+		if n > 0 {
+			rows += fmt.Sprintf("| %s | %d | %d | %s |\n", c.Walk.Name, n, len(broken)-bad, distinct(seen))
+		}
+	}
+	return rows, broken
+}
+
+// met are the outages that met their operation.
+func met(results []OutageResult) []OutageResult {
+	return slices.DeleteFunc(slices.Clone(results), func(r OutageResult) bool { return r.Missed })
+}
+
+// WriteOutages writes every result, in a table for each walk: identical outcomes
+// are one row.
+func WriteOutages(w io.Writer, courses []Course, results []OutageResult) error {
+	met := met(results)
 	place := map[string]int{}
 	for _, c := range courses {
 		for i, o := range c.Outages() {
@@ -70,6 +104,7 @@ func WriteOutages(w io.Writer, courses []Course, results []OutageResult) error {
 		}
 	}
 	slices.SortStableFunc(met, func(a, b OutageResult) int { return cmp.Compare(place[a.Title()], place[b.Title()]) })
+	var b strings.Builder
 	for _, c := range courses {
 		c.write(&b, slices.DeleteFunc(slices.Clone(met), func(r OutageResult) bool { return r.Walk != c.Walk }))
 	}

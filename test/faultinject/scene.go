@@ -221,7 +221,7 @@ func (s *scene) operator() *operator.Service {
 	}
 }
 
-// awaitLease sleeps until the lease of a process that is gone has ended. If nobody
+// awaitLease sleeps until the lease of a process that is gone has ended. If no process
 // holds it, it is taken, until now: it is free at once, and its epoch has risen.
 func (s *scene) awaitLease(ctx context.Context) {
 	now := s.bench.Now()

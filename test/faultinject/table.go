@@ -25,16 +25,50 @@ func outcomeOf(r *Result) outcome {
 	return outcome{seen: r.Seen, next: r.Next, requests: r.Requests, verdict: cmp.Or(strings.Join(r.Problems, "; "), "kept")}
 }
 
-// Write writes the results as tables, one for each flow: identical outcomes are
+// Summarize writes one row for each flow: how many faults it met, and what its
+// callers saw. Every result with a broken invariant is named.
+func Summarize(w io.Writer, clean []Clean, results []Result) error {
+	var b strings.Builder
+	b.WriteString("| Invocation | Operations | Faults | Broken | Callers saw | Token requests |\n|---|---|---|---|---|---|\n")
+	var broken []string
+	for _, c := range clean {
+		own, requests, bad := c.own(results), 0, len(broken)
+		var seen []string
+		for _, r := range own {
+			seen, requests = append(seen, r.Seen), max(requests, r.Requests)
+			if len(r.Problems) > 0 {
+				broken = append(broken, r.Line())
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %s | %d at most |\n",
+			c.Flow.Name, len(c.Operations), len(own), len(broken)-bad, distinct(seen), requests)
+	}
+	b.WriteString(bullets(broken))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// distinct lists each text once, in alphabetical order.
+func distinct(texts []string) string {
+	return cell(strings.Join(slices.Compact(slices.Sorted(slices.Values(texts))), "; "))
+}
+
+// bullets lists lines, below a table.
+func bullets(lines []string) string {
+	var b strings.Builder
+	for i, line := range lines {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString("- " + strings.Join(strings.Fields(line), " ") + "\n")
+	}
+	return b.String()
+}
+
+// Write writes every result, in a table for each flow: identical outcomes are
 // one row.
 func Write(w io.Writer, clean []Clean, results []Result) error {
 	var b strings.Builder
-	b.WriteString("| Invocation | Operations | Faults | Broken |\n|---|---|---|---|\n")
-	for _, c := range clean {
-		own := c.own(results)
-		broken := len(slices.DeleteFunc(slices.Clone(own), func(r Result) bool { return len(r.Problems) == 0 }))
-		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", c.Flow.Name, len(c.Operations), len(own), broken)
-	}
 	for _, c := range clean {
 		c.write(&b, c.own(results))
 	}

@@ -51,7 +51,7 @@ func renewals() []*Walk {
 		},
 		{
 			Flow: &Flow{
-				Name: "rotate, while the vault refuses", Function: rotate, GrantType: authorizationCode,
+				Name: "rotate, while Secrets Manager refuses", Function: rotate, GrantType: authorizationCode,
 				Behaviour: rotates(0), prepare: login, act: renew, next: force, HasToken: true,
 			},
 			beside: func() *trouble {

@@ -140,13 +140,7 @@ func (w *wire) arrive(function string, service stack.Service, name, id string) (
 	}
 	p := w.plan
 	if op, again := w.sent[id]; again && id != "" {
-		switch {
-		case p != nil && p.began && op == p.Operation && p.lasts():
-			return p, p.Fault
-		case w.down[service]:
-			return p, down()
-		}
-		return nil, Fault{}
+		return w.arriveAgain(service, op)
 	}
 	w.seen[name]++
 	op := Operation{Service: service, Name: name, Nth: w.seen[name]}
@@ -156,6 +150,18 @@ func (w *wire) arrive(function string, service stack.Service, name, id string) (
 		return nil, Fault{}
 	case !p.began && op == p.Operation:
 		return p, w.begin(p)
+	case w.down[service]:
+		return p, down()
+	}
+	return nil, Fault{}
+}
+
+// arriveAgain is arrive for an SDK's further attempt; mu is held.
+func (w *wire) arriveAgain(service stack.Service, op Operation) (*plan, Fault) {
+	p := w.plan
+	switch {
+	case p != nil && p.began && op == p.Operation && p.lasts():
+		return p, p.Fault
 	case w.down[service]:
 		return p, down()
 	}

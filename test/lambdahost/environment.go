@@ -24,7 +24,7 @@ type Environment struct {
 	// it.
 	recycle *time.Timer
 	// stopping is held until a test's Freeze has stopped everything, and by
-	// whoever would let it go on meanwhile. It guards nothing else.
+	// what would let it continue meanwhile. It guards nothing else.
 	stopping sync.Mutex
 	// ending is for end alone; ended is closed when nothing is left.
 	ending sync.Once
@@ -46,7 +46,7 @@ type Environment struct {
 	served     int
 }
 
-// change changes what mu guards, and wakes whoever waits for it.
+// change changes what mu guards, and wakes all that wait for it.
 func (e *Environment) change(what func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

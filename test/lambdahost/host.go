@@ -180,8 +180,8 @@ func (h *Host) leave() {
 }
 
 // Close ends everything: what is idle in an orderly way, what is busy at once.
-// Events that wait are dropped. It returns when no process is left; whoever
-// calls it again waits for that too.
+// Events that wait are dropped. It returns when no process is left; a second
+// caller waits for that too.
 func (h *Host) Close() error {
 	h.ending.Do(func() { h.ended = h.close() })
 	return h.ended

@@ -22,8 +22,8 @@ const (
 	shutdownFailure = "failure"
 )
 
-// end shuts the environment down and returns when nothing is left of it. Whoever
-// comes second waits for the first.
+// end shuts the environment down and returns when nothing is left of it. A
+// second caller waits for the first.
 func (e *Environment) end(reason string) {
 	e.ending.Do(func() {
 		defer close(e.ended)

@@ -276,8 +276,8 @@ func (c *conn) mistake() {
 	}
 }
 
-// first and other are the users to whom an operator gives the connection in
-// turn.
+// first and other are the users to whom an operator gives the connection,
+// one after the other.
 func (c *conn) first() string { return "user-" + c.name }
 func (c *conn) other() string { return "other-" + c.name }
 

@@ -83,8 +83,8 @@ func (w *World) refusalsOf(h *host, s sent) *logins {
 // judgeRefused is I3: of one account and credentials never more than two logins
 // refused with 400, and never more than four unclear ones in a day, heard or
 // not, whatever crashes and whatever the words, until one succeeds or an
-// operator resumes. Between unclear ones lie the pauses of package lockout, but
-// for an operator who forces it and for a host that was seen to work again.
+// operator resumes. Between unclear ones lie the pauses of package lockout, except
+// if an operator forces a login, or the host was seen to work again.
 //
 // A client without a user, and a refresh, lock no user. They are judged by their
 // pauses (judgeFailure).

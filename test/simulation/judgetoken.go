@@ -247,8 +247,8 @@ func (w *World) judgeRefreshRefused(i *Instance, c *conn, r reltioauthtest.Reque
 	c.refusedToken = refusedRefresh{token: r.Presented, at: now, by: i}
 }
 
-// cutShort reports whether nobody could come to the other stored version since the
-// refusal: the server, or the budget, put that pass off, and the last write says
+// cutShort reports whether no renewal could come to the other stored version since the
+// refusal: the server, or the rate limit, put that pass off, and the last write says
 // so. Nothing is written down of a refusal that is not the last word, so the next
 // renewal begins with the newest version again.
 func (w *World) cutShort(c *conn) bool {

@@ -215,7 +215,7 @@ func (w *World) notFound(name string) {
 }
 
 // thoughtGone reports whether a secret that is there was not found twice: then its
-// grant is out of the index until somebody calls.
+// grant is out of the index until a caller asks.
 func (c *conn) thoughtGone() bool {
 	return c.stored.Status == grant.StatusUnknown && c.storedAt.Sub(c.notFoundAt) < tickEvery
 }

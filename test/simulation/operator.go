@@ -13,8 +13,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// resume is the operator's word that the credentials are right; whoever says it
-// has looked whether the user is locked at the server.
+// resume is the operator's word that the credentials are right; before that the
+// operator has checked whether the user is locked at the server.
 func (w *World) resume(c *conn) {
 	c.host.server.UnlockUser(c.account())
 	w.mu.Lock()

@@ -44,7 +44,7 @@ func overlapping() reltioauthtest.Behaviour {
 	return reltioauthtest.Behaviour{Login: reltioauthtest.NewToken, Refresh: reltioauthtest.NewToken}
 }
 
-// Many connections with hourly tokens through a day at the rate limit: nobody waits
+// Many connections with hourly tokens through a day at the rate limit: no caller waits
 // longer than a tick and the backlog's time, no second has more than ten
 // requests, no token is asked for more than twice. The figures of the full size
 // are in the log.

@@ -42,8 +42,8 @@ func eachWrong(t *testing.T, whole plain, f func(t *testing.T, attr string, item
 	}
 }
 
-// A budget's record is a memory: with an attribute of a wrong type it is made
-// again, and the host's connections go on.
+// A rate limit's record can be lost: with an attribute of a wrong type it is made
+// again, and the host's connections continue.
 func TestRateLimitsOfAWrongTypeAreMadeAgain(t *testing.T) {
 	table := newTable(t)
 	whole := plain{

@@ -38,6 +38,9 @@ func TestKeys(t *testing.T) {
 }
 
 func TestRules(t *testing.T) {
+	if want := fmt.Sprintf("must be from 0 to %d", issueapi.MaxMinTTLSeconds); issueapi.MinTTLRule != want {
+		t.Errorf("%q does not name the most, %d", issueapi.MinTTLRule, issueapi.MaxMinTTLSeconds)
+	}
 	hex := strings.Repeat("0123456789abcdef", 2)
 	for name, c := range map[string]struct{ got, want bool }{
 		"a name":                        {issueapi.ValidConnection("acme-prod"), true},

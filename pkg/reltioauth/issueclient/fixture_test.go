@@ -16,7 +16,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueclient"
 )
 
-// function stands in for Lambda: it answers each invocation as reply says, and
+// function stands in for Lambda: it responds to each invocation with reply, and
 // remembers what it was asked.
 type function struct {
 	reply func(ctx context.Context, n int) (*lambda.InvokeOutput, error)

@@ -50,11 +50,7 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 	}
 	c.req.User = found.user
 	if found.used && !c.how.CodeReusable {
-		if c.how.CodeReuseRevokes && found.family != 0 {
-			if g := s.tokens.grants[found.key]; g != nil {
-				s.tokens.dropFamily(g, found.family, c.how)
-			}
-		}
+		s.reused(c, found)
 		return answer{}, c.invalidCode(text)
 	}
 	found.used = !c.how.CodeSurvivesFailure
@@ -67,6 +63,15 @@ func (s *Server) codeGrant(c *call) (answer, error) {
 		return answer{}, invalidGrant("Invalid code verifier")
 	}
 	return s.exchange(c, found)
+}
+
+// reused revokes the tokens of a code that comes a second time, if the server does
+// that (RFC 6749, section 4.1.2).
+func (s *Server) reused(c *call, found *code) {
+	g := s.tokens.grants[found.key]
+	if c.how.CodeReuseRevokes && found.family != 0 && g != nil {
+		s.tokens.dropFamily(g, found.family, c.how)
+	}
 }
 
 // provesCodes reports whether the server checks code challenges for the client.

@@ -100,7 +100,7 @@ func TestConnector(t *testing.T) {
 	})
 }
 
-// A response writer of somebody else's that cannot end its connection.
+// A response writer of another package that cannot end its connection.
 func TestCutWithoutAConnection(t *testing.T) {
 	f := like(t, reltioauthtest.Behaviour{})
 	f.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}})

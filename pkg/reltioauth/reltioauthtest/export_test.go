@@ -1,7 +1,7 @@
 package reltioauthtest
 
 // Remembered counts everything that a server holds and that could grow with
-// time, but for its records.
+// time, except its records.
 func Remembered(s *Server) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

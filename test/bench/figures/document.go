@@ -13,8 +13,9 @@ binaries are built with the flags of the deployment and run as Lambda runs them
 (` + "`test/lambdahost`" + `), against Dynoxide for DynamoDB, moto for Secrets Manager and the sandbox
 of Reltio's authorization server, all on one machine. What the network and AWS add is not in
 here, so a time is worth something only beside another time of the same run: the ratios are what
-counts. Samples that are compared were taken in turns (A, B, A, B …), a ratio is made pair by
-pair, and each value is a median with its quartiles.
+counts. Samples that are compared were taken alternately (A, B, A, B …), a ratio is made pair by
+pair, and each value is a median with its quartiles. What people do instead was measured once:
+[alternatives.md](alternatives.md).
 
 `
 

@@ -1,6 +1,7 @@
 package figures_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -44,9 +45,9 @@ func TestTextShowsThreeDigits(t *testing.T) {
 // run is a report with one figure of each kind.
 func run(ratio, count float64) *figures.Report {
 	return &figures.Report{Machine: []string{"2 processors"}, Sections: []figures.Section{{
-		Title: "Vends", Text: []string{"How."}, Header: []string{"A", "B"}, Rows: [][]string{{"1", "2"}},
+		Title: "Calls", Text: []string{"How."}, Header: []string{"A", "B"}, Rows: [][]string{{"1", "2"}},
 		Figures: []figures.Figure{
-			{ID: "ratio", Name: "a vend ÷ nothing", Value: figures.Exactly(ratio), Margin: 0.2, Bar: &figures.Bar{Limit: 1.5, Why: "It is raining."}},
+			{ID: "ratio", Name: "a call ÷ nothing", Value: figures.Exactly(ratio), Margin: 0.2, Bar: &figures.Bar{Limit: 1.5, Why: "It is raining."}},
 			{ID: "count", Name: "requests", Value: figures.Exactly(count), Exact: true},
 			{ID: "loose", Name: "what no gate looks at", Value: figures.Exactly(ratio * 10)},
 		},
@@ -59,8 +60,8 @@ func TestTheDocumentSaysWhichBarsHold(t *testing.T) {
 		want    string
 		explain bool
 	}{
-		"holds":         {1.5, "| a vend ÷ nothing | at most 1.50 | 1.50 | yes |", false},
-		"does not hold": {1.51, "| a vend ÷ nothing | at most 1.50 | 1.51 | **no** |", true},
+		"holds":         {1.5, "| a call ÷ nothing | at most 1.50 | 1.50 | yes |", false},
+		"does not hold": {1.51, "| a call ÷ nothing | at most 1.50 | 1.51 | **no** |", true},
 	} {
 		document := string(run(c.ratio, 1).Document())
 		if !strings.Contains(document, c.want) {
@@ -83,6 +84,9 @@ func TestTheGateComparesWithWhatIsCommitted(t *testing.T) {
 	committed, err := figures.ReadCommitted(text)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("loose")) {
+		t.Errorf("a figure without a margin is committed:\n%s", text)
 	}
 	for name, c := range map[string]struct {
 		now  *figures.Report

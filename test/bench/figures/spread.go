@@ -32,14 +32,6 @@ func Of(values []float64) Spread {
 // Median is the middle one of some values.
 func Median(values []float64) float64 { return Of(values).Median }
 
-// Percentile is the value below which a share of them lies; of none it is zero.
-func Percentile(values []float64, share float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	return at(slices.Sorted(slices.Values(values)), share)
-}
-
 // Ratio divides pair by pair: both samples were taken alternately, so what slowed
 // the machine slowed both. What has no partner is left out.
 func Ratio(over, under []float64) Spread {

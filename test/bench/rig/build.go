@@ -25,7 +25,7 @@ func packages() map[string]string {
 		"issue": "functions/issue", "rotate": "functions/rotate", "callback": "functions/callback",
 		Unwarmed: "functions/issue",
 		"empty":  "test/bench/functions/empty", "getitem": "test/bench/functions/getitem",
-		"instead": "test/bench/functions/instead",
+		"oauth2": "test/bench/functions/oauth2",
 	}
 }
 

@@ -23,7 +23,7 @@ const token = `{"access_token":"token-of-the-test"}`
 func issues() map[string]any {
 	calls := 0
 	return map[string]any{
-		"vends": func() (map[string]string, error) { return map[string]string{"access_token": "token-of-the-test"}, nil },
+		"issues": func() (map[string]string, error) { return map[string]string{"access_token": "token-of-the-test"}, nil },
 		"fails": func() (any, error) {
 			return nil, messages.InvokeResponse_Error{Type: "StoreUnavailable", Message: "no table"}
 		},
@@ -88,7 +88,7 @@ func fed(t *testing.T, issue string) (seen []int, err error) {
 }
 
 func TestEveryEventIsFed(t *testing.T) {
-	seen, err := fed(t, "vends")
+	seen, err := fed(t, "issues")
 	if err != nil || len(seen) != 3 || seen[2] != 6 {
 		t.Errorf("seen after %v events, %v; want after 2, 4 and 6", seen, err)
 	}

@@ -12,7 +12,6 @@ package rig
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -158,17 +157,6 @@ type FunctionError struct {
 
 // Error implements error.
 func (e *FunctionError) Error() string { return fmt.Sprintf("function %s: %s", e.Function, e.Payload) }
-
-// Type is the error's, as the function named it; empty if it named none.
-func (e *FunctionError) Type() string {
-	var named struct {
-		Type string `json:"errorType"`
-	}
-	if json.Unmarshal(e.Payload, &named) != nil {
-		return ""
-	}
-	return named.Type
-}
 
 // Answer is what came of an invocation.
 type Answer struct {

@@ -63,7 +63,7 @@ func readBenchmark(out []byte) (b benchmark) {
 func (b *bench) code(ctx context.Context) (figures.Section, error) {
 	const runs = 10
 	s := figures.Section{
-		Title: "The vend itself",
+		Title: "The code of issue",
 		Text:  []string{"`go test -bench IssueFromMemory -benchmem ./internal/handler`: the payload is decoded, the token comes from memory, the answer is encoded and the log line with its metrics is written, to nowhere."},
 	}
 	v, err := benchmarkIssue(ctx, runs)
@@ -78,7 +78,7 @@ func (b *bench) code(ctx context.Context) (figures.Section, error) {
 	s.Header = []string{"Time, µs", "Allocations", "Bytes"}
 	s.Rows = [][]string{{time.String(), allocations.String(), figures.Of(v.bytes).String()}}
 	s.Figures = []figures.Figure{
-		{ID: "code-time", Name: "vend from memory in the Go benchmark, log included", Unit: "µs", Value: time, Bar: &figures.Bar{Limit: 60}},
+		{ID: "code-time", Name: "token from memory in the Go benchmark, log included", Unit: "µs", Value: time, Bar: &figures.Bar{Limit: 60}},
 		{ID: "code-allocations", Name: "its allocations", Value: allocations, Bar: &figures.Bar{Limit: 100}},
 	}
 	return s, nil

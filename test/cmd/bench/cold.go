@@ -165,7 +165,7 @@ func (b *bench) cold(ctx context.Context) (figures.Section, error) {
 	s := figures.Section{
 		Title: "Cold starts",
 		Text: []string{
-			"Each function is started anew once a round, in turns, with TLS in front of all that it calls: a chain of RSA keys of 2048 bits, and this system's root store plus one. Init has a whole processor, and what follows the share that comes with the memory of the template, by a control group: 256 MB are 0.14 of one (`rotate`: 512 MB). Init is counted from the start of the process to the moment when it asks for its first event.",
+			"Each function is started again once a round, one after the other, with TLS in front of all that it calls: a chain of RSA keys of 2048 bits, and this system's root store plus one. Init has a whole processor, and what follows the share that comes with the memory of the template, by a control group: 256 MB are 0.14 of one (`rotate`: 512 MB). Init is counted from the start of the process to the moment when it asks for its first event.",
 			"`issue` and its likes are asked for a connection that is not in memory, each time another; `rotate` renews one connection; `callback` shows the page of an invitation. *Unwarmed* is `issue` built without its warming call; *empty* answers bytes of the same length and does nothing.",
 		},
 		Header: []string{"Function", "Init, ms", "First, ms", "Later, ms", "Init and first, ms", "Processor, ms", "Resident, MiB"},
@@ -190,9 +190,9 @@ func (b *bench) cold(ctx context.Context) (figures.Section, error) {
 	}
 	issue, unwarmed, empty := all["issue"], all[rig.Unwarmed], all["empty"]
 	s.Figures = []figures.Figure{
-		{ID: "cold-warmed", Name: "(init + first vend) of `issue` with its warming call ÷ without", Value: figures.Ratio(issue.both, unwarmed.both), Bar: &figures.Bar{Limit: 0.6}},
+		{ID: "cold-warmed", Name: "(init + first token) of `issue` with its warming call ÷ without", Value: figures.Ratio(issue.both, unwarmed.both), Bar: &figures.Bar{Limit: 0.6}},
 		{ID: "cold-init", Name: "init of `issue` ÷ init of the empty handler", Value: figures.Ratio(issue.initial, empty.initial), Bar: &figures.Bar{Limit: 4}},
-		{ID: "cold-first", Name: "first vend after init ÷ warm vend from DynamoDB", Value: figures.Ratio(issue.first, issue.later), Bar: &figures.Bar{Limit: 1.5}},
+		{ID: "cold-first", Name: "first token after init ÷ warm token from DynamoDB", Value: figures.Ratio(issue.first, issue.later), Bar: &figures.Bar{Limit: 1.5}},
 	}
 	err = b.sizes(ctx, &s)
 	return s, err

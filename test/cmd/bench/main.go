@@ -1,6 +1,5 @@
 // Command bench measures the service: the binaries that are deployed, run as
-// Lambda runs them, against what they could cost at least and against what
-// people do instead.
+// Lambda runs them, against what they could cost at least.
 //
 //	make bench         measures everything, and writes docs/performance.md and docs/performance.json
 //	make bench-check   measures what is robust on any machine, and compares it with docs/performance.json
@@ -54,9 +53,7 @@ func parts() []part {
 		{"cold", (*bench).cold},
 		{"warm", (*bench).warm},
 		{"code", (*bench).code},
-		{"instead", (*bench).instead},
 		{"sweep", (*bench).sweep},
-		{"floods", (*bench).floods},
 		{"memory", (*bench).memory},
 		{"gate", (*bench).gate},
 	}

@@ -16,9 +16,9 @@ func (b *bench) memory(ctx context.Context) (figures.Section, error) {
 	const early, most, same = 50_000, 1_000_000, 20
 	const step, last = 2_000, 10 // readings of which one is made
 	s := figures.Section{
-		Title:  "Memory over a million vends",
-		Text:   []string{fmt.Sprintf("One process of `issue` vends a million times: one in %d from DynamoDB, through 1,500 connections, the others from memory. It is fed by a bare Runtime API, which is faster than all of Lambda. Resident memory is read every 2,000 vends; a value is the median of ten readings up to it.", same)},
-		Header: []string{"Vends", "Resident, MiB"},
+		Title:  "Memory over a million calls",
+		Text:   []string{fmt.Sprintf("One process of `issue` answers a million times: one in %d from DynamoDB, through 1,500 connections, the others from memory. It is fed by a bare Runtime API, which is faster than all of Lambda. Resident memory is read every 2,000 calls; a value is the median of ten readings up to it.", same)},
+		Header: []string{"Calls", "Resident, MiB"},
 	}
 	r, err := rig.Start(ctx, rig.Config{Now: time.Now, Binaries: b.binaries})
 	if err != nil {
@@ -29,15 +29,15 @@ func (b *bench) memory(ctx context.Context) (figures.Section, error) {
 		return s, err
 	}
 	var held, levels []float64
-	err = r.Feed(ctx, most, step, func(i int) []byte { return request(i / same) }, func(vends, pid int) error {
+	err = r.Feed(ctx, most, step, func(i int) []byte { return request(i / same) }, func(calls, pid int) error {
 		now, _ := lambdahost.Memory(pid)
 		if now == 0 {
 			return fmt.Errorf("process %d has no memory", pid)
 		}
 		held = append(held, float64(now)/(1<<20))
-		if vends == early || vends%(5*early) == 0 {
+		if calls == early || calls%(5*early) == 0 {
 			levels = append(levels, figures.Median(held[len(held)-last:]))
-			s.Rows = append(s.Rows, []string{strconv.Itoa(vends), figures.Text(levels[len(levels)-1])})
+			s.Rows = append(s.Rows, []string{strconv.Itoa(calls), figures.Text(levels[len(levels)-1])})
 		}
 		return nil
 	})
@@ -45,7 +45,7 @@ func (b *bench) memory(ctx context.Context) (figures.Section, error) {
 		return s, err
 	}
 	s.Figures = []figures.Figure{{
-		ID: "memory", Name: "resident memory of `issue` after a million vends ÷ after 50,000",
+		ID: "memory", Name: "resident memory of `issue` after a million calls ÷ after 50,000",
 		Value: figures.Exactly(levels[len(levels)-1] / levels[0]), Bar: &figures.Bar{Limit: 1.1},
 	}}
 	return s, nil

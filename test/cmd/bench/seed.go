@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -67,21 +66,4 @@ func byClient(i int) map[string]any {
 		"grant_type": "client_credentials",
 		"client_id":  fmt.Sprintf("client-%05d", i), "client_secret": fmt.Sprintf("secret-of-client-%05d", i),
 	}
-}
-
-// issued is what is of interest in an answer of any function that gives
-// tokens.
-type issued struct {
-	AccessToken string `json:"access_token"`
-	Fingerprint string `json:"fingerprint"`
-	Outcome     string `json:"outcome"`
-}
-
-func readIssued(payload []byte) (issued, error) {
-	var v issued
-	err := json.Unmarshal(payload, &v)
-	if err == nil && v.AccessToken == "" {
-		err = fmt.Errorf("an answer without a token: %d bytes", len(payload))
-	}
-	return v, err
 }

@@ -51,22 +51,22 @@ func compared() []*runner {
 	same := func(int) []byte { return request(0) }
 	return []*runner{
 		{name: "empty handler, same body", function: "empty", payload: same},
-		{name: "vend from memory", function: "issue-from-memory", payload: same},
+		{name: "token from memory", function: "issue-from-memory", payload: same},
 		{name: "bare `GetItem` handler, same bytes", function: "getitem", payload: request},
-		{name: "vend from DynamoDB", function: "issue", payload: request},
+		{name: "token from DynamoDB", function: "issue", payload: request},
 	}
 }
 
 // beside says why the ratio to the empty handler is not that of issue's own code.
-const beside = "The empty handler does nothing at all, so the ratio is mostly that of two round trips of the Runtime API. What the vend adds is its own code (see the Go benchmark) and the write of its log line, both with cold caches, since the environment is stopped between any two invocations."
+const beside = "The empty handler does nothing at all, so the ratio is mostly that of two round trips of the Runtime API. What `issue` adds is its own code (see the Go benchmark) and the write of its log line, both with cold caches, since the environment is stopped between any two invocations."
 
 // warm measures issues in environments that run already.
 func (b *bench) warm(ctx context.Context) (figures.Section, error) {
 	const rounds, each = 80, 100
 	s := figures.Section{
-		Title: "Warm vends",
+		Title: "Warm calls",
 		Text: []string{
-			"Four functions in turns, 100 invocations each a round, every one in an execution environment of its own that runs already, with as much of the processor as it wants and no TLS, which would hide the difference. Time is from the event's delivery to the answer, Lambda's Runtime API included; the processor's time is that of the function's process alone. Vends from DynamoDB go through 1,500 connections, more than memory holds; the bare handler reads the same items, decodes what the answer needs and writes the same keys, without any check, memory or log.",
+			"Four functions alternately, 100 invocations each a round, every one in an execution environment of its own that runs already, with as much of the processor as it wants and no TLS, which would hide the difference. Time is from the event's delivery to the answer, Lambda's Runtime API included; the processor's time is that of the function's process alone. Tokens from DynamoDB go through 1,500 connections, more than memory holds; the bare handler reads the same items, decodes what the answer needs and writes the same keys, without any check, memory or log.",
 		},
 		Header: []string{"Function", "Time, µs", "Processor, µs"},
 	}
@@ -82,10 +82,10 @@ func (b *bench) warm(ctx context.Context) (figures.Section, error) {
 	for _, x := range runners {
 		s.Rows = append(s.Rows, []string{x.name, figures.Of(x.latency).String(), figures.Of(x.work).String()})
 	}
-	empty, memory, bare, vend := runners[0], runners[1], runners[2], runners[3]
+	empty, memory, bare, stored := runners[0], runners[1], runners[2], runners[3]
 	s.Figures = []figures.Figure{
-		{ID: "warm-memory", Name: "warm vend from memory ÷ empty handler with the same body", Value: figures.Ratio(memory.latency, empty.latency), Bar: &figures.Bar{Limit: 1.15, Why: beside}},
-		{ID: "warm-dynamodb", Name: "vend from DynamoDB ÷ bare `GetItem` handler", Value: figures.Ratio(vend.latency, bare.latency), Bar: &figures.Bar{Limit: 1.2}},
+		{ID: "warm-memory", Name: "warm token from memory ÷ empty handler with the same body", Value: figures.Ratio(memory.latency, empty.latency), Bar: &figures.Bar{Limit: 1.15, Why: beside}},
+		{ID: "warm-dynamodb", Name: "token from DynamoDB ÷ bare `GetItem` handler", Value: figures.Ratio(stored.latency, bare.latency), Bar: &figures.Bar{Limit: 1.2}},
 	}
 	return s, nil
 }

@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -36,8 +37,10 @@ func main() {
 
 // settings are the flags.
 type settings struct {
-	bench  faultinject.Bench
-	table  string
+	bench faultinject.Bench
+	// summary and table are the files for the short document and for every result.
+	summary, table string
+
 	with   string
 	only   *regexp.Regexp
 	log    bool
@@ -51,7 +54,8 @@ func flags(args []string, log io.Writer) (_ *settings, err error) {
 	set.SetOutput(log)
 	set.IntVar(&s.bench.AtOnce, "at-once", 40*runtime.NumCPU(), "`how many` cases run side by side; they mostly wait")
 	set.StringVar(&s.bench.Binaries, "binaries", "", "`folder` with <function>/bootstrap; they are built otherwise")
-	set.StringVar(&s.table, "table", "", "`file` to write the document to; it is printed too")
+	set.StringVar(&s.summary, "summary", "", "`file` to write the document to: the method and the totals")
+	set.StringVar(&s.table, "table", "", "`file` to write every result to; the results are printed too")
 	set.StringVar(&s.with, "with", "", "the engines' `versions`, for the document")
 	only := set.String("only", "", "`pattern` of the cases: 'password, login . UpdateItem lease# . killed'")
 	set.BoolVar(&s.log, "v", false, "show what the functions wrote where an invariant broke")
@@ -70,13 +74,16 @@ func flags(args []string, log io.Writer) (_ *settings, err error) {
 		return nil, fmt.Errorf("%w: -at-once must be 1 at least", errUsage)
 	case s.soak < 0:
 		return nil, fmt.Errorf("%w: -soak must not be negative", errUsage)
-	case s.table != "" && *only != "":
-		return nil, fmt.Errorf("%w: -table is for all cases, -only for some", errUsage)
-	case s.table != "" && s.soak > 0:
-		return nil, fmt.Errorf("%w: -table is for all cases, -soak for some", errUsage)
+	case s.files() && *only != "":
+		return nil, fmt.Errorf("%w: -summary and -table are for all cases, -only for some", errUsage)
+	case s.files() && s.soak > 0:
+		return nil, fmt.Errorf("%w: -summary and -table are for all cases, -soak for some", errUsage)
 	}
 	return s, nil
 }
+
+// files reports whether a file is written.
+func (s *settings) files() bool { return s.summary != "" || s.table != "" }
 
 var (
 	// errUsage is flags that do not go together.
@@ -228,25 +235,35 @@ func document(ctx context.Context, s *settings, log, out io.Writer, all *suite) 
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
-	var text bytes.Buffer
+	var short, rows bytes.Buffer
 	about := faultinject.About{Engines: s.with, Took: time.Since(began), AtOnce: s.bench.AtOnce}
-	err = errors.Join(about.Write(&text, cases.done-cases.missed, cases.broken),
-		faultinject.Write(&text, all.clean, results), faultinject.WriteOutages(&text, all.courses, ended))
+	err = errors.Join(
+		about.Write(&short, cases.done-cases.missed, cases.broken),
+		faultinject.Summarize(&short, all.clean, results), faultinject.SummarizeOutages(&short, all.courses, ended),
+		faultinject.Write(&rows, all.clean, results), faultinject.WriteOutages(&rows, all.courses, ended),
+	)
 	if err != nil {
 		return err
 	}
-	if _, err := out.Write(text.Bytes()); err != nil {
+	whole := slices.Concat(short.Bytes(), rows.Bytes())
+	if _, err := out.Write(whole); err != nil {
 		return err
 	}
-	if s.table != "" {
-		if err := os.WriteFile(s.table, text.Bytes(), 0o644); err != nil { //nolint:gosec // a document that every user may read
-			return err
-		}
+	if err := errors.Join(save(s.summary, short.Bytes()), save(s.table, whole)); err != nil {
+		return err
 	}
 	if n := cases.broken + outages.broken; n > 0 {
 		return fmt.Errorf("%w in %d of %d cases", errBroken, n, len(all.cases)+len(all.outages))
 	}
 	return nil
+}
+
+// save writes a file, if it has a name.
+func save(file string, text []byte) error {
+	if file == "" {
+		return nil
+	}
+	return os.WriteFile(file, text, 0o644) //nolint:gosec // a document that every user may read
 }
 
 // soak runs cases by chance.

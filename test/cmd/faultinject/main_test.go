@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -52,8 +53,8 @@ func TestMistakesInTheCommandLine(t *testing.T) {
 		"-at-once -1":                  "faults: wrong flags: -at-once must be 1 at least",
 		"-soak -1s":                    "faults: wrong flags: -soak must not be negative",
 		"-only (":                      "faults: -only: error parsing regexp",
-		"-only login -table faults.md": "faults: wrong flags: -table is for all cases, -only for some",
-		"-soak 1m -table faults.md":    "faults: wrong flags: -table is for all cases, -soak for some",
+		"-only login -table faults.md": "faults: wrong flags: -summary and -table are for all cases, -only for some",
+		"-soak 1m -summary faults.md":  "faults: wrong flags: -summary and -table are for all cases, -soak for some",
 		"-table faults.md -v soak":     `faults: wrong flags: "soak" is no flag`,
 	} {
 		code, out, log := command(t, args)
@@ -69,7 +70,7 @@ func TestHelp(t *testing.T) {
 		if code != 0 || out != "" || strings.HasPrefix(log, "faults:") {
 			t.Errorf("%s: exit code %d, %q\n%s", args, code, out, log)
 		}
-		for _, want := range []string{"-at-once", "-binaries", "-only", "-seed", "-soak", "-table", "-v", "-with"} {
+		for _, want := range []string{"-at-once", "-binaries", "-only", "-seed", "-soak", "-summary", "-table", "-v", "-with"} {
 			if !strings.Contains(log, "  "+want) {
 				t.Errorf("%s lacks %s:\n%s", args, want, log)
 			}
@@ -86,6 +87,16 @@ func TestAPatternOfNoCase(t *testing.T) {
 	}
 	if cases, err := choose(clean, regexp.MustCompile("a logout")); !errors.Is(err, errNoCase) || len(cases) > 0 {
 		t.Errorf("%d cases, %v; want none, and an error", len(cases), err)
+	}
+}
+
+func TestSaveWritesNamedFilesAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "faults.md")
+	if err := errors.Join(save("", []byte("lost")), save(file, []byte("kept"))); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "kept" {
+		t.Errorf("the file holds %q, %v", text, err)
 	}
 }
 

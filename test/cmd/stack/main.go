@@ -73,26 +73,18 @@ func operator(s *stack.Stack) string {
 	return strings.Join(append(words, "go run ./cmd/reltio-tokens status"), " \\\n    ")
 }
 
-// flags reads the command line; a fault in it is explained on log.
+const about = "Runs the three binaries on this machine as Lambda runs them, with engines for\n" +
+	"DynamoDB and Secrets Manager, and a sandbox of Reltio's authorization server."
+
+// flags reads the command line; a mistake in it is explained on log.
 func flags(args []string, log io.Writer) (stack.Config, error) {
-	c := stack.Config{Now: time.Now}
-	set := flag.NewFlagSet("binaries", flag.ContinueOnError)
-	set.SetOutput(log)
-	set.Usage = func() {
-		_, _ = fmt.Fprintln(log, "Runs the three binaries on this machine as Lambda runs them, with engines for\nDynamoDB and Secrets Manager, and a sandbox of Reltio's authorization server.")
-		set.PrintDefaults()
-	}
-	var asked local.Config
-	verbose := asked.Flags(set)
-	if err := set.Parse(args); err != nil {
-		return c, err
-	}
-	c.HTTPAddress = local.Address(asked.CallbackPort, local.DefaultCallbackPort)
-	c.LambdaAddress = local.Address(asked.LambdaPort, local.DefaultLambdaPort)
-	c.ReltioAddress = local.Address(asked.ReltioPort, local.DefaultReltioPort)
-	c.Sandbox = local.Sandbox(asked.TokenLife)
-	if *verbose {
-		c.Log = log
-	}
-	return c, nil
+	asked, err := local.Flags("binaries", about, args, log)
+	return stack.Config{
+		Now:           time.Now,
+		HTTPAddress:   local.Address(asked.CallbackPort, local.DefaultCallbackPort),
+		LambdaAddress: local.Address(asked.LambdaPort, local.DefaultLambdaPort),
+		ReltioAddress: local.Address(asked.ReltioPort, local.DefaultReltioPort),
+		Sandbox:       local.Sandbox(asked.TokenLife),
+		Log:           asked.Log,
+	}, err
 }

@@ -41,8 +41,6 @@ const (
 	MinTTLRule = "must be from 0 to 86400"
 	// FingerprintRule is ValidFingerprint's.
 	FingerprintRule = "must be the fingerprint of an answer: sha256: and 32 hexadecimal digits"
-	// MinTTLRule is the rule of MinTTLSeconds: it says MaxMinTTLSeconds.
-	MinTTLRule = "must be from 0 to 86400"
 )
 
 var connectionName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)

@@ -39,7 +39,7 @@ func TestWarningsAreAList(t *testing.T) {
 	w := newWorld()
 	w.source.answer = func(context.Context, asked) (issueapi.Response, error) {
 		a := answer()
-		a.Warnings = nil
+		a.Warnings = []issueapi.Warning{}
 		return a, nil
 	}
 	if got := w.ask("GET", "/token?connection=acme-prod", "").Body.String(); !strings.Contains(got, `"warnings":[],`) {

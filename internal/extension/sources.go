@@ -74,11 +74,15 @@ func (s *Sources) get(ctx context.Context, connection string, need issueclient.O
 	if from.renewals.Load() > before {
 		outcome = issueapi.Renewed
 	}
+	warnings := token.Warnings
+	if warnings == nil {
+		warnings = []issueapi.Warning{} // in JSON a list, never null
+	}
 	return issueapi.Response{
 		Connection: connection, AccessToken: token.AccessToken.Reveal(), TokenType: token.TokenType, Scope: token.Scope,
 		ExpiresIn: int64(left / time.Second), ExpiresAt: token.ExpiresAt.UTC().Format(time.RFC3339),
 		Fingerprint: token.Fingerprint, Version: token.Version,
-		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: token.Warnings, APIURL: token.APIURL, TenantID: token.TenantID,
+		Outcome: outcome, MinTTLMet: left >= minTTL, Warnings: warnings, APIURL: token.APIURL, TenantID: token.TenantID,
 	}, nil
 }
 

@@ -20,7 +20,7 @@ func TestKeys(t *testing.T) {
 		value any
 		want  string
 	}{
-		"response": {issueapi.Response{}, `{"connection":"","access_token":"","token_type":"","scope":"","expires_in":0,"expires_at":"","fingerprint":"","version":0,"outcome":"","min_ttl_met":false,"warnings":[],"api_url":"","tenant_id":""}`},
+		"response": {issueapi.Response{Warnings: []issueapi.Warning{}}, `{"connection":"","access_token":"","token_type":"","scope":"","expires_in":0,"expires_at":"","fingerprint":"","version":0,"outcome":"","min_ttl_met":false,"warnings":[],"api_url":"","tenant_id":""}`},
 		"request":  {issueapi.Request{Connection: "acme"}, `{"connection":"acme"}`},
 		"request, whole": {
 			issueapi.Request{Connection: "acme", MinTTLSeconds: 60, RejectedFingerprint: "f"},

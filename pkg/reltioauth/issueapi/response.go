@@ -1,7 +1,6 @@
 package issueapi
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
 )
@@ -32,22 +31,14 @@ type Response struct {
 	// MinTTLMet is false if less life is left than the caller asked for: Reltio gave
 	// no longer one.
 	MinTTLMet bool `json:"min_ttl_met"`
-	// Warnings are sorted; empty if there are none, never null.
+	// Warnings are sorted; an empty list if there are none. Who encodes a response
+	// sets it: nil would be null.
 	Warnings []Warning `json:"warnings"`
 	// APIURL is where the token is used, and TenantID the tenant, as the connection's
 	// secret has them; empty if it does not. So a connection's name gives an
 	// integration the token and the place to use it.
 	APIURL   string `json:"api_url"`
 	TenantID string `json:"tenant_id"`
-}
-
-// MarshalJSON implements json.Marshaler: Warnings are a list.
-func (r Response) MarshalJSON() ([]byte, error) {
-	type plain Response
-	if r.Warnings == nil {
-		r.Warnings = []Warning{}
-	}
-	return json.Marshal(plain(r))
 }
 
 // Format implements fmt.Formatter: whatever the verb, the token is not printed.

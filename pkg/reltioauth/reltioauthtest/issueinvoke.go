@@ -99,9 +99,10 @@ func (s *IssueServer) issue(payload []byte) ([]byte, *issueapi.Error) {
 func (s *IssueServer) choose(r issueapi.Request, now time.Time) (t *issuedToken, outcome issueapi.Outcome, warnings []issueapi.Warning) {
 	t = s.issued[r.Connection]
 	reported := t.left(now) > 0 && r.RejectedFingerprint == reltioauth.Fingerprint(t.secret)
+	warnings = []issueapi.Warning{}
 	switch {
 	case t.left(now) < 1, reported && t.killed, t.left(now) < r.MinTTLSeconds && now.Sub(t.made) > t.ends.Sub(now):
-		return s.renew(r.Connection, now), issueapi.Renewed, nil
+		return s.renew(r.Connection, now), issueapi.Renewed, warnings
 	case reported:
 		warnings = []issueapi.Warning{issueapi.RejectedTokenIsAlive}
 	}

@@ -2,7 +2,7 @@
 //
 // A renewal, a completed login and an operator's command change a grant in the
 // same order: lease, read again, decide again, write, release. The decisions are
-// theirs; the order, and what each write has to do besides, are here.
+// theirs; the order, and what each write also has to do, are here.
 //
 //	h, err := config.Take(ctx, name, 0) // or Adopt, or Seize
 //	if err != nil { ... }               // lease.ErrHeld: another holder renews

@@ -29,7 +29,7 @@ func (b *bus) Publish(_ context.Context, e grant.Event) error {
 	return b.err
 }
 
-// frozen is a store whose answers come long after they were given.
+// frozen is a store whose responses come long after they were given.
 type frozen struct {
 	*memstore.Table
 	pause time.Duration

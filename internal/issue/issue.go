@@ -192,7 +192,7 @@ func (c *call) inMemory() (grant.Grant, bool) {
 	return g, ok && g.Valid(now) && (c.request.RejectedFingerprint == "" || c.request.RejectedFingerprint != g.Fingerprint)
 }
 
-// remembered is the answer when the table cannot be read: a token in memory hides
+// remembered is the response when the table cannot be read: a token in memory hides
 // an outage of DynamoDB from callers until the token's end.
 func (c *call) remembered(err error) (Answer, error) {
 	g, ok := c.inMemory()

@@ -83,7 +83,7 @@ func (w *world) behave(change func(*reltioauthtest.Behaviour)) {
 	w.server.Configure(func(c *reltioauthtest.Config) { change(&c.Behaviour) })
 }
 
-// fail lets checkToken be answered with a status.
+// fail lets checkToken respond with a status.
 func (w *world) fail(status int) {
 	w.server.Configure(func(c *reltioauthtest.Config) {
 		c.Fault = func(r reltioauthtest.Request) reltioauthtest.Fault {
@@ -97,7 +97,7 @@ func (w *world) fail(status int) {
 
 const canary = "kanari"
 
-// What the issue function answers is shown only if it is one of its own errors.
+// What the issue function says is shown only if it is one of its own errors.
 func TestErrorsOfTheIssueFunction(t *testing.T) {
 	for payload, want := range map[string]string{
 		`{"errorType":"MFARequired","errorMessage":"m"}`:                   "MFARequired: m",

@@ -57,7 +57,7 @@ const (
 	// tick of a minute, though ticks are not exact.
 	ProbeEvery = 50 * time.Second
 	// DownProbeEvery is how often a host that is down is asked, by all connections
-	// together, so that it is back in use seconds after it answers again. After
+	// together, so that it is back in use seconds after it responds again. After
 	// longDown it is LongDownProbeEvery.
 	DownProbeEvery     = 5 * time.Second
 	LongDownProbeEvery = 15 * time.Second
@@ -82,7 +82,7 @@ type Record struct {
 	Refused []string
 	// RefusedSince is when the first of them was refused.
 	RefusedSince time.Time
-	// DownSince is when the host first did not answer, if it has not answered since:
+	// DownSince is when the host first did not respond, if it has not responded since:
 	// no response, a 5xx, or a success that cannot be read.
 	DownSince time.Time
 	// ProbedAt is when the host, down or with its circuit open, was last probed.
@@ -100,7 +100,7 @@ func (r Record) ThrottledUntil(now time.Time) (time.Time, bool) {
 // refused with no success between them.
 func (r Record) CircuitOpen() bool { return len(r.Refused) >= refusals }
 
-// Down reports whether the host did not answer when it was asked last.
+// Down reports whether the host did not respond when it was asked last.
 func (r Record) Down() bool { return !r.DownSince.IsZero() }
 
 // ProbeInterval is the time between two probes of a host in trouble.
@@ -248,7 +248,7 @@ func RecordSuccess(r Record, client string) Record {
 	return r
 }
 
-// RecordOutage returns the record after a request without an answer. The next probe
+// RecordOutage returns the record after a request without a response. The next probe
 // counts from now, and not from when the request was sent.
 func RecordOutage(r Record, now time.Time) Record {
 	if !r.Down() {
@@ -286,9 +286,9 @@ type Store interface { //nolint:interfacebloat // all that changes one record, a
 	// Succeeded records that a client got a token, as RecordSuccess decides. A
 	// host that was never asked gets no record.
 	Succeeded(ctx context.Context, host, client string) error
-	// Unanswered records a request without an answer, as RecordOutage decides.
+	// Unanswered records a request without a response, as RecordOutage decides.
 	Unanswered(ctx context.Context, host string, now time.Time) error
-	// Answered records that a host that was down has answered, with whatever: it is
+	// Answered records that a host that was down has responded, with whatever: it is
 	// up.
 	Answered(ctx context.Context, host string) error
 	// Probe claims the one probe in so much time of a host in trouble; false if

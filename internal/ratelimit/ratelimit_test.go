@@ -189,7 +189,7 @@ func TestMayProbe(t *testing.T) {
 }
 
 // A host that is down is asked every five seconds, after ten minutes every fifteen:
-// seconds after it answers again somebody has found out.
+// seconds after it responds again a request has shown it.
 func TestProbesOfAHostThatIsDown(t *testing.T) {
 	for name, c := range map[string]struct {
 		down  time.Time
@@ -217,7 +217,7 @@ func TestProbesOfAHostThatIsDown(t *testing.T) {
 	}
 }
 
-// An outage begins once, and ends with a success, or with any other answer.
+// An outage begins once, and ends with a success, or with any other response.
 func TestOutage(t *testing.T) {
 	r := ratelimit.RecordOutage(ratelimit.Record{}, now())
 	r = ratelimit.RecordOutage(r, now().Add(time.Minute))

@@ -44,7 +44,7 @@ func (a acceptance) result() result {
 	return a.decideReported(next, about)
 }
 
-// healthy is the accepted grant, healthy but for what could not be stored, and for
+// healthy is the accepted grant, healthy except for what could not be stored, and for
 // the login that should have replaced the refresh token.
 func (a acceptance) healthy(next grant.Grant) grant.Grant {
 	next = next.Healthy()

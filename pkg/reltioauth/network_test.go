@@ -17,7 +17,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// proxy is a real one for tunnels; each answers as handle says.
+// proxy is a real one for tunnels; each responds as handle says.
 func proxy(t *testing.T, handle func(w http.ResponseWriter, r *http.Request)) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(handle))

@@ -1,7 +1,7 @@
 // Package client configures all AWS clients of the functions.
 //
 // The SDK alone would wait 30 s for a connection and for ever for a response. A
-// connection may be dead because the execution environment was frozen, and a
+// connection may be gone because the execution environment was frozen, and a
 // server may be silent: so each attempt has a time limit, and the SDK makes the
 // next one over another connection.
 //
@@ -52,7 +52,7 @@ const (
 )
 
 // Config is the SDK's configuration with the time limits, for clients whose
-// service answers at once. It fails if the environment or a shared file is
+// service responds at once. It fails if the environment or a shared file is
 // malformed.
 func Config(ctx context.Context) (aws.Config, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx,
@@ -72,7 +72,7 @@ func ForSecrets(cfg aws.Config) aws.Config {
 
 // ForWaiting is the configuration for an invocation whose response comes when the
 // function has ended. It has a connection of its own, because there is one attempt
-// only and a kept connection may be dead. It has no time limit of its own: the
+// only and a kept connection may be gone. It has no time limit of its own: the
 // caller's context bounds it.
 func ForWaiting(cfg aws.Config) aws.Config {
 	cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })

@@ -35,7 +35,7 @@ func config(t *testing.T, endpoint string) aws.Config {
 }
 
 // What a server or a connection does to the first attempts costs a read their time
-// limits, and the next attempt answers.
+// limits, and the next attempt gets a response.
 func TestReadsOutliveBadConnections(t *testing.T) {
 	silent := func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client has gone

@@ -59,7 +59,7 @@ func troublePromises() promises {
 	return kept
 }
 
-// down: since the first request without an answer; each moves the next probe.
+// down: since the first request without a response; each moves the next probe.
 func down(t *testing.T, s Store) {
 	wantSlot(t, s, windowAt(start()), start())
 	for i := range 3 {

@@ -43,6 +43,9 @@ const (
 	SecretsResponseTimeout = 3 * time.Second
 )
 
+// secretsAttempts is how often a call of Secrets Manager is made.
+const secretsAttempts = 5
+
 // The repetition of a failed read by QuickReads.
 const (
 	readAttempts  = 10
@@ -64,9 +67,11 @@ func Config(ctx context.Context) (aws.Config, error) {
 	return cfg, nil
 }
 
-// ForSecrets is the configuration for Secrets Manager.
+// ForSecrets is the configuration for Secrets Manager: two more attempts than the
+// SDK's three, because each ends after seconds, and the caller's context bounds all.
 func ForSecrets(cfg aws.Config) aws.Config {
 	cfg.HTTPClient = limited(SecretsResponseTimeout)
+	cfg.RetryMaxAttempts = secretsAttempts
 	return cfg
 }
 

@@ -35,7 +35,7 @@ func (r *reader) network() reltioauth.Network {
 			r.fault(AuthCACertificates, "the file cannot be read")
 			return n
 		}
-		if pem, err = os.ReadFile(given); err != nil {
+		if pem, err = os.ReadFile(given); err != nil { //nolint:gosec // the operator names the file
 			r.fault(AuthCACertificates, "the file cannot be read")
 			return n
 		}

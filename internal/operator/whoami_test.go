@@ -21,7 +21,7 @@ func TestWhoAmI(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !who.Active || who.ClientID != "client-1" || who.ExpiresAt == nil || who.ExpiresAt.Sub(time.Now()) > time.Hour {
+				if !who.Active || who.ClientID != "client-1" || who.ExpiresAt == nil || time.Until(*who.ExpiresAt) > time.Hour {
 					t.Errorf("%+v", who)
 				}
 				if fields["username"] != nil && who.User != fields["username"] {

@@ -43,6 +43,9 @@ func (v view) planRequest() action {
 // After repeated unclear refusals of the refresh token a connection that can logs
 // in.
 func (v view) choose() (step, *end) {
+	if !v.challenge.IsZero() {
+		return step{kind: login, challenge: v.challenge, wait: v.codeWait()}, nil
+	}
 	noLogin := v.noLogin()
 	t, refreshes := v.refreshToken(v.spent)
 	waits := refreshes && v.loginWaits()

@@ -18,6 +18,11 @@ type step struct {
 	// to check or to revoke.
 	refresh grant.RefreshToken
 	token   reltioauth.Secret
+	// challenge, if not zero, makes a login the second step of one: the server asked
+	// for a code of the user's authenticator. The code is made after wait, because
+	// none is used twice.
+	challenge reltioauth.Secret
+	wait      time.Duration
 	// probe: the host's circuit is open, and the request is sent only if it can be
 	// the host's one probe.
 	probe bool
@@ -90,6 +95,9 @@ func (r *run) execute(ctx context.Context, s step) response {
 			return response{notSent: err, account: r.ledger.account}
 		}
 	}
+	if err := r.awaitCode(ctx, s); err != nil {
+		return response{notSent: err, account: r.ledger.account}
+	}
 	client := r.client()
 	conn, err := client.Dial(ctx)
 	if err != nil {
@@ -118,6 +126,24 @@ func (r *run) ready(ctx context.Context, s step) error {
 	}
 	if err := r.wait(ctx, s); err != nil {
 		return r.ledger.uncount(ctx, err)
+	}
+	return nil
+}
+
+// awaitCode waits until the user's authenticator shows another code than the last,
+// and keeps the lease meanwhile.
+func (r *run) awaitCode(ctx context.Context, s step) error {
+	const longest = 10 * time.Second
+	if s.wait > 0 && left(ctx, r.Now()) < s.wait+ratelimit.MaxWait+requestTime+storeTime {
+		return errNoTime
+	}
+	for wait := s.wait; wait > 0; wait -= longest {
+		if err := r.held.Extend(ctx); err != nil {
+			return err
+		}
+		if ratelimit.Sleep(ctx, min(wait, longest)) != nil {
+			return errNoTime
+		}
 	}
 	return nil
 }
@@ -178,7 +204,13 @@ func (r *run) send(ctx context.Context, conn *reltioauth.Conn, s step) (*reltioa
 		return nil, conn.Revoke(ctx, s.refresh.Token, reltioauth.HintRefreshToken)
 	case refresh:
 		return conn.Token(ctx, reltioauth.RefreshTokenGrant{RefreshToken: s.refresh.Token})
-	default:
+	}
+	if s.challenge.IsZero() {
 		return conn.Token(ctx, r.o.connection.Login())
 	}
+	code, err := r.o.connection.TOTP(r.Now())
+	if err != nil {
+		return nil, err
+	}
+	return conn.Token(ctx, reltioauth.MFAGrant{StateToken: s.challenge, TOTP: code})
 }

@@ -23,7 +23,9 @@ type ledger struct {
 
 func (l *ledger) try() lockout.Try {
 	l.r.observed()
-	return view{l.r.o, l.r.p}.try()
+	t := view{l.r.o, l.r.p}.try()
+	t.Forced = t.Forced || !l.step.challenge.IsZero() // the pause was before the first step
+	return t
 }
 
 func (l *ledger) settle(ctx context.Context, o lockout.Outcome) error {

@@ -2,9 +2,11 @@ package renewal
 
 import (
 	"slices"
+	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
 // progress is what one renewal has done so far, and what is still asked of it. It
@@ -30,6 +32,10 @@ type progress struct {
 	// refresh token is about to be revoked; the zero Grant if there is none.
 	loggedIn   bool
 	loginGrant grant.Grant
+	// challenge is the state token of a login whose second step follows; zero: none.
+	// codeAt is when this renewal last sent a code of the user's authenticator.
+	challenge reltioauth.Secret
+	codeAt    time.Time
 	// probing: the host's circuit is open and this renewal is the one probe.
 	probing bool
 }

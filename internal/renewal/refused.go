@@ -185,6 +185,10 @@ func (i interpretation) secondFactor() result {
 	if i.step.kind == refresh {
 		return i.ends(i.ended(grant.StatusMFARequired, secondFactorNeeded()))
 	}
+	if token, can := i.secondStep(); can {
+		i.progress.challenge = token
+		return result{progress: i.then(continuing), grant: i.grant, again: true}
+	}
 	i.grant.SecondFactorVersion = i.connection.Version
 	e := i.ended(grant.StatusMFARequired, secondFactorNeeded())
 	e.refreshDecides = true

@@ -114,6 +114,9 @@ type User struct {
 	// is a state token, and this text completes the login. The login page does
 	// not ask for it, as if the identity provider had.
 	TOTP reltioauth.Secret
+	// Authenticator, if not nil, takes the place of TOTP: what the user's authenticator
+	// shows at a moment (RFC 6238). A code is accepted once.
+	Authenticator func(now time.Time) reltioauth.Secret
 	// Email, Customer, Tenants and Roles are shown by checkToken.
 	Email    string
 	Customer string

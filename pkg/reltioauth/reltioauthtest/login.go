@@ -30,7 +30,7 @@ func (s *Server) passwordGrant(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	if !user.TOTP.IsZero() {
+	if !user.TOTP.IsZero() || user.Authenticator != nil {
 		return s.askSecondFactor(c, scope)
 	}
 	s.login(c.req.User).bad = 0
@@ -73,7 +73,7 @@ func (s *Server) stateTokenGrant(c *call) (answer, error) {
 		return answer{}, c.badState(state)
 	}
 	user := c.set.users[pending.user]
-	if !user.TOTP.Equal(reltioauth.NewSecret(c.form.Get("totp"))) {
+	if !s.rightCode(c, user) {
 		return answer{}, s.badLogin(c, user)
 	}
 	delete(s.states, c.req.Presented)
@@ -81,6 +81,20 @@ func (s *Server) stateTokenGrant(c *call) (answer, error) {
 	key := grantKey{client: pending.client, user: pending.user, scope: pending.scope}
 	a, _, err := s.logIn(c, key, c.how.Login, c.how.LoginRefreshToken)
 	return a, err
+}
+
+// rightCode reports whether the code completes the login.
+func (s *Server) rightCode(c *call, user *User) bool {
+	given := reltioauth.NewSecret(c.form.Get("totp"))
+	if user.Authenticator == nil {
+		return user.TOTP.Equal(given)
+	}
+	l := s.login(c.req.User)
+	if !user.Authenticator(c.now).Equal(given) || l.code.Equal(given) {
+		return false
+	}
+	l.code = given
+	return true
 }
 
 // clientCredentialsGrant never gives a refresh token (RFC 6749, section 4.4).

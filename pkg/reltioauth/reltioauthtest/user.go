@@ -38,7 +38,8 @@ func (state UserState) text() string {
 
 // loginState is the server's record of a user's logins.
 type loginState struct {
-	bad   int // in a row
+	bad   int               // in a row
+	code  reltioauth.Secret // of an authenticator, accepted last
 	state UserState
 }
 

@@ -11,9 +11,10 @@ import (
 
 // Each script is asked at most once.
 var scripts = map[string]func() (map[string]string, error){
-	"browser": sync.OnceValues(func() (map[string]string, error) { return fetched("browser") }),
-	"clients": sync.OnceValues(func() (map[string]string, error) { return fetched("clients") }),
-	"engines": sync.OnceValues(func() (map[string]string, error) { return fetched("engines") }),
+	"browser":  sync.OnceValues(func() (map[string]string, error) { return fetched("browser") }),
+	"clients":  sync.OnceValues(func() (map[string]string, error) { return fetched("clients") }),
+	"packages": sync.OnceValues(func() (map[string]string, error) { return fetched("packages") }),
+	"engines":  sync.OnceValues(func() (map[string]string, error) { return fetched("engines") }),
 }
 
 // Tool returns the path of a program, a file or a folder that a script of this

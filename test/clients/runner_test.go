@@ -45,7 +45,20 @@ func clients() []client {
 		{name: "Python, extension", command: python("sync", "extension"), extension: true},
 		{name: "Node.js", command: node("lambda")},
 		{name: "Node.js, extension", command: node("extension"), extension: true},
+		{name: "Java", command: java},
 	}
+}
+
+// java is the runner in Java. Where there is no JDK there is no package, and
+// scripts/packages says so.
+func java(t testing.TB, stub string) []string {
+	t.Helper()
+	if _, err := exec.LookPath("mvn"); err != nil {
+		t.Skip("mvn is missing: the package for Java is left out")
+	}
+	dir := engines.Tool(t, "packages", "PACKAGE_JAVA")
+	path := strings.Join([]string{dir + "/classes", dir + "/dist/*", dir + "/lib/*"}, string(os.PathListSeparator))
+	return []string{"java", "-cp", path, "com.reltiotokens.Contract", stub}
 }
 
 func absolute(t testing.TB, path string) string {

@@ -39,7 +39,12 @@ func TestEveryClientKeepsTheContract(t *testing.T) {
 			})
 		}
 	})
-	if !t.Failed() && !testing.Short() {
+	for i, c := range columns {
+		if results[i] == nil {
+			t.Skipf("%s was left out: the table is not compared", c.name)
+		}
+	}
+	if !t.Failed() {
 		compareTable(t, table(cases, columns, results))
 	}
 }

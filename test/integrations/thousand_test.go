@@ -69,9 +69,9 @@ func inGo(t testing.TB) lambdahost.Function {
 // page for Go names its own.
 var integrations = map[string]language{
 	"acme-prod":        inGo,
-	"python-boto3":     python("boto3"),
+	"python-lambda":    python("lambda"),
 	"python-extension": withExtension(python("extension")),
-	"node-sdk":         node("sdk"),
+	"node-lambda":      node("lambda"),
 	"node-extension":   withExtension(node("extension")),
 }
 

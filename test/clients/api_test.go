@@ -29,7 +29,7 @@ func (s *stub) behaviour(w http.ResponseWriter, payload map[string]any, byExtens
 	switch kind {
 	case "good":
 	case "slow":
-		time.Sleep(time.Second) //nolint:forbidigo // real programs wait for it
+		time.Sleep(time.Second) // real programs wait for it
 	case "dying":
 		if payload["rejected_fingerprint"] != nil {
 			n = 2

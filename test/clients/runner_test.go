@@ -53,8 +53,10 @@ func clients() []client {
 // scripts/packages says so.
 func java(t testing.TB, stub string) []string {
 	t.Helper()
-	if _, err := exec.LookPath("mvn"); err != nil {
-		t.Skip("mvn is missing: the package for Java is left out")
+	for _, tool := range []string{"javac", "mvn"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("the package for Java is left out: %v", err)
+		}
 	}
 	dir := engines.Tool(t, "packages", "PACKAGE_JAVA")
 	path := strings.Join([]string{dir + "/classes", dir + "/dist/*", dir + "/lib/*"}, string(os.PathListSeparator))

@@ -117,7 +117,7 @@ func (f *failing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // gives them. The others that a state can name (Lambda.AWSLambdaException,
 // Lambda.SdkClientException, Lambda.Unknown, States.Timeout) are made by Step
 // Functions itself.
-var lambdaErrors = map[string]int{ //nolint:gochecknoglobals // a table that is never written
+var lambdaErrors = map[string]int{
 	"Lambda.TooManyRequestsException":  http.StatusTooManyRequests,
 	"Lambda.ServiceException":          http.StatusInternalServerError,
 	"Lambda.ResourceConflictException": http.StatusConflict,

@@ -16,6 +16,7 @@ var known = map[string]map[string]string{
 		"expires_in is 1: the token is used for that second":                 "it is used once",
 		"the answer's token is over when it comes":                           "it asks again without a pause",
 		"each answer's token is over when it comes":                          "it asks again without a pause",
+		"a token whose renewal took long: two invocations":                   "it asks a third time, in the token's last second",
 		"26 s of tokens of 8 s":                                              "in a token's last second it asks again and again",
 		"a token with less life than is wanted: 5 s, once in 30 s":           "it waits for 30 s",
 	},

@@ -79,15 +79,16 @@ export class Memory {
     this.failures = 0;
     const kept = this.kept;
     if (kept && this.valid(now) && kept.fingerprint !== wish.rejected && kept.version > answer.version) return; // issue's own memory may lag
-    if (kept?.fingerprint !== answer.fingerprint) {
+    const again = kept?.fingerprint === answer.fingerprint;
+    if (!again) {
       this.calm = this.calmLife = 0;
       this.reported = -Infinity;
     }
     this.kept = answer;
     this.asked = asked;
     this.ageing = answer.ends - margin;
-    // One that comes in its last second is used for that second: asking again brings it again.
-    this.ends = now < answer.ends - 1000 ? answer.ends - 1000 : answer.ends;
+    // One that came again, or in its last second, is used until its end: asking brings it once more.
+    this.ends = again || now >= answer.ends - 1000 ? answer.ends : answer.ends - 1000;
     if (answer.fingerprint === wish.rejected) this.reported = now;
     if (answer.ends - now < wish.minTtl * 1000) this.calmLife = now + askEvery;
     if (now >= this.ageing) this.calm = now + askEvery;

@@ -90,12 +90,13 @@ class Memory:
         kept = self.kept
         if kept and self.valid(now) and kept.fingerprint != need.rejected and kept.version > answer.version:
             return  # issue's own memory may lag
-        if not kept or kept.fingerprint != answer.fingerprint:
+        again = kept is not None and kept.fingerprint == answer.fingerprint
+        if not again:
             self.calm = self.calm_life = 0.0
             self.reported = float("-inf")
         self.kept, self.asked, self.ageing = answer, asked, answer.ends - margin
-        # One that comes in its last second is used for that second: asking again brings it again.
-        self.ends = answer.ends - 1 if now < answer.ends - 1 else answer.ends
+        # One that came again, or in its last second, is used until its end: asking brings it once more.
+        self.ends = answer.ends if again or now >= answer.ends - 1 else answer.ends - 1
         if answer.fingerprint == need.rejected:
             self.reported = now
         if answer.ends - now < need.min_ttl:

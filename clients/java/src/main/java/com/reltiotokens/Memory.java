@@ -99,7 +99,8 @@ final class Memory {
     if (valid(now) && !kept.fingerprint().equals(wish.rejected()) && kept.version() > answer.version()) {
       return; // issue's own memory may lag
     }
-    if (kept == null || !kept.fingerprint().equals(answer.fingerprint())) {
+    boolean again = kept != null && kept.fingerprint().equals(answer.fingerprint());
+    if (!again) {
       calm = 0;
       calmLife = 0;
       reported = null;
@@ -107,8 +108,8 @@ final class Memory {
     kept = answer;
     asked = askedAt;
     ageing = answer.ends() - margin;
-    // One that comes in its last second is used for that second: asking again brings it again.
-    ends = now < answer.ends() - 1000 ? answer.ends() - 1000 : answer.ends();
+    // One that came again, or in its last second, is used until its end: asking brings it once more.
+    ends = again || now >= answer.ends() - 1000 ? answer.ends() : answer.ends() - 1000;
     if (answer.fingerprint().equals(wish.rejected())) {
       reported = now;
     }

@@ -45,6 +45,7 @@ run-binaries: ## the same with the real binaries and engines, as on AWS; fetches
 test: ## run all tests, with the race detector; the first time this fetches engines and clients (minutes)
 	@scripts/engines
 	@scripts/clients
+	@scripts/packages
 	@scripts/browser
 	RELTIO_TOKENS_ENGINES=required go test -race -timeout 10m ./...
 	RELTIO_TOKENS_ENGINES=required go test -C $(LAB) -race -timeout 10m ./...
@@ -61,6 +62,7 @@ lint: ## check style, imports, words and mistakes, and print what changed in the
 	cd $(LAB) && go tool -modfile=../tools/go.mod golangci-lint run
 	go test -C $(LAB) -count 1 ./style
 	@scripts/apidiff
+	@scripts/packages lint
 
 fmt: ## format the Go files
 	$(TOOL) gofumpt -w $(GO_FOLDERS)

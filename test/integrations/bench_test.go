@@ -12,10 +12,10 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
-// measured is a function in Python that does nothing, with modules beside it.
-func measured(t testing.TB, modules ...string) lambdahost.Function {
+// measured is a function in Python that does nothing, or gets tokens.
+func measured(t testing.TB, via string) lambdahost.Function {
 	t.Helper()
-	dir := recipe(t, modules...)
+	dir := recipe(t)
 	code, err := os.ReadFile("testdata/measure.py")
 	if err != nil {
 		t.Fatal(err)
@@ -23,14 +23,15 @@ func measured(t testing.TB, modules ...string) lambdahost.Function {
 	if err := os.WriteFile(filepath.Join(dir, "measure.py"), code, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := python("boto3")(t)
+	f := python(via)(t)
 	f.Dir, f.Handler = dir, "measure.handler"
+	f.Env["MEASURE_TOKENS"] = via
 	return f
 }
 
 // layered is the same with the extension.
 func layered(t testing.TB) lambdahost.Function {
-	return withExtension(func(t testing.TB) lambdahost.Function { return measured(t, "python/extension/reltio_tokens.py") })(t)
+	return withExtension(func(t testing.TB) lambdahost.Function { return measured(t, "extension") })(t)
 }
 
 // get lets a function get its token so often, and returns the microseconds each
@@ -59,8 +60,8 @@ func BenchmarkAFunctionInPython(b *testing.B) {
 		name string
 		make func() lambdahost.Function
 	}{
-		{"no token", func() lambdahost.Function { return measured(b) }},
-		{"boto3", func() lambdahost.Function { return measured(b, "python/boto3/reltio_tokens.py") }},
+		{"no token", func() lambdahost.Function { return measured(b, "") }},
+		{"boto3", func() lambdahost.Function { return measured(b, "lambda") }},
 		{"extension", func() lambdahost.Function { return layered(b) }},
 		{"extension, warmed", func() lambdahost.Function {
 			f := layered(b)

@@ -15,9 +15,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 )
 
-// keepers are the modules that keep a token themselves; askers ask the extension.
+// keepers are the packages that ask issue themselves; askers ask the extension.
 var (
-	keepers = map[string]language{"python": python("boto3"), "node": node("sdk")}
+	keepers = map[string]language{"python": python("lambda"), "node": node("lambda")}
 	askers  = map[string]language{"python, extension": withExtension(python("extension")), "node, extension": withExtension(node("extension"))}
 )
 

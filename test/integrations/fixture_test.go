@@ -143,25 +143,28 @@ func serve(t testing.TB, h http.Handler) string {
 // language is how a function is run that is written in one.
 type language func(t testing.TB) lambdahost.Function
 
-// python is a function of app.py and a module beside it.
-func python(module string) language {
+// python is a function of app.py with the package for Python, which asks through
+// Lambda's API or the extension.
+func python(via string) language {
 	return func(t testing.TB) lambdahost.Function {
 		return lambdahost.Function{
-			Command: append([]string{engines.Tool(t, "clients", "PYTHON")}, lambdahost.Python()[1:]...), Runtime: "python3.13", Handler: "app.handler",
-			Dir: recipe(t, "python/app.py", "python/"+module+"/reltio_tokens.py"),
+			Command: append([]string{engines.Tool(t, "packages", "PACKAGE_PYTHON")}, lambdahost.Python()[1:]...), Runtime: "python3.13", Handler: "app.handler",
+			Dir: recipe(t, "python/app.py"), Env: map[string]string{"RELTIO_TOKENS_VIA": via},
 		}
 	}
 }
 
-// node is a function of app.mjs and a module beside it.
-func node(module string) language {
+// node is a function of app.mjs with the package for Node.js.
+func node(via string) language {
 	return func(t testing.TB) lambdahost.Function {
-		dir := recipe(t, "node/app.mjs", "node/"+module+"/reltio-tokens.mjs")
-		if err := os.Symlink(engines.Tool(t, "clients", "NODE_MODULES"), filepath.Join(dir, "node_modules")); err != nil {
+		dir := recipe(t, "node/app.mjs")
+		installed := filepath.Join(engines.Tool(t, "packages", "PACKAGE_NODE"), "node_modules")
+		if err := os.Symlink(installed, filepath.Join(dir, "node_modules")); err != nil {
 			t.Fatal(err)
 		}
 		return lambdahost.Function{
-			Command: append([]string{engines.Tool(t, "clients", "NODE")}, lambdahost.Node()[1:]...), Runtime: "nodejs22.x", Handler: "app.handler", Dir: dir,
+			Command: lambdahost.Node(), Runtime: "nodejs22.x", Handler: "app.handler",
+			Dir: dir, Env: map[string]string{"RELTIO_TOKENS_VIA": via},
 		}
 	}
 }
@@ -171,7 +174,7 @@ func withExtension(next language) language {
 	return func(t testing.TB) lambdahost.Function {
 		f := next(t)
 		f.Extensions = []lambdahost.Extension{{Name: "reltio-tokens", Command: []string{extension()}}}
-		f.Env = map[string]string{"RELTIO_TOKENS_PORT": strconv.Itoa(freePort(t))}
+		f.Env = merged(f.Env, map[string]string{"RELTIO_TOKENS_PORT": strconv.Itoa(freePort(t))})
 		return f
 	}
 }

@@ -103,14 +103,26 @@ func (f *failing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f.tried[event.Fail] > event.Times:
 		_, _ = fmt.Fprint(w, `{"imported":1}`)
-	case event.Fail == "Lambda.TooManyRequestsException":
-		w.Header().Set("X-Amzn-Errortype", "TooManyRequestsException")
-		w.WriteHeader(http.StatusTooManyRequests)
-		_, _ = fmt.Fprint(w, `{"message":"Rate Exceeded."}`)
+	case strings.HasPrefix(event.Fail, "Lambda."):
+		w.Header().Set("X-Amzn-Errortype", strings.TrimPrefix(event.Fail, "Lambda."))
+		w.WriteHeader(lambdaErrors[event.Fail])
+		_, _ = fmt.Fprint(w, `{"message":"what Lambda says"}`)
 	default:
 		w.Header().Set("X-Amz-Function-Error", "Unhandled")
 		_, _ = fmt.Fprintf(w, `{"errorType":%q,"errorMessage":"why"}`, event.Fail)
 	}
+}
+
+// lambdaErrors are the errors of the state's own call, with the status that Lambda
+// gives them. The others that a state can name (Lambda.AWSLambdaException,
+// Lambda.SdkClientException, Lambda.Unknown, States.Timeout) are made by Step
+// Functions itself.
+var lambdaErrors = map[string]int{
+	"Lambda.TooManyRequestsException":  http.StatusTooManyRequests,
+	"Lambda.ServiceException":          http.StatusInternalServerError,
+	"Lambda.ResourceConflictException": http.StatusConflict,
+	"Lambda.ResourceNotReadyException": http.StatusBadGateway,
+	"Lambda.EC2ThrottledException":     http.StatusBadGateway,
 }
 
 // Each errorType leads where the table of issue's errors says.
@@ -124,21 +136,32 @@ func TestTheStateMachineKnowsEveryError(t *testing.T) {
 	person := expectation{failures: 1, status: "SUCCEEDED", waits: true}
 	final := func(name string) expectation { return expectation{failures: 1, status: "FAILED", error: name} }
 	want := map[string]expectation{
-		"RateLimited":                     retried(3),
-		"ReltioUnavailable":               retried(3),
-		"StoreUnavailable":                retried(3),
-		"Internal":                        retried(1),
-		"TokenLimitReached":               retried(2),
-		"Lambda.TooManyRequestsException": retried(2),
-		"ReauthorizationRequired":         person,
-		"CredentialsRejected":             person,
-		"MFARequired":                     person,
-		"InvalidConnection":               person,
-		"ConnectionPaused":                person,
-		"InvalidRequest":                  final("InvalidRequest"),
-		"UnknownConnection":               final("UnknownConnection"),
-		"AccessDenied":                    final("AccessDenied"),
-		"KeyError":                        final("KeyError"), // the integration's own
+		"RateLimited":             retried(3),
+		"ReltioUnavailable":       retried(3),
+		"StoreUnavailable":        retried(3),
+		"Internal":                retried(1),
+		"Runtime.ExitError":       retried(3),
+		"Sandbox.Timedout":        retried(3),
+		"Extension.Crash":         retried(1),
+		"TokenLimitReached":       retried(2),
+		"ReauthorizationRequired": person,
+		"CredentialsRejected":     person,
+		"MFARequired":             person,
+		"InvalidConnection":       person,
+		"ConnectionPaused":        person,
+		"InvalidRequest":          final("InvalidRequest"),
+		"UnknownConnection":       final("UnknownConnection"),
+		"AccessDenied":            final("AccessDenied"),
+		"KeyError":                final("KeyError"), // the integration's own
+	}
+	for name := range lambdaErrors {
+		want[name] = retried(2)
+	}
+	for _, name := range []string{
+		"TooManyRequestsException", "ServiceException", "EC2ThrottledException", "ResourceConflictException", "ClientError",
+		"ConnectionClosedError", "ConnectTimeoutError", "EndpointConnectionError", "ReadTimeoutError", "TimeoutError",
+	} {
+		want[name] = retried(2) // of an SDK that the function uses itself
 	}
 	var names []string
 	var inputs []any

@@ -80,8 +80,8 @@ func TestThePagesShowTheFiles(t *testing.T) {
 		language string
 		files    []string
 	}{
-		"python.md":         {"python", []string{"python/app.py", "python/boto3/reltio_tokens.py", "python/extension/reltio_tokens.py"}},
-		"node.md":           {"js", []string{"node/app.mjs", "node/sdk/reltio-tokens.mjs", "node/extension/reltio-tokens.mjs"}},
+		"python.md":         {"python", []string{"python/app.py"}},
+		"node.md":           {"js", []string{"node/app.mjs"}},
 		"step-functions.md": {"json", []string{"states/import.asl.json"}},
 		"events.md":         {"yaml", []string{"events/people.yaml"}},
 	} {

@@ -1,29 +1,15 @@
 /** An integration: reads entities of a tenant, ten at a time. */
 
-import { Tokens } from "./reltio-tokens.mjs";
+import { createFetch, Tokens } from "reltio-tokens";
 
-const api = process.env.RELTIO_API; // https://prod.reltio.com/reltio/api/TENANT
 const tokens = new Tokens(process.env.RELTIO_CONNECTION);
+const api = process.env.RELTIO_API ?? (await tokens.get()).apiUrl; // https://prod.reltio.com/reltio/api/TENANT
+const reltio = createFetch(tokens, { hosts: [new URL(api).host] });
 
-/** Calls the API; once more, with another token, if Reltio refuses this one. */
 async function call(method, path, body) {
-  const token = await tokens.get();
-  let response = await send(token, method, path, body);
-  if (response.status === 401) {
-    const other = await tokens.get(token.fingerprint);
-    if (other.fingerprint !== token.fingerprint) response = await send(other, method, path, body);
-  }
+  const response = await reltio(`${api}/${path}`, { method, body, signal: AbortSignal.timeout(30000) });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`); // a body of Reltio's may hold the token
   return response.json();
-}
-
-function send(token, method, path, body) {
-  return fetch(`${api}/${path}`, {
-    method,
-    body,
-    headers: { Authorization: `Bearer ${token.text}` },
-    signal: AbortSignal.timeout(30000),
-  });
 }
 
 export async function handler({ entities }) {

@@ -11,13 +11,14 @@ import (
 
 // Each script is asked at most once.
 var scripts = map[string]func() (map[string]string, error){
-	"browser": sync.OnceValues(func() (map[string]string, error) { return fetched("browser") }),
-	"clients": sync.OnceValues(func() (map[string]string, error) { return fetched("clients") }),
-	"engines": sync.OnceValues(func() (map[string]string, error) { return fetched("engines") }),
+	"browser":  sync.OnceValues(func() (map[string]string, error) { return fetched("browser") }),
+	"clients":  sync.OnceValues(func() (map[string]string, error) { return fetched("clients") }),
+	"packages": sync.OnceValues(func() (map[string]string, error) { return fetched("packages") }),
+	"engines":  sync.OnceValues(func() (map[string]string, error) { return fetched("engines") }),
 }
 
 // Tool returns the path of a program, a file or a folder that a script of this
-// repository fetches: browser, clients or engines. name is the variable's name
+// repository fetches or builds: browser, clients, engines or packages. name is the variable's name
 // in the script's env, without RELTIO_TOKENS_. A test without it is skipped, or
 // fails if engines are required; with -short it is always skipped.
 func Tool(t testing.TB, script, name string) (path string) {

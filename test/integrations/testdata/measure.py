@@ -4,16 +4,17 @@ import json
 import os
 import time
 
-try:
+tokens = None
+if os.environ.get("MEASURE_TOKENS"):
     from reltio_tokens import Tokens
 
     tokens = Tokens(os.environ["RELTIO_CONNECTION"])
-except ImportError:
-    tokens = None
 
 
 def handler(event, context):
     if not event["times"]:
+        if tokens and os.environ.get("RELTIO_TOKENS_VIA") != "extension":
+            import boto3  # noqa: F401 # what the first token needs
         return 0
     if event["how"] == "invoke":
         import boto3

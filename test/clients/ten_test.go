@@ -1,0 +1,75 @@
+package clients
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/local"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+)
+
+// Ten lines with an installed package get a token from what `make run` starts.
+func TestTenLines(t *testing.T) {
+	for name, command := range map[string]func(testing.TB) []string{
+		"python": func(t testing.TB) []string {
+			return []string{engines.Tool(t, "packages", "PACKAGE_PYTHON"), absolute(t, "test/clients/testdata/ten.py")}
+		},
+		"node": func(t testing.TB) []string {
+			return []string{"node", inEmptyFolder(t, "ten.mjs", engines.Tool(t, "packages", "PACKAGE_NODE"))}
+		},
+		"java": func(t testing.TB) []string {
+			return append(java(t, "")[:3:3], absolute(t, "test/clients/testdata/Ten.java"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			line := command(t)
+			stack := startLocal(t)
+			if printed := run(t, environment(t, stack.LambdaURL), nil, line...); !bytes.Contains(printed, []byte("Token(sha256:")) {
+				t.Errorf("it printed %s", printed)
+			}
+		})
+	}
+}
+
+// inEmptyFolder copies a program into a folder that has the packages of another
+// and nothing else.
+func inEmptyFolder(t testing.TB, program, installed string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(installed, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, program), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, program)
+}
+
+// startLocal starts what `make run` starts, on free ports.
+func startLocal(t testing.TB) *local.Stack {
+	t.Helper()
+	stack, err := local.Start(t.Context(), local.Config{LambdaPort: freePort(t), CallbackPort: freePort(t), ReltioPort: freePort(t), Log: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stack.Close() })
+	return stack
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}

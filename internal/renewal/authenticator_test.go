@@ -76,7 +76,7 @@ func TestReloginWithAnAuthenticator(t *testing.T) {
 }
 
 // What is wrong with the second step counts as the login's, and what no program can
-// answer waits for a person.
+// complete waits for a person.
 func TestSecondSteps(t *testing.T) {
 	const other = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 	challenge := func(body string) func(w *world) {

@@ -16,6 +16,9 @@ func (v view) planRequest() action {
 		return finish(v.endOf(v.err))
 	}
 	s, e := v.choose()
+	if !v.challenge.IsZero() { // the second step of the login that was sent
+		s, e = step{kind: login, challenge: v.challenge, wait: v.codeWait()}, nil
+	}
 	if e == nil && s.kind == refresh {
 		e = v.notYet(s.refresh)
 	}
@@ -43,9 +46,6 @@ func (v view) planRequest() action {
 // After repeated unclear refusals of the refresh token a connection that can logs
 // in.
 func (v view) choose() (step, *end) {
-	if !v.challenge.IsZero() {
-		return step{kind: login, challenge: v.challenge, wait: v.codeWait()}, nil
-	}
 	noLogin := v.noLogin()
 	t, refreshes := v.refreshToken(v.spent)
 	waits := refreshes && v.loginWaits()

@@ -10,7 +10,7 @@ import (
 )
 
 // authenticator is the type of a challenge that a code of the user's authenticator
-// answers (documented by Reltio). Of other types, like a code by mail, no program
+// completes (documented by Reltio). Of other types, like a code by mail, no program
 // can send one.
 const authenticator = "AUTHENTICATOR"
 

@@ -50,12 +50,12 @@ type lesson struct {
 // response.
 func interpret(o observation, p progress, s step, r response) result {
 	i := interpretation{view: view{o, p}, step: s, response: r}
-	i.progress.challenge = reltioauth.Secret{} // it serves for one second step
+	i.challenge = reltioauth.Secret{} // it serves for one second step
 	if r.notSent != nil {
 		return i.notSent()
 	}
 	if !s.challenge.IsZero() {
-		i.progress.codeAt = o.now
+		i.codeAt = o.now
 	}
 	switch s.kind {
 	case check:

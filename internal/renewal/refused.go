@@ -186,7 +186,7 @@ func (i interpretation) secondFactor() result {
 		return i.ends(i.ended(grant.StatusMFARequired, secondFactorNeeded()))
 	}
 	if token, can := i.secondStep(); can {
-		i.progress.challenge = token
+		i.challenge = token
 		return result{progress: i.then(continuing), grant: i.grant, again: true}
 	}
 	i.grant.SecondFactorVersion = i.connection.Version

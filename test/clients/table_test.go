@@ -27,7 +27,7 @@ func decode(body []byte) (payload map[string]any, err error) {
 	return payload, err
 }
 
-// Every client does the same in every case, but for what is known.
+// Every client does the same in every case, except what is known.
 func TestEveryClientKeepsTheContract(t *testing.T) {
 	cases := scenarios(t)
 	columns := clients()

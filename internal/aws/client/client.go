@@ -19,6 +19,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,7 +31,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// The time limits of one attempt.
+// The time limits of the first attempt.
 const (
 	// DialTimeout bounds opening a connection.
 	DialTimeout = time.Second
@@ -41,6 +42,8 @@ const (
 	// SecretsResponseTimeout is ResponseTimeout of Secrets Manager, which decrypts
 	// with a key of another service.
 	SecretsResponseTimeout = 3 * time.Second
+	// laterTimes is how many times as long a later attempt waits for a response.
+	laterTimes = 3
 )
 
 // secretsAttempts is how often a call of Secrets Manager is made.
@@ -58,19 +61,22 @@ const (
 // service responds at once. It fails if the environment or a shared file is
 // malformed.
 func Config(ctx context.Context) (aws.Config, error) {
-	cfg, err := awsconfig.LoadDefaultConfig(ctx,
-		awsconfig.WithLogger(logging.Nop{}), // otherwise the SDK writes plain text
-		awsconfig.WithHTTPClient(limited(ResponseTimeout)))
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{})) // otherwise the SDK writes plain text
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("aws: %w", err)
 	}
+	base, ok := cfg.HTTPClient.(*awshttp.BuildableClient) // with the roots of AWS_CA_BUNDLE
+	if !ok {
+		base = awshttp.NewBuildableClient()
+	}
+	cfg.HTTPClient = limited(base, ResponseTimeout)
 	return cfg, nil
 }
 
 // ForSecrets is the configuration for Secrets Manager: two more attempts than the
 // SDK's three, because each ends after seconds, and the caller's context bounds all.
 func ForSecrets(cfg aws.Config) aws.Config {
-	cfg.HTTPClient = limited(SecretsResponseTimeout)
+	cfg.HTTPClient = limited(baseOf(cfg), SecretsResponseTimeout)
 	cfg.RetryMaxAttempts = secretsAttempts
 	return cfg
 }
@@ -80,17 +86,47 @@ func ForSecrets(cfg aws.Config) aws.Config {
 // only and a kept connection may be gone. It has no time limit of its own: the
 // caller's context bounds it.
 func ForWaiting(cfg aws.Config) aws.Config {
-	cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
+	cfg.HTTPClient = baseOf(cfg).WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 	return cfg
 }
 
-func limited(response time.Duration) *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().
-		WithDialerOptions(func(d *net.Dialer) { d.Timeout = DialTimeout }).
-		WithTransportOptions(func(t *http.Transport) {
-			t.TLSHandshakeTimeout = TLSTimeout
-			t.ResponseHeaderTimeout = response
-		})
+// baseOf is the client of a configuration that Config made, without limits.
+func baseOf(cfg aws.Config) *awshttp.BuildableClient {
+	if a, ok := cfg.HTTPClient.(attempts); ok {
+		return a.base
+	}
+	return awshttp.NewBuildableClient()
+}
+
+// limited is a client with the time limits. What was slow once may only be busy: if
+// each later attempt were given up as early, all would be, and their work be done in
+// vain. So those have laterTimes as long, over connections of their own.
+func limited(base *awshttp.BuildableClient, response time.Duration) attempts {
+	within := func(response time.Duration) aws.HTTPClient {
+		return base.
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = DialTimeout }).
+			WithTransportOptions(func(t *http.Transport) {
+				t.TLSHandshakeTimeout = TLSTimeout
+				t.ResponseHeaderTimeout = response
+			})
+	}
+	return attempts{base: base, first: within(response), later: within(laterTimes * response)}
+}
+
+// attempts sends the first attempt of a call with one client, the others with
+// another. The SDK numbers them in a header.
+type attempts struct {
+	base         *awshttp.BuildableClient
+	first, later aws.HTTPClient
+}
+
+// Do implements aws.HTTPClient.
+func (a attempts) Do(r *http.Request) (*http.Response, error) {
+	const number, first = "Amz-Sdk-Request", "attempt=1"
+	if text := r.Header.Get(number); text == "" || text == first || strings.HasPrefix(text, first+";") {
+		return a.first.Do(r)
+	}
+	return a.later.Do(r)
 }
 
 // QuickReads lets a DynamoDB client repeat what failed after 25 ms, growing, at

@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -79,6 +78,27 @@ func TestReadsOutliveBadConnections(t *testing.T) {
 	}
 }
 
+// A server that is slow to everybody is given up once, and has more time then: its
+// work would be in vain if each attempt ended as early.
+func TestASlowServerHasMoreTime(t *testing.T) {
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body)
+		select {
+		case <-time.After(client.ResponseTimeout + 500*time.Millisecond):
+			_, _ = w.Write([]byte(`{}`))
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	cfg := config(t, server.URL)
+	_, err := dynamodb.NewFromConfig(cfg).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("t"), Key: map[string]types.AttributeValue{"k": &types.AttributeValueMemberS{Value: "v"}}})
+	if err != nil || requests.Load() != 2 {
+		t.Errorf("%d requests: %v", requests.Load(), err)
+	}
+}
+
 // An invocation that is waited for has a new connection each time, and no limit
 // for its response.
 func TestWaitingInvocationsShareNoConnection(t *testing.T) {
@@ -100,18 +120,5 @@ func TestWaitingInvocationsShareNoConnection(t *testing.T) {
 	}
 	if got := connections.Load(); got != 3 {
 		t.Errorf("%d connections for 3 invocations", got)
-	}
-	transport := func(c aws.Config) *http.Transport {
-		b, ok := c.HTTPClient.(interface{ GetTransport() *http.Transport })
-		if !ok {
-			t.Fatal(errors.New("no transport"))
-		}
-		return b.GetTransport()
-	}
-	if got := transport(client.ForWaiting(cfg)).ResponseHeaderTimeout; got != 0 {
-		t.Errorf("a response is waited for %v", got)
-	}
-	if got := transport(client.ForSecrets(cfg)).ResponseHeaderTimeout; got != client.SecretsResponseTimeout {
-		t.Errorf("Secrets Manager is waited for %v", got)
 	}
 }

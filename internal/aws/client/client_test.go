@@ -78,7 +78,7 @@ func TestReadsOutliveBadConnections(t *testing.T) {
 	}
 }
 
-// A server that is slow to everybody is given up once, and has more time then: its
+// A server that is slow to all callers is given up once, and has more time then: its
 // work would be in vain if each attempt ended as early.
 func TestASlowServerHasMoreTime(t *testing.T) {
 	var requests atomic.Int32

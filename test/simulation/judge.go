@@ -179,7 +179,7 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 	}
 	c.highest, c.owner = held.Epoch, held.Owner
 	if before.Identity != after.Identity {
-		c.failures, c.notBefore = 0, time.Time{} // it is another's grant
+		c.failures, c.row, c.notBefore = 0, 0, time.Time{} // it is another's grant
 	}
 	if after.Status == grant.StatusUnknown { // nothing is left of what was refused before
 		c.row, c.failures, c.heldBack, c.notBefore = 0, 0, false, time.Time{}
@@ -235,7 +235,7 @@ func (w *World) judgeHealth(i *Instance, c *conn, before, after grant.Grant) {
 	} else {
 		c.refusedAt = time.Time{}
 	}
-	if c.believed(w.now()).Valid(w.now()) {
+	if c.believed(w.now()).Valid(w.now()) || after.Status == grant.StatusUnknown { // that waits for a caller
 		c.mended = time.Time{}
 	}
 	if after.Status == grant.StatusOK && after.HasToken() {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
@@ -165,6 +166,9 @@ func (w *World) judgeEnd() {
 		}
 		if g.Status == grant.StatusOK && now.Sub(g.ExpiresAt) < tickEvery+work {
 			continue
+		}
+		if c.Type == connection.AuthorizationCode && c.row > 0 && now.Sub(c.rowSince) < grant.TryEvery && !w.takesStored(c) {
+			continue // its refresh token has ended, in words that are not believed for an hour
 		}
 		w.broken("I5", c, "after hours of peace: %s", describe(g))
 	}

@@ -228,7 +228,10 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 // I12 starts its clock here: since now the connection needs a person or an operator.
 func (w *World) judgeHealth(i *Instance, c *conn, before, after grant.Grant) {
 	if after.NeedsOperator() && before.Status != after.Status {
-		c.needy, c.announced, c.mended = w.now(), time.Time{}, time.Time{}
+		c.needy, c.mended = w.now(), time.Time{}
+		if w.now().Sub(c.notFoundAt) > 2*grant.LookEvery { // else it was told before the secret was not found for a moment
+			c.announced = time.Time{}
+		}
 	}
 	if !after.NeedsOperator() {
 		c.needy = time.Time{}

@@ -184,6 +184,16 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 	if after.Status == grant.StatusUnknown { // nothing is left of what was refused before
 		c.row, c.failures, c.heldBack, c.notBefore = 0, 0, false, time.Time{}
 	}
+	w.remember(i, c, before, after)
+	latest := later(after.Due(), w.now().Add(w.cfg.skew()))
+	if !i.wrong() && after.Status != grant.StatusPaused && after.Status != grant.StatusUnknown && (after.Shard == "" || after.DueAt.After(latest)) {
+		w.broken("I8", c, "not in the index in time: shard %q, %s, due %s", after.Shard, after.DueAt, after.Due())
+	}
+	w.judgeHealth(i, c, before, after)
+}
+
+// remember notes what a write means for what is judged later; mu is held.
+func (w *World) remember(i *Instance, c *conn, before, after grant.Grant) {
 	c.stored, c.storedAt, c.storedBy = after, w.now(), i
 	if before.HasToken() && (before.Valid(w.now()) || !before.Unexpired(w.now())) {
 		c.validUntil = before.ExpiresAt
@@ -211,11 +221,6 @@ func (w *World) judgePut(i *Instance, held lease.Lease, err error) {
 			now.said = after
 		}
 	}
-	latest := later(after.Due(), w.now().Add(w.cfg.skew()))
-	if !i.wrong() && after.Status != grant.StatusPaused && after.Status != grant.StatusUnknown && (after.Shard == "" || after.DueAt.After(latest)) {
-		w.broken("I8", c, "not in the index in time: shard %q, %s, due %s", after.Shard, after.DueAt, after.Due())
-	}
-	w.judgeHealth(i, c, before, after)
 }
 
 // judgeHealth looks at a change of a grant's health.

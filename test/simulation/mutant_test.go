@@ -61,7 +61,7 @@ func plain(plant func(*Ports)) func() func(*Ports) { return func() func(*Ports) 
 // one (that is what the other tests say).
 func TestMutants(t *testing.T) {
 	if testing.Short() || raceEnabled {
-		t.Skip("long")
+		t.Skip("-short or -race: it takes a minute and runs in make sim")
 	}
 	all := mutants()
 	maps.Copy(all, misreadings())
@@ -90,7 +90,7 @@ func TestMutants(t *testing.T) {
 // Without a mistake nothing is found in the worlds in which mutants are.
 func TestNoMutant(t *testing.T) {
 	if testing.Short() || raceEnabled {
-		t.Skip("long")
+		t.Skip("-short or -race: it takes a minute and runs in make sim")
 	}
 	for seed := uint64(100); seed < 100+mutantSeeds; seed++ {
 		cfg := usual(seed)

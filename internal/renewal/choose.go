@@ -2,6 +2,7 @@ package renewal
 
 import (
 	"slices"
+	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
@@ -111,7 +112,12 @@ func (v view) heldBack(s step) bool {
 // A sweep chooses the probe after it has tried all candidates; a single renewal
 // may probe if it cannot lock a user, or is forced.
 func (v view) planProbe(s step) action {
-	if v.probing || !v.heldBack(s) {
+	switch {
+	case v.probing:
+		return send(s)
+	case v.host.Down() && s.asks():
+		return v.planDown(s)
+	case !v.heldBack(s):
 		return send(s)
 	}
 	a := action{rank: harmless}
@@ -120,10 +126,32 @@ func (v view) planProbe(s step) action {
 	}
 	may := v.origin == asProbe || v.origin == byName && (v.asked.Force || a.rank < risky)
 	if may && v.host.MayProbe(v.now, ratelimit.ProbeEvery) {
-		s.probe = true
+		s.probe = ratelimit.ProbeEvery
 		a.step = s
 	} else {
 		a.end = v.circuitOpen()
 	}
 	return a
+}
+
+// sweepsLater is how much later than a caller's renewal a sweep's may probe a host
+// that is down: the caller waits for the token.
+const sweepsLater = time.Second
+
+// planDown lets one request in some seconds through to a host that is down, from
+// whichever connection wants a token; the others end at once, and are tried when
+// the next one may be. A user's login, which might be counted as refused, goes only
+// if nobody else has asked for twice that time.
+func (v view) planDown(s step) action {
+	s.probe = v.host.ProbeInterval(v.now)
+	if v.origin != byName {
+		s.probe += sweepsLater
+	}
+	if s.kind == login && v.connection.HasUser() {
+		s.probe *= 2
+	}
+	if !v.host.MayProbe(v.now, s.probe) {
+		return finish(v.hostDown())
+	}
+	return send(s)
 }

@@ -144,6 +144,18 @@ func (o observation) gone() *end {
 // again at the next probe.
 func (o observation) circuitOpen() *end { return o.postponed(o.host.NextProbe(o.now)) }
 
+// hostDown is the end of a renewal that sends nothing because the host is down:
+// another connection has just asked it.
+func (o observation) hostDown() *end {
+	text := "the server does not respond"
+	if o.grant.LastError == apierr.ReltioUnavailable && o.grant.LastErrorMessage != "" {
+		text = o.grant.LastErrorMessage
+	}
+	e := apierr.New(apierr.ReltioUnavailable, text)
+	g := o.grant.Postponed(e, o.host.NextProbe(o.now))
+	return &end{outcome: rotateapi.Failed, err: e, write: &g}
+}
+
 // postponed is the end of a renewal that sent nothing: it is tried again at until.
 func (o observation) postponed(until time.Time) *end {
 	e := apierr.Limited(until.Sub(o.now))

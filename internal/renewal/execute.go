@@ -23,9 +23,9 @@ type step struct {
 	// none is used twice.
 	challenge reltioauth.Secret
 	wait      time.Duration
-	// probe: the host's circuit is open, and the request is sent only if it can be
-	// the host's one probe.
-	probe bool
+	// probe: the host is down or its circuit is open, and the request is sent only if
+	// it can be the host's one probe in so much time; 0: it is no probe.
+	probe time.Duration
 }
 
 // kind says what a step does.
@@ -89,7 +89,7 @@ var errInactive = errors.New("renewal: the token is dead")
 // not counted.
 func (r *run) execute(ctx context.Context, s step) response {
 	r.ledger = ledger{r: r, step: s}
-	if s.probe {
+	if s.probe > 0 {
 		r.p.probing = true
 		if err := r.ledger.claimProbe(ctx); err != nil {
 			return response{notSent: err, account: r.ledger.account}

@@ -2,6 +2,8 @@ package renewal
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
@@ -79,6 +81,30 @@ func (l *ledger) hostThrottles(ctx context.Context, err error, capped bool) erro
 	}
 	_, err = r.RateLimits.Throttled(ctx, r.o.connection.Host(), t)
 	return err
+}
+
+// errProbed says that another caller has claimed the probe of a host that is down.
+var errProbed = errors.New("renewal: another one asks the host")
+
+// hostDown records that there was no response, a 5xx, or a success that cannot be
+// read. If the write fails the connection backs off alone.
+func (l *ledger) hostDown(ctx context.Context) {
+	r := l.r
+	if now := r.Now(); r.RateLimits.Unanswered(ctx, r.o.connection.Host(), now) == nil {
+		r.o.host = ratelimit.RecordOutage(r.o.host, now)
+	}
+}
+
+// hostUp records that a host that was down has responded, with whatever. A token
+// does that once it is stored.
+func (l *ledger) hostUp(ctx context.Context, v verdict) {
+	r := l.r
+	if !r.o.host.Down() || v == accepted {
+		return
+	}
+	if r.RateLimits.Answered(ctx, r.o.connection.Host()) == nil { // else the next response does it
+		r.o.host.DownSince = time.Time{}
+	}
 }
 
 // hostAccepts clears, after a token was stored, what the host's record holds

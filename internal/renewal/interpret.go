@@ -95,6 +95,10 @@ func (i interpretation) notSent() result {
 	var claim *lockout.ClaimedError
 	var e *end
 	switch atLimit, soon := errors.Is(err, lockout.ErrAtLimit), errors.As(err, &pause); {
+	case i.probing && i.host.Down() && (atLimit || soon || errors.Is(err, errProbed)):
+		e = i.hostDown()
+		e.atLimit = atLimit || soon
+		return i.ends(e)
 	case (atLimit || soon) && i.probing:
 		e = i.circuitOpen()
 		e.atLimit = true
@@ -110,7 +114,7 @@ func (i interpretation) notSent() result {
 	default:
 		return i.ends(i.endOf(err))
 	}
-	if i.step.probe {
+	if i.step.probe > 0 {
 		return i.ends(e)
 	}
 	return i.insteadOfLogin(e)

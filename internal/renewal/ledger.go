@@ -39,10 +39,12 @@ func (l *ledger) claimProbe(ctx context.Context) error {
 		return err
 	}
 	now := l.r.Now()
-	mine, err := l.r.RateLimits.Probe(ctx, l.r.o.connection.Host(), now, ratelimit.ProbeEvery)
+	mine, err := l.r.RateLimits.Probe(ctx, l.r.o.connection.Host(), now, l.step.probe)
 	switch {
 	case err != nil:
 		return l.uncount(ctx, err)
+	case !mine && l.r.o.host.Down():
+		return l.uncount(ctx, errProbed)
 	case !mine:
 		return l.uncount(ctx, &ratelimit.LimitError{Until: l.r.o.host.NextProbe(l.r.Now()), Paused: true})
 	}
@@ -116,10 +118,14 @@ func (l *ledger) tell(ctx context.Context, a *response) {
 	switch a.verdict {
 	case refusedUser, unclearUser, refusedClient, unclear:
 		a.circuit = l.hostRefuses(ctx)
+	case unavailable:
+		l.hostDown(ctx)
+		return
 	case throttled:
 		a.capped = l.r.o.capped()
 		a.recordErr = l.hostThrottles(ctx, a.err, a.capped)
 	}
+	l.hostUp(ctx, a.verdict)
 }
 
 // tally counts for the metrics.

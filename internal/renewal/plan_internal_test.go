@@ -85,7 +85,7 @@ func told(a action) string {
 	switch {
 	case a.look != nothing:
 		return "read " + looks[a.look]
-	case a.end == nil && a.step.probe:
+	case a.end == nil && a.step.probe > 0:
 		return "probe with " + steps[a.step.kind]
 	case a.end == nil:
 		return steps[a.step.kind]

@@ -52,7 +52,11 @@ func (i interpretation) refused() result {
 		return i.throttled()
 	default:
 		i.grant.Refusal = i.stored.Refusal // an outage is no refusal
-		return i.ends(i.ended(grant.StatusFailing, outage(err)))
+		e := i.ended(grant.StatusFailing, outage(err))
+		if i.host.Down() { // the host's probes are few enough for all connections together
+			e.write.RetryAt = i.host.NextProbe(i.now)
+		}
+		return i.ends(e)
 	}
 }
 

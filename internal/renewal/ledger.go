@@ -118,14 +118,15 @@ func (l *ledger) tell(ctx context.Context, a *response) {
 	switch a.verdict {
 	case refusedUser, unclearUser, refusedClient, unclear:
 		a.circuit = l.hostRefuses(ctx)
-	case unavailable:
-		l.hostDown(ctx)
-		return
 	case throttled:
 		a.capped = l.r.o.capped()
 		a.recordErr = l.hostThrottles(ctx, a.err, a.capped)
 	}
-	l.hostUp(ctx, a.verdict)
+	if a.verdict == unavailable && down(a.err) {
+		l.hostDown(ctx)
+	} else {
+		l.hostUp(ctx, a.verdict)
+	}
 }
 
 // tally counts for the metrics.

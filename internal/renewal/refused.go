@@ -53,7 +53,7 @@ func (i interpretation) refused() result {
 	default:
 		i.grant.Refusal = i.stored.Refusal // an outage is no refusal
 		e := i.ended(grant.StatusFailing, outage(err))
-		if i.host.Down() { // the host's probes are few enough for all connections together
+		if i.host.Down() && down(err) { // the host's probes are few enough for all connections together
 			e.write.RetryAt = i.host.NextProbe(i.now)
 		}
 		return i.ends(e)

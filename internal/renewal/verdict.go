@@ -74,6 +74,16 @@ func judge(k kind, user bool, err error) verdict {
 	return judgeClient(e)
 }
 
+// down reports whether the server did not respond: not at all or not in time, with a
+// 5xx, or with a success that cannot be read. A refusal that breaks off is a response.
+func down(err error) bool {
+	var e *reltioauth.Error
+	if !errors.As(err, &e) || !e.Answered() {
+		return true
+	}
+	return e.StatusCode/100 == 5 || e.StatusCode/100 == 2 || e.StatusCode == http.StatusRequestTimeout
+}
+
 // refuses reports whether a response is complete and is a refusal.
 func refuses(e *reltioauth.Error) bool {
 	return e.StatusCode/100 == 4 && e.StatusCode != http.StatusRequestTimeout && !e.CutOff()

@@ -9,8 +9,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// The back-off doubles to five minutes, and never lasts longer than a quarter
-// of the token's life.
+// The back-off doubles to five minutes, and never lasts longer than a quarter of
+// the token's life. A connection backs off alone if it cannot be recorded that its
+// host is down.
 func TestBackOff(t *testing.T) {
 	for name, c := range map[string]struct {
 		life time.Duration
@@ -24,6 +25,7 @@ func TestBackOff(t *testing.T) {
 			bubble(t, func(w *world) {
 				w.server.Configure(func(cfg *reltioauthtest.Config) { cfg.Clients[0].AccessTokenTTL = c.life })
 				g := w.started(clientCredentials())
+				w.out.fail(always, unanswered)
 				w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}})
 				time.Sleep(time.Until(g.ExpiresAt.Add(time.Second)))
 				for i, want := range c.want {

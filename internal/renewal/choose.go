@@ -115,7 +115,7 @@ func (v view) planProbe(s step) action {
 	switch {
 	case v.probing:
 		return send(s)
-	case v.host.Down() && s.asks():
+	case v.host.Down():
 		return v.planDown(s)
 	case !v.heldBack(s):
 		return send(s)
@@ -134,21 +134,29 @@ func (v view) planProbe(s step) action {
 	return a
 }
 
-// sweepsLater is how much later than a caller's renewal a sweep's may probe a host
-// that is down: the caller waits for the token.
-const sweepsLater = time.Second
+// afterOthers is how much later a sweep may probe a host that is down than a
+// caller who waits for the token, and whoever has a valid token than who has none.
+const afterOthers = time.Second
 
 // planDown lets one request in some seconds through to a host that is down, from
 // whichever connection wants a token; the others end at once, and are tried when
 // the next one may be. A user's login, which might be counted as refused, goes only
-// if nobody else has asked for twice that time.
+// if nobody else has asked for twice that time. The last login that a user has left
+// is never a probe: checkToken, which locks nobody, is called in its place, and the
+// login follows once the host has responded.
 func (v view) planDown(s step) action {
 	s.probe = v.host.ProbeInterval(v.now)
-	if v.origin != byName {
-		s.probe += sweepsLater
-	}
 	if s.kind == login && v.connection.HasUser() {
+		if v.lastLogin {
+			s = step{kind: knock, probe: s.probe}
+		}
 		s.probe *= 2
+	}
+	if v.origin != byName {
+		s.probe += afterOthers
+	}
+	if v.grant.Valid(v.now) {
+		s.probe += afterOthers
 	}
 	if !v.host.MayProbe(v.now, s.probe) {
 		return finish(v.hostDown())

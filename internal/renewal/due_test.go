@@ -203,13 +203,13 @@ func TestWaitingGrantAndAnOutage(t *testing.T) {
 	})
 }
 
-// force skips the due decision and the back-off.
+// force skips the due decision and the back-off after a refusal.
 func TestForce(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.behave(newTokens)
 		w.started(clientCredentials())
 		w.expect(w.force(), rotateapi.Renewed, "")
-		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
+		w.answer(says(403, "access_denied"), reltioauthtest.OpToken)
 		w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 		w.heal()

@@ -30,7 +30,8 @@ type end struct {
 	// unstored: other processes know nothing of this renewal.
 	unstored bool
 	// atLimit: it may not probe a host, because its user has too few logins left.
-	atLimit bool
+	// heldDown: nothing was sent because the host is down.
+	atLimit, heldDown bool
 }
 
 // errNoTime says that the lease or the invocation would end before the work.
@@ -145,15 +146,19 @@ func (o observation) gone() *end {
 func (o observation) circuitOpen() *end { return o.postponed(o.host.NextProbe(o.now)) }
 
 // hostDown is the end of a renewal that sends nothing because the host is down:
-// another connection has just asked it.
-func (o observation) hostDown() *end {
+// another connection has just asked it. Callers are told so until the next probe. A
+// sweep writes nothing: nobody waits for it, and the next one finds the grant.
+func (v view) hostDown() *end {
 	text := "the server does not respond"
-	if o.grant.LastError == apierr.ReltioUnavailable && o.grant.LastErrorMessage != "" {
-		text = o.grant.LastErrorMessage
+	if v.grant.LastError == apierr.ReltioUnavailable && v.grant.LastErrorMessage != "" {
+		text = v.grant.LastErrorMessage
 	}
 	e := apierr.New(apierr.ReltioUnavailable, text)
-	g := o.grant.Postponed(e, o.host.NextProbe(o.now))
-	return &end{outcome: rotateapi.Failed, err: e, write: &g}
+	if v.origin != byName {
+		return &end{outcome: rotateapi.LeftOver, err: e, heldDown: true}
+	}
+	g := v.grant.Postponed(e, v.host.NextProbe(v.now))
+	return &end{outcome: rotateapi.Failed, err: e, write: &g, heldDown: true}
 }
 
 // postponed is the end of a renewal that sent nothing: it is tried again at until.

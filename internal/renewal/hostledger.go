@@ -95,15 +95,15 @@ func (l *ledger) hostDown(ctx context.Context) {
 	}
 }
 
-// hostUp records that a host that was down has responded, with whatever. A token
-// does that once it is stored.
-func (l *ledger) hostUp(ctx context.Context, v verdict) {
+// hostUp records that a host that was down has responded, with whatever. What this
+// renewal sends next is no probe.
+func (l *ledger) hostUp(ctx context.Context) {
 	r := l.r
-	if !r.o.host.Down() || v == accepted {
+	if !r.o.host.Down() {
 		return
 	}
 	if r.RateLimits.Answered(ctx, r.o.connection.Host()) == nil { // else the next response does it
-		r.o.host.DownSince = time.Time{}
+		r.o.host.DownSince, r.p.probing = time.Time{}, false
 	}
 }
 
@@ -122,6 +122,7 @@ func (l *ledger) hostAccepts(ctx context.Context) {
 		return
 	}
 	_ = r.RateLimits.Succeeded(ctx, c.Host(), c.ClientKey())
+	r.o.host.DownSince = time.Time{}
 	if !r.o.host.CircuitOpen() {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -91,8 +92,13 @@ func TestInactiveTokenThatCannotBeReplaced(t *testing.T) {
 					if e := next.Error(time.Now()); e == nil || e.Type != c.err {
 						t.Errorf("callers get %v, want %s", e, c.err)
 					}
-					w.expect(w.reject(), rotateapi.Unchanged, c.err)
-					w.expect(w.acme(), rotateapi.Unchanged, c.err)
+					again := rotateapi.Unchanged
+					if c.err == apierr.ReltioUnavailable {
+						time.Sleep(ratelimit.DownProbeEvery) // then the host is asked again
+						again = rotateapi.Failed
+					}
+					w.expect(w.reject(), again, c.err)
+					w.expect(w.acme(), again, c.err)
 					time.Sleep(9 * time.Second)
 				}
 				w.heal()

@@ -64,6 +64,8 @@ func interpret(o observation, p progress, s step, r response) result {
 		return i.revokedAccess()
 	case revokeRefresh:
 		return i.revokedRefresh()
+	case knock:
+		return i.knocked()
 	default:
 		return i.token()
 	}
@@ -94,16 +96,19 @@ func (i interpretation) notSent() result {
 	var pause *lockout.PauseError
 	var claim *lockout.ClaimedError
 	var e *end
-	switch atLimit, soon := errors.Is(err, lockout.ErrAtLimit), errors.As(err, &pause); {
-	case i.probing && i.host.Down() && (atLimit || soon || errors.Is(err, errProbed)):
-		e = i.hostDown()
-		e.atLimit = atLimit || soon
-		return i.ends(e)
-	case (atLimit || soon) && i.probing:
+	atLimit, soon := errors.Is(err, lockout.ErrAtLimit), errors.As(err, &pause)
+	exhausted := i.response.account.Exhausted(i.loginAttempts)
+	switch {
+	case errors.Is(err, errProbed):
+		return i.ends(i.hostDown())
+	case atLimit && i.probing && i.host.Down() && !exhausted:
+		i.progress.probing, i.progress.lastLogin = false, true
+		return i.again(i.grant)
+	case (atLimit || soon) && i.probing && !i.host.Down():
 		e = i.circuitOpen()
 		e.atLimit = true
 		return i.ends(e)
-	case atLimit && i.response.account.Exhausted(i.loginAttempts):
+	case atLimit && exhausted:
 		e = i.rejected(refusedText(true, i.grant.Refusal, true), 0)
 	case atLimit:
 		e = i.stopped(0)
@@ -193,6 +198,15 @@ func (i interpretation) revokedRefresh() result {
 		return i.again(g)
 	}
 	return i.ends(i.ended(grant.StatusFailing, outage(i.response.err)))
+}
+
+// knocked handles the response to a request that only asks whether the host
+// responds.
+func (i interpretation) knocked() result {
+	if down(i.response.err) {
+		return i.ends(i.hostDown())
+	}
+	return i.again(i.grant)
 }
 
 // definite reports whether the response to a revocation refused the token itself:

@@ -15,7 +15,7 @@ func (r *run) learn(ctx context.Context, about *lesson) {
 	if about == nil {
 		return
 	}
-	if err := (reader{r}).lookHost(ctx); err != nil || r.o.avoided {
+	if err := (reader{r}).lookHost(ctx); err != nil {
 		return
 	}
 	r.observed()

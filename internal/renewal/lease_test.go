@@ -148,7 +148,7 @@ func TestLeaseKeptOnlyWhereThereWasNothingToDo(t *testing.T) {
 // noToken lets the token end and a renewal fail.
 func (w *world) noToken() {
 	w.t.Helper()
-	w.answer(says(503, "server_error"), "token")
+	w.answer(says(403, "access_denied"), "token")
 	time.Sleep(time.Until(w.grant("acme").ExpiresAt))
 	w.expect(w.force(), rotateapi.Failed, apierr.ReltioUnavailable)
 }

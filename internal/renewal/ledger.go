@@ -122,10 +122,17 @@ func (l *ledger) tell(ctx context.Context, a *response) {
 		a.capped = l.r.o.capped()
 		a.recordErr = l.hostThrottles(ctx, a.err, a.capped)
 	}
-	if a.verdict == unavailable && down(a.err) {
+	if a.verdict != accepted { // a token shows it once it is stored
+		l.tellHealth(ctx, a.err)
+	}
+}
+
+// tellHealth records whether a response, or none, shows that the host is up or down.
+func (l *ledger) tellHealth(ctx context.Context, err error) {
+	if down(err) {
 		l.hostDown(ctx)
 	} else {
-		l.hostUp(ctx, a.verdict)
+		l.hostUp(ctx)
 	}
 }
 
@@ -136,11 +143,9 @@ func (l *ledger) tally(a *response) {
 	}
 	var e *reltioauth.Error
 	if errors.As(a.err, &e) && !e.Sent {
-		l.r.report.unreachable = true
 		return
 	}
 	l.r.report.TokenRequests++
-	l.r.report.unreachable = e != nil && !e.Answered()
 	switch a.verdict {
 	case throttled:
 		l.r.report.Throttled++

@@ -122,13 +122,8 @@ func (r reader) reset(ctx context.Context) error {
 	return nil
 }
 
-// lookHost reads the authorization server's record, unless this sweep has stopped
-// asking the host.
+// lookHost reads the authorization server's record.
 func (r reader) lookHost(ctx context.Context) (err error) {
-	host := r.o.connection.Host()
-	if r.o.avoided = r.avoid != nil && r.avoid(host); r.o.avoided {
-		return nil
-	}
-	r.o.host, err = r.RateLimits.Budget(ctx, host)
+	r.o.host, err = r.RateLimits.Budget(ctx, r.o.connection.Host())
 	return err
 }

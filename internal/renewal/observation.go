@@ -66,11 +66,9 @@ type observation struct {
 	connection *connection.Connection
 	malformed  error
 	cameBack   bool
-	// host is the authorization server's record. avoided: this sweep has stopped
-	// asking the host.
-	host    ratelimit.Record
-	avoided bool
-	tokens  tokens
+	// host is the authorization server's record.
+	host   ratelimit.Record
+	tokens tokens
 }
 
 // tokens are the refresh tokens of a connection as they were last read, and what

@@ -186,16 +186,14 @@ func (v view) planConnection() action {
 // requests need no more than the host's record.
 func (v view) planHost() action {
 	switch until, paused := v.host.ThrottledUntil(v.now); {
-	case v.avoided:
-		return finish(v.endOf(errNoTime))
 	case v.err != nil:
 		return finish(v.endOf(v.err))
 	case paused:
 		return finish(v.postponed(until))
 	case v.reported() && v.token == unjudged && !v.asked.Force:
-		return send(step{kind: check, token: v.grant.AccessToken})
+		return v.planProbe(step{kind: check, token: v.grant.AccessToken})
 	case v.token == reasked:
-		return send(step{kind: revokeAccess, token: v.grant.AccessToken})
+		return v.planProbe(step{kind: revokeAccess, token: v.grant.AccessToken})
 	case v.connection.Refreshes():
 		return read(theTokens)
 	}

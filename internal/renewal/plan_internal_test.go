@@ -81,7 +81,7 @@ func told(a action) string {
 		endingTokens: "the ending tokens", theConnection: "the connection", theTombstone: "the tombstone", theReset: "the reset",
 		theHost: "the host", theTokens: "the refresh tokens", theTokenStore: "the token store",
 	}
-	steps := map[kind]string{login: "login", refresh: "refresh", check: "check", revokeAccess: "revoke access", revokeRefresh: "revoke refresh"}
+	steps := map[kind]string{login: "login", refresh: "refresh", check: "check", revokeAccess: "revoke access", revokeRefresh: "revoke refresh", knock: "knock"}
 	switch {
 	case a.look != nothing:
 		return "read " + looks[a.look]
@@ -207,7 +207,6 @@ func TestPlanConnection(t *testing.T) {
 		"malformed":                  {byPassword, theConnection, func(o *observation, _ *progress) { o.malformed = apierr.New(apierr.InvalidConnection, "x: y") }, "failed: InvalidConnection"},
 		"came back, not due":         {byPassword, theConnection, func(o *observation, _ *progress) { o.cameBack = true }, "unchanged"},
 		"came back, forced":          {byPassword, theConnection, func(o *observation, p *progress) { o.cameBack = true; p.asked.Force = true }, "read the host"},
-		"this sweep avoids the host": {byPassword, theHost, func(o *observation, _ *progress) { o.avoided = true }, "left_over"},
 		"the host cannot be read":    {byPassword, theHost, func(o *observation, _ *progress) { o.err = errStore }, "failed: StoreUnavailable"},
 		"an error of no known kind":  {byPassword, theHost, func(o *observation, _ *progress) { o.err = errors.New("x") }, "failed: Internal"},
 	}.run(t)
@@ -297,5 +296,51 @@ func TestPlanAtARefusingHost(t *testing.T) {
 			o.grant.Refusals = 1
 			p.asked.RejectedFingerprint = "sha256:one"
 		}, "check"},
+	}.run(t)
+}
+
+// Who may ask a host that is down: a caller before a sweep, who has no token before
+// who has one, and a user's login last.
+func TestPlanAtAHostThatIsDown(t *testing.T) {
+	down := func(ago time.Duration) func(*observation, *progress) {
+		return func(o *observation, _ *progress) {
+			over(o)
+			o.host.DownSince, o.host.ProbedAt = planned.Add(-5*time.Minute), planned.Add(-ago)
+		}
+	}
+	and := func(f func(*observation, *progress), more func(o *observation, p *progress)) func(*observation, *progress) {
+		return func(o *observation, p *progress) { f(o, p); more(o, p) }
+	}
+	swept := func(_ *observation, p *progress) { p.origin = bySweep }
+	valid := func(o *observation, _ *progress) { o.grant.ExpiresAt = planned.Add(time.Minute) }
+	logsIn := func(o *observation, _ *progress) { o.tokens.usable = nil }
+	last := func(o *observation, p *progress) { o.tokens.usable = nil; p.lastLogin = true }
+	long := func(o *observation, _ *progress) { o.host.DownSince = planned.Add(-11 * time.Minute) }
+	refused := func(o *observation, _ *progress) { open(o); o.grant.Refusals = 1 }
+	reported := func(_ *observation, p *progress) { p.asked.RejectedFingerprint = "sha256:one" }
+	const s = time.Second
+	plans{
+		"a moment after another":           {byClient, theHost, down(4 * s), "failed: ReltioUnavailable"},
+		"a moment after another, forced":   {byClient, theHost, and(down(4*s), func(_ *observation, p *progress) { p.asked.Force = true }), "failed: ReltioUnavailable"},
+		"a sweep, a moment after another":  {byClient, theHost, and(down(4*s), swept), "left_over: ReltioUnavailable"},
+		"5 s later, a client":              {byClient, theHost, down(5 * s), "probe with login"},
+		"5 s later, a refresh":             {byPassword, theTokens, down(5 * s), "probe with refresh"},
+		"5 s later, a sweep":               {byClient, theHost, and(down(5*s), swept), "left_over: ReltioUnavailable"},
+		"6 s later, a sweep":               {byClient, theHost, and(down(6*s), swept), "probe with login"},
+		"5 s later, its token is valid":    {byClient, theHost, and(down(5*s), valid), "failed: ReltioUnavailable"},
+		"6 s later, its token is valid":    {byClient, theHost, and(down(6*s), valid), "probe with login"},
+		"6 s later, a sweep, and valid":    {byClient, theHost, and(and(down(6*s), valid), swept), "left_over: ReltioUnavailable"},
+		"9 s later, a user's login":        {byPassword, theTokens, and(down(9*s), logsIn), "failed: ReltioUnavailable"},
+		"10 s later, a user's login":       {byPassword, theTokens, and(down(10*s), logsIn), "probe with login"},
+		"10 s later, a user's last login":  {byPassword, theTokens, and(down(10*s), last), "probe with knock"},
+		"14 s later, down for long":        {byClient, theHost, and(down(14*s), long), "failed: ReltioUnavailable"},
+		"15 s later, down for long":        {byClient, theHost, and(down(15*s), long), "probe with login"},
+		"29 s later, long, a user's login": {byPassword, theTokens, and(and(down(29*s), long), logsIn), "failed: ReltioUnavailable"},
+		"30 s later, long, a user's login": {byPassword, theTokens, and(and(down(30*s), long), logsIn), "probe with login"},
+		"a check, a moment after another":  {byClient, theHost, and(and(down(4*s), valid), reported), "failed: ReltioUnavailable"},
+		"a check, 6 s later":               {byClient, theHost, and(and(down(6*s), valid), reported), "probe with check"},
+		"it refuses too, a client refused": {byClient, theHost, and(down(5*s), refused), "probe with login"},
+		"a probe that a wrong clock left":  {byClient, theHost, and(down(5*s), func(o *observation, _ *progress) { o.host.ProbedAt = planned.Add(time.Hour) }), "probe with login"},
+		"this renewal is the probe":        {byClient, theHost, and(down(0), func(_ *observation, p *progress) { p.probing = true }), "login"},
 	}.run(t)
 }

@@ -36,8 +36,9 @@ type progress struct {
 	// codeAt is when this renewal last sent a code of the user's authenticator.
 	challenge reltioauth.Secret
 	codeAt    time.Time
-	// probing: the host's circuit is open and this renewal is the one probe.
-	probing bool
+	// probing: the host is down or its circuit is open, and this renewal is the one
+	// probe. lastLogin: it may not be, because the user has one login left.
+	probing, lastLogin bool
 }
 
 // origin is who asked for a renewal.

@@ -150,9 +150,9 @@ type Report struct {
 	// Unstored says that the table could not be written, or read: other
 	// processes know nothing of this renewal.
 	Unstored bool
-	// unreachable says that the host did not answer at all.
-	unreachable bool
-	host        string
+	// down says that the host is down; heldDown that nothing was sent because of it.
+	down, heldDown bool
+	host           string
 	// rank says how fit the renewal is to probe a host whose circuit is open;
 	// atLimit that it may not, because its user has too few logins left.
 	rank    rank

@@ -14,8 +14,6 @@ type run struct {
 	name string
 	// bus remembers for a sweep whether the event bus failed; nil: no sweep.
 	bus *holder.Bus
-	// avoid reports which hosts this sweep has stopped asking; nil: none.
-	avoid func(host string) bool
 
 	held   *holder.Holder
 	o      observation
@@ -101,8 +99,12 @@ func (r *run) next(ctx context.Context) action {
 func (r *run) record(ctx context.Context, s step, response *response) result {
 	storing, cancel := r.storing(ctx)
 	defer cancel()
-	if s.asks() && response.notSent == nil {
+	switch {
+	case response.notSent != nil:
+	case s.asks():
 		r.ledger.tell(storing, response)
+	case s.probe > 0:
+		r.ledger.tellHealth(storing, response.err)
 	}
 	r.observed()
 	result := interpret(r.o, r.p, s, *response)
@@ -137,6 +139,6 @@ func (r *run) settle(ctx context.Context, e *end) (idle bool) {
 	}
 	r.report.Outcome, r.report.Err = final.outcome, final.err
 	r.report.Unstored = r.report.Unstored || final.unstored
-	r.report.atLimit = final.atLimit
+	r.report.atLimit, r.report.heldDown, r.report.down = final.atLimit, final.heldDown, r.o.host.Down()
 	return final.idle
 }

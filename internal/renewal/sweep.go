@@ -31,9 +31,6 @@ const (
 	// perSlot bounds the concurrency by the rate: more renewals would only
 	// wait for their slots.
 	perSlot = 4
-	// unreachableAfter is how many transport failures in a row make a sweep
-	// stop asking a host.
-	unreachableAfter = 3
 )
 
 // Swept is the result of a sweep.
@@ -56,7 +53,7 @@ func (r *Renewer) Sweep(ctx context.Context) (Swept, error) {
 	began := r.Now()
 	ctx, cancel := context.WithTimeout(ctx, sweepEnds)
 	defer cancel()
-	s := &sweep{r: r, began: began, failures: map[string]int{}}
+	s := &sweep{r: r, began: began, up: map[string]bool{}}
 	after := map[grant.Shard]*grant.Due{}
 	for more := true; more; more = more && s.mayBegin(ctx) {
 		var batch []grant.Due
@@ -68,6 +65,7 @@ func (r *Renewer) Sweep(ctx context.Context) (Swept, error) {
 	}
 	waiting, misdated := r.waiting(ctx, began)
 	s.renewAll(ctx, misdated)
+	s.rest(ctx)
 	s.probe(ctx)
 	swept := Swept{Reports: s.reports, Waiting: waiting}
 	for _, report := range s.reports {
@@ -142,19 +140,38 @@ type sweep struct {
 	// mu guards the fields below; it is never held across a renewal.
 	mu    sync.Mutex
 	queue []grant.Due
-	taken int
 	// reports are in the order of the candidates.
 	reports []Report
-	// failures counts transport failures in a row, by host.
-	failures map[string]int
+	// todo are the candidates that are still to be renewed.
+	todo []int
+	// up are the hosts that have responded in this sweep.
+	up map[string]bool
 }
 
 // renewAll renews a batch of candidates, up to the concurrency at a time.
 func (s *sweep) renewAll(ctx context.Context, batch []grant.Due) {
+	for range batch {
+		s.todo = append(s.todo, len(s.reports))
+		s.reports = append(s.reports, Report{})
+	}
 	s.queue = append(s.queue, batch...)
-	s.reports = append(s.reports, make([]Report, len(batch))...)
+	s.workOff(ctx)
+}
+
+// rest renews the candidates that were left over because their host was down, if
+// it has responded since.
+func (s *sweep) rest(ctx context.Context) {
+	for i, report := range s.reports {
+		if report.heldDown && s.up[report.host] {
+			s.todo = append(s.todo, i)
+		}
+	}
+	s.workOff(ctx)
+}
+
+func (s *sweep) workOff(ctx context.Context) {
 	var workers sync.WaitGroup
-	for range min(s.r.concurrency(), len(batch)) {
+	for range min(s.r.concurrency(), len(s.todo)) {
 		workers.Go(func() { s.work(ctx) })
 	}
 	workers.Wait()
@@ -175,7 +192,7 @@ func (s *sweep) work(ctx context.Context) {
 func (s *sweep) renew(ctx context.Context, i int, one *run) {
 	report := Report{Connection: one.name, Outcome: rotateapi.LeftOver}
 	if s.mayBegin(ctx) {
-		one.avoid, one.bus = s.unreachable, &s.bus
+		one.bus = &s.bus
 		report = one.runSafely(ctx)
 	}
 	s.took(i, report)
@@ -213,11 +230,12 @@ func (s *sweep) probe(ctx context.Context) {
 func (s *sweep) next() (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taken == len(s.queue) {
+	if len(s.todo) == 0 {
 		return 0, false
 	}
-	s.taken++
-	return s.taken - 1, true
+	i := s.todo[0]
+	s.todo = s.todo[1:]
+	return i, true
 }
 
 // mayBegin reports whether there is time for one more renewal.
@@ -230,17 +248,7 @@ func (s *sweep) took(i int, report Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reports[i] = report
-	switch {
-	case report.unreachable:
-		s.failures[report.host]++
-	case report.TokenRequests > 0:
-		s.failures[report.host] = 0
+	if report.TokenRequests > 0 {
+		s.up[report.host] = !report.down
 	}
-}
-
-// unreachable reports whether the sweep has stopped asking a host.
-func (s *sweep) unreachable(host string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.failures[host] >= unreachableAfter
 }

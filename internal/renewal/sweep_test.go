@@ -133,8 +133,8 @@ func TestSweepEndsThoughTheServerHangs(t *testing.T) {
 		if took := time.Since(began); took > 80*time.Second {
 			t.Errorf("the sweep took %v", took)
 		}
-		if got.Due != 400 || sum(got) != 400 || got.LeftOver == 0 {
-			t.Errorf("result %+v", got)
+		if got.Due != 400 || sum(got) != 400 || got.Failed != 16 || got.LeftOver != 384 {
+			t.Errorf("result %+v, want those that were sent together failed, and the others left over", got)
 		}
 	})
 }
@@ -152,47 +152,71 @@ func TestSweepWithLittleTime(t *testing.T) {
 	})
 }
 
-// A host with three transport failures in a row gets nothing more.
-func TestSweepGivesAHostUp(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.renewer.Concurrency = 1
-		names := w.fleet(10)
-		w.connect("fleet-0009", with(clientCredentials(), "auth_url", otherURL))
-		w.list(names)
-		w.server.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultUnreachable}})
-		got := w.sweep()
-		if got.Failed != 3 || got.LeftOver != 6 || got.Renewed != 1 {
-			t.Errorf("result %+v, want 3 failed, 6 left over, and the other host's renewed", got)
-		}
-		if n := w.out.count(connect); n != 4 {
-			t.Errorf("%d connections dialled, want 4", n)
-		}
-		// Who got nothing has no failure.
-		if g := w.grant(names[5]); g.Failures != 0 {
-			t.Errorf("%d failures", g.Failures)
-		}
-	})
+// A host that is down gets one request in a sweep, and the others go on.
+func TestSweepAtAHostThatIsDown(t *testing.T) {
+	for name, f := range map[string]reltioauthtest.Fault{
+		"no connection": {Kind: reltioauthtest.FaultUnreachable},
+		"no response":   {Kind: reltioauthtest.FaultCut},
+		"503":           {Kind: reltioauthtest.FaultStatus, Status: 503},
+		"a page":        {Kind: reltioauthtest.FaultHTML, Status: 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.renewer.Concurrency = 1
+				names := w.fleet(10)
+				w.connect("fleet-0009", with(clientCredentials(), "auth_url", otherURL))
+				w.list(names)
+				w.server.Outage(reltioauthtest.Outage{Fault: f})
+				if got := w.sweep(); got.Failed != 1 || got.LeftOver != 8 || got.Renewed != 1 {
+					t.Errorf("result %+v, want 1 failed, 8 left over, and the other host's renewed", got)
+				}
+				time.Sleep(time.Minute)
+				if got := w.sweep(); got.Failed != 1 || got.LeftOver != 8 {
+					t.Errorf("a minute later: %+v, want 1 failed, 8 left over", got)
+				}
+				if n := w.out.count(connect); n != 3 {
+					t.Errorf("%d connections dialled, want 3", n)
+				}
+				if g := w.grant(names[5]); g.Failures != 0 { // nothing was sent for it
+					t.Errorf("%d failures", g.Failures)
+				}
+			})
+		})
+	}
 }
 
-// An answer in between begins the row again.
-func TestSweepFailuresInARow(t *testing.T) {
-	bubble(t, func(w *world) {
-		w.renewer.Concurrency = 1
-		w.list(w.fleet(10))
-		n := 0
-		w.server.Configure(func(c *reltioauthtest.Config) {
-			c.Fault = func(reltioauthtest.Request) reltioauthtest.Fault {
-				n++
-				if n%3 == 0 {
-					return reltioauthtest.Fault{}
+// The one request shows that the host responds again: the same sweep renews the
+// others, those too that it has left over meanwhile.
+func TestSweepAtAHostThatWasDown(t *testing.T) {
+	for name, up := range map[string]reltioauthtest.Fault{
+		"it gives a token": {Delay: time.Second},
+		"it refuses one":   {Kind: reltioauthtest.FaultStatus, Status: 403, Delay: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				const n = 60
+				w.list(w.fleet(n))
+				w.answer(says(503, "server_error"), reltioauthtest.OpToken)
+				if got := w.sweep(); got.Renewed != 0 {
+					t.Fatalf("result %+v, want none renewed", got)
 				}
-				return reltioauthtest.Fault{Kind: reltioauthtest.FaultCut}
-			}
+				time.Sleep(time.Minute)
+				first := true
+				w.server.Configure(func(c *reltioauthtest.Config) {
+					c.Fault = func(reltioauthtest.Request) (f reltioauthtest.Fault) {
+						if first {
+							f = up
+						}
+						first = false
+						return f
+					}
+				})
+				if got := w.sweep(); got.Renewed < n-1 || got.LeftOver != 0 {
+					t.Errorf("result %+v, want %d renewed", got, n)
+				}
+			})
 		})
-		if got := w.sweep(); got.Renewed != 3 || got.Failed != 7 {
-			t.Errorf("result %+v, want 3 renewed and 7 failed", got)
-		}
-	})
+	}
 }
 
 func TestSweepsMayOverlap(t *testing.T) {

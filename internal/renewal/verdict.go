@@ -75,11 +75,17 @@ func judge(k kind, user bool, err error) verdict {
 }
 
 // down reports whether the server did not respond: not at all or not in time, with a
-// 5xx, or with a success that cannot be read. A refusal that breaks off is a response.
+// 5xx, or with a success that cannot be read. A refusal that breaks off is a response,
+// and so is the demand for a second factor.
 func down(err error) bool {
 	var e *reltioauth.Error
-	if !errors.As(err, &e) || !e.Answered() {
+	switch {
+	case err == nil, errors.Is(err, errInactive):
+		return false
+	case !errors.As(err, &e), !e.Answered():
 		return true
+	case e.Code == reltioauth.ErrMFARequired:
+		return false
 	}
 	return e.StatusCode/100 == 5 || e.StatusCode/100 == 2 || e.StatusCode == http.StatusRequestTimeout
 }

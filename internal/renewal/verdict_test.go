@@ -8,6 +8,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -38,7 +39,9 @@ func anyRequest() map[string]verdictCase {
 		return reltioauthtest.Fault{Kind: kind, Status: status}
 	}
 	down := func(f reltioauthtest.Fault, why string) verdictCase {
-		return failingCase(f, apierr.ReltioUnavailable, "Reltio gave no token: "+why)
+		c := failingCase(f, apierr.ReltioUnavailable, "Reltio gave no token: "+why)
+		c.retry = ratelimit.DownProbeEvery
+		return c
 	}
 	wrong := func(f reltioauthtest.Fault, code string) verdictCase {
 		return waitingCase(f, grant.StatusInvalidConnection, apierr.InvalidConnection, "server: "+code)
@@ -67,7 +70,7 @@ func anyRequest() map[string]verdictCase {
 		"200 cut off":         down(f(reltioauthtest.FaultTruncate, 0), "connection lost"),
 		"no response":         down(f(reltioauthtest.FaultCut, 0), "connection lost"),
 		"no response in time": down(reltioauthtest.Fault{Delay: time.Minute}, "no answer in 8 s"),
-		"a redirect":          down(body(302, "{}"), "HTTP 302"),
+		"a redirect":          failingCase(body(302, "{}"), apierr.ReltioUnavailable, "Reltio gave no token: HTTP 302"),
 	}
 }
 

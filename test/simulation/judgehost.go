@@ -3,6 +3,8 @@ package simulation
 import (
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
@@ -49,11 +51,57 @@ func (w *World) judgeSucceeded(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.hosts[name]
+	h.downSince = time.Time{}
 	if h.refusing {
 		h.workedAt = w.now()
 		h.refusing, h.troubled = false, later(h.troubled, w.now().Add(3*tickEvery))
 	}
 	w.noteLocked(nil, step{op: OpSucceeded, about: name})
+}
+
+// judgeOutage notes that a host is down, or up again, by our own record.
+func (w *World) judgeOutage(i *Instance, name string, down bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.hosts[name]
+	switch {
+	case !down || i.wrong(): // what a wrong clock wrote is doubted
+		h.downSince, h.asked = time.Time{}, nil
+	case h.downSince.IsZero():
+		h.downSince, h.asked = w.now(), nil
+	}
+}
+
+// judgeDown is I2 and I3 at a host that is down by our own record. All connections
+// together send it one request in 5 s, in 15 s after ten minutes; a request may come
+// as late after its moment as dialling and its slot take. And the last login that a
+// user may have refused is never sent to it.
+func (w *World) judgeDown(i *Instance, h *host, c *conn, s sent) {
+	const (
+		window   = time.Minute
+		onTheWay = 30 * time.Second // decided before, and sent by a process that was slow
+		late     = 10 * time.Second
+		long     = 10 * time.Minute
+	)
+	now := w.now()
+	since := now.Sub(h.downSince)
+	if h.downSince.IsZero() || since < onTheWay || i.wrong() || i.spoilt(c.name, now.Add(-lease.Term)) {
+		return
+	}
+	for len(h.asked) > 0 && now.Sub(h.asked[0]) >= window {
+		h.asked = h.asked[1:]
+	}
+	h.asked = append(h.asked, now)
+	every := ratelimit.DownProbeEvery
+	if since > long+window+late {
+		every = ratelimit.LongDownProbeEvery
+	}
+	if most := 1 + int((window+late)/every); len(h.asked) > most {
+		w.broken("I2", c, "%s has been down for %s, and was asked %d times in a minute", h.name, since, len(h.asked))
+	}
+	if s.login != 0 && c.Type == connection.Password && w.refusalsOf(h, s).refused+1 >= mostRefused {
+		w.broken("I3", c, "a user's last login was sent to %s, which had been down for %s", h.name, since)
+	}
 }
 
 // judgeSweep counts a sweep.

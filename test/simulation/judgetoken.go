@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
@@ -20,6 +21,7 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 	if i.kind != callbackKind {
 		w.judgeReason(i, c)
 		w.judgeRepetition(i, c)
+		w.judgeDown(i, h, c, s)
 		w.judgeProbe(i, h, c, s) // of what the process before has written down
 		w.judgeDelay(i, c)
 		w.judgeKept(i, c)
@@ -227,9 +229,18 @@ func (w *World) judgeFailure(c *conn, s sent) {
 		c.failures++
 	}
 	c.notBefore = w.now().Add(grant.BackOff(c.failures, c.stored.Life(), 1))
+	if outage(s) { // then the host is asked at its own pace, whoever's request it is
+		c.notBefore = w.now()
+	}
 	if c.row > 0 && s.heard && refusalOf(c.host, s) != notRefused { // then these decide
 		c.notBefore = w.now().Add(leastPause(c.row, c.stored.Life()))
 	}
+}
+
+// outage reports whether the client heard nothing that it could read, and no refusal.
+func outage(s sent) bool {
+	status := s.request.Status
+	return !s.heard || s.spoilt || status/100 == 5 || status/100 == 2 || status == http.StatusRequestTimeout
 }
 
 // judgeRefreshRefused notes that the server refused all that a person once gave, which a

@@ -100,6 +100,9 @@ func (w *World) swap(next *memstore.Table, before map[*conn]judged, what string)
 		w.swapped.Store(w.now().UnixNano())
 		w.tell(what)
 		w.forgot(before)
+		for _, h := range w.hosts {
+			h.downSince, h.asked = time.Time{}, nil
+		}
 		var paused []*conn
 		for _, c := range w.connList {
 			if c.stored.Status == grant.StatusPaused && !c.paused {

@@ -179,18 +179,25 @@ func (s *stores) Succeeded(ctx context.Context, host, client string) error {
 
 func (s *stores) Unanswered(ctx context.Context, host string, now time.Time) error {
 	return do(ctx, s.i, OpUnanswered, host, func(ctx context.Context) error {
-		return s.i.w.table().Unanswered(ctx, host, now)
+		err := s.i.w.table().Unanswered(ctx, host, now)
+		s.i.w.judgeOutage(s.i, host, err == nil)
+		return err
 	})
 }
 
 func (s *stores) Answered(ctx context.Context, host string) error {
 	return do(ctx, s.i, OpAnswered, host, func(ctx context.Context) error {
-		return s.i.w.table().Answered(ctx, host)
+		err := s.i.w.table().Answered(ctx, host)
+		s.i.w.judgeOutage(s.i, host, false)
+		return err
 	})
 }
 
 func (s *stores) Probe(ctx context.Context, host string, now time.Time, every time.Duration) (bool, error) {
 	return perform(ctx, s.i, OpProbe, host, func(ctx context.Context) (bool, error) {
+		if s.i.wrong() { // what it writes is doubted
+			s.i.w.judgeOutage(s.i, host, false)
+		}
 		return s.i.w.table().Probe(ctx, host, now, every)
 	})
 }

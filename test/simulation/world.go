@@ -97,6 +97,10 @@ type host struct {
 	// refusingSince and probed date what a refusing host gets.
 	refusingSince, probed time.Time
 	prober                string
+	// downSince is since when our own record says that it is down; zero: it does not.
+	// asked are the token requests of the last minute.
+	downSince time.Time
+	asked     []time.Time
 	// workedAt is when a refusing host was last seen to work.
 	workedAt time.Time
 	ring     ring

@@ -1,6 +1,7 @@
 package renewal_test
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -19,11 +20,16 @@ func (w *world) callersOf(names []string) *sync.WaitGroup {
 	for _, name := range names {
 		all.Go(func() {
 			for w.renew(rotateapi.Request{Connection: name}).Outcome != rotateapi.Renewed {
-				time.Sleep(time.Until(w.grant(name).RetryAt) + time.Millisecond)
+				w.awaitRetry(name)
 			}
 		})
 	}
 	return &all
+}
+
+// awaitRetry waits for the moment at which the grant may be renewed again.
+func (w *world) awaitRetry(name string) {
+	time.Sleep(max(time.Second, time.Until(w.grant(name).RetryAt)+time.Millisecond))
 }
 
 // sentBetween are the moments at which the server got a request since a moment.
@@ -48,7 +54,7 @@ func TestFleetAtAHostThatIsDown(t *testing.T) {
 		"10 s":   {10 * time.Second, 5500 * time.Millisecond},
 		"1 min":  {time.Minute, 5500 * time.Millisecond},
 		"15 min": {15 * time.Minute, 15500 * time.Millisecond},
-		"6 h":    {6 * time.Hour, 15500 * time.Millisecond},
+		"2 h":    {2 * time.Hour, 15500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -140,4 +146,51 @@ func TestLastLoginAtAHostThatIsDown(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The server fails for one connection alone, at each of its requests: it backs off
+// alone, and the others are renewed as ever.
+func TestOutageOfOneConnection(t *testing.T) {
+	bubble(t, func(w *world) {
+		names := w.fleet(40)
+		w.list(names)
+		w.server.Configure(func(c *reltioauthtest.Config) {
+			c.Fault = func(r reltioauthtest.Request) (f reltioauthtest.Fault) {
+				if r.ClientID == names[7] {
+					f = reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 500}
+				}
+				return f
+			}
+		})
+		began := time.Now()
+		ctx, stop := context.WithCancel(w.t.Context())
+		var caller sync.WaitGroup
+		caller.Go(func() {
+			for ctx.Err() == nil {
+				w.renew(rotateapi.Request{Connection: names[7]})
+				w.awaitRetry(names[7])
+			}
+		})
+		for time.Since(began) < 3*time.Hour {
+			w.sweep()
+			time.Sleep(time.Until(began.Add(time.Since(began).Truncate(time.Minute) + time.Minute)))
+			for i, name := range names {
+				g := w.grant(name)
+				if i != 7 && time.Since(began) > 2*time.Minute && time.Since(g.ExpiresAt) > 62*time.Second {
+					t.Fatalf("%s has had no token for %v", name, time.Since(g.ExpiresAt))
+				}
+			}
+		}
+		stop()
+		caller.Wait()
+		n := 0
+		for _, r := range w.server.Requests() {
+			if r.ClientID == names[7] {
+				n++
+			}
+		}
+		if n > 50 {
+			t.Errorf("the connection that fails sent %d requests in 3 h", n)
+		}
+	})
 }

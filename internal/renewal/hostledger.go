@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
@@ -87,9 +88,15 @@ func (l *ledger) hostThrottles(ctx context.Context, err error, capped bool) erro
 var errProbed = errors.New("renewal: another one asks the host")
 
 // hostDown records that there was no response, a 5xx, or a success that cannot be
-// read. If the write fails the connection backs off alone.
+// read. A connection backs off alone if the write fails, or if it has failed so
+// before and the host has responded to another one since: then the fault is with this
+// connection, and nobody else waits for it.
 func (l *ledger) hostDown(ctx context.Context) {
 	r := l.r
+	again := r.o.stored.Failures > 0 && r.o.stored.LastError == apierr.ReltioUnavailable
+	if again && !r.o.host.Down() && !r.p.lastLogin { // before a last login this renewal got the response itself
+		return
+	}
 	if now := r.Now(); r.RateLimits.Unanswered(ctx, r.o.connection.Host(), now) == nil {
 		r.o.host = ratelimit.RecordOutage(r.o.host, now)
 	}

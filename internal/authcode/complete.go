@@ -221,6 +221,7 @@ func (v *callback) redirectAgain(ctx context.Context) CallbackResult {
 
 func (v *callback) client() *reltioauth.Client {
 	client := v.c.Client()
+	client.TokenTimeout = exchangeTime
 	client.Connect, client.Now = v.Connect, v.Now
 	return &client
 }

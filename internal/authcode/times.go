@@ -21,7 +21,7 @@ const (
 	// ahead is how far ahead the exchange's slot lies at least, so that there is
 	// time to consume the request before the slot.
 	ahead        = 250 * time.Millisecond
-	exchangeTime = reltioauth.TokenTimeout
+	exchangeTime = 8 * time.Second // a person waits
 	checkTime    = reltioauth.CheckTimeout
 	storeTime    = 5 * time.Second
 	revokeTime   = reltioauth.RevokeTimeout

@@ -22,11 +22,13 @@ package holder
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
 // Config is what a holder works with. Grants, Leases and Now are required.
@@ -165,6 +167,33 @@ func (h *Holder) Wrote(g grant.Grant) bool {
 // lease as it was: results have to be written under it, and it has to be released.
 func (h *Holder) Extend(ctx context.Context) error {
 	return h.extend(ctx, h.held.Epoch, h.Now().Add(lease.Term))
+}
+
+// extendAt is how much of the lease is left when During extends it.
+const extendAt = 15 * time.Second
+
+// During runs work, and gives the lease its full term again whenever extendAt of it
+// is left, so that a late result can be stored under it. If another holder has the
+// lease it is not extended any more; the store then refuses the result. Nothing runs
+// when During returns. Work must not use the Holder.
+func (h *Holder) During(ctx context.Context, work func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		const pause = time.Second // before another attempt, if the store fails
+		for wait := time.Duration(0); ; wait = pause {
+			wait = max(wait, h.held.Until.Sub(h.Now())-extendAt)
+			if ratelimit.Sleep(ctx, wait) != nil {
+				return
+			}
+			if errors.Is(h.Extend(ctx), lease.ErrLost) {
+				return
+			}
+		}
+	})
+	work()
+	cancel()
+	keeper.Wait()
 }
 
 func (h *Holder) extend(ctx context.Context, epoch int64, until time.Time) error {

@@ -134,32 +134,44 @@ func (v view) planProbe(s step) action {
 	return a
 }
 
-// afterOthers is how much later a sweep may probe a host that is down than a
-// caller who waits for the token, and whoever has a valid token than who has none.
-const afterOthers = time.Second
+// A host that is down is probed in this order: by a caller who waits for the token, by
+// a sweep, by a connection whose last request failed, and, because it might be counted
+// as refused, by a user's login last; among each of them those with a valid token
+// last. So one connection that always fails keeps nobody else from the probe.
+const (
+	afterOthers = 250 * time.Millisecond
+	// waitForTurn is how long a single renewal waits for its turn.
+	waitForTurn = 1250 * time.Millisecond
+)
 
 // planDown lets one request in some seconds through to a host that is down, from
 // whichever connection wants a token; the others end at once, and are tried when
-// the next one may be. A user's login, which might be counted as refused, goes only
-// if nobody else has asked for twice that time. The last login that a user has left
-// is never a probe: checkToken, which locks nobody, is called in its place, and the
+// the next one may be. The last login that a user has left is never a probe:
+// checkToken, which locks nobody, is called in its place, half as often because the
 // login follows once the host has responded.
 func (v view) planDown(s step) action {
 	s.probe = v.host.ProbeInterval(v.now)
-	if s.kind == login && v.connection.HasUser() {
-		if v.lastLogin {
-			s = step{kind: knock, probe: s.probe}
-		}
-		s.probe *= 2
+	if s.kind == login && v.lastLogin {
+		s = step{kind: knock, probe: 2 * s.probe}
 	}
 	if v.origin != byName {
 		s.probe += afterOthers
 	}
+	if v.grant.Failures > 0 {
+		s.probe += 2 * afterOthers
+	}
+	if s.kind == login && v.connection.HasUser() {
+		s.probe += 3 * afterOthers
+	}
 	if v.grant.Valid(v.now) {
 		s.probe += afterOthers
 	}
-	if !v.host.MayProbe(v.now, s.probe) {
-		return finish(v.hostDown())
+	turn := v.host.ProbedAt.Add(s.probe)
+	switch {
+	case v.host.MayProbe(v.now, s.probe):
+		return send(s)
+	case v.origin == byName && turn.Sub(v.now) <= waitForTurn:
+		return action{look: theDueMoment, wait: turn.Sub(v.now)}
 	}
-	return send(s)
+	return finish(v.hostDown(turn))
 }

@@ -19,8 +19,9 @@ func (w *world) callersOf(names []string) *sync.WaitGroup {
 	var all sync.WaitGroup
 	for _, name := range names {
 		all.Go(func() {
-			for w.renew(rotateapi.Request{Connection: name}).Outcome != rotateapi.Renewed {
+			for !w.grant(name).Valid(time.Now()) {
 				w.awaitRetry(name)
+				w.renew(rotateapi.Request{Connection: name})
 			}
 		})
 	}
@@ -51,10 +52,10 @@ func TestFleetAtAHostThatIsDown(t *testing.T) {
 		outage time.Duration
 		first  time.Duration // the longest until the first token after it
 	}{
-		"10 s":   {10 * time.Second, 5500 * time.Millisecond},
-		"1 min":  {time.Minute, 5500 * time.Millisecond},
-		"15 min": {15 * time.Minute, 15500 * time.Millisecond},
-		"2 h":    {2 * time.Hour, 15500 * time.Millisecond},
+		"10 s":   {10 * time.Second, 6 * time.Second},
+		"1 min":  {time.Minute, 6 * time.Second},
+		"15 min": {15 * time.Minute, 16 * time.Second},
+		"2 h":    {2 * time.Hour, 16 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(w *world) {
@@ -130,6 +131,7 @@ func TestLastLoginAtAHostThatIsDown(t *testing.T) {
 					w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 					began, logins := time.Now(), w.requests()
 					for time.Since(began) < time.Minute {
+						w.awaitRetry("acme")
 						w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
 					}
 					if sent := len(w.sentBetween(began, time.Now())); sent < 4 || sent > 12 {
@@ -139,8 +141,10 @@ func TestLastLoginAtAHostThatIsDown(t *testing.T) {
 						t.Errorf("%d logins were sent to a host that is down", w.requests()-logins)
 					}
 					w.heal()
-					time.Sleep(2 * ratelimit.DownProbeEvery)
-					w.expect(w.acme(), rotateapi.Renewed, "")
+					w.callersOf([]string{"acme"}).Wait()
+					if took := time.Since(began); took > time.Minute+3*ratelimit.DownProbeEvery {
+						t.Errorf("renewed only %v after the outage began", took)
+					}
 					w.wantAttempts(0)
 				})
 			})

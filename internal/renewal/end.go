@@ -30,8 +30,9 @@ type end struct {
 	// unstored: other processes know nothing of this renewal.
 	unstored bool
 	// atLimit: it may not probe a host, because its user has too few logins left.
-	// heldDown: nothing was sent because the host is down.
-	atLimit, heldDown bool
+	atLimit bool
+	// heldUntil: nothing was sent because the host is down; then it may be asked.
+	heldUntil time.Time
 }
 
 // errNoTime says that the lease or the invocation would end before the work.
@@ -148,17 +149,17 @@ func (o observation) circuitOpen() *end { return o.postponed(o.host.NextProbe(o.
 // hostDown is the end of a renewal that sends nothing because the host is down:
 // another connection has just asked it. Callers are told so until the next probe. A
 // sweep writes nothing: nobody waits for it, and the next one finds the grant.
-func (v view) hostDown() *end {
+func (v view) hostDown(until time.Time) *end {
 	text := "the server does not respond"
 	if v.grant.LastError == apierr.ReltioUnavailable && v.grant.LastErrorMessage != "" {
 		text = v.grant.LastErrorMessage
 	}
 	e := apierr.New(apierr.ReltioUnavailable, text)
 	if v.origin != byName {
-		return &end{outcome: rotateapi.LeftOver, err: e, heldDown: true}
+		return &end{outcome: rotateapi.LeftOver, err: e, heldUntil: until}
 	}
-	g := v.grant.Postponed(e, v.host.NextProbe(v.now))
-	return &end{outcome: rotateapi.Failed, err: e, write: &g, heldDown: true}
+	g := v.grant.Postponed(e, until)
+	return &end{outcome: rotateapi.Failed, err: e, write: &g, heldUntil: until}
 }
 
 // postponed is the end of a renewal that sent nothing: it is tried again at until.

@@ -183,6 +183,8 @@ func (r *run) wait(ctx context.Context, s step) error {
 		r.report.RateLimitWait, r.o.host = r.Now().Sub(began), slot.Seen
 	}
 	switch {
+	case err == nil && r.o.host.Down() && s.probe == 0: // seen during the wait
+		return errProbed
 	case err == nil:
 		return r.fits(ctx, requestTime+storeTime)
 	case ctx.Err() != nil:
@@ -192,26 +194,44 @@ func (r *run) wait(ctx context.Context, s step) error {
 	}
 }
 
-// send sends the request. A check and a revocation return no token.
+// send sends the request. A check and a revocation return no token. A token request
+// ends early enough for its response to be stored, and the lease is kept meanwhile.
 func (r *run) send(ctx context.Context, conn *reltioauth.Conn, s step) (*reltioauth.Token, error) {
+	if !s.asks() {
+		return nil, r.sendOther(ctx, conn, s)
+	}
+	ctx, cancel := context.WithTimeout(ctx, left(ctx, r.Now())-storeTime)
+	defer cancel()
+	var token *reltioauth.Token
+	var err error
+	r.held.During(ctx, func() { token, err = r.sendToken(ctx, conn, s) })
+	return token, err
+}
+
+// sendOther sends what is no token request.
+func (r *run) sendOther(ctx context.Context, conn *reltioauth.Conn, s step) error {
 	switch s.kind {
+	case revokeAccess:
+		return conn.Revoke(ctx, s.token, reltioauth.HintAccessToken)
+	case revokeRefresh:
+		return conn.Revoke(ctx, s.refresh.Token, reltioauth.HintRefreshToken)
 	case knock:
 		_, err := conn.Introspect(ctx, reltioauth.NewSecret("none"))
-		return nil, err
-	case check:
-		info, err := conn.Introspect(ctx, s.token)
-		if err == nil && !info.Active {
-			return nil, errInactive
-		}
-		return nil, err
-	case revokeAccess:
-		return nil, conn.Revoke(ctx, s.token, reltioauth.HintAccessToken)
-	case revokeRefresh:
-		return nil, conn.Revoke(ctx, s.refresh.Token, reltioauth.HintRefreshToken)
-	case refresh:
-		return conn.Token(ctx, reltioauth.RefreshTokenGrant{RefreshToken: s.refresh.Token})
+		return err
 	}
-	if s.challenge.IsZero() {
+	info, err := conn.Introspect(ctx, s.token)
+	if err == nil && !info.Active {
+		return errInactive
+	}
+	return err
+}
+
+// sendToken sends a token request.
+func (r *run) sendToken(ctx context.Context, conn *reltioauth.Conn, s step) (*reltioauth.Token, error) {
+	switch {
+	case s.kind == refresh:
+		return conn.Token(ctx, reltioauth.RefreshTokenGrant{RefreshToken: s.refresh.Token})
+	case s.challenge.IsZero():
 		return conn.Token(ctx, r.o.connection.Login())
 	}
 	code, err := r.o.connection.TOTP(r.Now())

@@ -321,7 +321,7 @@ type grantReport struct {
 // sweep is one tick.
 func (w *world) sweep() rotateapi.Result {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 120*time.Second)
 	defer cancel()
 	swept, err := w.renewer.Sweep(ctx)
 	if err != nil {

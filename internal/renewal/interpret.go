@@ -100,7 +100,7 @@ func (i interpretation) notSent() result {
 	exhausted := i.response.account.Exhausted(i.loginAttempts)
 	switch {
 	case errors.Is(err, errProbed):
-		return i.ends(i.hostDown())
+		return i.ends(i.hostDown(i.host.NextProbe(i.now)))
 	case atLimit && i.probing && i.host.Down() && !exhausted:
 		i.progress.probing, i.progress.lastLogin = false, true
 		return i.again(i.grant)
@@ -204,7 +204,7 @@ func (i interpretation) revokedRefresh() result {
 // responds.
 func (i interpretation) knocked() result {
 	if down(i.response.err) {
-		return i.ends(i.hostDown())
+		return i.ends(i.hostDown(i.now.Add(i.step.probe)))
 	}
 	return i.again(i.grant)
 }

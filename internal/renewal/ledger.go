@@ -138,6 +138,7 @@ func (l *ledger) tellHealth(ctx context.Context, err error) {
 
 // tally counts for the metrics.
 func (l *ledger) tally(a *response) {
+	l.r.report.asked = true
 	if a.verdict != accepted {
 		l.r.report.Refusal = refusalOf(a.err)
 	}

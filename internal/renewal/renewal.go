@@ -43,13 +43,13 @@ import (
 )
 
 // The times of a renewal, in one place. Together with a lease's last seconds,
-// what follows the extension of the lease takes 28 of its 35 s: wait, request,
-// store, skew.
+// what follows the extension of the lease takes 28 of its 35 s: wait, the first part
+// of the request, store, skew.
 const (
-	// The times of a renewal. Between the extension of the lease and the
-	// lease's end at most 28 of 35 s are used: wait, request, store, clock
-	// skew.
-	requestTime = reltioauth.TokenTimeout
+	// requestTime is the part of a token request that lease and invocation have to
+	// cover before it is sent. A request may take reltioauth.TokenTimeout: while it
+	// is open the lease is extended.
+	requestTime = 8 * time.Second
 	checkTime   = reltioauth.CheckTimeout
 	revokeTime  = reltioauth.RevokeTimeout
 	storeTime   = 5 * time.Second
@@ -150,9 +150,12 @@ type Report struct {
 	// Unstored says that the table could not be written, or read: other
 	// processes know nothing of this renewal.
 	Unstored bool
-	// down says that the host is down; heldDown that nothing was sent because of it.
-	down, heldDown bool
-	host           string
+	// asked says that a token was asked for, though the host may not have been reached;
+	// down that the host is down. If nothing was sent because of it, heldUntil is
+	// when it may be asked.
+	asked, down bool
+	heldUntil   time.Time
+	host        string
 	// rank says how fit the renewal is to probe a host whose circuit is open;
 	// atLimit that it may not, because its user has too few logins left.
 	rank    rank

@@ -139,6 +139,6 @@ func (r *run) settle(ctx context.Context, e *end) (idle bool) {
 	}
 	r.report.Outcome, r.report.Err = final.outcome, final.err
 	r.report.Unstored = r.report.Unstored || final.unstored
-	r.report.atLimit, r.report.heldDown, r.report.down = final.atLimit, final.heldDown, r.o.host.Down()
+	r.report.atLimit, r.report.heldUntil, r.report.down = final.atLimit, final.heldUntil, r.o.host.Down()
 	return final.idle
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/holder"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
@@ -18,9 +19,9 @@ const (
 	// sweepStarts is how long a sweep begins renewals, sweepEnds when the last
 	// one has to end.
 	sweepStarts = 60 * time.Second
-	sweepEnds   = 80 * time.Second
+	sweepEnds   = 100 * time.Second
 	// sweepNeeds is what must be left of the invocation to begin a renewal.
-	sweepNeeds = 20 * time.Second
+	sweepNeeds = 40 * time.Second
 	// sweepPage is how many index entries are read at a time; sweepBatch how
 	// many of a shard are renewed before the index is read again, far more than
 	// the rate limit of a minute.
@@ -158,14 +159,53 @@ func (s *sweep) renewAll(ctx context.Context, batch []grant.Due) {
 	s.workOff(ctx)
 }
 
-// rest renews the candidates that were left over because their host was down, if
-// it has responded since.
+// rest renews the candidates that were left over because their host was down, if it
+// has responded since. A host that was not asked in this sweep, because a caller had
+// just asked it, is asked once when it may be.
 func (s *sweep) rest(ctx context.Context) {
+	s.again(ctx, s.responding())
+	first, at := s.unasked()
+	if len(first) == 0 || ratelimit.Sleep(ctx, at.Sub(s.r.Now())) != nil {
+		return
+	}
+	s.again(ctx, first)
+	s.again(ctx, s.responding())
+}
+
+// responding are the candidates left over whose host has responded since.
+func (s *sweep) responding() (which []int) {
 	for i, report := range s.reports {
-		if report.heldDown && s.up[report.host] {
-			s.todo = append(s.todo, i)
+		if !report.heldUntil.IsZero() && s.up[report.host] {
+			which = append(which, i)
 		}
 	}
+	return which
+}
+
+// unasked is one candidate of each host that was not asked, the first that may, and
+// when all of them may.
+func (s *sweep) unasked() (which []int, at time.Time) {
+	first := map[string]int{}
+	for i, report := range s.reports {
+		if _, asked := s.up[report.host]; asked || report.heldUntil.IsZero() {
+			continue
+		}
+		other, ok := first[report.host]
+		if !ok || report.heldUntil.Before(s.reports[other].heldUntil) {
+			first[report.host] = i
+		}
+	}
+	for _, i := range first {
+		which = append(which, i)
+		if until := s.reports[i].heldUntil; until.After(at) {
+			at = until
+		}
+	}
+	return which, at
+}
+
+func (s *sweep) again(ctx context.Context, which []int) {
+	s.todo = append(s.todo, which...)
 	s.workOff(ctx)
 }
 
@@ -248,7 +288,7 @@ func (s *sweep) took(i int, report Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reports[i] = report
-	if report.TokenRequests > 0 {
+	if report.asked {
 		s.up[report.host] = !report.down
 	}
 }

@@ -96,7 +96,7 @@ func TestSweepConcurrency(t *testing.T) {
 	}
 }
 
-// A sweep begins nothing after 60 s and ends within 80 s; what is left over is
+// A sweep begins nothing after 60 s and ends within 100 s; what is left over is
 // counted and found by the next.
 func TestSweepEndsInTime(t *testing.T) {
 	bubble(t, func(w *world) {
@@ -104,7 +104,7 @@ func TestSweepEndsInTime(t *testing.T) {
 		w.list(w.fleet(n))
 		began := time.Now()
 		got := w.sweep()
-		if took := time.Since(began); took > 80*time.Second || took < 55*time.Second {
+		if took := time.Since(began); took > 100*time.Second || took < 55*time.Second {
 			t.Errorf("the sweep took %v", took)
 		}
 		if got.Due != n || sum(got) != n || got.LeftOver < 80 || got.Renewed < 470 {
@@ -123,14 +123,14 @@ func TestSweepEndsInTime(t *testing.T) {
 	})
 }
 
-// The server hangs: the last renewal is over after 80 s all the same.
+// The server hangs: the last renewal is over after 100 s all the same.
 func TestSweepEndsThoughTheServerHangs(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.list(w.fleet(400))
 		w.answer(reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 503, Delay: 7500 * time.Millisecond}, reltioauthtest.OpToken)
 		began := time.Now()
 		got := w.sweep()
-		if took := time.Since(began); took > 80*time.Second {
+		if took := time.Since(began); took > 100*time.Second {
 			t.Errorf("the sweep took %v", took)
 		}
 		if got.Due != 400 || sum(got) != 400 || got.Failed != 16 || got.LeftOver != 384 {
@@ -139,11 +139,11 @@ func TestSweepEndsThoughTheServerHangs(t *testing.T) {
 	})
 }
 
-// A renewal begins only if 20 s of the function's time are left.
+// A renewal begins only if 40 s of the function's time are left.
 func TestSweepWithLittleTime(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.list(w.fleet(3))
-		ctx, cancel := context.WithTimeout(w.t.Context(), 19*time.Second)
+		ctx, cancel := context.WithTimeout(w.t.Context(), 39*time.Second)
 		defer cancel()
 		swept, err := w.renewer.Sweep(ctx)
 		if err != nil || swept.Result.LeftOver != 3 || w.out.count(takeLease) != 0 {

@@ -69,7 +69,7 @@ func anyRequest() map[string]verdictCase {
 		"200 without a token": down(body(200, `{"expires_in":3600}`), "unreadable answer"),
 		"200 cut off":         down(f(reltioauthtest.FaultTruncate, 0), "connection lost"),
 		"no response":         down(f(reltioauthtest.FaultCut, 0), "connection lost"),
-		"no response in time": down(reltioauthtest.Fault{Delay: time.Minute}, "no answer in 8 s"),
+		"no response in time": down(reltioauthtest.Fault{Delay: time.Minute}, "no answer in 25 s"),
 		"a redirect":          failingCase(body(302, "{}"), apierr.ReltioUnavailable, "Reltio gave no token: HTTP 302"),
 	}
 }

@@ -22,8 +22,9 @@ const (
 	// DialTimeout is for name look-up, TCP and TLS together.
 	DialTimeout = 3 * time.Second
 	// TokenTimeout is for one token request, from the start of the round trip to
-	// the last byte of the response. Dialling is not part of it.
-	TokenTimeout = 8 * time.Second
+	// the last byte of the response. Dialling is not part of it. It is long, because
+	// a slow response may hold a refresh token that replaced the last one.
+	TokenTimeout = 25 * time.Second
 	// CheckTimeout is for one Introspect, of one request or two; for
 	// Client.Introspect it includes dialling.
 	CheckTimeout = 3 * time.Second
@@ -93,6 +94,10 @@ type Client struct {
 	// time, without a proxy whatever the environment says.
 	Connect Connector
 
+	// TokenTimeout, if it is not zero and shorter than the constant, is the longest
+	// that one token request may take.
+	TokenTimeout time.Duration
+
 	// Now is the clock: it dates tokens, and it is needed for a Retry-After that
 	// is a date. Nil means time.Now.
 	Now func() time.Time
@@ -105,6 +110,14 @@ func (c *Client) now() time.Time {
 		return time.Now().Round(0) //nolint:forbidigo // the documented default
 	}
 	return c.Now().Round(0)
+}
+
+// tokenTimeout is the longest that one token request may take.
+func (c *Client) tokenTimeout() time.Duration {
+	if c.TokenTimeout > 0 {
+		return min(c.TokenTimeout, TokenTimeout)
+	}
+	return TokenTimeout
 }
 
 // Dial opens a new connection, so that only the request itself remains to be

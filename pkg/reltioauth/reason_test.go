@@ -127,6 +127,9 @@ func TestReasonSaysWhichLimitEnded(t *testing.T) {
 	}
 	secret := reltioauth.NewSecret("t")
 	token := func(ctx context.Context, c *reltioauth.Client) error { _, err := c.Token(ctx, password); return err }
+	hasty := func(d time.Duration) func(context.Context, *reltioauth.Client) error {
+		return func(ctx context.Context, c *reltioauth.Client) error { c.TokenTimeout = d; return token(ctx, c) }
+	}
 	check := func(ctx context.Context, c *reltioauth.Client) error { _, err := c.Introspect(ctx, secret); return err }
 	revoke := func(ctx context.Context, c *reltioauth.Client) error { return c.Revoke(ctx, secret, "") }
 	for _, test := range []struct {
@@ -137,11 +140,13 @@ func TestReasonSaysWhichLimitEnded(t *testing.T) {
 		want    string
 	}{
 		{"token, dial", false, 0, token, "no answer in 3 s"},
-		{"token", true, 0, token, "no answer in 8 s"},
+		{"token", true, 0, token, "no answer in 25 s"},
+		{"token, the client's limit", true, 0, hasty(8 * time.Second), "no answer in 8 s"},
+		{"token, a longer limit of the client's", true, 0, hasty(time.Hour), "no answer in 25 s"},
 		{"check, dial", false, 0, check, "no answer in 3 s"},
 		{"check", true, 0, check, "no answer in 3 s"},
 		{"revoke", true, 0, revoke, "no answer in 3 s"},
-		{"token, a later limit of the caller", true, time.Minute, token, "no answer in 8 s"},
+		{"token, a later limit of the caller", true, time.Minute, token, "no answer in 25 s"},
 		{"token, the caller's limit", true, time.Second, token, "no answer in time"},
 		{"token, the caller's limit, dial", false, time.Second, token, "no answer in time"},
 		{"check, the caller's limit", true, time.Second, check, "no answer in time"},

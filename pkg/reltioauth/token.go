@@ -79,7 +79,7 @@ func (t *Token) OAuth2() *oauth2.Token {
 }
 
 // Token asks for a token: POST /oauth/token (RFC 6749, section 3.2), once, within
-// TokenTimeout.
+// TokenTimeout, or the Client's if that is shorter.
 //
 // The error is an *Error. As with io.Reader, look at the token before the error:
 // a response that can be read but not used returns both. The Token then holds
@@ -114,7 +114,7 @@ func (c *Conn) Token(ctx context.Context, g Grant) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := within(ctx, TokenTimeout)
+	ctx, cancel := within(ctx, c.client.tokenTimeout())
 	defer cancel()
 	a, err := c.exchange(ctx, r)
 	if err != nil {

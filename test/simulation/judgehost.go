@@ -64,6 +64,9 @@ func (w *World) judgeOutage(i *Instance, name string, down bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.hosts[name]
+	if down { // a sweep sends it no more, and leaves the rest for the next tick
+		w.disturbLocked(name, w.now().Add(2*tickEvery))
+	}
 	switch {
 	case !down || i.wrong(): // what a wrong clock wrote is doubted
 		h.downSince, h.asked = time.Time{}, nil

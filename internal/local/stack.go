@@ -132,7 +132,7 @@ func (s *Stack) functions(table *memstore.Table) map[string]function {
 		Log: log,
 		Now: time.Now,
 	}
-	functions := map[string]function{"rotate": {handler: rotate, timeout: 90 * time.Second}}
+	functions := map[string]function{"rotate": {handler: rotate, timeout: 120 * time.Second}}
 	functions["issue"] = function{
 		handler: &handler.Issue{
 			Issuer: &issue.Issuer{Grants: table, Leases: table, Rotate: rotator{s}, Now: time.Now},

@@ -57,7 +57,7 @@ func (c Config) skew() time.Duration {
 // The times of the world.
 const (
 	tickEvery     = time.Minute
-	rotateTimeout = 90 * time.Second
+	rotateTimeout = 120 * time.Second
 	issueTimeout  = 25 * time.Second
 	// callbackTimeout is the function timeout of a person's way back.
 	callbackTimeout = 29 * time.Second

@@ -10,6 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
 // What a scenario does by hand. Each returns when it is done.
@@ -44,6 +45,9 @@ func (w *World) Renew(name string, force bool) (report renewal.Report, ok bool) 
 func (w *World) Issue(name string, r issue.Request) (issue.Answer, error) {
 	return w.issue(w.environmentAt(int(w.now().Unix())%len(w.environments)), w.conns[name], r)
 }
+
+// Server is the first authorization server.
+func (w *World) Server() *reltioauthtest.Server { return w.hostList[0].server }
 
 // Grant is what the table holds of a connection.
 func (w *World) Grant(name string) grant.Grant {

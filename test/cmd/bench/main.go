@@ -55,6 +55,7 @@ func parts() []part {
 		{"code", (*bench).code},
 		{"sweep", (*bench).sweep},
 		{"memory", (*bench).memory},
+		{"peers", (*bench).peers},
 		{"gate", (*bench).gate},
 	}
 }

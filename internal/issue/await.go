@@ -43,7 +43,7 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 		if !c.pause(ctx, pause) {
 			return c.settled(c.late())
 		}
-		pause = min(2*pause, longestPause)
+		pause = c.nextPause(pause)
 		// After a failed read the call pauses and reads again.
 		if err := c.read(ctx, grant.Eventual); err == nil && c.over() {
 			return c.settled(nil)
@@ -113,6 +113,15 @@ func (c *call) over() bool {
 		return true
 	}
 	return c.g.RetryAt.After(c.start) && !c.g.Valid(c.now())
+}
+
+// nextPause is the pause after one of d.
+func (c *call) nextPause(d time.Duration) time.Duration {
+	longest := longPause
+	if c.now().Sub(c.start) >= patient {
+		longest = longestPause
+	}
+	return min(d*5/4, longest)
 }
 
 // pause waits for half of d at least, and all of d at most. It returns false if

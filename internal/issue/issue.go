@@ -50,11 +50,14 @@ const (
 	// for the lease again; it doubles up to lease.SyncTerm. A holder whose
 	// invocation of rotate fails usually fails at once, and releases the lease.
 	firstAgain = 250 * time.Millisecond
-	// firstPause and longestPause bound the pause between two reads of a
-	// waiting call, before jitter takes up to half off: so no pause is under 50
-	// ms.
-	firstPause   = 100 * time.Millisecond
+	// firstPause and longPause bound the pause between two reads of a waiting call,
+	// before jitter takes up to half off. They grow by a quarter, so that a call
+	// finds the token soon after it is there, compared with how long it has waited.
+	// After patient the pauses grow to longestPause: then the server is slow.
+	firstPause   = 50 * time.Millisecond
+	longPause    = 400 * time.Millisecond
 	longestPause = time.Second
+	patient      = 3 * time.Second
 )
 
 // Issuer hands out tokens. All fields except Rand are required. It is safe for

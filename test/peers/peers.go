@@ -51,6 +51,7 @@ type Trouble struct {
 // Troubles are the rows of the comparison.
 func Troubles() []Trouble {
 	return []Trouble{
+		{Name: "none", Lasts: 10 * time.Second},
 		{Name: "503 for 10 s", Lasts: 10 * time.Second, Outage: reltioauthtest.FaultStatus},
 		{Name: "503 for 1 min", Lasts: time.Minute, Outage: reltioauthtest.FaultStatus},
 		{Name: "503 for 15 min", Lasts: 15 * time.Minute, Outage: reltioauthtest.FaultStatus},
@@ -67,6 +68,8 @@ type Result struct {
 	Without time.Duration `json:"without"`
 	// After is the part of it after the end of the trouble; 0 if a token came before.
 	After time.Duration `json:"after"`
+	// Longest is the longest that a caller waited for an answer, a token or an error.
+	Longest time.Duration `json:"longest"`
 	// PerMinute is how many token requests the server got a minute, on average, while
 	// the trouble lasted.
 	PerMinute float64 `json:"per_minute"`
@@ -112,23 +115,27 @@ func (w way) through(ctx context.Context, t Trouble) (Result, error) {
 	}
 	before := w.requests()
 	over := ends.Add(t.Lasts)
-	w.begin(t, over)
+	if t.Outage != 0 || t.Slow > 0 {
+		w.begin(t, over)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var mu sync.Mutex
-	var at time.Time // of the first valid token, guarded by mu
+	var at time.Time // of the first valid token; mu guards both
+	var longest time.Duration
 	var callers sync.WaitGroup
 	for i, ask := range w.sources {
 		callers.Go(func() {
 			time.Sleep(time.Duration(i) * callEvery / time.Duration(len(w.sources)))
 			for ctx.Err() == nil {
-				if token, err := ask(ctx); err == nil && w.valid(token) {
-					mu.Lock()
-					if at.IsZero() {
-						at = time.Now()
-					}
-					mu.Unlock()
+				asked := time.Now()
+				token, err := ask(ctx)
+				mu.Lock()
+				longest = max(longest, time.Since(asked))
+				if err == nil && at.IsZero() && w.valid(token) {
+					at = time.Now()
 				}
+				mu.Unlock()
 				time.Sleep(callEvery)
 			}
 		})
@@ -138,7 +145,7 @@ func (w way) through(ctx context.Context, t Trouble) (Result, error) {
 	time.Sleep(5 * time.Minute)
 	cancel()
 	callers.Wait()
-	r := Result{Way: w.name, Without: -1, PerMinute: float64(asked) / t.Lasts.Minutes()}
+	r := Result{Way: w.name, Without: -1, Longest: longest, PerMinute: float64(asked) / t.Lasts.Minutes()}
 	if !at.IsZero() {
 		r.Without, r.After = at.Sub(ends), max(0, at.Sub(over))
 	}

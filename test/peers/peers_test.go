@@ -14,9 +14,10 @@ import (
 // PEERS_OUT the results are written to that file.
 func TestGoals(t *testing.T) {
 	goals := map[string]struct {
-		without, after time.Duration
-		perMinute      float64
+		without, after, longest time.Duration
+		perMinute               float64
 	}{
+		"none":                                  {without: 1500 * time.Millisecond, perMinute: 6},
 		"503 for 10 s":                          {without: 13 * time.Second, perMinute: 36},
 		"503 for 1 min":                         {without: 65 * time.Second, perMinute: 14},
 		"503 for 15 min":                        {after: 16 * time.Second, perMinute: 12},
@@ -34,11 +35,15 @@ func TestGoals(t *testing.T) {
 				}
 				all[trouble.Name] = results
 				for _, r := range results {
-					t.Logf("%-24s %9s without a token, %9s of it afterwards, %6.1f requests a minute", r.Way, r.Without.Round(100*time.Millisecond), r.After.Round(100*time.Millisecond), r.PerMinute)
+					t.Logf("%-24s %9s without a token, %9s of it afterwards, longest wait %9s, %6.1f requests a minute",
+						r.Way, r.Without.Round(100*time.Millisecond), r.After.Round(100*time.Millisecond), r.Longest.Round(100*time.Millisecond), r.PerMinute)
 				}
 				ours, goal := results[0], goals[trouble.Name]
 				if ours.Without < 0 || goal.without > 0 && ours.Without > goal.without {
 					t.Errorf("%v without a token, want at most %v", ours.Without, goal.without)
+				}
+				if goal.longest > 0 && ours.Longest > goal.longest {
+					t.Errorf("a caller waited %v, want at most %v", ours.Longest, goal.longest)
 				}
 				if goal.after > 0 && ours.After > goal.after {
 					t.Errorf("%v after the end, want at most %v", ours.After, goal.after)

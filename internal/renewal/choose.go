@@ -140,9 +140,19 @@ func (v view) planProbe(s step) action {
 // last. So one connection that always fails keeps nobody else from the probe.
 const (
 	afterOthers = 250 * time.Millisecond
-	// waitForTurn is how long a single renewal waits for its turn.
+	// waitForTurn is how long a single renewal waits for its turn, once, and
+	// forcedWait how long one does that an operator forces.
 	waitForTurn = 1250 * time.Millisecond
+	forcedWait  = ratelimit.DownProbeEvery + waitForTurn
 )
+
+// patience is how long the renewal waits for its turn at a host that is down.
+func (v view) patience() time.Duration {
+	if v.asked.Force {
+		return forcedWait
+	}
+	return waitForTurn
+}
 
 // planDown lets one request in some seconds through to a host that is down, from
 // whichever connection wants a token; the others end at once, and are tried when
@@ -170,7 +180,7 @@ func (v view) planDown(s step) action {
 	switch {
 	case v.host.MayProbe(v.now, s.probe):
 		return send(s)
-	case v.origin == byName && turn.Sub(v.now) <= waitForTurn:
+	case v.origin == byName && !v.waited && turn.Sub(v.now) <= v.patience():
 		return action{look: theDueMoment, wait: turn.Sub(v.now)}
 	}
 	return finish(v.hostDown(turn))

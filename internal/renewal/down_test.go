@@ -198,3 +198,19 @@ func TestOutageOfOneConnection(t *testing.T) {
 		}
 	})
 }
+
+// A renewal that an operator forces waits for its turn, if that comes soon.
+func TestForceAtAHostThatIsDown(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.connect("acme", clientCredentials())
+		w.answer(says(503, "server_error"), reltioauthtest.OpToken)
+		w.expect(w.acme(), rotateapi.Failed, apierr.ReltioUnavailable)
+		w.heal()
+		began := time.Now()
+		w.expect(w.force(), rotateapi.Renewed, "")
+		if took := time.Since(began); took < ratelimit.DownProbeEvery || took > ratelimit.DownProbeEvery+time.Second {
+			t.Errorf("it took %v", took)
+		}
+		w.wantRequests(2)
+	})
+}

@@ -17,6 +17,7 @@ func (r reader) look(ctx context.Context, a action) error {
 	case theGrant:
 		return r.lookGrant(ctx)
 	case theDueMoment:
+		r.p.waited = true
 		if ratelimit.Sleep(ctx, a.wait) != nil {
 			return errNoTime
 		}

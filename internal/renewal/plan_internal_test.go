@@ -321,7 +321,8 @@ func TestPlanAtAHostThatIsDown(t *testing.T) {
 	const s = time.Second
 	plans{
 		"a moment after another":           {byClient, theHost, down(3 * s), "failed: ReltioUnavailable"},
-		"a moment after another, forced":   {byClient, theHost, and(down(3*s), func(_ *observation, p *progress) { p.asked.Force = true }), "failed: ReltioUnavailable"},
+		"a moment after another, forced":   {byClient, theHost, and(down(3*s), func(_ *observation, p *progress) { p.asked.Force = true }), "read the clock"},
+		"forced, and it has waited":        {byClient, theHost, and(down(3*s), func(_ *observation, p *progress) { p.asked.Force, p.waited = true, true }), "failed: ReltioUnavailable"},
 		"a sweep, a moment after another":  {byClient, theHost, and(down(3*s), swept), "left_over: ReltioUnavailable"},
 		"5 s later, a client":              {byClient, theHost, down(5 * s), "probe with login"},
 		"5 s later, a refresh":             {byPassword, theTokens, down(5 * s), "probe with refresh"},

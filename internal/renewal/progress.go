@@ -39,6 +39,8 @@ type progress struct {
 	// probing: the host is down or its circuit is open, and this renewal is the one
 	// probe. lastLogin: it may not be, because the user has one login left.
 	probing, lastLogin bool
+	// waited: it has waited for its due moment, or for its turn to probe.
+	waited bool
 }
 
 // origin is who asked for a renewal.

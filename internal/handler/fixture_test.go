@@ -109,8 +109,13 @@ func (w *world) fresh() {
 
 // invocation is the context of one, under the given ARN.
 func invocation(ctx context.Context, arn string) (context.Context, context.CancelFunc) {
+	return lasting(ctx, arn, 25*time.Second)
+}
+
+// lasting is invocation for a function with another timeout.
+func lasting(ctx context.Context, arn string, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: "request-1", InvokedFunctionArn: arn})
-	return context.WithTimeout(ctx, 25*time.Second)
+	return context.WithTimeout(ctx, d)
 }
 
 // Names of the function.
@@ -128,7 +133,7 @@ func (w *world) ask(payload string) ([]byte, error) {
 
 // tell invokes rotate.
 func (w *world) tell(payload string) ([]byte, error) {
-	ctx, cancel := invocation(w.t.Context(), plainARN)
+	ctx, cancel := lasting(w.t.Context(), plainARN, 120*time.Second)
 	defer cancel()
 	return w.rotate.Invoke(ctx, []byte(payload))
 }

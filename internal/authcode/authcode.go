@@ -12,6 +12,11 @@
 // that can fail come before that where possible, so that a person's login is not
 // lost.
 //
+// A callback has the shape of a renewal (run.go): an observation is a value, what
+// the browser brought and what was read; plan is a pure function from it to the
+// next step or to the end (plan.go up to the exchange of the code, interpret.go
+// from Reltio's response on); the executor does one step at a time.
+//
 // A completed login seizes the grant's lease, so a renewal in progress cannot
 // overwrite its tokens. All methods block on the network, within the context.
 // Complete also has its own deadline (times.go): it responds before its function

@@ -18,7 +18,7 @@ func (v view) planRequest() action {
 	}
 	s, e := v.choose()
 	if !v.challenge.IsZero() { // the second step of the login that was sent
-		s, e = step{kind: login, challenge: v.challenge, wait: v.codeWait()}, nil
+		s, e = step{kind: login, challenge: v.challenge, wait: v.codeWait(v.observation)}, nil
 	}
 	if e == nil && s.kind == refresh {
 		e = v.notYet(s.refresh)

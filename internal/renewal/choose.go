@@ -135,15 +135,16 @@ func (v view) planProbe(s step) action {
 }
 
 // afterOthers is how much later a sweep may probe a host that is down than a
-// caller who waits for the token, and whoever has a valid token than who has none.
+// caller who waits for the token, and a connection with a valid token than one
+// without.
 const afterOthers = time.Second
 
 // planDown lets one request in some seconds through to a host that is down, from
 // whichever connection wants a token; the others end at once, and are tried when
 // the next one may be. A user's login, which might be counted as refused, goes only
-// if nobody else has asked for twice that time. The last login that a user has left
-// is never a probe: checkToken, which locks nobody, is called in its place, and the
-// login follows once the host has responded.
+// if no other connection has asked for twice that time. The last login that a user
+// has left is never a probe: checkToken, which locks no user, is called in its
+// place, and the login follows once the host has responded.
 func (v view) planDown(s step) action {
 	s.probe = v.host.ProbeInterval(v.now)
 	if s.kind == login && v.connection.HasUser() {

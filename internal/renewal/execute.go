@@ -37,7 +37,7 @@ const (
 	check
 	revokeAccess
 	revokeRefresh
-	// knock asks a host that is down for anything that locks nobody, to see whether
+	// knock asks a host that is down for anything that locks no user, to see whether
 	// it responds.
 	knock
 )

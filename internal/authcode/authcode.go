@@ -259,10 +259,3 @@ func (f *Flow) connection(ctx context.Context, name string) (*connection.Connect
 	}
 	return connection.Parse(name, source, f.Hosts)
 }
-
-func (f *Flow) interval() time.Duration {
-	if f.PerSecond <= 0 || f.PerSecond > ratelimit.MaxPerSecond {
-		return ratelimit.Interval(ratelimit.MaxPerSecond)
-	}
-	return ratelimit.Interval(f.PerSecond)
-}

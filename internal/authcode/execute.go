@@ -51,7 +51,7 @@ func (r *run) release(ctx context.Context) {
 func (r *run) reserve(ctx context.Context) error {
 	r.began = r.Now()
 	r.slot = &ratelimit.Slot{
-		Store: r.RateLimits, Host: r.o.connection.Host(), Interval: r.interval(),
+		Store: r.RateLimits, Host: r.o.connection.Host(), Interval: ratelimit.Interval(r.PerSecond),
 		Latest: r.began.Add(ratelimit.MaxWait), Now: r.Now,
 	}
 	var err error

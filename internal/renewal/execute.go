@@ -174,7 +174,7 @@ func (r *run) wait(ctx context.Context, s step) error {
 	}
 	began := r.Now()
 	slot := ratelimit.Slot{
-		Store: r.RateLimits, Host: r.o.connection.Host(), Interval: r.interval(),
+		Store: r.RateLimits, Host: r.o.connection.Host(), Interval: ratelimit.Interval(r.PerSecond),
 		Latest: began.Add(ratelimit.MaxWait), Now: r.Now, Seen: r.o.host,
 	}
 	at, err := slot.Reserve(ctx, began)

@@ -10,6 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/holder"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
@@ -102,7 +103,7 @@ func (r *Renewer) waiting(ctx context.Context, now time.Time) (n int, misdated [
 
 func (r *Renewer) concurrency() int {
 	n := cmp.Or(max(r.Concurrency, 0), defaultConcurrency)
-	perSecond := int(time.Second / r.interval())
+	perSecond := int(time.Second / ratelimit.Interval(r.PerSecond))
 	return max(1, min(n, perSlot*perSecond))
 }
 

@@ -32,7 +32,8 @@ func main() {
 	lambda.Start(h)
 }
 
-// wire connects the adapters to the verb.
+// wire connects the adapters to the verb. Its first lines are those of the other
+// functions too, so that each main can be read alone.
 func wire(ctx context.Context) (lambda.Handler, error) {
 	c, err := config.Callback(os.Getenv)
 	if err != nil {

@@ -12,6 +12,11 @@
 // that can fail come before that where possible, so that a person's login is not
 // lost.
 //
+// A callback has the shape of a renewal (run.go): an observation is a value, what
+// the browser brought and what was read; plan is a pure function from it to the
+// next step or to the end (plan.go up to the exchange of the code, interpret.go
+// from Reltio's response on); the executor does one step at a time.
+//
 // A completed login seizes the grant's lease, so a renewal in progress cannot
 // overwrite its tokens. All methods block on the network, within the context.
 // Complete also has its own deadline (times.go): it responds before its function
@@ -253,11 +258,4 @@ func (f *Flow) connection(ctx context.Context, name string) (*connection.Connect
 		return nil, err
 	}
 	return connection.Parse(name, source, f.Hosts)
-}
-
-func (f *Flow) interval() time.Duration {
-	if f.PerSecond <= 0 || f.PerSecond > ratelimit.MaxPerSecond {
-		return ratelimit.Interval(ratelimit.MaxPerSecond)
-	}
-	return ratelimit.Interval(f.PerSecond)
 }

@@ -46,46 +46,49 @@ const (
 // errNoTime says that the lease or the invocation would end before the work does.
 var errNoTime error = apierr.New(apierr.StoreUnavailable, "too slow: not enough time is left to begin")
 
-// end is the callback's deadline: its function's or the caller's, whichever is
+// deadline is the callback's deadline: its function's or the caller's, whichever is
 // earlier, less the time for the response.
-func end(ctx context.Context, now time.Time) time.Time {
+func deadline(ctx context.Context, now time.Time) time.Time {
 	ends := now.Add(callbackTime)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Before(ends) {
-		ends = deadline
+	if d, ok := ctx.Deadline(); ok && d.Before(ends) {
+		ends = d
 	}
 	return ends.Add(-answerTime)
 }
 
-// fits reports whether the lease and the invocation last for the wait and for all
-// steps that follow it. If not, nothing is sent.
-func (v *callback) fits(wait time.Duration) bool {
-	now, leased := v.Now(), wait+exchangeTime+checkTime+storeTime
-	return v.held.Lease().Covers(now, leased) && v.ends.Sub(now) >= leased+revokeTime+closingTime
-}
-
 // within is a context of at most d that leaves the last part of the callback's
 // time, kept, to other steps.
-func (v *callback) within(ctx context.Context, d, kept time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, min(d, v.ends.Sub(v.Now())-kept))
+func (r *run) within(ctx context.Context, d, kept time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, r.limit(d, kept))
 }
 
 // storing is within for writes that must happen even if the browser is gone.
-func (v *callback) storing(ctx context.Context, d, kept time.Duration) (context.Context, context.CancelFunc) {
-	return v.within(context.WithoutCancel(ctx), d, kept)
+func (r *run) storing(ctx context.Context, d, kept time.Duration) (context.Context, context.CancelFunc) {
+	return r.within(context.WithoutCancel(ctx), d, kept)
 }
 
-// unthrottled waits while the host is throttled, before a request that takes no
-// slot. It fails if the host is throttled for longer than the context lasts.
-func (v *callback) unthrottled(ctx context.Context) error {
-	v.look(ctx)
-	return ratelimit.AwaitUnpaused(ctx, v.host, v.Now)
+// limit is d, or less if the last part of the callback's time, kept, begins before.
+func (r *run) limit(d, kept time.Duration) time.Duration {
+	return min(d, r.o.ends.Sub(r.Now())-kept)
 }
 
-// look reads the host's record. If the store fails, the record stays as it was.
-func (v *callback) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	if host, err := v.RateLimits.Budget(ctx, v.c.Host()); err == nil {
-		v.host = host
+// stepContext is the context of a step. Those up to the lease share one time limit,
+// those from the reservation to the slot share one, and so do the writes of one
+// result. Steps that have a limit of their own set it.
+func (r *run) stepContext(ctx context.Context, s step) (context.Context, context.CancelFunc) {
+	switch s {
+	case readRequest:
+		r.until = r.Now().Add(r.limit(prepareTime, 0))
+	case reserve:
+		r.until = r.Now().Add(ratelimit.MaxWait + ratelimit.MaxLate)
+	case readAgain, withdrawToken:
+		r.until = r.Now().Add(r.limit(storeTime, revokeTime+closingTime))
 	}
+	switch s {
+	case readAgain, keep, write, withdrawToken, redirectAgain:
+		ctx = context.WithoutCancel(ctx)
+	case exchange, recordThrottle, askUser, verify:
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, r.until.Sub(r.Now()))
 }

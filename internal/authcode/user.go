@@ -1,8 +1,6 @@
 package authcode
 
 import (
-	"cmp"
-	"context"
 	"strings"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
@@ -45,46 +43,4 @@ func judgeUser(expected, known, said string, replace bool) verdict {
 	default:
 		return foreign
 	}
-}
-
-// checkUser finds out who has logged in, before anything is stored. If Reltio
-// gave the present access token again just before its end (inHand), the user is
-// the known one.
-func (v *callback) checkUser(ctx context.Context, inHand bool) (CallbackResult, bool) {
-	known := ""
-	if v.g.Identity == v.c.IdentityHash() {
-		known = v.g.User
-	}
-	v.user, v.nameless = v.whoLoggedIn(ctx)
-	if v.user == "" && inHand && known != "" {
-		v.user, v.nameless = known, nil
-	}
-	switch judgeUser(v.c.ExpectedUser, known, v.user, v.invitation.ReplaceUser) {
-	case unclear:
-		return CallbackResult{Outcome: UserUnknown, Err: cmp.Or(v.nameless, v.failed)}, true
-	case foreign:
-		return CallbackResult{Outcome: WrongUser, Err: v.failed}, true
-	default:
-		return CallbackResult{}, false
-	}
-}
-
-// whoLoggedIn introspects the access token for its user. Without a definite
-// response the name is empty and the error says why.
-func (v *callback) whoLoggedIn(ctx context.Context) (string, error) {
-	ctx, cancel := v.within(ctx, checkTime, storeTime+revokeTime+closingTime)
-	defer cancel()
-	if err := v.unthrottled(ctx); err != nil {
-		return "", err
-	}
-	info, err := v.client().Introspect(ctx, v.token.AccessToken)
-	switch {
-	case err != nil:
-		return "", err
-	case !info.Active:
-		return "", errInactive
-	case info.Username == "":
-		return "", errNameless
-	}
-	return info.Username, nil
 }

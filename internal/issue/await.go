@@ -8,6 +8,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
@@ -131,14 +132,7 @@ func (c *call) pause(ctx context.Context, d time.Duration) bool {
 	if !c.now().Add(d).Before(c.deadline) {
 		return false
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return ratelimit.Sleep(ctx, d) == nil
 }
 
 // late is the error of a caller whose timeout has passed.

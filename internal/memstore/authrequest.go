@@ -11,33 +11,18 @@ var _ authrequest.Store = (*Table)(nil)
 
 // PutInvitation implements authrequest.Store.
 func (t *Table) PutInvitation(ctx context.Context, i authrequest.Invitation) error {
-	leave, err := t.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	i.UsedAt, i.Ends = inMillis(i.UsedAt), i.Ends.Truncate(time.Second).UTC()
-	t.invitations[i.Hash] = i
-	return nil
+	return put(ctx, t, invitations, i.Hash, i)
 }
 
 // Invitation implements authrequest.Store.
 func (t *Table) Invitation(ctx context.Context, hash string) (authrequest.Invitation, error) {
-	leave, err := t.enter(ctx)
-	if err != nil {
-		return authrequest.Invitation{}, err
-	}
-	defer leave()
-	i, ok := t.invitations[hash]
-	if !ok {
-		return authrequest.Invitation{}, authrequest.ErrNotFound
-	}
-	return i, nil
+	return find(ctx, t, invitations, hash)
 }
 
 // UseInvitation implements authrequest.Store.
 func (t *Table) UseInvitation(ctx context.Context, hash string, now time.Time) error {
-	return t.changeInvitation(ctx, hash, func(i *authrequest.Invitation) error {
+	return change(ctx, t, invitations, hash, func(i *authrequest.Invitation) error {
 		if !i.Usable(now) {
 			return authrequest.ErrUsed
 		}
@@ -48,7 +33,7 @@ func (t *Table) UseInvitation(ctx context.Context, hash string, now time.Time) e
 
 // ReturnInvitation implements authrequest.Store.
 func (t *Table) ReturnInvitation(ctx context.Context, hash string, usedAt time.Time) error {
-	return ignoreUsed(t.changeInvitation(ctx, hash, func(i *authrequest.Invitation) error {
+	return ignoreUsed(change(ctx, t, invitations, hash, func(i *authrequest.Invitation) error {
 		if i.UsedAt.Equal(inMillis(usedAt)) {
 			i.UsedAt = time.Time{}
 		}
@@ -56,53 +41,20 @@ func (t *Table) ReturnInvitation(ctx context.Context, hash string, usedAt time.T
 	}))
 }
 
-// changeInvitation changes one that is there; ErrUsed if it is not.
-func (t *Table) changeInvitation(ctx context.Context, hash string, change func(*authrequest.Invitation) error) error {
-	leave, err := t.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	i, ok := t.invitations[hash]
-	if !ok {
-		return authrequest.ErrUsed
-	}
-	if err := change(&i); err != nil {
-		return err
-	}
-	t.invitations[hash] = i
-	return nil
-}
-
 // PutRequest implements authrequest.Store.
 func (t *Table) PutRequest(ctx context.Context, r authrequest.Request) error {
-	leave, err := t.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	r.ConsumedAt, r.Ends = inMillis(r.ConsumedAt), r.Ends.Truncate(time.Second).UTC()
-	t.requests[r.Hash] = r
-	return nil
+	return put(ctx, t, requests, r.Hash, r)
 }
 
 // Request implements authrequest.Store.
 func (t *Table) Request(ctx context.Context, hash string) (authrequest.Request, error) {
-	leave, err := t.enter(ctx)
-	if err != nil {
-		return authrequest.Request{}, err
-	}
-	defer leave()
-	r, ok := t.requests[hash]
-	if !ok {
-		return authrequest.Request{}, authrequest.ErrNotFound
-	}
-	return r, nil
+	return find(ctx, t, requests, hash)
 }
 
 // ConsumeRequest implements authrequest.Store.
 func (t *Table) ConsumeRequest(ctx context.Context, hash string, now time.Time) error {
-	return t.changeRequest(ctx, hash, func(r *authrequest.Request) error {
+	return change(ctx, t, requests, hash, func(r *authrequest.Request) error {
 		if !r.Pending(now) {
 			return authrequest.ErrUsed
 		}
@@ -113,7 +65,7 @@ func (t *Table) ConsumeRequest(ctx context.Context, hash string, now time.Time) 
 
 // ReturnRequest implements authrequest.Store.
 func (t *Table) ReturnRequest(ctx context.Context, hash string, consumedAt time.Time) error {
-	return ignoreUsed(t.changeRequest(ctx, hash, func(r *authrequest.Request) error {
+	return ignoreUsed(change(ctx, t, requests, hash, func(r *authrequest.Request) error {
 		if r.ConsumedAt.Equal(inMillis(consumedAt)) && r.Outcome == "" {
 			r.ConsumedAt = time.Time{}
 		}
@@ -123,7 +75,7 @@ func (t *Table) ReturnRequest(ctx context.Context, hash string, consumedAt time.
 
 // FinishRequest implements authrequest.Store.
 func (t *Table) FinishRequest(ctx context.Context, hash, outcome string) error {
-	return ignoreUsed(t.changeRequest(ctx, hash, func(r *authrequest.Request) error {
+	return ignoreUsed(change(ctx, t, requests, hash, func(r *authrequest.Request) error {
 		if !r.ConsumedAt.IsZero() {
 			r.Outcome = outcome
 		}
@@ -131,21 +83,51 @@ func (t *Table) FinishRequest(ctx context.Context, hash, outcome string) error {
 	}))
 }
 
-// changeRequest changes one that is there; ErrUsed if it is not.
-func (t *Table) changeRequest(ctx context.Context, hash string, change func(*authrequest.Request) error) error {
+func invitations(t *Table) map[string]authrequest.Invitation { return t.invitations }
+
+func requests(t *Table) map[string]authrequest.Request { return t.requests }
+
+// put keeps an invitation or a request.
+func put[V any](ctx context.Context, t *Table, kept func(*Table) map[string]V, hash string, v V) error {
 	leave, err := t.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	r, ok := t.requests[hash]
+	kept(t)[hash] = v
+	return nil
+}
+
+// find returns one; authrequest.ErrNotFound if it is not there.
+func find[V any](ctx context.Context, t *Table, kept func(*Table) map[string]V, hash string) (V, error) {
+	var v V
+	leave, err := t.enter(ctx)
+	if err != nil {
+		return v, err
+	}
+	defer leave()
+	v, ok := kept(t)[hash]
+	if !ok {
+		return v, authrequest.ErrNotFound
+	}
+	return v, nil
+}
+
+// change changes one that is there; authrequest.ErrUsed if it is not.
+func change[V any](ctx context.Context, t *Table, kept func(*Table) map[string]V, hash string, f func(*V) error) error {
+	leave, err := t.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	v, ok := kept(t)[hash]
 	if !ok {
 		return authrequest.ErrUsed
 	}
-	if err := change(&r); err != nil {
+	if err := f(&v); err != nil {
 		return err
 	}
-	t.requests[hash] = r
+	kept(t)[hash] = v
 	return nil
 }
 

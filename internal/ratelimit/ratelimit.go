@@ -149,8 +149,11 @@ type Window struct {
 }
 
 // Interval is the space between two slots at a rate, in whole milliseconds
-// rounded up.
+// rounded up. A rate that is not from 1 to MaxPerSecond counts as MaxPerSecond.
 func Interval(perSecond int) time.Duration {
+	if perSecond <= 0 || perSecond > MaxPerSecond {
+		perSecond = MaxPerSecond
+	}
 	const second = int(time.Second / time.Millisecond)
 	return time.Duration((second+perSecond-1)/perSecond) * time.Millisecond
 }

@@ -26,6 +26,7 @@ func within(latest time.Duration) ratelimit.Window {
 func TestInterval(t *testing.T) {
 	for perSecond, want := range map[int]time.Duration{
 		1: s, 2: 500 * ms, 3: 334 * ms, 4: 250 * ms, 5: 200 * ms, 6: 167 * ms, 7: 143 * ms, 8: 125 * ms,
+		-1: 125 * ms, 0: 125 * ms, 9: 125 * ms,
 	} {
 		if got := ratelimit.Interval(perSecond); got != want {
 			t.Errorf("Interval(%d) = %v, want %v", perSecond, got, want)

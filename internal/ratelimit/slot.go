@@ -104,7 +104,8 @@ func (t *Slot) readPause(ctx context.Context, at time.Time) error {
 }
 
 // Sleep waits for d. It fails with the context's error if the context ends
-// before.
+// before. The packages under pkg, which import nothing of internal, have these
+// lines of their own.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil

@@ -18,7 +18,7 @@ func (v view) planRequest() action {
 	}
 	s, e := v.choose()
 	if !v.challenge.IsZero() { // the second step of the login that was sent
-		s, e = step{kind: login, challenge: v.challenge, wait: v.codeWait()}, nil
+		s, e = step{kind: login, challenge: v.challenge, wait: v.codeWait(v.observation)}, nil
 	}
 	if e == nil && s.kind == refresh {
 		e = v.notYet(s.refresh)
@@ -157,7 +157,7 @@ func (v view) patience() time.Duration {
 // planDown lets one request in some seconds through to a host that is down, from
 // whichever connection wants a token; the others end at once, and are tried when
 // the next one may be. The last login that a user has left is never a probe:
-// checkToken, which locks nobody, is called in its place, half as often because the
+// checkToken, which locks no user, is called in its place, half as often because the
 // login follows once the host has responded.
 func (v view) planDown(s step) action {
 	s.probe = v.host.ProbeInterval(v.now)

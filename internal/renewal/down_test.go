@@ -103,7 +103,7 @@ func TestFleetAtAHostThatIsDown(t *testing.T) {
 }
 
 // The last login that a user may have refused is never sent to a host that is down:
-// checkToken, which locks nobody, is called in its place, and the login follows.
+// checkToken, which locks no user, is called in its place, and the login follows.
 func TestLastLoginAtAHostThatIsDown(t *testing.T) {
 	down := reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 503}
 	for name, op := range map[string]reltioauthtest.Op{

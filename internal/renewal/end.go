@@ -25,7 +25,7 @@ type end struct {
 	// in the early window do not start another renewal.
 	idle bool
 	// refreshDecides: no login may be sent, and no refusal of the user says why.
-	// While the refresh token gets unclear refusals, nobody is told for an hour.
+	// While the refresh token gets unclear refusals, no operator is told for an hour.
 	refreshDecides bool
 	// unstored: other processes know nothing of this renewal.
 	unstored bool
@@ -148,7 +148,7 @@ func (o observation) circuitOpen() *end { return o.postponed(o.host.NextProbe(o.
 
 // hostDown is the end of a renewal that sends nothing because the host is down:
 // another connection has just asked it. Callers are told so until the next probe. A
-// sweep writes nothing: nobody waits for it, and the next one finds the grant.
+// sweep writes nothing: no caller waits for it, and the next one finds the grant.
 func (v view) hostDown(until time.Time) *end {
 	text := "the server does not respond"
 	if v.grant.LastError == apierr.ReltioUnavailable && v.grant.LastErrorMessage != "" {

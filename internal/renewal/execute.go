@@ -37,7 +37,7 @@ const (
 	check
 	revokeAccess
 	revokeRefresh
-	// knock asks a host that is down for anything that locks nobody, to see whether
+	// knock asks a host that is down for anything that locks no user, to see whether
 	// it responds.
 	knock
 )
@@ -174,7 +174,7 @@ func (r *run) wait(ctx context.Context, s step) error {
 	}
 	began := r.Now()
 	slot := ratelimit.Slot{
-		Store: r.RateLimits, Host: r.o.connection.Host(), Interval: r.interval(),
+		Store: r.RateLimits, Host: r.o.connection.Host(), Interval: ratelimit.Interval(r.PerSecond),
 		Latest: began.Add(ratelimit.MaxWait), Now: r.Now, Seen: r.o.host,
 	}
 	at, err := slot.Reserve(ctx, began)

@@ -24,14 +24,14 @@ func (i interpretation) secondStep() (reltioauth.Secret, bool) {
 		return reltioauth.Secret{}, false
 	}
 	c := e.MFA
-	lives := c.ExpiresIn == 0 || c.ExpiresIn > i.codeWait()+ratelimit.MaxWait
+	lives := c.ExpiresIn == 0 || c.ExpiresIn > i.codeWait(i.observation)+ratelimit.MaxWait
 	return c.StateToken, c.Type == authenticator && !c.StateToken.IsZero() && lives
 }
 
 // codeWait is how long to wait for a code that was not used yet: that of the last
 // login may have been, or one that this renewal has sent.
-func (v view) codeWait() time.Duration {
-	return codeWait(v.now, v.codeAt, v.grant.LoggedInAt)
+func (p progress) codeWait(o observation) time.Duration {
+	return codeWait(o.now, p.codeAt, o.grant.LoggedInAt)
 }
 
 // codeWait is the time until a period begins in which none of the codes was sent.

@@ -9,17 +9,38 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
+// fleet writes n client-credentials connections, each of its own client.
+func (w *world) fleet(n int) []string {
+	return w.many(n, "fleet-%04d", func(id, secret string) map[string]any {
+		return with(with(clientCredentials(), "client_id", id), "client_secret", secret)
+	}, func(c *reltioauthtest.Config, id string, secret reltioauth.Secret) {
+		c.Clients = append(c.Clients, reltioauthtest.Client{ID: id, Secret: secret})
+	})
+}
+
 // users writes n password connections, each of its own user.
-func (w *world) users(n int) (names []string) {
+func (w *world) users(n int) []string {
+	return w.many(n, "user-%02d", func(name, secret string) map[string]any {
+		return with(with(password(), "username", name), "password", secret)
+	}, func(c *reltioauthtest.Config, name string, password reltioauth.Secret) {
+		c.Users = append(c.Users, reltioauthtest.User{Username: name, Password: password})
+	})
+}
+
+// many writes n connections whose names have a format and whose fields depend on
+// the name and its secret, and lets the server know both.
+func (w *world) many(
+	n int, format string, fields func(name, secret string) map[string]any, know func(c *reltioauthtest.Config, name string, secret reltioauth.Secret),
+) (names []string) {
 	w.t.Helper()
 	for i := range n {
-		name := fmt.Sprintf("user-%02d", i)
-		w.connect(name, with(with(password(), "username", name), "password", "password-of-"+name))
+		name := fmt.Sprintf(format, i)
+		w.connect(name, fields(name, "secret-of-"+name))
 		names = append(names, name)
 	}
 	w.server.Configure(func(c *reltioauthtest.Config) {
 		for _, name := range names {
-			c.Users = append(c.Users, reltioauthtest.User{Username: name, Password: reltioauth.NewSecret("password-of-" + name)})
+			know(c, name, reltioauth.NewSecret("secret-of-"+name))
 		}
 	})
 	return names

@@ -90,7 +90,7 @@ var errProbed = errors.New("renewal: another one asks the host")
 // hostDown records that there was no response, a 5xx, or a success that cannot be
 // read. A connection backs off alone if the write fails, or if it has failed so
 // before and the host has responded to another one since: then the fault is with this
-// connection, and nobody else waits for it.
+// connection, and no other one waits for it.
 func (l *ledger) hostDown(ctx context.Context) {
 	r := l.r
 	again := r.o.stored.Failures > 0 && r.o.stored.LastError == apierr.ReltioUnavailable

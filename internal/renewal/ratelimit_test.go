@@ -12,25 +12,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
-	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
-
-// fleet writes n client-credentials connections, each of its own client.
-func (w *world) fleet(n int) (names []string) {
-	w.t.Helper()
-	for i := range n {
-		id := fmt.Sprintf("fleet-%04d", i)
-		w.connect(id, with(with(clientCredentials(), "client_id", id), "client_secret", "secret-of-"+id))
-		names = append(names, id)
-	}
-	w.server.Configure(func(c *reltioauthtest.Config) {
-		for _, id := range names {
-			c.Clients = append(c.Clients, reltioauthtest.Client{ID: id, Secret: reltioauth.NewSecret("secret-of-" + id)})
-		}
-	})
-	return names
-}
 
 // together renews all at once, each in a process of its own.
 func (w *world) together(names []string) []renewal.Report {

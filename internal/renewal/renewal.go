@@ -169,13 +169,6 @@ func (r *Renewer) Renew(ctx context.Context, request rotateapi.Request) Report {
 	return r.newRun(request, byName).run(ctx)
 }
 
-func (r *Renewer) interval() time.Duration {
-	if r.PerSecond <= 0 || r.PerSecond > ratelimit.MaxPerSecond {
-		return ratelimit.Interval(ratelimit.MaxPerSecond)
-	}
-	return ratelimit.Interval(r.PerSecond)
-}
-
 func (r *Renewer) loginAttempts() int {
 	if r.LoginAttempts <= 0 || r.LoginAttempts > lockout.MaxAttempts {
 		return lockout.MaxAttempts

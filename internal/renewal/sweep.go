@@ -103,7 +103,7 @@ func (r *Renewer) waiting(ctx context.Context, now time.Time) (n int, misdated [
 
 func (r *Renewer) concurrency() int {
 	n := cmp.Or(max(r.Concurrency, 0), defaultConcurrency)
-	perSecond := int(time.Second / r.interval())
+	perSecond := int(time.Second / ratelimit.Interval(r.PerSecond))
 	return max(1, min(n, perSlot*perSecond))
 }
 

@@ -229,7 +229,7 @@ func (w *World) judgeFailure(c *conn, s sent) {
 		c.failures++
 	}
 	c.notBefore = w.now().Add(grant.BackOff(c.failures, c.stored.Life(), 1))
-	if outage(s) { // then the host is asked at its own pace, whoever's request it is
+	if outage(s) { // then the host is asked at its own pace, for all connections together
 		c.notBefore = w.now()
 	}
 	if c.row > 0 && s.heard && refusalOf(c.host, s) != notRefused { // then these decide

@@ -7,6 +7,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 )
 
+// The methods of invitations and those of requests come in pairs; what a pair has
+// in common is written once, in put, find and useUp.
 var _ authrequest.Store = (*Table)(nil)
 
 // PutInvitation implements authrequest.Store.

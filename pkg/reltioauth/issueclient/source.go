@@ -162,6 +162,8 @@ func (s *Source) gaveUp(err error, last *Error) error {
 	return fmt.Errorf("%w: %w", last, err)
 }
 
+// sleep waits for d. Package reltioauthtest has the same lines, but a client does
+// not import the sandbox.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -178,7 +178,8 @@ func orStatus(status, otherwise int) int {
 	return status
 }
 
-// wait waits for d, or until the caller leaves.
+// wait waits for d, or until the caller leaves. Package internal/ratelimit
+// has the same lines, but a package that other programs use imports none of internal.
 func wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil

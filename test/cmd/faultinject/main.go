@@ -1,4 +1,4 @@
-// Command faults breaks each operation of the functions' real binaries in every
+// Command faultinject breaks each operation of the functions' real binaries in every
 // way that its service can break, and with every code that AWS documents, and
 // writes what came of it as a document; or breaks what chance chooses, for as
 // long as it is told to.

@@ -1,4 +1,4 @@
-// Command binaries runs the whole service on this machine as it is deployed:
+// Command stack runs the whole service on this machine as it is deployed:
 // the three binaries, DynamoDB and Secrets Manager by their protocols, until
 // Ctrl-C. `make run` is the same in one process, and needs less.
 //

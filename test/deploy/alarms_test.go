@@ -18,13 +18,13 @@ var ownMetrics = map[string]string{
 	telemetry.Issued: "Outcome", telemetry.Renewals: "Outcome", telemetry.Callbacks: "Outcome",
 	telemetry.TokenRequests: "", telemetry.Throttled: "", telemetry.BudgetWaitSeconds: "",
 	telemetry.RefusedLogins: "", telemetry.Unstored: "", telemetry.Waiting: "", telemetry.OldestOverdueSeconds: "",
-	telemetry.DaysUntilRefreshTokenEnds: "", telemetry.SweepFinished: "",
+	telemetry.DaysUntilRefreshTokenEnds: "", telemetry.SweepFinished: "", telemetry.ServerRefusing: "",
 }
 
 // watched is what some alarm has to look at: the metric and, of those that the
 // functions share, the function.
 var watched = []string{
-	telemetry.SweepFinished, telemetry.OldestOverdueSeconds, telemetry.Waiting, telemetry.RefusedLogins, telemetry.Unstored, "TriggeredRules",
+	telemetry.SweepFinished, telemetry.OldestOverdueSeconds, telemetry.Waiting, telemetry.RefusedLogins, telemetry.Unstored, telemetry.ServerRefusing,
 	telemetry.DaysUntilRefreshTokenEnds, telemetry.BudgetWaitSeconds, telemetry.Throttled, telemetry.Issued,
 	"Errors issue", "Errors rotate", "Errors callback", "Throttles issue", "Throttles rotate", "Throttles callback",
 	"Duration issue", "Duration rotate", "Duration callback", "ApproximateNumberOfMessagesVisible",

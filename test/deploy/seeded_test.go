@@ -241,8 +241,13 @@ var seeded = map[string]struct {
 	"an alarm without a runbook": {"alarms", func(t template) {
 		t.put("Look. Runbook: docs/operations.md#nowhere", property("OverdueAlarm", "AlarmDescription")...)
 	}},
-	"an alarm that is never raised":    {"alarms", func(t template) { t.put(26_000, property("IssueSlowAlarm", "Threshold")...) }},
-	"an alarm that is missing":         {"alarms", func(t template) { t.put(nil, "Resources", "FailureQueueAlarm") }},
+	"an alarm that is never raised":     {"alarms", func(t template) { t.put(26_000, property("IssueSlowAlarm", "Threshold")...) }},
+	"an alarm that is missing":          {"alarms", func(t template) { t.put(nil, "Resources", "FailureQueueAlarm") }},
+	"a server that refuses, in silence": {"alarms", func(t template) { t.put(nil, "Resources", "ServerRefusingAlarm") }},
+	"an alarm on a rule without a target": {"alarms", func(t template) {
+		t.put("AWS/Events", property("ServerRefusingAlarm", "Namespace")...)
+		t.put("TriggeredRules", property("ServerRefusingAlarm", "MetricName")...)
+	}},
 	"refresh tokens lost in silence":   {"alarms", func(t template) { t.put(nil, "Resources", "UnstoredAlarm") }},
 	"a dashboard that is not JSON":     {"dashboard", func(t template) { t.put("{", property("Dashboard", "DashboardBody")...) }},
 	"a parameter that takes anything":  {"parameters", func(t template) { t.put(nil, "Parameters", "AuthHosts", "AllowedPattern") }},

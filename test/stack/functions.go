@@ -19,7 +19,7 @@ func (s *Stack) deploy(context.Context) error {
 	for _, f := range []lambdahost.Function{
 		{Name: issue, MemoryMB: 256, Timeout: 25 * time.Second, Env: s.environment(issue, DynamoDB, Lambda)},
 		{
-			Name: rotate, MemoryMB: 512, Timeout: 90 * time.Second,
+			Name: rotate, MemoryMB: 512, Timeout: 120 * time.Second,
 			// The next tick is the retry.
 			Async: lambdahost.Async{MaximumRetryAttempts: -1, MaximumEventAge: time.Minute},
 			Env:   s.environment(rotate, DynamoDB, SecretsManager, EventBridge),

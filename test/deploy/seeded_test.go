@@ -58,6 +58,17 @@ func (t template) operatorStatement(sid string) []any {
 	return append(path, i)
 }
 
+// runbookStatement is the same of the policy for the runbook.
+func (t template) runbookStatement(sid string) []any {
+	path := property("RunbookPolicy", "PolicyDocument", "Statement")
+	var list any = t.doc
+	for _, step := range path {
+		list = inside(list, step)
+	}
+	i := slices.IndexFunc(listOf(list), func(s any) bool { return at(s, "Sid") == sid })
+	return append(path, i)
+}
+
 // property is the path of a resource's property.
 func property(id string, path ...any) []any {
 	return append([]any{"Resources", id, "Properties"}, path...)
@@ -148,10 +159,10 @@ var seeded = map[string]struct {
 			append(t.operatorStatement("WriteConnections"), "Action")...)
 	}},
 	"a doctor who cannot see the schedule": {"operator", func(t template) {
-		t.put([]any{"secretsmanager:ListSecrets", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"}, append(t.operatorStatement("LookAround"), "Action")...)
+		t.put([]any{"secretsmanager:ListSecrets"}, append(t.operatorStatement("LookAround"), "Action")...)
 	}},
 	"an action that no operator needs": {"operator", func(t template) {
-		t.put([]any{"sqs:ReceiveMessage", "sqs:PurgeQueue", "sqs:SendMessage"}, append(t.operatorStatement("ReadFailures"), "Action")...)
+		t.put([]any{"sqs:ReceiveMessage", "sqs:PurgeQueue", "sqs:SendMessage"}, append(t.runbookStatement("ReadFailures"), "Action")...)
 	}},
 	"a confused deputy": {"trust", func(t template) {
 		t.put(nil, property("SchedulerRole", "AssumeRolePolicyDocument", "Statement", 0, "Condition", "ArnEquals")...)

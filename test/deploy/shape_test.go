@@ -136,9 +136,10 @@ func checkTable(_ testing.TB, t template) (found problems) {
 		}
 	}
 	for _, id := range []string{"Table", "Key"} {
-		for _, policy := range []string{"DeletionPolicy", "UpdateReplacePolicy"} {
-			if got := t.get(id).body[policy]; got != "Retain" {
-				found.addf("%s: %s is %v, want Retain", id, policy, got)
+		// A first deployment that fails leaves nothing.
+		for policy, want := range map[string]string{"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"} {
+			if got := t.get(id).body[policy]; got != want {
+				found.addf("%s: %s is %v, want %s", id, policy, got, want)
 			}
 		}
 	}
@@ -181,7 +182,7 @@ func checkOutputs(_ testing.TB, t template) (found problems) {
 	outputs := objectAt(t.doc, "Outputs")
 	for _, name := range []string{
 		"IssueAliasArn", "RotateAliasArn", "CallbackAliasArn", "RedirectUri", "CallbackBaseUrl", "TableName", "SecretPrefix", "AuthorizationHosts", "KeyArn",
-		"FailureQueueUrl", "AlarmTopicArn", "DashboardUrl", "CallerPolicyArn", "OperatorPolicyArn",
+		"FailureQueueUrl", "AlarmTopicArn", "DashboardUrl", "CallerPolicyArn", "OperatorPolicyArn", "RunbookPolicyArn", "EventBusName",
 	} {
 		if at(outputs, name, "Value") == nil || at(outputs, name, "Description") == nil {
 			found.addf("output %s is missing, or not described", name)

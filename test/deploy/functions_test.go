@@ -16,7 +16,11 @@ import (
 // handshake slow; rotate makes many at once.
 var (
 	timeouts = map[string]int{"issue": 25, "rotate": 120, "callback": 29}
-	memory   = map[string]int{"issue": 256, "rotate": 512, "callback": 256}
+	// issue follows its caller: traces of its own would be most of its price.
+	tracing = map[string]string{"issue": "PassThrough", "rotate": "Active", "callback": "Active"}
+	// Lambda's own lines would be more than half of issue's log.
+	systemLog = map[string]string{"issue": "WARN", "rotate": "INFO", "callback": "INFO"}
+	memory    = map[string]int{"issue": 256, "rotate": 512, "callback": 256}
 )
 
 func checkFunctions(_ testing.TB, t template) (found problems) {
@@ -30,7 +34,7 @@ func checkFunctions(_ testing.TB, t template) (found problems) {
 	for name, id := range functions {
 		same := map[string]string{
 			"Runtime": "provided.al2023", "Handler": "bootstrap", "Architectures": "[arm64]", "CodeUri": ".",
-			"Tracing": "Active", "AutoPublishAlias": "live", "AutoPublishAliasAllProperties": "true",
+			"Tracing": tracing[name], "AutoPublishAlias": "live", "AutoPublishAliasAllProperties": "true",
 			"FunctionName": "?", "Timeout": fmt.Sprint(timeouts[name]),
 			"MemorySize": fmt.Sprint(memory[name]),
 		}
@@ -55,6 +59,9 @@ func checkFunctions(_ testing.TB, t template) (found problems) {
 func checkLogging(t template, name, id string) (found problems) {
 	if got := t.setting(id, "LoggingConfig", "LogFormat"); got != "JSON" {
 		found.addf("%s: LogFormat %v, want JSON", id, got)
+	}
+	if got := t.setting(id, "LoggingConfig", "SystemLogLevel"); got != systemLog[name] {
+		found.addf("%s: SystemLogLevel %v, want %s", id, got, systemLog[name])
 	}
 	group, _ := at(t.setting(id, "LoggingConfig"), "LogGroup", "Ref").(string)
 	p := t.get(group).properties()
@@ -206,7 +213,7 @@ func checkURL(t template) (found problems) {
 // checkEvents looks at what invokes a function, and at what becomes of
 // asynchronous events.
 func checkEvents(_ testing.TB, t template) (found problems) {
-	want := map[string]string{"IssueFunction": "", "RotateFunction": "ScheduleV2", "CallbackFunction": "HttpApi"}
+	want := map[string]string{"IssueFunction": "", "RotateFunction": "ScheduleV2", "CallbackFunction": strings.TrimSpace(strings.Repeat("HttpApi ", len(routed)))}
 	for id, kind := range want {
 		var kinds []string
 		for _, e := range objectAt(t.get(id).properties(), "Events") {
@@ -216,13 +223,19 @@ func checkEvents(_ testing.TB, t template) (found problems) {
 			found.addf("%s: invoked by %q, want %q", id, got, kind)
 		}
 	}
+	for _, id := range []string{"IssueFunction", "RotateFunction"} {
+		later := objectAt(t.get(id).properties(), "EventInvokeConfig")
+		if later["MaximumRetryAttempts"] != 0 {
+			found.addf("%s: asynchronous events are tried %v times more, want 0", id, later["MaximumRetryAttempts"])
+		}
+		if later["MaximumEventAgeInSeconds"] != 60 {
+			found.addf("%s: asynchronous events live %v s, want 60", id, later["MaximumEventAgeInSeconds"])
+		}
+	}
+	if at(t.get("IssueFunction").properties(), "EventInvokeConfig", "DestinationConfig") != nil {
+		found.addf("IssueFunction: a destination would get tokens")
+	}
 	later := objectAt(t.get("RotateFunction").properties(), "EventInvokeConfig")
-	if later["MaximumRetryAttempts"] != 0 {
-		found.addf("RotateFunction: asynchronous events are tried %v times more, want 0", later["MaximumRetryAttempts"])
-	}
-	if later["MaximumEventAgeInSeconds"] != 60 {
-		found.addf("RotateFunction: asynchronous events live %v s, want 60", later["MaximumEventAgeInSeconds"])
-	}
 	if t.resolve(at(later, "DestinationConfig", "OnFailure", "Destination")) != t.attribute("FailureQueue", "Arn") {
 		found.addf("RotateFunction: failed events have to go to the queue")
 	}

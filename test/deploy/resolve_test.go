@@ -119,11 +119,12 @@ func (t template) ref(name string) string {
 
 func (t template) attribute(id, name string) string {
 	kinds := map[string]string{
-		"AWS::DynamoDB::Table": arn("dynamodb", "table/"+id),
-		"AWS::KMS::Key":        arn("kms", "key/"+id),
-		"AWS::SQS::Queue":      arn("sqs", id),
-		"AWS::Logs::LogGroup":  arn("logs", "log-group:"+id+":*"),
-		"AWS::IAM::Role":       "arn:aws:iam::" + accountID + ":role/" + id,
+		"AWS::DynamoDB::Table":   arn("dynamodb", "table/"+id),
+		"AWS::KMS::Key":          arn("kms", "key/"+id),
+		"AWS::SQS::Queue":        arn("sqs", id),
+		"AWS::Logs::LogGroup":    arn("logs", "log-group:"+id+":*"),
+		"AWS::CloudWatch::Alarm": arn("cloudwatch", "alarm:"+id),
+		"AWS::IAM::Role":         "arn:aws:iam::" + accountID + ":role/" + id,
 	}
 	if text, ok := kinds[fmt.Sprint(t.get(id).body["Type"])]; ok && name == "Arn" {
 		return text

@@ -105,9 +105,6 @@ func (p Prices) Sum(uses []Use) float64 {
 // Counts are what the template says about itself.
 type Counts struct{ AlarmMetrics, CustomMetrics int }
 
-// fleets are the sizes that the last table has a row for.
-var fleets = []int{10, 1_000, 25_000}
-
 // Document is the part of the document that is written, from marker to marker.
 func Document(p Prices, c Counts) string {
 	var b strings.Builder
@@ -118,7 +115,7 @@ func Document(p Prices, c Counts) string {
 	p.table(&b, "A connection and month, hourly tokens, with a refresh token", Connection(true), 4)
 	p.table(&b, "A stack and month, without any connection", stack, 2)
 	b.WriteString("\n**All together, a month**, without calls of `issue`:\n\n| connections | with refresh tokens | `client_credentials` |\n|---|---|---|\n")
-	for _, n := range fleets {
+	for _, n := range []int{10, 1_000, 25_000} {
 		of := func(refreshToken bool) float64 { return p.Sum(stack) + float64(n)*p.Sum(Connection(refreshToken)) }
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", grouped(n), usd(of(true), 0), usd(of(false), 0))
 	}

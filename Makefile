@@ -20,7 +20,8 @@ LAMBDA_BUILD := $(call lambda_build,arm64)
 
 # Of samconfig.toml: default is the development stack.
 ENV := default
-SAM := .cache/verify/bin/sam
+# The one on the PATH; else one that scripts/verify fetches, with Python alone.
+SAM := $(or $(shell command -v sam),.cache/verify/bin/sam)
 
 .PHONY: help run run-binaries test test-short lint fmt cover mutate fuzz sim soak framework faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
@@ -128,23 +129,23 @@ build-ExtensionLayerArm64 build-ExtensionLayerX86:
 verify: ## check the template and the built functions; the first time this fetches the tools (minutes)
 	@scripts/verify
 
-$(SAM):
-	@scripts/verify tools
+.cache/verify/bin/sam:
+	@scripts/verify sam
 
 validate: ## check the template alone
 	@scripts/verify template
 
-deploy: $(SAM) ## build, and deploy into the account of the AWS credentials; ENV=prod for production
+deploy: $(filter .cache/%,$(SAM)) ## build, and deploy into the account of the AWS credentials; ENV=prod for production
 	$(SAM) build --config-env $(ENV)
 	$(SAM) deploy --config-env $(ENV) $(ARGS)
 
-delete: $(SAM) ## remove the stack; table, key and secrets stay (docs/operations.md)
+delete: $(filter .cache/%,$(SAM)) ## remove the stack; table, key and secrets stay (docs/operations.md)
 	$(SAM) delete --config-env $(ENV) $(ARGS)
 
-logs: $(SAM) ## follow the log of FUNCTION=issue (or rotate, callback)
+logs: $(filter .cache/%,$(SAM)) ## follow the log of FUNCTION=issue (or rotate, callback)
 	$(SAM) logs --config-env $(ENV) --name $(call resource,$(FUNCTION)) --tail
 
-invoke: $(SAM) ## invoke the deployed function with EVENT=issue-first, a file in events/; prints the token
+invoke: $(filter .cache/%,$(SAM)) ## invoke the deployed function with EVENT=issue-first, a file in events/; prints the token
 	$(SAM) remote invoke $(call resource,$(firstword $(subst -, ,$(EVENT)))) --config-env $(ENV) \
 		--event-file events/$(EVENT).json
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"slices"
 	"strings"
@@ -45,7 +46,8 @@ type ForExtension struct {
 	Port        int
 	// RuntimeAPI is host and port of the Extensions API.
 	RuntimeAPI string
-	Region     string
+	// Region is that of Function, if Function is an ARN; else the environment's own.
+	Region string
 	// Endpoint is the address of Lambda's API; empty: the region's own.
 	Endpoint     string
 	AccessKeyID  string
@@ -70,10 +72,20 @@ func Extension(getenv func(string) string) (ForExtension, error) {
 		SessionToken: reltioauth.NewSecret(r.required(SessionToken)),
 		LogLevel:     r.anyLevel(),
 	}
+	c.Region = cmp.Or(regionOf(c.Function), c.Region)
 	if c.Endpoint == "" {
 		c.Endpoint = getenv(EndpointURL)
 	}
 	return c, r.err()
+}
+
+// regionOf is the region in an ARN; empty: the text is no ARN of a region.
+func regionOf(function string) string {
+	parts := strings.Split(function, ":")
+	if len(parts) < 6 || parts[0] != "arn" {
+		return ""
+	}
+	return parts[3]
 }
 
 // connections reads names that are separated by commas.

@@ -71,3 +71,20 @@ func TestLambdasOwnEndpointWins(t *testing.T) {
 		t.Errorf("endpoint %q, %v", c.Endpoint, err)
 	}
 }
+
+// An ARN says in which region the function is; Lambda of another region would not
+// find it.
+func TestTheRegionIsTheFunctions(t *testing.T) {
+	for function, want := range map[string]string{
+		"reltio-tokens-issue:live": "eu-central-1",
+		"123456789012:issue":       "eu-central-1",
+		"arn:aws:lambda:us-east-1:123456789012:function:reltio-tokens-issue:live":         "us-east-1",
+		"arn:aws-cn:lambda:cn-north-1:123456789012:function:reltio-tokens-issue":          "cn-north-1",
+		"arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:reltio-tokens-issue:a": "us-gov-west-1",
+	} {
+		c, err := config.Extension(beside(map[string]string{"RELTIO_TOKENS_FUNCTION": function, "AWS_REGION": "eu-central-1"}))
+		if err != nil || c.Region != want {
+			t.Errorf("%s: region %q, %v, want %s", function, c.Region, err, want)
+		}
+	}
+}

@@ -178,11 +178,20 @@ func sweepMetrics(swept renewal.Swept) []telemetry.Metric {
 	metrics := []telemetry.Metric{
 		telemetry.Seconds(telemetry.OldestOverdueSeconds, swept.OldestOverdue),
 		telemetry.Count(telemetry.SweepFinished, 1),
+		telemetry.Count(telemetry.ServerRefusing, refusing(swept.Reports)),
 	}
 	if swept.Waiting >= 0 {
 		metrics = append(metrics, telemetry.Count(telemetry.Waiting, swept.Waiting))
 	}
 	return metrics
+}
+
+// refusing is 1 if the host of a report's connection refuses everybody, else 0.
+func refusing(reports []renewal.Report) int {
+	if slices.ContainsFunc(reports, func(r renewal.Report) bool { return r.CircuitOpen }) {
+		return 1
+	}
+	return 0
 }
 
 func reportAttrs(r renewal.Report) []slog.Attr {

@@ -150,6 +150,9 @@ type Report struct {
 	// Unstored says that the table could not be written, or read: other
 	// processes know nothing of this renewal.
 	Unstored bool
+	// CircuitOpen says that the host refused every connection when its record was
+	// read or written last.
+	CircuitOpen bool
 	// asked says that a token was asked for, though the host may not have been reached;
 	// down that the host is down. If nothing was sent because of it, heldUntil is
 	// when it may be asked.

@@ -48,6 +48,7 @@ func (r *run) run(ctx context.Context) Report {
 	idle = r.renew(ctx)
 	r.publish(ctx)
 	t := r.o.tokens
+	r.report.CircuitOpen = r.o.host.CircuitOpen()
 	r.report.Unkept, r.report.Parked, r.report.Lost = apierr.Of(t.writeErr), t.parked, t.lost
 	return r.report
 }

@@ -12,7 +12,10 @@ import (
 // anywhere are the actions that know no resource.
 var anywhere = []string{
 	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData",
-	"secretsmanager:ListSecrets", "scheduler:ListSchedules",
+	"secretsmanager:ListSecrets", "scheduler:ListSchedules", "logs:GetQueryResults",
+	// Lambda's own calls for a function in a VPC, which its code may not make.
+	"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+	"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
 }
 
 // beside are the actions that AWS's services do with a function's role, and its
@@ -57,7 +60,7 @@ func checkStatements(_ testing.TB, t template) (found problems) {
 
 // checkGrant looks at a statement of a policy.
 func checkGrant(where string, s statement) (found problems) {
-	if len(s.actions) == 0 || s.effect != "Allow" {
+	if denial := s.sid == "NotFromCode"; len(s.actions) == 0 || (s.effect != "Allow") != denial {
 		found.addf("%s: allows nothing", where)
 	}
 	for _, action := range s.actions {
@@ -106,6 +109,9 @@ func checkTrust(_ testing.TB, t template) (found problems) {
 			s := t.statement(raw)
 			if !slices.Equal(s.actions, []string{"sts:AssumeRole"}) {
 				found.addf("%s: trust in %v", d.where, s.actions)
+			}
+			if d.where == "DeploymentRole" && !slices.Equal(s.conditions["StringEquals"]["aws:SourceAccount"], []string{accountID}) {
+				found.addf("DeploymentRole: a deployment of another account may take it")
 			}
 			if d.where == "SchedulerRole" {
 				group := arn("scheduler", "schedule-group/"+t.resolve(t.get("ScheduleGroup").properties()["Name"]))
@@ -187,7 +193,7 @@ func (t template) denied() map[string][]access {
 			{"secretsmanager:GetSecretValue", secret("connections/acme"), nil},
 			{"secretsmanager:GetSecretValue", secret("grants/acme"), nil},
 			{"lambda:InvokeFunction", arn("lambda", "function:other:live"), nil},
-			{"events:PutEvents", arn("events", "event-bus/default"), map[string][]string{"events:source": {"reltio-tokens"}}},
+			{"events:PutEvents", arn("events", "event-bus/"+stack), map[string][]string{"events:source": {"reltio-tokens"}}},
 		},
 		"rotate":   {item("GetItem", "request#1"), item("UpdateItem", "request#1")},
 		"callback": {item("GetItem", "account#1"), item("UpdateItem", "account#1")},
@@ -200,7 +206,7 @@ func (t template) denied() map[string][]access {
 			access{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:other/connections/acme-AbCdEf"), nil},
 			access{"secretsmanager:PutSecretValue", secret("connections/acme"), nil},
 			access{"secretsmanager:DeleteSecret", secret("grants/acme"), nil},
-			access{"events:PutEvents", arn("events", "event-bus/default"), map[string][]string{"events:source": {"other"}}},
+			access{"events:PutEvents", arn("events", "event-bus/"+stack), map[string][]string{"events:source": {"other"}}},
 			access{"kms:Decrypt", t.attribute("Key", "Arn"), nil}, // by no role's service
 		)
 	}

@@ -18,19 +18,26 @@ var ownMetrics = map[string]string{
 	telemetry.Issued: "Outcome", telemetry.Renewals: "Outcome", telemetry.Callbacks: "Outcome",
 	telemetry.TokenRequests: "", telemetry.Throttled: "", telemetry.BudgetWaitSeconds: "",
 	telemetry.RefusedLogins: "", telemetry.Unstored: "", telemetry.Waiting: "", telemetry.OldestOverdueSeconds: "",
-	telemetry.DaysUntilRefreshTokenEnds: "", telemetry.SweepFinished: "",
+	telemetry.DaysUntilRefreshTokenEnds: "", telemetry.SweepFinished: "", telemetry.ServerRefusing: "",
 }
 
 // watched is what some alarm has to look at: the metric and, of those that the
 // functions share, the function.
 var watched = []string{
-	telemetry.SweepFinished, telemetry.OldestOverdueSeconds, telemetry.Waiting, telemetry.RefusedLogins, telemetry.Unstored, "TriggeredRules",
+	telemetry.SweepFinished, telemetry.OldestOverdueSeconds, telemetry.Waiting, telemetry.RefusedLogins, telemetry.Unstored, telemetry.ServerRefusing,
 	telemetry.DaysUntilRefreshTokenEnds, telemetry.BudgetWaitSeconds, telemetry.Throttled, telemetry.Issued,
 	"Errors issue", "Errors rotate", "Errors callback", "Throttles issue", "Throttles rotate", "Throttles callback",
 	"Duration issue", "Duration rotate", "Duration callback", "ApproximateNumberOfMessagesVisible",
 }
 
-var runbook = regexp.MustCompile(`Runbook: docs/operations\.md#([a-z0-9-]+)$`)
+var runbook = regexp.MustCompile(`Runbook: https://[a-z./-]+/docs/operations\.md#([a-z0-9-]+)$`)
+
+// paging are the alarms that wake somebody: callers fail, or will when the tokens end
+// that they hold. All others are for working hours.
+var paging = []string{
+	"SweepStoppedAlarm", "OverdueAlarm", "ServerRefusingAlarm", "IssueBrokenAlarm", "IssueFailingAlarm", "IssueThrottledAlarm",
+	"RotateThrottledAlarm", "IssueSlowAlarm",
+}
 
 func checkAlarms(tb testing.TB, t template) (found problems) {
 	tb.Helper()
@@ -38,15 +45,21 @@ func checkAlarms(tb testing.TB, t template) (found problems) {
 	var seen []string
 	for _, r := range t.resources("AWS::CloudWatch::Alarm") {
 		p := r.properties()
-		m := runbook.FindStringSubmatch(fmt.Sprint(p["AlarmDescription"]))
+		m := runbook.FindStringSubmatch(t.resolve(p["AlarmDescription"]))
 		switch {
 		case m == nil:
 			found.addf("%s: its description names no section of the runbook", r.id)
 		case !slices.Contains(sections, m[1]):
 			found.addf("%s: docs/operations.md has no section %s", r.id, m[1])
 		}
-		if got := fmt.Sprint(p["AlarmActions"]); got != "[map[Ref:AlarmTopic]]" {
-			found.addf("%s tells %s, want the topic", r.id, got)
+		topic := "[map[Ref:NoticeTopic]]"
+		if slices.Contains(paging, r.id) {
+			topic = "[map[Ref:AlarmTopic]]"
+		}
+		for _, when := range []string{"AlarmActions", "OKActions"} {
+			if got := fmt.Sprint(p[when]); got != topic {
+				found.addf("%s: %s tells %s, want %s", r.id, when, got, topic)
+			}
 		}
 		if !strings.HasPrefix(t.resolve(p["AlarmName"]), stack+"-") {
 			found.addf("%s: its name does not begin with the stack's", r.id)
@@ -169,12 +182,40 @@ func headings(t testing.TB, path string) []string {
 	return all
 }
 
-// checkDashboard: it is JSON, and shows every metric of the service.
+// widget is what is looked at of a widget of the dashboard.
+type widget struct {
+	X, Y       int
+	Properties struct {
+		Title  string
+		Alarms []string
+	}
+}
+
+// checkDashboard: it is JSON, begins with the question that matters, and shows every
+// metric of the service and every alarm.
 func checkDashboard(_ testing.TB, t template) (found problems) {
 	text := t.resolve(t.get("Dashboard").properties()["DashboardBody"])
-	var body struct{ Widgets []json.RawMessage }
+	var body struct{ Widgets []widget }
 	if err := json.Unmarshal([]byte(text), &body); err != nil || len(body.Widgets) == 0 {
 		found.addf("the dashboard is not JSON: %v", err)
+		return found
+	}
+	places := map[[2]int]bool{}
+	var shown []string
+	for _, w := range body.Widgets {
+		if places[[2]int{w.X, w.Y}] {
+			found.addf("the dashboard: %q covers another widget", w.Properties.Title)
+		}
+		places[[2]int{w.X, w.Y}] = true
+		shown = append(shown, w.Properties.Alarms...)
+	}
+	if first := body.Widgets[0]; first.Properties.Title != "Do callers get tokens?" || first.X+first.Y > 0 {
+		found.addf("the dashboard begins with %q", first.Properties.Title)
+	}
+	for _, r := range t.resources("AWS::CloudWatch::Alarm") {
+		if !slices.Contains(shown, t.attribute(r.id, "Arn")) {
+			found.addf("the dashboard does not show %s", r.id)
+		}
 	}
 	for name := range ownMetrics {
 		if !strings.Contains(text, `"`+name+`"`) && !strings.Contains(text, `\"`+name+`\"`) {

@@ -51,7 +51,7 @@ func (t template) access(c call) access {
 	case "account":
 		return access{c.action, "*", nil}
 	case "bus":
-		return access{c.action, arn("events", "event-bus/default"), map[string][]string{"events:source": {c.key}}}
+		return access{c.action, arn("events", "event-bus/"+stack), map[string][]string{"events:source": {c.key}}}
 	default:
 		return access{}
 	}

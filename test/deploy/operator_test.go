@@ -1,19 +1,61 @@
 package deploy
 
 import (
+	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// operatorPolicy are the statements of the operators' managed policy.
+// operatorPolicy are the statements of the operators' managed policies.
 func (t template) operatorPolicy() []statement {
 	var all []statement
-	for _, s := range listOf(at(t.get("OperatorPolicy").properties(), "PolicyDocument", "Statement")) {
-		all = append(all, t.statement(s))
+	for _, id := range []string{"OperatorPolicy", "RunbookPolicy"} {
+		for _, s := range listOf(at(t.get(id).properties(), "PolicyDocument", "Statement")) {
+			all = append(all, t.statement(s))
+		}
 	}
 	return all
+}
+
+// policySize is how many characters IAM counts of a managed policy, in a stack with
+// a name of 50 in GovCloud, where names are longest.
+func policySize(t template, r resource) int {
+	text, err := json.Marshal(t.resolved(at(r.properties(), "PolicyDocument")))
+	if err != nil {
+		return math.MaxInt
+	}
+	name := strings.Repeat("s", 50)
+	long := strings.NewReplacer(
+		"arn:aws:", "arn:aws-us-gov:", region, "us-gov-west-1", "table/Table", "table/"+name+"-Table-"+strings.Repeat("X", 13),
+		"key/Key", "key/"+strings.Repeat("k", 36), ":FailureQueue", ":"+name+"-FailureQueue-"+strings.Repeat("X", 13), stack, name,
+	)
+	return len(long.Replace(string(text)))
+}
+
+// resolved resolves all intrinsic functions in a value.
+func (t template) resolved(v any) any {
+	switch v := v.(type) {
+	case []any:
+		all := make([]any, 0, len(v))
+		for _, entry := range v {
+			all = append(all, t.resolved(entry))
+		}
+		return all
+	case object:
+		own := object{}
+		for key, entry := range v {
+			if key == "Ref" || strings.HasPrefix(key, "Fn::") {
+				return t.resolve(v)
+			}
+			own[key] = t.resolved(entry)
+		}
+		return own
+	default:
+		return v
+	}
 }
 
 // byHand are the actions that the reltio-tokens command does not call: what
@@ -31,6 +73,8 @@ var byHand = map[string]string{
 	"ForgetGrants secretsmanager:UpdateSecret":            "aws secretsmanager update-secret",
 	"ForgetGrants secretsmanager:RestoreSecret":           "aws secretsmanager restore-secret",
 	"OpenDashboard cloudwatch:GetDashboard":               "DashboardUrl",
+	"ReadLogs logs:StartQuery":                            "DashboardUrl",
+	"LookAround logs:GetQueryResults":                     "DashboardUrl",
 	"LookAround cloudwatch:GetMetricData":                 "DashboardUrl",
 	"LookAround cloudwatch:DescribeAlarms":                "aws cloudwatch describe-alarms",
 }

@@ -57,6 +57,9 @@ func (t template) documents() (granting, trust []document) {
 			}
 		}
 		for _, inline := range listOf(p["Policies"]) {
+			if branches := listOf(at(inline, "Fn::If")); len(branches) == 3 {
+				inline = branches[1]
+			}
 			granting = append(granting, document{r.id, objectAt(inline, "PolicyDocument")})
 		}
 		if body := objectAt(p, "AssumeRolePolicyDocument"); len(body) > 0 {

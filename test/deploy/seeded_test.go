@@ -58,6 +58,17 @@ func (t template) operatorStatement(sid string) []any {
 	return append(path, i)
 }
 
+// runbookStatement is the same of the policy for the runbook.
+func (t template) runbookStatement(sid string) []any {
+	path := property("RunbookPolicy", "PolicyDocument", "Statement")
+	var list any = t.doc
+	for _, step := range path {
+		list = inside(list, step)
+	}
+	i := slices.IndexFunc(listOf(list), func(s any) bool { return at(s, "Sid") == sid })
+	return append(path, i)
+}
+
 // property is the path of a resource's property.
 func property(id string, path ...any) []any {
 	return append([]any{"Resources", id, "Properties"}, path...)
@@ -148,10 +159,10 @@ var seeded = map[string]struct {
 			append(t.operatorStatement("WriteConnections"), "Action")...)
 	}},
 	"a doctor who cannot see the schedule": {"operator", func(t template) {
-		t.put([]any{"secretsmanager:ListSecrets", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"}, append(t.operatorStatement("LookAround"), "Action")...)
+		t.put([]any{"secretsmanager:ListSecrets"}, append(t.operatorStatement("LookAround"), "Action")...)
 	}},
 	"an action that no operator needs": {"operator", func(t template) {
-		t.put([]any{"sqs:ReceiveMessage", "sqs:PurgeQueue", "sqs:SendMessage"}, append(t.operatorStatement("ReadFailures"), "Action")...)
+		t.put([]any{"sqs:ReceiveMessage", "sqs:PurgeQueue", "sqs:SendMessage"}, append(t.runbookStatement("ReadFailures"), "Action")...)
 	}},
 	"a confused deputy": {"trust", func(t template) {
 		t.put(nil, property("SchedulerRole", "AssumeRolePolicyDocument", "Statement", 0, "Condition", "ArnEquals")...)
@@ -221,11 +232,14 @@ var seeded = map[string]struct {
 	"a schedule outside its group": {"schedule", func(t template) {
 		t.put(nil, property("RotateFunction", "Events", "Tick", "Properties", "GroupName")...)
 	}},
-	"a route for GET alone": {"api", func(t template) {
-		t.put("GET", property("CallbackFunction", "Events", "Browser", "Properties", "Method")...)
+	"a route for everything": {"api", func(t template) {
+		t.put(object{"Type": "HttpApi", "Properties": object{"TimeoutInMillis": 30_000}}, property("CallbackFunction", "Events", "Browser")...)
+	}},
+	"a page without a throttle": {"api", func(t template) {
+		t.put(nil, property("CallbackApi", "RouteSettings", "GET /callback")...)
 	}},
 	"an integration that gives up first": {"api", func(t template) {
-		t.put(10_000, property("CallbackFunction", "Events", "Browser", "Properties", "TimeoutInMillis")...)
+		t.put(10_000, property("CallbackFunction", "Events", "Callback", "Properties", "TimeoutInMillis")...)
 	}},
 	"a query in the access log": {"api", func(t template) {
 		t.put(`{"id":"$context.requestId","q":"$request.querystring"}`, property("CallbackApi", "AccessLogSettings", "Format")...)
@@ -241,9 +255,29 @@ var seeded = map[string]struct {
 	"an alarm without a runbook": {"alarms", func(t template) {
 		t.put("Look. Runbook: docs/operations.md#nowhere", property("OverdueAlarm", "AlarmDescription")...)
 	}},
-	"an alarm that is never raised":    {"alarms", func(t template) { t.put(26_000, property("IssueSlowAlarm", "Threshold")...) }},
-	"an alarm that is missing":         {"alarms", func(t template) { t.put(nil, "Resources", "FailureQueueAlarm") }},
-	"refresh tokens lost in silence":   {"alarms", func(t template) { t.put(nil, "Resources", "UnstoredAlarm") }},
+	"an alarm that is never raised": {"alarms", func(t template) { t.put(26_000, property("IssueSlowAlarm", "Threshold")...) }},
+	"an alarm that is missing":      {"alarms", func(t template) { t.put(nil, "Resources", "FailureQueueAlarm") }},
+	"an alarm that wakes nobody": {"alarms", func(t template) {
+		t.put([]any{object{"Ref": "NoticeTopic"}}, property("IssueFailingAlarm", "AlarmActions")...)
+	}},
+	"an alarm that wakes somebody for nothing": {"alarms", func(t template) {
+		t.put([]any{object{"Ref": "AlarmTopic"}}, property("WaitingAlarm", "AlarmActions")...)
+	}},
+	"an alarm whose link is no address": {"alarms", func(t template) {
+		t.put("Look. Runbook: docs/operations.md#overdue", property("OverdueAlarm", "AlarmDescription")...)
+	}},
+	"tokens for a destination": {"events", func(t template) {
+		t.put(object{"OnSuccess": object{"Type": "SQS"}}, property("IssueFunction", "EventInvokeConfig", "DestinationConfig")...)
+	}},
+	"a server that refuses, in silence": {"alarms", func(t template) { t.put(nil, "Resources", "ServerRefusingAlarm") }},
+	"an alarm on a rule without a target": {"alarms", func(t template) {
+		t.put("AWS/Events", property("ServerRefusingAlarm", "Namespace")...)
+		t.put("TriggeredRules", property("ServerRefusingAlarm", "MetricName")...)
+	}},
+	"refresh tokens lost in silence": {"alarms", func(t template) { t.put(nil, "Resources", "UnstoredAlarm") }},
+	"a dashboard without an alarm": {"dashboard", func(t template) {
+		t.put(t.get("WaitingAlarm").body, "Resources", "OtherAlarm")
+	}},
 	"a dashboard that is not JSON":     {"dashboard", func(t template) { t.put("{", property("Dashboard", "DashboardBody")...) }},
 	"a parameter that takes anything":  {"parameters", func(t template) { t.put(nil, "Parameters", "AuthHosts", "AllowedPattern") }},
 	"a rate that Reltio does not take": {"parameters", func(t template) { t.put([]any{8, 10}, "Parameters", "TokenRequestsPerSecond", "AllowedValues") }},

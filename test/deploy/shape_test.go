@@ -84,6 +84,9 @@ func checkSchedule(_ testing.TB, t template) (found problems) {
 // state, invitation or cookie.
 var secretsInLogs = regexp.MustCompile(`(?i)path|query|cookie|refer|header|resourceId|authorizer|\$context\.error\.responseBody`)
 
+// routed are the callback's routes. API Gateway answers everything else by itself.
+var routed = []string{"GET /authorize", "GET /authorize/go", "GET /callback", "GET /done"}
+
 func checkAPI(_ testing.TB, t template) (found problems) {
 	api := t.get("CallbackApi").properties()
 	format := fmt.Sprint(at(api, "AccessLogSettings", "Format"))
@@ -98,10 +101,15 @@ func checkAPI(_ testing.TB, t template) (found problems) {
 			found.addf("the API's %s is %d", key, n)
 		}
 	}
+	var routes []string
 	for name, event := range objectAt(t.get("CallbackFunction").properties(), "Events") {
 		p := objectAt(event, "Properties")
-		if p["Path"] != nil || p["Method"] != nil {
-			found.addf("route %s is %v %v: the function answers $default, 404 and 405 too", name, p["Method"], p["Path"])
+		route := fmt.Sprint(p["Method"], " ", p["Path"])
+		routes = append(routes, route)
+		for _, key := range []string{"ThrottlingBurstLimit", "ThrottlingRateLimit"} {
+			if n, _ := at(api, "RouteSettings", route, key).(int); n < 1 || n > 20 {
+				found.addf("route %s: its %s is %d", route, key, n)
+			}
 		}
 		timeout, _ := p["TimeoutInMillis"].(int)
 		if timeout < 1000*timeouts["callback"] || timeout > 30_000 {
@@ -110,6 +118,10 @@ func checkAPI(_ testing.TB, t template) (found problems) {
 		if p["PayloadFormatVersion"] != "2.0" || t.resolve(p["ApiId"]) != "CallbackApi" {
 			found.addf("route %s: the function reads payload format 2.0 of the one API", name)
 		}
+	}
+	slices.Sort(routes)
+	if settings := slices.Sorted(maps.Keys(objectAt(api, "RouteSettings"))); !slices.Equal(routes, routed) || !slices.Equal(settings, routed) {
+		found.addf("routes %v with throttles %v, want %v", routes, settings, routed)
 	}
 	return found
 }
@@ -124,7 +136,7 @@ func checkTable(_ testing.TB, t template) (found problems) {
 		"KeySchema":                        "[map[AttributeName:pk KeyType:HASH]]",
 		"GlobalSecondaryIndexes":           "[map[IndexName:due KeySchema:[map[AttributeName:due_shard KeyType:HASH] map[AttributeName:due_at KeyType:RANGE]] Projection:map[ProjectionType:KEYS_ONLY]]]",
 		"TimeToLiveSpecification":          "map[AttributeName:ttl Enabled:true]",
-		"PointInTimeRecoverySpecification": "map[PointInTimeRecoveryEnabled:true]",
+		"PointInTimeRecoverySpecification": "map[PointInTimeRecoveryEnabled:true RecoveryPeriodInDays:7]",
 		"SSESpecification":                 "map[KMSMasterKeyId:map[Fn::GetAtt:[Key Arn]] SSEEnabled:true SSEType:KMS]",
 		"DeletionProtectionEnabled":        "map[Fn::If:[IsProduction true false]]",
 		"BillingMode":                      "PAY_PER_REQUEST",
@@ -136,9 +148,10 @@ func checkTable(_ testing.TB, t template) (found problems) {
 		}
 	}
 	for _, id := range []string{"Table", "Key"} {
-		for _, policy := range []string{"DeletionPolicy", "UpdateReplacePolicy"} {
-			if got := t.get(id).body[policy]; got != "Retain" {
-				found.addf("%s: %s is %v, want Retain", id, policy, got)
+		// A first deployment that fails leaves nothing.
+		for policy, want := range map[string]string{"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"} {
+			if got := t.get(id).body[policy]; got != want {
+				found.addf("%s: %s is %v, want %s", id, policy, got, want)
 			}
 		}
 	}
@@ -181,7 +194,7 @@ func checkOutputs(_ testing.TB, t template) (found problems) {
 	outputs := objectAt(t.doc, "Outputs")
 	for _, name := range []string{
 		"IssueAliasArn", "RotateAliasArn", "CallbackAliasArn", "RedirectUri", "CallbackBaseUrl", "TableName", "SecretPrefix", "AuthorizationHosts", "KeyArn",
-		"FailureQueueUrl", "AlarmTopicArn", "DashboardUrl", "CallerPolicyArn", "OperatorPolicyArn",
+		"FailureQueueUrl", "AlarmTopicArn", "NoticeTopicArn", "DashboardUrl", "CallerPolicyArn", "OperatorPolicyArn", "RunbookPolicyArn", "EventBusName",
 	} {
 		if at(outputs, name, "Value") == nil || at(outputs, name, "Description") == nil {
 			found.addf("output %s is missing, or not described", name)

@@ -183,7 +183,7 @@ func TestTheLineOfASweep(t *testing.T) {
 	eventually(t, "the line of a sweep", func() bool { lines = w.lines(isSweep); return len(lines) > before })
 	line := lines[len(lines)-1]
 	metrics := counted(t, line)
-	for _, name := range []string{"SweepFinished", "OldestOverdueSeconds", "TokenRequests", "Throttled", "BudgetWaitSeconds", "RefusedLogins", "Waiting"} {
+	for _, name := range []string{"SweepFinished", "OldestOverdueSeconds", "TokenRequests", "Throttled", "BudgetWaitSeconds", "RefusedLogins", "Waiting", "ServerRefusing"} {
 		if dimensions, ok := metrics[name]; !ok || len(dimensions) > 0 {
 			t.Errorf("metric %s: there %v, dimensions %v", name, ok, dimensions)
 		}

@@ -144,7 +144,7 @@ func (s *Source) key(need Options) (key, error) {
 func (s *Source) wait(ctx context.Context, p pass) error {
 	pause := p.until.Sub(s.now())
 	tooLong := s.MaxRetryWait > 0 && pause > s.MaxRetryWait
-	if end, ok := ctx.Deadline(); !p.trouble.awaited() || tooLong || ok && !p.until.Before(end) {
+	if !p.trouble.awaited() || tooLong || outlasts(ctx, pause) {
 		return p.trouble
 	}
 	if err := sleep(ctx, pause); err != nil {
@@ -160,6 +160,13 @@ func (s *Source) gaveUp(err error, last *Error) error {
 		return fmt.Errorf("vended: %s: no token yet: %w", s.Connection, err)
 	}
 	return fmt.Errorf("%w: %w", last, err)
+}
+
+// outlasts reports whether a wait would reach the context's end. It asks the
+// timers' clock, because Source.Now may be another one, and may be set back.
+func outlasts(ctx context.Context, wait time.Duration) bool {
+	end, ok := ctx.Deadline()
+	return ok && wait >= time.Until(end) //nolint:forbidigo // the context's own clock
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -46,6 +46,7 @@ func (s *Source) join(ctx context.Context, k key) pass {
 		return p
 	case glance:
 		s.memory.calm = now.Add(askEvery) // whatever the result: other callers use the kept token
+		s.warmUp()
 	}
 	if c == nil || c.lost(now) {
 		c = s.start(ctx, p.key, now)
@@ -107,6 +108,7 @@ func (s *Source) finish(k key, c *call, asked time.Time, token *Token, err *Erro
 	if err == nil {
 		s.memory.learn(k, token, asked, now, s.margin())
 		c.token = s.memory.kept
+		s.warmUp()
 		return
 	}
 	err.Connection = s.Connection

@@ -91,6 +91,19 @@ func (m *memory) valid(now time.Time) bool {
 	return m.kept != nil && !now.Before(m.asked) && now.Before(m.ends)
 }
 
+// restUntil is the moment before which a caller that needs no particular life
+// uses the kept token without asking.
+func (m *memory) restUntil() time.Time {
+	until := m.ageing
+	if m.calm.After(until) {
+		until = m.calm
+	}
+	if m.ends.Before(until) {
+		until = m.ends
+	}
+	return until
+}
+
 // refuses reports whether the fingerprint is that of the kept token, and that
 // token has not been reported to issue lately.
 func (m *memory) refuses(rejected string, now time.Time) bool {

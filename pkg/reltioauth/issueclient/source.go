@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -55,6 +56,10 @@ type Source struct {
 	// timers of package time.
 	Now func() time.Time
 
+	// warm is what a caller gets while nothing is to be decided; nil if something
+	// is. It is written while mu is held, and read without.
+	warm atomic.Pointer[warm]
+
 	// mu guards the fields below. It is not held during network calls.
 	mu     sync.Mutex
 	memory memory
@@ -76,12 +81,20 @@ type Options struct {
 }
 
 // Get returns a token. It blocks only if no kept token can be used; see the
-// package comment.
+// package comment. The callers share the token that they get: none may change it.
 //
 // The error is an *Error, or wraps one together with the context's error if that
 // ended first. If an error names a time to try again that is after the context's
 // end, Get returns it at once.
 func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
+	if w := s.atHand(need); w != nil && ctx.Err() == nil {
+		return w.token, nil
+	}
+	return s.get(ctx, need)
+}
+
+// get is Get for a caller that may have to wait.
+func (s *Source) get(ctx context.Context, need Options) (*Token, error) {
 	k, err := s.key(need)
 	if err != nil {
 		return nil, err
@@ -111,9 +124,12 @@ func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
 }
 
 // Token implements oauth2.TokenSource. It is Get for any valid token, without a
-// context: it blocks for Timeout at most.
+// context: it blocks for Timeout at most. The callers share the token.
 func (s *Source) Token() (*oauth2.Token, error) {
-	token, err := s.Get(context.Background(), Options{})
+	if w := s.atHand(Options{}); w != nil {
+		return w.oauth2, nil
+	}
+	token, err := s.get(context.Background(), Options{})
 	if err != nil {
 		return nil, err
 	}

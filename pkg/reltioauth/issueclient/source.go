@@ -52,6 +52,9 @@ type Source struct {
 	// again; if a failure asks for a longer wait, it is returned at once. Zero
 	// means as long as Timeout and the context allow.
 	MaxRetryWait time.Duration
+	// RetryFor is the longest that all such waits of one call take together. Zero
+	// means as long as Timeout and the context allow.
+	RetryFor time.Duration
 	// Now is the clock that dates tokens. Nil means time.Now. Waiting uses the
 	// timers of package time.
 	Now func() time.Time
@@ -101,7 +104,7 @@ func (s *Source) get(ctx context.Context, need Options) (*Token, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(s.Timeout, 0), DefaultPatience))
 	defer cancel()
-	for {
+	for waited := time.Duration(0); ; {
 		if err := ctx.Err(); err != nil {
 			return nil, s.gaveUp(err, s.lastTrouble())
 		}
@@ -110,7 +113,7 @@ func (s *Source) get(ctx context.Context, need Options) (*Token, error) {
 		case p.token != nil:
 			return p.token, nil
 		case p.call == nil:
-			err = s.wait(ctx, p)
+			waited, err = s.wait(ctx, p, waited)
 		default:
 			var token *Token
 			if token, err = s.await(ctx, p); token != nil {
@@ -155,18 +158,20 @@ func (s *Source) key(need Options) (key, error) {
 	return key{}, &Error{Connection: s.Connection, Type: ErrInvalidRequest, Message: what}
 }
 
-// wait waits until a failure may be tried again. It returns the failure if that
-// is permanent, or if the wait would outlast the context.
-func (s *Source) wait(ctx context.Context, p pass) error {
+// wait waits until a failure may be tried again, and returns how long the call has
+// waited for failures, which is waited before it. It returns the failure if that is
+// permanent, or if the wait would be too long, or outlast the context.
+func (s *Source) wait(ctx context.Context, p pass, waited time.Duration) (time.Duration, error) {
 	pause := p.until.Sub(s.now())
-	tooLong := s.MaxRetryWait > 0 && pause > s.MaxRetryWait
+	waited += pause
+	tooLong := s.MaxRetryWait > 0 && pause > s.MaxRetryWait || s.RetryFor > 0 && waited > s.RetryFor
 	if !p.trouble.awaited() || tooLong || outlasts(ctx, pause) {
-		return p.trouble
+		return waited, p.trouble
 	}
 	if err := sleep(ctx, pause); err != nil {
-		return s.gaveUp(err, p.trouble)
+		return waited, s.gaveUp(err, p.trouble)
 	}
-	return nil
+	return waited, nil
 }
 
 // gaveUp is the error of a caller whose context has ended. last is the failure

@@ -3,8 +3,6 @@ package clients
 import (
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -74,27 +72,4 @@ func (f *figure) cell(t testing.TB, cases []scenario, r *result) string {
 	}
 	t.Errorf("there is no case %q", f.name)
 	return ""
-}
-
-// writeSection writes what stands between two marks of the page of figures, if
-// UPDATE asks; otherwise the page only has to have it.
-func writeSection(t testing.TB, name, text string) {
-	t.Helper()
-	file := filepath.Join(root, "docs", "integrations", "figures.md")
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, end := "<!-- "+name+" -->\n\n", "\n<!-- end of "+name+" -->"
-	before, rest, hasBegin := strings.Cut(string(data), begin)
-	_, after, hasEnd := strings.Cut(rest, end)
-	if !hasBegin || !hasEnd {
-		t.Fatalf("docs/integrations/figures.md has no section %s", name)
-	}
-	if os.Getenv("UPDATE") == "" {
-		return
-	}
-	if err := os.WriteFile(file, []byte(before+begin+text+end+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -35,7 +35,7 @@ func TestEveryClientKeepsTheContract(t *testing.T) {
 	}
 	if !t.Failed() {
 		compareTable(t, table(cases, columns, results))
-		writeSection(t, "cases", figuresOf(t, cases, columns, results))
+		WriteSection(t, root, "cases", figuresOf(t, cases, columns, results))
 	}
 }
 

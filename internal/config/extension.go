@@ -2,7 +2,9 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -90,22 +92,36 @@ func regionOf(function string) string {
 
 // connections reads names that are separated by commas.
 func (r *reader) connections() []string {
-	var names []string
+	var names, faults []string
 	for name := range strings.SplitSeq(r.getenv(Connections), ",") {
 		name = strings.TrimSpace(name)
 		switch {
 		case name == "" || slices.Contains(names, name):
 		case !connection.ValidName(name):
-			r.fault(Connections, "must be names of connections, separated by commas")
-			return nil
+			faults = append(faults, shown(name))
 		default:
 			names = append(names, name)
 		}
+	}
+	if faults != nil {
+		r.fault(Connections, "must be names of connections, separated by commas, not "+strings.Join(faults, ", "))
+		return nil
 	}
 	if len(names) > maxConnections {
 		r.fault(Connections, "must be at most 32 names")
 	}
 	return names
+}
+
+// almostName matches what may be shown: a name but for its length or capitals.
+var almostName = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,128}$`)
+
+// shown is a text that is no name of a connection, as an error may have it.
+func shown(name string) string {
+	if !almostName.MatchString(name) {
+		return fmt.Sprintf("a text of %d bytes", len(name))
+	}
+	return name
 }
 
 // anyLevel reads a LOG_LEVEL that the function may share: it may use other words

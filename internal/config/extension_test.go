@@ -51,6 +51,21 @@ func TestConnectionsAreNamedOnce(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoConnectionIsNamed(t *testing.T) {
+	for names, want := range map[string]string{
+		"acme,Bad_NAME":          "Bad_NAME",
+		"acme, x y ,Acme,/a":     "a text of 3 bytes, Acme, /a",
+		strings.Repeat("a", 65):  strings.Repeat("a", 65),
+		strings.Repeat("a", 129): "a text of 129 bytes",
+		"a\nb":                   "a text of 3 bytes",
+	} {
+		_, err := config.Extension(beside(map[string]string{"RELTIO_CONNECTIONS": names}))
+		if want = "RELTIO_CONNECTIONS: must be names of connections, separated by commas, not " + want; err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", names, err, want)
+		}
+	}
+}
+
 func TestTheFunctionsLogLevelStopsNothing(t *testing.T) {
 	for text, want := range map[string]slog.Level{
 		"debug": slog.LevelDebug, "WARN": slog.LevelWarn, "WARNING": slog.LevelInfo, "trace": slog.LevelInfo, "": slog.LevelInfo,

@@ -67,6 +67,7 @@ type Extension struct {
 
 // Run serves until Lambda ends the environment, which is no error.
 func (e *Extension) Run(ctx context.Context) error {
+	e.Server.Started = e.Server.Now()
 	// The port is open before Lambda may start the function, because the function
 	// may ask for a token as soon as it starts.
 	listener, listenErr := new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(e.Port)))

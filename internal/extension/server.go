@@ -32,6 +32,17 @@ const (
 // process does not: a caller that leaves earlier ends its request.
 const timeout = 28 * time.Second
 
+// The function's own start ends after ten seconds, and Lambda would begin it again.
+// So a request that comes while the environment starts is answered before
+// startWithin, or within shortestWait.
+const (
+	startWithin  = 8 * time.Second
+	shortestWait = time.Second
+)
+
+// bodyWithin bounds how long a caller may take to send a body.
+const bodyWithin = 5 * time.Second
+
 // TokenSource gives tokens. It keeps them and invokes issue only when it must.
 // Its errors hold an apierr.Error; one that holds none is a defect. It is safe
 // for concurrent use.
@@ -52,13 +63,19 @@ type Server struct {
 	Session reltioauth.Secret
 	Log     *telemetry.Log
 	Now     func() time.Time
+	// Started is when the environment began to start. The zero value means long
+	// ago.
+	Started time.Time
 }
 
 // ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.Now()
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), s.within(start))
 	defer cancel()
+	if r.ContentLength != 0 { // net/http reads a body that is not read here, before it responds
+		_ = http.NewResponseController(w).SetReadDeadline(start.Add(bodyWithin)) // a test's recorder has none
+	}
 	var in request
 	var out issueapi.Response
 	err := s.guard(ctx, func() error {
@@ -76,6 +93,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, err)
 	}
 	s.log(ctx, in, out, err, s.Now().Sub(start))
+}
+
+// within is how long a request may take that came at the given time. The wall
+// clock decides, because the environment may have been frozen since its start.
+func (s *Server) within(now time.Time) time.Duration {
+	left := s.Started.Add(startWithin).Round(0).Sub(now.Round(0))
+	if left <= 0 || left > startWithin {
+		return timeout
+	}
+	return max(left, shortestWait)
 }
 
 // read reads a request and checks it in this order: whether it is meant for this

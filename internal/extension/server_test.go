@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -263,5 +267,105 @@ func TestACallerThatWaitsForeverIsAnswered(t *testing.T) {
 	}
 	if got := w.ask("GET", "/token?connection=acme-prod", ""); got.Code != 200 {
 		t.Errorf("status %d, want 200", got.Code)
+	}
+}
+
+// The function's start ends after ten seconds, whatever issue does: a request that
+// comes meanwhile is answered before.
+func TestARequestDuringTheStartIsAnsweredInTime(t *testing.T) {
+	for name, test := range map[string]struct {
+		age, want time.Duration // of the environment, of the request
+	}{
+		"at once":                       {0, 8 * time.Second},
+		"later":                         {5 * time.Second, 3 * time.Second},
+		"late":                          {7900 * time.Millisecond, time.Second},
+		"after the start":               {8 * time.Second, 28 * time.Second},
+		"long after":                    {time.Hour, 28 * time.Second},
+		"with a clock that is set back": {-time.Hour, 28 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.server.Started, w.server.Now = time.Now().Add(-test.age), time.Now
+				w.source.answer = func(ctx context.Context, _ asked) (issueapi.Response, error) {
+					<-ctx.Done()
+					return issueapi.Response{}, apierr.Wrap(apierr.StoreUnavailable, "issue: no answer in time", ctx.Err())
+				}
+				start := time.Now()
+				got := w.ask("GET", "/token?connection=acme-prod", "")
+				if took := time.Since(start); got.Code != http.StatusServiceUnavailable || took != test.want {
+					t.Errorf("status %d after %v, want 503 after %v", got.Code, took, test.want)
+				}
+			})
+		})
+	}
+}
+
+// pipe is a net.Listener with one connection.
+type pipe struct {
+	conns chan net.Conn
+}
+
+// Accept implements net.Listener.
+func (p pipe) Accept() (net.Conn, error) {
+	c, ok := <-p.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+// Close implements net.Listener.
+func (p pipe) Close() error {
+	close(p.conns)
+	return nil
+}
+
+// Addr implements net.Listener.
+func (pipe) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A caller that says it sends a body, and does not, holds nothing up; one that does
+// is not cut off while issue takes its time.
+func TestASlowBody(t *testing.T) {
+	head := " HTTP/1.1\r\nHost: localhost\r\n" + extension.SessionHeader + ": " + session + "\r\nContent-Length: "
+	body := `{"connection":"acme-prod","fingerprint":"` + print1 + `"}`
+	for name, test := range map[string]struct {
+		request string
+		status  string
+		most    time.Duration
+	}{
+		"of a report":               {"POST /rejected" + head + "90\r\n\r\n{", "400", 6 * time.Second},
+		"where none is read":        {"GET /token?connection=acme-prod" + head + "9\r\n\r\n", "400", 6 * time.Second},
+		"of another path":           {"POST /else" + head + "9\r\n\r\n", "404", 6 * time.Second},
+		"a whole one, a slow issue": {"POST /rejected" + head + strconv.Itoa(len(body)) + "\r\n\r\n" + body, "200", 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.server.Now = time.Now
+				w.source.answer = func(ctx context.Context, _ asked) (issueapi.Response, error) {
+					select {
+					case <-time.After(20 * time.Second):
+						return answer(), nil
+					case <-ctx.Done():
+						return issueapi.Response{}, ctx.Err()
+					}
+				}
+				listener := pipe{make(chan net.Conn, 1)}
+				server := &http.Server{Handler: w.server, IdleTimeout: -1}
+				go func() { _ = server.Serve(listener) }()
+				client, conn := net.Pipe()
+				listener.conns <- conn
+				start := time.Now()
+				go func() { _, _ = io.WriteString(client, test.request) }()
+				line := make([]byte, 12)
+				_, err := io.ReadFull(client, line)
+				if took := time.Since(start); err != nil || string(line) != "HTTP/1.1 "+test.status || took > test.most {
+					t.Errorf("%q, %v after %v, want %s within %v", line, err, took, test.status, test.most)
+				}
+				_ = client.Close()
+				_ = server.Close()
+			})
+		})
 	}
 }

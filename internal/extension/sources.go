@@ -1,11 +1,13 @@
 package extension
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,13 +20,15 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueclient"
 )
 
-// longestPause is the longest that a caller waits before issue is asked again:
-// enough for a throttled invocation or a lost packet. For a longer wait the
-// caller gets the error, because its waiting time is billed and its deadline is
-// not known here.
-const longestPause = 2 * time.Second
+// defaultPatience is the longest that a caller waits for failures to pass, all its
+// waits together: enough for a throttled invocation or a lost packet that passes in
+// two seconds, by which a wait is lengthened by up to a fifth. For a longer wait the
+// caller gets the error, because its waiting time is billed and its deadline is not
+// known here.
+const defaultPatience = 2400 * time.Millisecond
 
-// shortest is the life below which a token counts as expired.
+// shortest is the life below which a token counts as expired: a response says
+// whole seconds, and at least one.
 const shortest = time.Second
 
 // Sources is a TokenSource that keeps one issueclient.Source for each connection
@@ -36,6 +40,9 @@ type Sources struct {
 	Function string
 	Log      *telemetry.Log
 	Now      func() time.Time
+	// RetryFor is the longest that a caller waits for failures to pass. Zero means
+	// 2.4 s.
+	RetryFor time.Duration
 
 	mu   sync.Mutex // guards kept; not held during network calls
 	kept map[string]*source
@@ -51,24 +58,20 @@ type source struct {
 
 // Token implements TokenSource.
 func (s *Sources) Token(ctx context.Context, connection string, minTTL time.Duration) (issueapi.Response, error) {
-	return s.get(ctx, connection, issueclient.Options{MinTTL: max(minTTL, shortest)}, minTTL)
+	return s.get(ctx, connection, issueclient.Options{MinTTL: minTTL}, minTTL)
 }
 
 // Rejected implements TokenSource.
 func (s *Sources) Rejected(ctx context.Context, connection, fingerprint string) (issueapi.Response, error) {
-	return s.get(ctx, connection, issueclient.Options{MinTTL: shortest, Rejected: fingerprint}, 0)
+	return s.get(ctx, connection, issueclient.Options{Rejected: fingerprint}, 0)
 }
 
 func (s *Sources) get(ctx context.Context, connection string, need issueclient.Options, minTTL time.Duration) (issueapi.Response, error) {
 	from := s.source(connection)
 	before := from.renewals.Load()
-	token, err := from.tokens.Get(ctx, need)
+	token, left, err := s.lasting(ctx, from, need)
 	if err != nil {
-		return issueapi.Response{}, asFaultOf(err)
-	}
-	left := token.ExpiresAt.Sub(s.Now().Round(0))
-	if left < shortest {
-		return issueapi.Response{}, apierr.New(apierr.ReltioUnavailable, "the token has ended")
+		return issueapi.Response{}, err
 	}
 	outcome := issueapi.Cached
 	if from.renewals.Load() > before {
@@ -86,6 +89,29 @@ func (s *Sources) get(ctx context.Context, connection string, need issueclient.O
 	}, nil
 }
 
+// lasting gets a token that a response can have, and its life. In a token's last
+// second it waits for the end, once, and gets the next one.
+func (s *Sources) lasting(ctx context.Context, from *source, need issueclient.Options) (*issueclient.Token, time.Duration, error) {
+	for again := false; ; again = true {
+		token, err := from.tokens.Get(ctx, need)
+		if err != nil {
+			return nil, 0, asFaultOf(err)
+		}
+		left := token.ExpiresAt.Sub(s.Now().Round(0))
+		switch {
+		case left >= shortest:
+			return token, left, nil
+		case again:
+			return nil, 0, apierr.New(apierr.ReltioUnavailable, "the token has ended")
+		}
+		select {
+		case <-time.After(left):
+		case <-ctx.Done():
+			return nil, 0, apierr.New(apierr.ReltioUnavailable, "the token has ended")
+		}
+	}
+}
+
 // source finds or makes the source of a connection. An unknown connection has one
 // too: it keeps issue's error for a while.
 func (s *Sources) source(connection string) *source {
@@ -101,7 +127,7 @@ func (s *Sources) source(connection string) *source {
 	made.tokens.Lambda = &observer{to: s, connection: connection, renewals: &made.renewals}
 	made.tokens.Function = s.Function
 	made.tokens.Connection = connection
-	made.tokens.MaxRetryWait = longestPause
+	made.tokens.RetryFor = cmp.Or(s.RetryFor, defaultPatience)
 	made.tokens.Now = s.Now
 	s.kept[connection] = made
 	return made
@@ -155,6 +181,9 @@ func (o *observer) log(ctx context.Context, outcome string, err error, took time
 	if err != nil {
 		level = slog.LevelWarn
 		attrs = append(attrs, slog.String("cause", fmt.Sprintf("%T", err)))
+		if code := lambdaCode(err); code != "" {
+			attrs = append(attrs, slog.String("code", code))
+		}
 	}
 	o.to.Log.Write(ctx, level, "issue invoked", append(attrs, telemetry.Took(took))...)
 }
@@ -175,12 +204,35 @@ func asFaultOf(err error) error {
 	case e.Err == nil:
 		return apierr.Wrap(t, e.Message, err)
 	case t == apierr.AccessDenied:
-		return apierr.Wrap(t, "the function's role may not invoke RELTIO_TOKENS_FUNCTION", err)
+		return apierr.Wrap(t, refusedBecause(lambdaCode(e.Err)), err)
 	case t == apierr.InvalidRequest:
 		return apierr.Wrap(apierr.Internal, "RELTIO_TOKENS_FUNCTION: Lambda finds no such function", err)
 	default:
 		return apierr.Wrap(t, "issue: it cannot be invoked", err)
 	}
+}
+
+// printableCode matches the codes of Lambda's errors that may be shown.
+var printableCode = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
+
+// lambdaCode is the code of an error that Lambda answered; empty if it has none.
+func lambdaCode(err error) string {
+	var said interface{ ErrorCode() string }
+	if !errors.As(err, &said) || !printableCode.MatchString(said.ErrorCode()) {
+		return ""
+	}
+	return said.ErrorCode()
+}
+
+// refusedBecause says why Lambda refuses an invocation.
+func refusedBecause(code string) string {
+	switch code {
+	case "", "AccessDeniedException":
+		return "the function's role may not invoke RELTIO_TOKENS_FUNCTION"
+	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired":
+		return "Lambda refuses the signature, so this machine's clock may be wrong: " + code
+	}
+	return "Lambda refuses the function's credentials, which may have expired: " + code
 }
 
 // known is t if it is one of the documented types, else empty.

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
 
@@ -142,7 +143,7 @@ func TestALongerLifeIsAskedFor(t *testing.T) {
 				t.Errorf("for %v: met %v, error %v", minTTL, got.MinTTLMet, err)
 			}
 		}
-		if diff := cmp.Diff([]any{1.0, 1200.0}, wanted); diff != "" {
+		if diff := cmp.Diff([]any{nil, 1200.0}, wanted); diff != "" {
 			t.Errorf("asked for (one invocation for the life that issue could not give):\n%s", diff)
 		}
 	})
@@ -182,6 +183,14 @@ func lambdaStatus(code int) error {
 	}
 }
 
+// coded is the same with the code of an error of Lambda.
+func coded(status int, code string) error {
+	return &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status, Header: http.Header{}}},
+		Err:      &smithy.GenericAPIError{Code: code, Message: "kanari"},
+	}
+}
+
 func TestErrorsAreSaidInTheWordsOfIssue(t *testing.T) {
 	tests := map[string]struct {
 		out  *lambda.InvokeOutput
@@ -193,6 +202,11 @@ func TestErrorsAreSaidInTheWordsOfIssue(t *testing.T) {
 		"of issue, for a while":  {failure("RateLimited", "retry after 7 s"), nil, apierr.New("RateLimited", "retry after 7 s")},
 		"Lambda throttles":       {nil, &types.TooManyRequestsException{RetryAfterSeconds: aws.String("9")}, apierr.New("RateLimited", "retry after 9 s")},
 		"no permission":          {nil, lambdaStatus(403), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
+		"expired credentials":    {nil, coded(403, "ExpiredTokenException"), apierr.New("AccessDenied", "Lambda refuses the function's credentials, which may have expired: ExpiredTokenException")},
+		"unknown credentials":    {nil, coded(403, "UnrecognizedClientException"), apierr.New("AccessDenied", "Lambda refuses the function's credentials, which may have expired: UnrecognizedClientException")},
+		"a wrong clock":          {nil, coded(403, "InvalidSignatureException"), apierr.New("AccessDenied", "Lambda refuses the signature, so this machine's clock may be wrong: InvalidSignatureException")},
+		"no permission, by name": {nil, coded(403, "AccessDeniedException"), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
+		"a code that is none":    {nil, coded(403, "kanari 1"), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
 		"no such function":       {nil, lambdaStatus(404), apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda finds no such function")},
 		"Lambda fails":           {nil, lambdaStatus(500), apierr.New("StoreUnavailable", "issue: it cannot be invoked")},
 		"the network fails":      {nil, errors.New("kanari"), apierr.New("StoreUnavailable", "issue: it cannot be invoked")},
@@ -218,9 +232,64 @@ func TestErrorsAreSaidInTheWordsOfIssue(t *testing.T) {
 				if strings.Contains(log.String(), "kanari") {
 					t.Errorf("foreign text in %s", log.String())
 				}
+				if code, told := strings.CutPrefix(test.want.Message, "Lambda refuses"); told {
+					if name := code[strings.LastIndex(code, " ")+1:]; !strings.Contains(log.String(), `"code":"`+name+`"`) {
+						t.Errorf("the log does not name %s: %s", name, log.String())
+					}
+				}
 			})
 		})
 	}
+}
+
+// However often a failure says that it passes soon, a caller hears of it.
+func TestWaitsAreBoundedTogether(t *testing.T) {
+	for name, failure := range map[string]*lambda.InvokeOutput{
+		"a limit of a second": failure("RateLimited", "retry after 1 s"),
+		"a limit of no time":  failure("RateLimited", ""),
+		"an outage":           failure("StoreUnavailable", ""),
+		"a crash":             failure("Runtime.ExitError", ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i := &issue{answer: func(context.Context, map[string]any) (*lambda.InvokeOutput, error) { return failure, nil }}
+				s, _ := sources(i)
+				for range 3 {
+					start := time.Now()
+					if _, err := s.Token(t.Context(), "acme-prod", 0); err == nil {
+						t.Error("no error")
+					}
+					if took, n := time.Since(start), i.calls.Swap(0); took > 2400*time.Millisecond || n > 4 {
+						t.Errorf("one request took %v and %d invocations, want at most 2.4 s and 4", took, n)
+					}
+				}
+			})
+		})
+	}
+}
+
+// In a token's last second a caller waits for the next one.
+func TestATokensLastSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &issue{}
+		i.answer = func(context.Context, map[string]any) (*lambda.InvokeOutput, error) {
+			if n := int(i.calls.Load()); n < 3 {
+				return said(print1, 1, 8/n/n, "cached"), nil // 8 s, then the last 2 s of it
+			}
+			return said(print2, 2, 3600, "renewed"), nil
+		}
+		s, _ := sources(i)
+		start := time.Now()
+		for time.Since(start) < 12*time.Second {
+			if a, err := s.Token(t.Context(), "acme-prod", 0); err != nil || a.ExpiresIn < 1 {
+				t.Errorf("after %v: %d s, %v", time.Since(start), a.ExpiresIn, err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := i.calls.Load(); n != 3 {
+			t.Errorf("%d invocations, want two for the first token and one for the next", n)
+		}
+	})
 }
 
 func TestABlipIsWaitedFor(t *testing.T) {

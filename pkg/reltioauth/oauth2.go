@@ -9,9 +9,14 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// sourcePause is the shortest time between a failure of a TokenSource and its
-// next request.
-const sourcePause = time.Second
+const (
+	// sourcePause is the shortest time between a failure of a TokenSource and its
+	// next request.
+	sourcePause = time.Second
+	// sourceEnding is how long a TokenSource waits for the end of a token that the
+	// server gave with no whole second left.
+	sourceEnding = 2 * time.Second
+)
 
 // TokenSource keeps a token for programs that run alone and use
 // golang.org/x/oauth2:
@@ -20,9 +25,11 @@ const sourcePause = time.Second
 //
 // Its Token method may be called from any number of goroutines; they wait for one
 // request. It returns the token until its last second, because an earlier request
-// gives the same token again. Then it uses the refresh token if there is one. If
-// the refresh token is no longer valid, it presents a PasswordGrant or
-// ClientCredentialsGrant once more.
+// gives the same token again; one that came again, or in its last second, until it
+// expires. Then it uses the refresh token if there is one. If the refresh token is
+// no longer valid, it presents a PasswordGrant or ClientCredentialsGrant once more.
+// If the server gives a token with no whole second left, the source asks again two
+// seconds later, once, while its callers wait.
 //
 // A refusal (Error.Permanent) is final: the source returns it again and sends
 // nothing more, so that no user is locked. Make a new source when the cause is
@@ -49,6 +56,7 @@ type tokenSource struct {
 type outcome struct {
 	token   *Token
 	err     error
+	until   time.Time // with token: it is returned before
 	refresh Secret    // for the next request; zero: use the grant itself
 	retryAt time.Time // with err: no request is sent before it; zero: never again
 }
@@ -66,7 +74,7 @@ func (s *tokenSource) Token() (*oauth2.Token, error) {
 	case f == nil:
 		return kept.result()
 	case mine:
-		s.finish(f, s.renew(kept.refresh))
+		s.finish(f, s.renew(kept))
 	default:
 		<-f.done
 	}
@@ -101,7 +109,7 @@ func (o outcome) holds(now time.Time) bool {
 	if o.err != nil {
 		return o.retryAt.IsZero() || now.Before(o.retryAt)
 	}
-	return o.token != nil && !now.After(o.token.ExpiresAt().Add(-time.Second))
+	return o.token != nil && !now.After(o.until)
 }
 
 func (s *tokenSource) finish(f *call, o outcome) {
@@ -111,9 +119,39 @@ func (s *tokenSource) finish(f *call, o outcome) {
 	close(f.done)
 }
 
-// renew makes the request, or two if the refresh token turns out to be no longer
+// renew gets the token that follows the kept one. It asks once more after the end
+// of a token that the server gave with no whole second left.
+func (s *tokenSource) renew(kept outcome) outcome {
+	o := s.present(kept.refresh)
+	if errors.Is(o.err, ErrNoLifeLeft) && s.sleep(sourceEnding) {
+		o = s.present(o.refresh)
+	}
+	if o.err != nil {
+		return o
+	}
+	o.until = o.token.ExpiresAt()
+	again := kept.token != nil && kept.token.AccessToken.Equal(o.token.AccessToken)
+	if !again && o.token.ExpiresIn > time.Second {
+		o.until = o.until.Add(-time.Second)
+	}
+	return o
+}
+
+// sleep waits, and reports whether the context has not ended.
+func (s *tokenSource) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// present makes the request, or two if the refresh token turns out to be no longer
 // valid.
-func (s *tokenSource) renew(refresh Secret) outcome {
+func (s *tokenSource) present(refresh Secret) outcome {
 	if refresh.IsZero() {
 		return s.ask(s.grant, refresh)
 	}

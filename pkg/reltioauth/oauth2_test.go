@@ -1,6 +1,7 @@
 package reltioauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -114,8 +115,38 @@ func TestTokenSource(t *testing.T) {
 		{
 			"does not lose a refresh token", password,
 			[]reply{granted("a1", "r1", 60), granted("a2", "r2", 0), {status: 500}, granted("a3", "", 60)},
-			[]step{{0, "a1"}, {time.Minute, "invalid_response"}, {time.Second, "unavailable"}, {time.Second, "a3"}},
+			[]step{{0, "a1"}, {time.Minute, "unavailable"}, {time.Second, "a3"}},
 			[]string{"password", "refresh_token r1", "refresh_token r2", "refresh_token r2"},
+		},
+		{
+			"uses a token that came again until it expires", password,
+			[]reply{granted("a1", "", 60), granted("a1", "", 1), granted("a2", "", 60)},
+			[]step{{0, "a1"}, {59*time.Second + 1, "a1"}, {time.Second / 2, "a1"}, {time.Second/2 + 1, "a2"}},
+			[]string{"password", "password", "password"},
+		},
+		{
+			"uses a token that came in its last second", password,
+			[]reply{granted("a1", "", 1), granted("a2", "", 60)},
+			[]step{{0, "a1"}, {time.Second / 2, "a1"}, {time.Second/2 + 1, "a2"}},
+			[]string{"password", "password"},
+		},
+		{
+			"waits for the end of a token with no second left", password,
+			[]reply{granted("a1", "", 60), granted("a1", "", 0), granted("a2", "", 60)},
+			[]step{{0, "a1"}, {59*time.Second + 1, "a2"}, {0, "a2"}},
+			[]string{"password", "password", "password"},
+		},
+		{
+			"waits for the first token's end too", password,
+			[]reply{granted("a1", "", 0), granted("a2", "", 60)},
+			[]step{{0, "a2"}},
+			[]string{"password", "password"},
+		},
+		{
+			"waits for it once", password,
+			[]reply{granted("a1", "", 0), granted("a1", "", 0), granted("a2", "", 60)},
+			[]step{{0, "invalid_response"}, {time.Second - 1, "invalid_response"}, {1, "a2"}},
+			[]string{"password", "password", "password"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -164,6 +195,50 @@ func TestTokenSourceAsksOnceForMany(t *testing.T) {
 		callers.Wait()
 		if len(server.asked) != 1 {
 			t.Errorf("requests: got %d, want 1", len(server.asked))
+		}
+	})
+}
+
+// While a token's last second passes no read fails: all wait for the next token.
+func TestNoReadFailsAtATokensEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		server := &script{}
+		client := &reltioauth.Client{ClientID: "acme", Now: time.Now, Connect: transport(func(r *http.Request) (*http.Response, error) {
+			age := time.Since(began)
+			n, left := int(age/(8*time.Second)), 8*time.Second-age%(8*time.Second)
+			server.answers = []reply{granted(fmt.Sprintf("a%d", n), "", int(left/time.Second))}
+			return server.RoundTrip(r)
+		}).connect}
+		source := client.TokenSource(t.Context(), reltioauth.ClientCredentialsGrant{})
+		var readers sync.WaitGroup
+		for range 10 {
+			readers.Go(func() {
+				for time.Since(began) < 26*time.Second {
+					if _, err := source.Token(); err != nil {
+						t.Errorf("after %v: %v", time.Since(began), err)
+					}
+					pass(40 * time.Millisecond)
+				}
+			})
+		}
+		readers.Wait()
+		if n := len(server.asked); n > 3*4 {
+			t.Errorf("%d requests in 26 s of tokens of 8 s, want at most three for each: when it is new, in its last two seconds, and in its last", n)
+		}
+	})
+}
+
+// A context that ends, ends the waiting.
+func TestATokenSourceWhoseContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		server := &script{answers: []reply{granted("a1", "", 0)}}
+		_, err := server.client().TokenSource(ctx, password).Token()
+		if !errors.Is(err, reltioauth.ErrNoLifeLeft) || time.Since(began) != time.Second {
+			t.Errorf("got %v after %v, want that no life is left after 1 s", err, time.Since(began))
 		}
 	})
 }

@@ -20,6 +20,12 @@ type scenario struct {
 	Options     options
 	Answers     []answer
 	Calls       []call
+	// Extension is what the extension does instead in some calls, by their index, and
+	// why. The extension's clients do what all do.
+	Extension struct {
+		Why   string
+		Calls map[string]call
+	}
 	// Requests are the payloads that are expected; nil means that they are not
 	// compared.
 	Requests []map[string]any

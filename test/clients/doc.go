@@ -1,5 +1,6 @@
 // Package clients holds every client of the issue function to the one contract of
-// docs/integrations/contract.md. It has tests and nothing else.
+// docs/integrations/contract.md. It has tests, and what writes their figures into a
+// page.
 //
 // The contract's cases are data: clients/contract/cases.json. Each case is a list
 // of answers, which a stub of Lambda's Invoke API gives, and a list of calls of one

@@ -57,19 +57,24 @@ func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
+// lambdaOf is the SDK's client over a wire to a stub.
+func lambdaOf(on *stub) *lambda.Client {
+	return lambda.New(lambda.Options{
+		Region: "eu-west-1", BaseEndpoint: aws.String("http://lambda"), HTTPClient: &http.Client{Transport: wire{on}},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
+		}),
+	})
+}
+
 // runGo runs a case with the client in Go, in a bubble.
 func runGo(t *testing.T, s *scenario, n int, on *stub) (all []did) {
 	synctest.Test(t, func(t *testing.T) {
 		began, ahead := time.Now(), time.Duration(0)
 		source := &issueclient.Source{
 			Connection: connectionOf(n),
-			Lambda: lambda.New(lambda.Options{
-				Region: "eu-west-1", BaseEndpoint: aws.String("http://lambda"), HTTPClient: &http.Client{Transport: wire{on}},
-				Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-					return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
-				}),
-			}),
-			Now: func() time.Time { return time.Now().Add(ahead) },
+			Lambda:     lambdaOf(on),
+			Now:        func() time.Time { return time.Now().Add(ahead) },
 		}
 		if v := s.Options.Timeout; v != nil {
 			source.Timeout = seconds(*v)

@@ -19,9 +19,16 @@ import (
 // client is one client of the table.
 type client struct {
 	name string
-	// command is the runner's, with what follows the stub's address; nil: the client
-	// in Go.
+	// command is the runner's, with what follows the stub's address; nil if the
+	// client runs in the test's own process.
 	command func(t testing.TB, stub string) []string
+	// inProcess runs one case in a bubble.
+	inProcess func(t *testing.T, s *scenario, n int, on *stub) []did
+	// own is what is expected of this client in a case, and how that differs from
+	// what is expected of all; nil if nothing differs.
+	own func(scenario) (scenario, string)
+	// has reports whether a case can happen with this client; nil if each can.
+	has func(*scenario) bool
 	// extension: it asks the extension, so that Lambda's own answers do not reach it.
 	extension bool
 }
@@ -39,7 +46,11 @@ func clients() []client {
 		}
 	}
 	return []client{
-		{name: "Go"},
+		{name: "Go", inProcess: runGo},
+		{
+			name: "The extension", inProcess: runExtension, own: scenario.forExtension,
+			has: func(s *scenario) bool { return s.Options.RefreshBefore == nil },
+		},
 		{name: "Python", command: python("sync", "lambda")},
 		{name: "Python, asyncio", command: python("async", "lambda")},
 		{name: "Python, extension", command: python("sync", "extension"), extension: true},
@@ -97,8 +108,8 @@ func environment(t testing.TB, stub string) []string {
 	)
 }
 
-// runAll runs the cases with a runner, and returns their differences by number.
-func runAll(t *testing.T, c *client, cases []scenario) map[int]string {
+// runAll runs the cases with a runner.
+func runAll(t *testing.T, c *client, cases []scenario, r result) {
 	t.Helper()
 	on := newStub(cases)
 	stub := on.serve(t).URL
@@ -125,11 +136,10 @@ func runAll(t *testing.T, c *client, cases []scenario) map[int]string {
 	if err := json.Unmarshal(printed, &all); err != nil {
 		t.Fatalf("%v\n%s", err, printed)
 	}
-	differences := map[int]string{}
 	for n := range chosen {
-		differences[n] = cases[n].differences(n, all[strconv.Itoa(n)], on.asked(connectionOf(n)))
+		r.did[n] = all[strconv.Itoa(n)]
+		r.differences[n] = cases[n].differences(n, r.did[n], on.asked(connectionOf(n)))
 	}
-	return differences
 }
 
 // runTime is the longest that a runner may take.

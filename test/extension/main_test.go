@@ -165,9 +165,9 @@ var faults = map[string]struct {
 	"all wrong": {
 		[]string{
 			"AWS_ACCESS_KEY_ID=kanari", "AWS_REGION=kanari", "AWS_SECRET_ACCESS_KEY=kanari", "AWS_SESSION_TOKEN=kanari",
-			"RELTIO_CONNECTIONS=a,KANARI", "RELTIO_TOKENS_PORT=kanari",
+			"RELTIO_CONNECTIONS=a,Bad_NAME,kanari kanari", "RELTIO_TOKENS_PORT=kanari",
 		},
-		"RELTIO_CONNECTIONS: must be names of connections, separated by commas; RELTIO_TOKENS_FUNCTION: is required; " +
+		"RELTIO_CONNECTIONS: must be names of connections, separated by commas, not Bad_NAME, a text of 13 bytes; RELTIO_TOKENS_FUNCTION: is required; " +
 			"RELTIO_TOKENS_PORT: must be a whole number from 1 to 65535",
 	},
 }

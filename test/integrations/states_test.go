@@ -125,13 +125,87 @@ var lambdaErrors = map[string]int{
 	"Lambda.EC2ThrottledException":     http.StatusBadGateway,
 }
 
-// Each errorType leads where the table of issue's errors says.
-func TestTheStateMachineKnowsEveryError(t *testing.T) {
-	type expectation struct {
-		failures      int
-		status, error string
-		waits         bool // for a person or an operator
+// lambdaMakes are the errors of a state's own call that Step Functions makes
+// itself: no function and no answer of Lambda causes them.
+var lambdaMakes = []string{"Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.Unknown", "States.Timeout"}
+
+// waitedFor are the errorTypes that the clients wait for, by the cases of their
+// contract.
+func waitedFor(t testing.TB) []string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, "clients", "contract", "cases.json"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	var file struct {
+		Cases []struct {
+			Name    string
+			Answers []struct{ ErrorType string }
+		}
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, c := range file.Cases {
+		if kind := c.Answers[0].ErrorType; kind != "" && strings.HasSuffix(c.Name, "outlasts the timeout") {
+			all = append(all, kind)
+		}
+	}
+	return append(all, "RateLimited")
+}
+
+// Every error that the state names is executed by the test below, and every error
+// that the clients wait for is named.
+func TestTheStateNamesWhatTheClientsWaitFor(t *testing.T) {
+	var m struct {
+		States struct {
+			Import struct {
+				Retry []struct{ ErrorEquals []string }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(page(t, "states/import.asl.json")), &m); err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, r := range m.States.Import.Retry {
+		for _, name := range r.ErrorEquals {
+			if named[name] {
+				t.Errorf("%s is named twice: the first counts", name)
+			}
+			named[name] = true
+		}
+	}
+	waited := waitedFor(t)
+	if len(waited) < 7 {
+		t.Errorf("the cases have %v only", waited)
+	}
+	for _, name := range waited {
+		if !named[name] {
+			t.Errorf("%s is waited for by the clients, and the state does not try again", name)
+		}
+	}
+	executed := expectations()
+	for _, name := range lambdaMakes {
+		executed[name] = expectation{}
+	}
+	for name := range named {
+		if _, is := executed[name]; !is {
+			t.Errorf("%s is named by the state, and not executed by the test", name)
+		}
+	}
+}
+
+// expectation is what a state machine makes of an error.
+type expectation struct {
+	failures      int
+	status, error string
+	waits         bool // for a person or an operator
+}
+
+// expectations are those of every error, by its name.
+func expectations() map[string]expectation {
 	retried := func(n int) expectation { return expectation{failures: n, status: "SUCCEEDED"} }
 	person := expectation{failures: 1, status: "SUCCEEDED", waits: true}
 	final := func(name string) expectation { return expectation{failures: 1, status: "FAILED", error: name} }
@@ -159,10 +233,23 @@ func TestTheStateMachineKnowsEveryError(t *testing.T) {
 	}
 	for _, name := range []string{
 		"TooManyRequestsException", "ServiceException", "EC2ThrottledException", "ResourceConflictException", "ClientError",
-		"ConnectionClosedError", "ConnectTimeoutError", "EndpointConnectionError", "ReadTimeoutError", "TimeoutError",
+		"ConnectionClosedError", "ConnectTimeoutError", "EndpointConnectionError", "ReadTimeoutError", "TimeoutError", "IncompleteReadError",
+		"software.amazon.awssdk.services.lambda.model.TooManyRequestsException",
+		"software.amazon.awssdk.services.lambda.model.ServiceException",
+		"software.amazon.awssdk.services.lambda.model.Ec2ThrottledException",
+		"software.amazon.awssdk.services.lambda.model.ResourceConflictException",
+		"software.amazon.awssdk.core.exception.SdkClientException",
+		"software.amazon.awssdk.core.exception.ApiCallTimeoutException",
+		"software.amazon.awssdk.core.exception.ApiCallAttemptTimeoutException",
 	} {
 		want[name] = retried(2) // of an SDK that the function uses itself
 	}
+	return want
+}
+
+// Each errorType leads where the table of issue's errors says.
+func TestTheStateMachineKnowsEveryError(t *testing.T) {
+	want := expectations()
 	var names []string
 	var inputs []any
 	for name, e := range want {

@@ -24,6 +24,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/test/clients"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
@@ -77,6 +78,16 @@ var integrations = map[string]language{
 	"node-lambda":      node("lambda"),
 	"node-extension":   withExtension(node("extension")),
 	"java":             java,
+}
+
+// titles are the integrations' names on the page of figures.
+var titles = map[string]string{
+	"acme-prod":        "Go",
+	"python-lambda":    "Python",
+	"python-extension": "Python, extension",
+	"node-lambda":      "Node.js",
+	"node-extension":   "Node.js, extension",
+	"java":             "Java",
 }
 
 // java is a function with the package for Java.
@@ -151,6 +162,8 @@ func TestAThousandCalls(t *testing.T) {
 	each("ended", func(t *testing.T, c *caller) { c.call(t, 250) })
 
 	most := 4 + 2*int(time.Since(began)/life)
+	table := "| Integration | calls | failed | sent again after a 401 | invocations of `issue` |\n|---|---|---|---|---|\n"
+	slices.SortFunc(callers, func(a, b *caller) int { return strings.Compare(a.name, b.name) })
 	for _, c := range callers {
 		answered, refused := c.tenant.seen()
 		if answered != 1000 || refused < 2 || refused > 20 {
@@ -167,6 +180,10 @@ func TestAThousandCalls(t *testing.T) {
 			t.Errorf("%s: a token is in the log", c.name)
 		}
 		t.Logf("%s: issue was invoked %d times", c.name, c.asked.Load())
+		table += fmt.Sprintf("| %s | %d | %d | %d | %d |\n", titles[c.name], answered, 1000-answered, refused, c.asked.Load())
+	}
+	if !t.Failed() && len(callers) == len(integrations) {
+		clients.WriteSection(t, root, "calls", table)
 	}
 	t.Logf("%d times 1000 calls in %.1f s", len(callers), time.Since(began).Seconds())
 }

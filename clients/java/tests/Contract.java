@@ -26,6 +26,12 @@ final class Contract {
   private static final class Virtual implements Clock {
     volatile long wall = BEGAN;
     volatile long passed;
+    private final boolean real;
+
+    /** What is really waited for counts where an answer does not come; elsewhere a slow machine would. */
+    Virtual(List<?> answers) {
+      real = answers.stream().anyMatch(a -> ((Map<?, ?>) a).containsKey("silence") || ((Map<?, ?>) a).containsKey("half"));
+    }
 
     @Override
     public long millis() {
@@ -34,7 +40,7 @@ final class Contract {
 
     @Override
     public long monotonicMillis() {
-      return passed + System.nanoTime() / 1_000_000; // what is really waited for counts too
+      return passed + (real ? System.nanoTime() / 1_000_000 : 0);
     }
 
     @Override
@@ -95,9 +101,9 @@ final class Contract {
   }
 
   private static String run(String stub, String number, Map<?, ?> scenario) throws Exception {
-    Virtual clock = new Virtual();
     Map<?, ?> options = scenario.get("options") instanceof Map<?, ?> m ? m : Map.of();
     List<?> answers = (List<?>) scenario.get("answers");
+    Virtual clock = new Virtual(answers);
     Options builder = Tokens.builder("case-" + number).clock(clock);
     if (answers.stream().anyMatch(a -> ((Map<?, ?>) a).containsKey("takes"))) {
       LambdaClient client = LambdaClient.builder().httpClientBuilder(UrlConnectionHttpClient.builder()).build();

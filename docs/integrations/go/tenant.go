@@ -22,17 +22,25 @@ type Client struct {
 }
 
 // New makes a client. Call it once for each process: in a Lambda function,
-// outside the handler, so that the next invocations find the token.
+// outside the handler, so that the next invocations find the token. An empty api
+// means the address that the connection's secret has.
 func New(ctx context.Context, api string) (*Client, error) {
-	address, err := url.Parse(api) // https://prod.reltio.com/reltio/api/TENANT
-	if err != nil {
-		return nil, fmt.Errorf("address of the API: %w", err)
-	}
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("AWS: %w", err)
 	}
 	source := &issueclient.Source{Lambda: lambda.NewFromConfig(cfg), Connection: "acme-prod"}
+	if api == "" {
+		token, err := source.Get(ctx, issueclient.Options{})
+		if err != nil {
+			return nil, fmt.Errorf("no token: %w", err)
+		}
+		api = token.APIURL // https://prod.reltio.com/reltio/api/TENANT
+	}
+	address, err := url.Parse(api)
+	if err != nil {
+		return nil, fmt.Errorf("address of the API: %w", err)
+	}
 	transport := &issueclient.Transport{Source: source, Hosts: []string{address.Host}, Retry: true}
 	return &Client{api: address, http: &http.Client{Transport: transport}}, nil
 }

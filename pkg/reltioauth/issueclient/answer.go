@@ -2,6 +2,7 @@ package issueclient
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -92,11 +93,14 @@ func retryAfter(message string) time.Duration {
 	return seconds(found[1])
 }
 
-// seconds reads a time to wait, at most maxRetryAfter; 0 if the text is no
+// seconds reads a time to wait, at most maxRetryAfter; 0 if the text is no whole
 // number.
 func seconds(text string) time.Duration {
 	n, err := strconv.ParseUint(text, 10, 31)
-	if err != nil {
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return maxRetryAfter
+	case err != nil:
 		return 0
 	}
 	return min(time.Duration(n)*time.Second, maxRetryAfter)

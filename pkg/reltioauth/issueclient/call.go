@@ -2,6 +2,7 @@ package issueclient
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -45,6 +46,7 @@ func (s *Source) join(ctx context.Context, k key) pass {
 		return p
 	case glance:
 		s.memory.calm = now.Add(askEvery) // whatever the result: other callers use the kept token
+		s.warmUp()
 	}
 	if c == nil || c.lost(now) {
 		c = s.start(ctx, p.key, now)
@@ -55,8 +57,11 @@ func (s *Source) join(ctx context.Context, k key) pass {
 }
 
 // lost reports whether a call has taken longer than it can: the environment was
-// frozen with it, and its connection is closed. No caller joins it any more.
-func (c *call) lost(now time.Time) bool { return now.Sub(c.began) > invokeTime }
+// frozen with it, and its connection is closed. So does a clock that was set back
+// to before the call. No caller joins it any more.
+func (c *call) lost(now time.Time) bool {
+	return now.Before(c.began) || now.Sub(c.began) > invokeTime
+}
 
 // start begins an invocation. It does not end with the context of the first
 // caller, because others may wait. The caller of start holds mu.
@@ -70,10 +75,22 @@ func (s *Source) start(ctx context.Context, k key, now time.Time) *call {
 	go func() {
 		defer cancel()
 		asked := s.now()
-		token, err := s.invoke(ctx, k)
+		token, err := s.guarded(ctx, k)
 		s.finish(k, c, asked, token, err)
 	}()
 	return c
+}
+
+// guarded is invoke, with an Invoker that panics as an error: no caller could
+// recover from a panic in this goroutine. The error says only the type of the
+// panic's value, which may hold a secret.
+func (s *Source) guarded(ctx context.Context, k key) (token *Token, err *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			token, err = nil, &Error{Type: ErrInternal, Message: fmt.Sprintf("Source.Lambda: panic: %T", p)}
+		}
+	}()
+	return s.invoke(ctx, k)
 }
 
 // finish stores the result, and wakes the callers that wait.
@@ -85,9 +102,13 @@ func (s *Source) finish(k key, c *call, asked time.Time, token *Token, err *Erro
 	if s.calls[k] == c {
 		delete(s.calls, k)
 	}
+	if err == nil && (now.Before(asked) || !now.Before(token.ExpiresAt)) {
+		err = &Error{Type: ErrReltioUnavailable, Message: "the token had expired when it came"}
+	}
 	if err == nil {
 		s.memory.learn(k, token, asked, now, s.margin())
 		c.token = s.memory.kept
+		s.warmUp()
 		return
 	}
 	err.Connection = s.Connection
@@ -101,7 +122,7 @@ func (s *Source) finish(k key, c *call, asked time.Time, token *Token, err *Erro
 // joins again.
 func (s *Source) await(ctx context.Context, p pass) (*Token, error) {
 	waiting := ctx
-	if p.verdict == glance {
+	if p.verdict != must { // the kept token is valid
 		var cancel context.CancelFunc
 		waiting, cancel = context.WithTimeout(ctx, glanceTime)
 		defer cancel()
@@ -142,6 +163,9 @@ func (s *Source) leave(p pass) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.call.waiting--
+	if p.verdict == reach {
+		s.memory.calmLife = s.now().Add(askEvery)
+	}
 	if p.call.waiting > 0 {
 		return
 	}

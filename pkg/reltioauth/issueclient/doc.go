@@ -35,7 +35,9 @@
 // # What blocks
 //
 // Get, Token and RoundTrip block if no kept token can be used: until the context
-// ends, at most for Source.Timeout. An invocation that one caller began goes on
+// ends, at most for Source.Timeout. The caller that asks for the next token before
+// the kept one ends, or for a longer life, waits 5 s for it at most, and gets the
+// kept one then. An invocation that one caller began goes on
 // while any caller waits for it. When the last caller has left, it is cancelled,
 // and nothing keeps running. If Transport.Retry is set, RoundTrip also waits
 // between tries, until the request's context ends.

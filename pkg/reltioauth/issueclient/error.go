@@ -72,7 +72,10 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.Message)
 	}
 	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+		// Lambda explains a signature that it refuses by the whole request that was
+		// signed, with its session token.
+		told, _, _ := strings.Cut(e.Err.Error(), "The Canonical String")
+		b.WriteString(": " + strings.TrimSpace(told))
 	}
 	return b.String()
 }

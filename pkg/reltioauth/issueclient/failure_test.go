@@ -78,7 +78,7 @@ func TestRateLimitedWaitsAsLongAsItSays(t *testing.T) {
 		"":                                    0,
 		"retry after -7 s":                    0,
 		"retry after 7 sheep":                 0,
-		"retry after 99999999999999999999 s":  0,
+		"retry after 99999999999999999999 s":  5 * time.Minute,
 		"retry after 100000 s":                5 * time.Minute,
 		"retry after 2147483647 s, it is sad": 5 * time.Minute,
 	} {

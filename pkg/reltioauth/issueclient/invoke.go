@@ -5,12 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
@@ -81,8 +85,9 @@ func refusal(err error) *Error {
 	return e
 }
 
-// typeOf classifies an error without a response: a network error, or an error of
-// a test's Invoker.
+// typeOf classifies an error without a response: a network error, an error of a
+// test's Invoker, or the SDK's own, which no waiting changes: it has no
+// credentials, or no region.
 func typeOf(err error) ErrorType {
 	var (
 		tooMany  *types.TooManyRequestsException
@@ -93,8 +98,33 @@ func typeOf(err error) ErrorType {
 		return ErrRateLimited
 	case errors.As(err, &notFound):
 		return ErrInvalidRequest
+	case passes(err) || !errors.As(err, new(*smithy.OperationError)):
+		return ErrStoreUnavailable
+	case lacksCredentials(err):
+		return ErrAccessDenied
+	case errors.As(err, new(net.Error)) || errors.As(err, new(*smithyhttp.RequestSendError)):
+		return ErrStoreUnavailable
 	}
-	return ErrStoreUnavailable
+	return ErrInvalidRequest
+}
+
+// passes reports whether the invocation was cancelled, or its response was lost.
+func passes(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(*smithy.CanceledError)) ||
+		errors.As(err, new(*smithy.DeserializationError)) || errors.As(err, new(*smithyhttp.ResponseError))
+}
+
+// lacksCredentials reports whether the SDK found no credentials. Where it asks
+// another service for them, it has already tried several times. The SDK has no
+// type for this error.
+func lacksCredentials(err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if strings.HasPrefix(err.Error(), "get identity: ") {
+			return true
+		}
+	}
+	return false
 }
 
 // throttled is how long Lambda asks the client to wait; 0 if it did not say.

@@ -31,6 +31,10 @@ type memory struct {
 	kept *Token
 	// asked is when the invocation that brought it began.
 	asked time.Time
+	// ends is when the token is no longer used: a second before it expires. A
+	// token that came again, or in its last second, is used until it expires,
+	// because an earlier request would bring it once more.
+	ends time.Time
 	// ageing is when to ask for the next one.
 	ageing time.Time
 	// calm: no caller asks for a newer token before. calmLife: no caller asks for
@@ -39,10 +43,11 @@ type memory struct {
 	// reported is when kept was reported and issue gave it again.
 	reported time.Time
 
-	// trouble is the last failure; it is repeated until the given moment.
-	trouble  *Error
-	until    time.Time
-	failures int // in a row
+	// trouble is the last failure, which happened at since; it is repeated until
+	// the given moment.
+	trouble      *Error
+	since, until time.Time
+	failures     int // in a row
 }
 
 // verdict is what a caller is to do.
@@ -53,7 +58,8 @@ const (
 	use verdict = iota
 	// glance: ask for the next token; other callers do not have to wait for it.
 	glance
-	// reach: ask for a longer life, and use the kept token if there is none.
+	// reach: ask for a longer life, and use the kept token if that is not to be
+	// had soon.
 	reach
 	// must: ask, because there is no usable token.
 	must
@@ -79,22 +85,36 @@ func (m *memory) judge(k key, now time.Time) verdict {
 	return use
 }
 
-// valid reports whether the kept token has not expired; with less than a second
-// left it has, as for issue. A clock that was set back does not change that.
+// valid reports whether the kept token is used. If the clock was set back to
+// before the token was asked for, that is not known, and it is not.
 func (m *memory) valid(now time.Time) bool {
-	return m.kept != nil && !now.Before(m.asked) && now.Add(time.Second).Before(m.kept.ExpiresAt)
+	return m.kept != nil && !now.Before(m.asked) && now.Before(m.ends)
+}
+
+// restUntil is the moment before which a caller that needs no particular life
+// uses the kept token without asking.
+func (m *memory) restUntil() time.Time {
+	until := m.ageing
+	if m.calm.After(until) {
+		until = m.calm
+	}
+	if m.ends.Before(until) {
+		until = m.ends
+	}
+	return until
 }
 
 // refuses reports whether the fingerprint is that of the kept token, and that
 // token has not been reported to issue lately.
 func (m *memory) refuses(rejected string, now time.Time) bool {
-	return m.valid(now) && rejected == m.kept.Fingerprint && !now.Before(m.reported.Add(askEvery))
+	lately := !now.Before(m.reported) && now.Before(m.reported.Add(askEvery))
+	return m.valid(now) && rejected == m.kept.Fingerprint && !lately
 }
 
-// troubled reports whether the last failure is still repeated. If it would be
-// repeated for longer than the maximum, the clock has been set back since.
+// troubled reports whether the last failure is still repeated. It is not if the
+// clock was set back to before it.
 func (m *memory) troubled(now time.Time) bool {
-	return m.trouble != nil && now.Before(m.until) && m.until.Sub(now) <= 2*maxRetryAfter
+	return m.trouble != nil && !now.Before(m.since) && now.Before(m.until)
 }
 
 // narrow is the key to ask with: without the report of a token that was replaced
@@ -114,10 +134,14 @@ func (m *memory) learn(k key, t *Token, asked, now time.Time, margin time.Durati
 	if overtaken {
 		return // by the answer to another key: issue's own memory may lag
 	}
-	if m.kept == nil || m.kept.Fingerprint != t.Fingerprint {
+	again := m.kept != nil && m.kept.Fingerprint == t.Fingerprint
+	if !again {
 		m.calm, m.calmLife, m.reported = time.Time{}, time.Time{}, time.Time{}
 	}
-	m.kept, m.asked, m.ageing = t, asked, t.ExpiresAt.Add(-margin)
+	m.kept, m.asked, m.ageing, m.ends = t, asked, t.ExpiresAt.Add(-margin), t.ExpiresAt.Add(-time.Second)
+	if again || !now.Before(m.ends) {
+		m.ends = t.ExpiresAt
+	}
 	if t.Fingerprint == k.rejected {
 		m.reported = now
 	}
@@ -136,7 +160,7 @@ func (m *memory) fail(e *Error, now time.Time, jitter float64) {
 		return
 	}
 	m.failures++
-	m.trouble, m.until = e, now.Add(pause(e, m.failures, jitter))
+	m.trouble, m.since, m.until = e, now, now.Add(pause(e, m.failures, jitter))
 }
 
 // pause is how long a failure is repeated. jitter, in [0, 1), spreads callers

@@ -17,11 +17,11 @@ func TestJudge(t *testing.T) {
 		now    time.Duration
 		want   verdict
 	}{
-		"nothing is known":                    {memory{}, key{}, 0, must},
-		"nothing, and it failed":              {memory{trouble: passing, until: at(1)}, key{}, 0, refused},
-		"nothing, and it failed for good":     {memory{trouble: lasting, until: at(1)}, key{}, 0, refused},
-		"nothing, and the failure is over":    {memory{trouble: passing, until: at(0)}, key{}, 0, must},
-		"nothing, and a failure from nowhere": {memory{trouble: passing, until: at(time.Hour)}, key{}, 0, must},
+		"nothing is known":                     {memory{}, key{}, 0, must},
+		"nothing, and it failed":               {memory{trouble: passing, until: at(1)}, key{}, 0, refused},
+		"nothing, and it failed for good":      {memory{trouble: lasting, until: at(1)}, key{}, 0, refused},
+		"nothing, and the failure is over":     {memory{trouble: passing, until: at(0)}, key{}, 0, must},
+		"nothing, and it failed in the future": {memory{trouble: passing, since: at(1), until: at(2)}, key{}, 0, must},
 
 		"a young token":                    {memory{}, key{}, 0, use},
 		"the moment before it ages":        {memory{}, key{}, life - time.Minute - 1, use},
@@ -45,13 +45,14 @@ func TestJudge(t *testing.T) {
 		"reported, and it failed":           {memory{trouble: passing, until: at(1)}, key{rejected: "kept"}, 0, refused},
 		"reported a moment ago":             {memory{reported: at(0)}, key{rejected: "kept"}, askEvery - 1, use},
 		"reported 30 s ago":                 {memory{reported: at(0)}, key{rejected: "kept"}, askEvery, must},
+		"reported in the future":            {memory{reported: at(1)}, key{rejected: "kept"}, 0, must},
 		"another one reported":              {memory{}, key{rejected: "other"}, 0, use},
 		"another one reported, and it ages": {memory{}, key{rejected: "other"}, life - time.Minute, glance},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := test.memory
 			if name[:7] != "nothing" {
-				m.kept, m.asked, m.ageing = kept, start, kept.ExpiresAt.Add(-time.Minute)
+				m.kept, m.asked, m.ageing, m.ends = kept, start, kept.ExpiresAt.Add(-time.Minute), kept.ExpiresAt.Add(-time.Second)
 			}
 			if got := m.judge(test.key, at(test.now)); got != test.want {
 				t.Errorf("got %d, want %d", got, test.want)
@@ -62,7 +63,7 @@ func TestJudge(t *testing.T) {
 
 func TestNarrow(t *testing.T) {
 	start := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
-	m := memory{kept: &Token{Fingerprint: "kept", ExpiresAt: start.Add(time.Hour)}, asked: start}
+	m := memory{kept: &Token{Fingerprint: "kept", ExpiresAt: start.Add(time.Hour)}, asked: start, ends: start.Add(time.Hour)}
 	for name, test := range map[string]struct {
 		rejected, want string
 		now            time.Duration

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -51,9 +52,16 @@ type Source struct {
 	// again; if a failure asks for a longer wait, it is returned at once. Zero
 	// means as long as Timeout and the context allow.
 	MaxRetryWait time.Duration
+	// RetryFor is the longest that all such waits of one call take together. Zero
+	// means as long as Timeout and the context allow.
+	RetryFor time.Duration
 	// Now is the clock that dates tokens. Nil means time.Now. Waiting uses the
 	// timers of package time.
 	Now func() time.Time
+
+	// warm is what a caller gets while nothing is to be decided; nil if something
+	// is. It is written while mu is held, and read without.
+	warm atomic.Pointer[warm]
 
 	// mu guards the fields below. It is not held during network calls.
 	mu     sync.Mutex
@@ -76,19 +84,27 @@ type Options struct {
 }
 
 // Get returns a token. It blocks only if no kept token can be used; see the
-// package comment.
+// package comment. The callers share the token that they get: none may change it.
 //
 // The error is an *Error, or wraps one together with the context's error if that
 // ended first. If an error names a time to try again that is after the context's
 // end, Get returns it at once.
 func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
+	if w := s.atHand(need); w != nil && ctx.Err() == nil {
+		return w.token, nil
+	}
+	return s.get(ctx, need)
+}
+
+// get is Get for a caller that may have to wait.
+func (s *Source) get(ctx context.Context, need Options) (*Token, error) {
 	k, err := s.key(need)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(s.Timeout, 0), DefaultPatience))
 	defer cancel()
-	for {
+	for waited := time.Duration(0); ; {
 		if err := ctx.Err(); err != nil {
 			return nil, s.gaveUp(err, s.lastTrouble())
 		}
@@ -97,7 +113,7 @@ func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
 		case p.token != nil:
 			return p.token, nil
 		case p.call == nil:
-			err = s.wait(ctx, p)
+			waited, err = s.wait(ctx, p, waited)
 		default:
 			var token *Token
 			if token, err = s.await(ctx, p); token != nil {
@@ -111,9 +127,12 @@ func (s *Source) Get(ctx context.Context, need Options) (*Token, error) {
 }
 
 // Token implements oauth2.TokenSource. It is Get for any valid token, without a
-// context: it blocks for Timeout at most.
+// context: it blocks for Timeout at most. The callers share the token.
 func (s *Source) Token() (*oauth2.Token, error) {
-	token, err := s.Get(context.Background(), Options{})
+	if w := s.atHand(Options{}); w != nil {
+		return w.oauth2, nil
+	}
+	token, err := s.get(context.Background(), Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -139,18 +158,20 @@ func (s *Source) key(need Options) (key, error) {
 	return key{}, &Error{Connection: s.Connection, Type: ErrInvalidRequest, Message: what}
 }
 
-// wait waits until a failure may be tried again. It returns the failure if that
-// is permanent, or if the wait would outlast the context.
-func (s *Source) wait(ctx context.Context, p pass) error {
+// wait waits until a failure may be tried again, and returns how long the call has
+// waited for failures, which is waited before it. It returns the failure if that is
+// permanent, or if the wait would be too long, or outlast the context.
+func (s *Source) wait(ctx context.Context, p pass, waited time.Duration) (time.Duration, error) {
 	pause := p.until.Sub(s.now())
-	tooLong := s.MaxRetryWait > 0 && pause > s.MaxRetryWait
-	if end, ok := ctx.Deadline(); !p.trouble.awaited() || tooLong || ok && !p.until.Before(end) {
-		return p.trouble
+	waited += pause
+	tooLong := s.MaxRetryWait > 0 && pause > s.MaxRetryWait || s.RetryFor > 0 && waited > s.RetryFor
+	if !p.trouble.awaited() || tooLong || outlasts(ctx, pause) {
+		return waited, p.trouble
 	}
 	if err := sleep(ctx, pause); err != nil {
-		return s.gaveUp(err, p.trouble)
+		return waited, s.gaveUp(err, p.trouble)
 	}
-	return nil
+	return waited, nil
 }
 
 // gaveUp is the error of a caller whose context has ended. last is the failure
@@ -160,6 +181,13 @@ func (s *Source) gaveUp(err error, last *Error) error {
 		return fmt.Errorf("vended: %s: no token yet: %w", s.Connection, err)
 	}
 	return fmt.Errorf("%w: %w", last, err)
+}
+
+// outlasts reports whether a wait would reach the context's end. It asks the
+// timers' clock, because Source.Now may be another one, and may be set back.
+func outlasts(ctx context.Context, wait time.Duration) bool {
+	end, ok := ctx.Deadline()
+	return ok && wait >= time.Until(end) //nolint:forbidigo // the context's own clock
 }
 
 // sleep waits for d. Package reltioauthtest has the same lines, but a client does

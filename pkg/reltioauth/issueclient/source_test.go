@@ -47,6 +47,9 @@ func TestATokenIsKept(t *testing.T) {
 		time.Sleep(29*time.Second - 1)
 		get(t, s, issueclient.Options{}, 1)
 		f.invocations(t, 2)
+		time.Sleep(time.Second) // it came again, so it is used in its last second too
+		get(t, s, issueclient.Options{}, 1)
+		f.invocations(t, 2)
 		time.Sleep(time.Nanosecond)
 		get(t, s, issueclient.Options{}, 1) // as issue says, five seconds more
 		time.Sleep(5 * time.Second)
@@ -102,9 +105,14 @@ func TestEveryFieldOfAToken(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("token (-want +got):\n%s", diff)
 		}
-		got.Warnings[0], got.Scope = "changed", "changed"
-		if again := get(t, s, issueclient.Options{}, 1); again.Warnings[0] != issueclient.WarnRefreshTokenEndsSoon || again.Scope != "a b" {
+		got.Warnings[0], got.Scope = "changed", "changed" // of a token that was waited for
+		first := get(t, s, issueclient.Options{}, 1)
+		if first.Warnings[0] != issueclient.WarnRefreshTokenEndsSoon || first.Scope != "a b" {
 			t.Error("a caller's changes are seen by the next")
+		}
+		first.ExpiresAt, first.Fingerprint = time.Time{}, "changed" // of a kept one, which callers share
+		if again := get(t, s, issueclient.Options{Rejected: fingerprint(2)}, 1); again.Fingerprint != fingerprint(1) {
+			t.Error("a caller's changes decide")
 		}
 	})
 }

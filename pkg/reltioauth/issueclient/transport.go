@@ -44,9 +44,12 @@ type Transport struct {
 	Retry bool
 }
 
-// maxDrain is how much of a discarded response is read, so that its connection
-// can be used again.
-const maxDrain = 256 << 10
+// maxDrain and drainTime bound how much of a discarded response is read, so that
+// its connection can be used again.
+const (
+	maxDrain  = 256 << 10
+	drainTime = time.Second
+)
 
 // RoundTrip implements http.RoundTripper. It sends a copy of the request with the
 // token.
@@ -68,7 +71,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 		wait := retryWait(resp, try, t.now(), random())
-		if end, ok := ctx.Deadline(); wait == 0 || ok && !t.now().Add(wait).Before(end) {
+		if wait == 0 || outlasts(ctx, wait) {
 			return resp, nil
 		}
 		discard(resp)
@@ -192,8 +195,11 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// discard reads the rest of a response that is not returned.
+// discard reads the rest of a response that is not returned. A body that does not
+// end in time is closed, which ends the reading of net/http's bodies.
 func discard(resp *http.Response) {
+	late := time.AfterFunc(drainTime, func() { _ = resp.Body.Close() })
+	defer late.Stop()
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrain) // an error changes nothing: reading only lets the connection be used again
 	_ = resp.Body.Close()
 }

@@ -39,7 +39,7 @@ run: ## start everything on this machine, until Ctrl-C; ARGS='-h' lists flags
 	@go build -o bin/local ./cmd/local && exec bin/local $(ARGS)
 
 run-binaries: ## the same with the real binaries and engines, as on AWS; fetches the engines first (minutes)
-	@scripts/engines
+	@case ' $(ARGS) ' in *' -h '* | *' -help '* | *' --help '*) ;; *) scripts/engines ;; esac
 	@go build -C $(LAB) -o ../bin/stack ./cmd/stack && exec bin/stack $(ARGS)
 
 test: ## run all tests, with the race detector; the first time this fetches engines and clients (minutes)

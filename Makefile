@@ -22,7 +22,7 @@ LAMBDA_BUILD := $(call lambda_build,arm64)
 ENV := default
 SAM := .cache/verify/bin/sam
 
-.PHONY: help run run-binaries test test-short lint fmt cover mutate fuzz sim soak framework faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
+.PHONY: help run run-binaries test test-short lint fmt cover mutate fuzz sim soak framework faults soak-processes bench bench-check release verify build layers validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
 	build-ExtensionLayerArm64 build-ExtensionLayerX86 FORCE
 
@@ -61,6 +61,7 @@ lint: ## check style, imports, words and mistakes, and print what changed in the
 	$(TOOL) golangci-lint run
 	cd $(LAB) && go tool -modfile=../tools/go.mod golangci-lint run
 	go test -C $(LAB) -count 1 ./style
+	go test -C $(LAB) -count 1 -run 'Documents|Marks|Messages|Names|Pinned' ./docs
 	@scripts/apidiff
 	@scripts/packages lint
 
@@ -124,6 +125,12 @@ build-ExtensionLayerX86: ARCHITECTURE := x86_64
 build-ExtensionLayerArm64 build-ExtensionLayerX86:
 	$(call lambda_build,$(call goarch,$(ARCHITECTURE))) -o "$(ARTIFACTS_DIR)/extensions/reltio-tokens" ./cmd/extension
 	chmod -R 755 "$(ARTIFACTS_DIR)/extensions"
+
+# Of a tag.
+VERSION := v0.0.0-local
+
+release: ## make what a release has, into out/release, twice, and compare: VERSION=v1.2.3 (minutes)
+	@scripts/release '$(VERSION)' --check
 
 verify: ## check the template and the built functions; the first time this fetches the tools (minutes)
 	@scripts/verify

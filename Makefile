@@ -22,7 +22,7 @@ LAMBDA_BUILD := $(call lambda_build,arm64)
 ENV := default
 SAM := .cache/verify/bin/sam
 
-.PHONY: help run run-binaries test test-short lint fmt cover mutate fuzz sim soak framework faults soak-processes bench bench-check release verify build layers validate deploy delete logs invoke \
+.PHONY: help run run-binaries test test-short lint fmt cover mutate pictures fuzz sim soak framework faults soak-processes bench bench-check release verify build layers validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
 	build-ExtensionLayerArm64 build-ExtensionLayerX86 FORCE
 
@@ -73,6 +73,9 @@ cover: ## print the coverage of the packages that decide; less than 90 % is an e
 
 mutate: ## plant mistakes into the packages that decide, and print which no test notices (20 minutes and more)
 	@scripts/mutate $(ARGS)
+
+pictures: ## make the pictures of the README, from the program itself; needs a Chromium
+	@scripts/pictures
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz

@@ -230,9 +230,9 @@ func TestWhatThePagesShow(t *testing.T) {
 			return map[string]string{"TABLE_NAME": "t", "SECRET_PREFIX": "s", "ORGANISATION": text, "CONTACT": text}[name]
 		})
 	}
-	for text, want := range map[string]string{"": "", " Acme & Söhne ": "Acme & Söhne", strings.Repeat("ö", 100): strings.Repeat("ö", 100)} {
-		if c, err := read(text); err != nil || c.Organisation != want || c.Contact != want {
-			t.Errorf("%q: %q, %q, error %v", text, c.Organisation, c.Contact, err)
+	for _, want := range []string{"", "Acme & Söhne", strings.Repeat("ö", 100)} {
+		if c, err := read(" " + want + " "); err != nil || c.Organisation != want || c.Contact != want {
+			t.Errorf("%q: %q, %q, error %v", want, c.Organisation, c.Contact, err)
 		}
 	}
 	for _, text := range []string{"a\nb", strings.Repeat("a", 101), "\xff"} {

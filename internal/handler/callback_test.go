@@ -564,7 +564,7 @@ func TestTheLastPageKnowsItsBrowser(t *testing.T) {
 			f := newFront(t)
 			request := httptest.NewRequest(http.MethodGet, "/done", http.NoBody)
 			if c.cookie != "" {
-				request.AddCookie(&http.Cookie{Name: "__Host-reltio-done", Value: c.cookie}) //nolint:gosec // a browser's cookie has no attributes
+				request.AddCookie(&http.Cookie{Name: "__Host-reltio-done", Value: c.cookie})
 			}
 			response := httptest.NewRecorder()
 			f.callback.ServeHTTP(response, request)

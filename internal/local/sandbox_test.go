@@ -28,7 +28,7 @@ func sandbox(t *testing.T, stack *local.Stack, line string) string {
 // read reads from the tenant API with a token, or without one.
 func read(t *testing.T, stack *local.Stack, path, token string) (status int, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.LambdaURL+"/reltio/api/demo-tenant/"+path, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.LambdaURL+"/reltio/api/demo-tenant/"+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,9 +40,6 @@ var marks = []string{
 	"<!-- shows other connections -->",
 }
 
-// written are documents that programs write, with commands that the programs run.
-var written = []string{"docs/faults.md", "docs/framework.md", "docs/performance.md", "docs/integrations/cases.md"}
-
 // documents are the names of all documents of the repository.
 func documents(t *testing.T) []string {
 	t.Helper()

@@ -15,7 +15,7 @@ var (
 // A tag of an action can be moved to other code, a commit cannot. No job has more
 // rights than reading, unless its own lines say so.
 func TestActionsArePinned(t *testing.T) {
-	found, err := filepath.Glob(filepath.Join(root, ".github/workflows/*.yml"))
+	found, err := filepath.Glob(filepath.Join(root, ".github", "workflows", "*.yml"))
 	if err != nil || len(found) == 0 {
 		t.Fatalf("no workflows: %v", err)
 	}

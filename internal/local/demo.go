@@ -181,8 +181,8 @@ In another terminal, as an integration:
 with the AWS CLI, version 1 or 2:
 
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
-  echo '{"connection":"demo-password"}' >request.json
-  aws lambda invoke --endpoint-url %[1]s --function-name issue --payload fileb://request.json response.json
+  echo '{"connection":"demo-password"}' >/tmp/request.json
+  aws lambda invoke --endpoint-url %[1]s --function-name issue --payload fileb:///tmp/request.json /tmp/response.json
 
 as an operator:
 

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,32 +33,22 @@ func main() {
 	}
 }
 
-func run() (err error) {
+func run() error {
 	if len(os.Args) != 3 {
 		return errors.New("give the folder of the operator's command, and the repository's root")
 	}
 	commands, root := os.Args[1], os.Args[2]
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	stack, err := local.Start(ctx, local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stack.Close()) }()
-	var shown lines
-	if err := stack.Demo(ctx, &shown); err != nil {
-		return err
-	}
 	out := func(name string) string { return filepath.Join(root, folder, name) }
-	if err := pages(ctx, stack, out); err != nil {
-		return err
-	}
-	s := session{ctx: ctx, stack: stack, commands: commands}
-	if err := recording(s, out("demo.svg")); err != nil {
-		return err
-	}
-	if err := status(s, out("status.svg")); err != nil {
-		return err
+	for _, draw := range []func(session) error{
+		func(s session) error { return pages(ctx, s.stack, out) },
+		func(s session) error { return recording(s, out("demo.svg")) },
+		func(s session) error { return status(s, out("status.svg")) },
+	} {
+		if err := onStack(ctx, commands, draw); err != nil {
+			return err
+		}
 	}
 	if err := alternatives(root, out("alternatives.svg")); err != nil {
 		return err
@@ -65,8 +56,15 @@ func run() (err error) {
 	return performance(root, out("performance.svg"))
 }
 
-// lines drops what the demonstration prints.
-type lines struct{}
-
-// Write implements io.Writer.
-func (lines) Write(p []byte) (int, error) { return len(p), nil }
+// onStack draws on a stack of its own, which has shown its demonstration.
+func onStack(ctx context.Context, commands string, draw func(session) error) (err error) {
+	stack, err := local.Start(ctx, local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stack.Close()) }()
+	if err := stack.Demo(ctx, io.Discard); err != nil {
+		return err
+	}
+	return draw(session{ctx: ctx, stack: stack, commands: commands})
+}

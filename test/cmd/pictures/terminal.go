@@ -66,7 +66,7 @@ func recording(s session, path string) error {
 
 // status draws the health of connections, one of which fails.
 func status(s session, path string) error {
-	for _, typed := range []string{"reltio-tokens --local sandbox mfa demo-password", "reltio-tokens --local rotate demo-password --force"} {
+	for _, typed := range []string{"reltio-tokens --local sandbox lock demo-password", "reltio-tokens --local rotate demo-password --force"} {
 		if _, err := s.run(typed); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func status(s session, path string) error {
 	if err != nil {
 		return err
 	}
-	return terminal(path, []shown{one}, 150, false)
+	return terminal(path, []shown{one}, 192, false)
 }
 
 // Sizes of a terminal's picture.

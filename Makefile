@@ -23,7 +23,7 @@ ENV := default
 # The one on the PATH; else one that scripts/verify fetches, with Python alone.
 SAM := $(or $(shell command -v sam),.cache/verify/bin/sam)
 
-.PHONY: help run run-binaries test test-short lint fmt cover mutate fuzz sim soak framework faults soak-processes bench bench-check verify build layers validate deploy delete logs invoke \
+.PHONY: help run run-binaries test test-short lint fmt cover mutate pictures fuzz sim soak framework faults soak-processes bench bench-check release verify build layers validate deploy delete logs invoke \
 	clean build-IssueFunction build-RotateFunction build-CallbackFunction \
 	build-ExtensionLayerArm64 build-ExtensionLayerX86 FORCE
 
@@ -40,7 +40,7 @@ run: ## start everything on this machine, until Ctrl-C; ARGS='-h' lists flags
 	@go build -o bin/local ./cmd/local && exec bin/local $(ARGS)
 
 run-binaries: ## the same with the real binaries and engines, as on AWS; fetches the engines first (minutes)
-	@scripts/engines
+	@case ' $(ARGS) ' in *' -h '* | *' -help '* | *' --help '*) ;; *) scripts/engines ;; esac
 	@go build -C $(LAB) -o ../bin/stack ./cmd/stack && exec bin/stack $(ARGS)
 
 test: ## run all tests, with the race detector; the first time this fetches engines and clients (minutes)
@@ -62,6 +62,7 @@ lint: ## check style, imports, words and mistakes, and print what changed in the
 	$(TOOL) golangci-lint run
 	cd $(LAB) && go tool -modfile=../tools/go.mod golangci-lint run
 	go test -C $(LAB) -count 1 ./style
+	go test -C $(LAB) -count 1 -run 'Documents|Marks|Messages|Names|Pinned' ./docs
 	@scripts/apidiff
 	@scripts/packages lint
 
@@ -73,6 +74,9 @@ cover: ## print the coverage of the packages that decide; less than 90 % is an e
 
 mutate: ## plant mistakes into the packages that decide, and print which no test notices (20 minutes and more)
 	@scripts/mutate $(ARGS)
+
+pictures: ## make the pictures of the README, from the program itself; needs a Chromium
+	@scripts/pictures
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz
@@ -125,6 +129,12 @@ build-ExtensionLayerX86: ARCHITECTURE := x86_64
 build-ExtensionLayerArm64 build-ExtensionLayerX86:
 	$(call lambda_build,$(call goarch,$(ARCHITECTURE))) -o "$(ARTIFACTS_DIR)/extensions/reltio-tokens" ./cmd/extension
 	chmod -R 755 "$(ARTIFACTS_DIR)/extensions"
+
+# Of a tag.
+VERSION := v0.0.0-local
+
+release: ## make what a release has, into out/release, twice, and compare: VERSION=v1.2.3 (minutes)
+	@scripts/release '$(VERSION)' --check
 
 verify: ## check the template and the built functions; the first time this fetches the tools (minutes)
 	@scripts/verify

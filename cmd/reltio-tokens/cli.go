@@ -41,6 +41,8 @@ type cli struct {
 	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects an authorization_code connection."`
 	Disconnect disconnectCommand `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
 
+	Sandbox sandboxCommand `cmd:"" help:"Make the sandbox of the local stack misbehave: end a token, be down, lock a user. With --local only."`
+
 	Doctor doctorCommand `cmd:"" help:"Look whether the installation can work: stack, table, permissions, functions, hosts, clock, schedule, connections."`
 }
 

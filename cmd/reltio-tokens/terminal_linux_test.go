@@ -45,7 +45,7 @@ func (c command) onTerminal(args ...string) *terminal {
 		c.t.Fatal(err)
 	}
 	defer func() { _ = screen.Close() }()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
 	c.t.Cleanup(cancel)
 	p := &terminal{t: c.t, person: person, news: make(chan struct{}, 1)}
 	p.process = exec.CommandContext(ctx, binary, append(append([]string{}, c.flags...), args...)...)

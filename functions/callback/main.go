@@ -47,6 +47,8 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 	log.Capture()
 	table := &dynamo.Table{Client: dynamodb.NewFromConfig(aws), Name: c.TableName}
 	secretStore := secrets.Manager{Client: secretsmanager.NewFromConfig(client.ForSecrets(aws)), Prefix: c.SecretPrefix}
+	set := pages.New()
+	set.Owner = pages.Owner{Organisation: c.Organisation, Contact: c.Contact}
 	return handler.Gateway{Handler: &handler.Callback{
 		Flow: &authcode.Flow{
 			AuthRequests:  table,
@@ -62,7 +64,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Now:           time.Now,
 			PerSecond:     c.TokenRequestsPerSecond,
 		},
-		Pages:   pages.New(),
+		Pages:   set,
 		Log:     log,
 		Now:     time.Now,
 		BaseURL: c.CallbackBaseURL,

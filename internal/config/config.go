@@ -22,6 +22,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
@@ -45,12 +47,15 @@ const (
 	HTTPSProxy             = "HTTPS_PROXY"
 	NoProxy                = "NO_PROXY"
 	AuthCACertificates     = "AUTH_CA_CERTIFICATES"
+	Organisation           = "ORGANISATION"
+	Contact                = "CONTACT"
 )
 
 // The defaults and bounds that no other package has.
 const (
 	defaultConcurrency = 16
 	maxConcurrency     = 32
+	maxShown           = 100 // characters of a text on the pages
 	defaultEventBus    = "default"
 	defaultNamespace   = "ReltioTokens"
 )
@@ -90,7 +95,10 @@ type ForCallback struct {
 	TokenRequestsPerSecond int
 	// CallbackBaseURL is empty if the request's own address is used.
 	CallbackBaseURL string
-	EventBusName    string
+	// Organisation and Contact are shown on the pages: whose they are, and whom a
+	// person asks for help. Empty: not shown.
+	Organisation, Contact string
+	EventBusName          string
 	// Network is how the authorization servers are reached.
 	Network reltioauth.Network
 	// MetricsNamespace is that of the embedded metrics.
@@ -138,6 +146,8 @@ func Callback(getenv func(string) string) (ForCallback, error) {
 		AuthHosts:              r.hosts(),
 		TokenRequestsPerSecond: r.number(TokenRequestsPerSecond, ratelimit.MaxPerSecond, ratelimit.MaxPerSecond),
 		CallbackBaseURL:        r.baseURL(),
+		Organisation:           r.shown(Organisation),
+		Contact:                r.shown(Contact),
 		EventBusName:           cmp.Or(getenv(EventBusName), defaultEventBus),
 		Network:                r.network(),
 		MetricsNamespace:       r.namespace(),
@@ -169,6 +179,15 @@ func (r *reader) required(name string) string {
 		r.fault(name, "is required")
 	}
 	return value
+}
+
+// shown reads a text for the pages.
+func (r *reader) shown(name string) string {
+	text := strings.TrimSpace(r.getenv(name))
+	if utf8.RuneCountInString(text) > maxShown || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		r.fault(name, fmt.Sprintf("must be one line of at most %d characters", maxShown))
+	}
+	return text
 }
 
 // number reads a whole number from 1 to most.

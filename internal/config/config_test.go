@@ -223,3 +223,22 @@ func TestReportIsOneLine(t *testing.T) {
 		t.Errorf("line (-want +got):\n%s", diff)
 	}
 }
+
+func TestWhatThePagesShow(t *testing.T) {
+	read := func(text string) (config.ForCallback, error) {
+		return config.Callback(func(name string) string {
+			return map[string]string{"TABLE_NAME": "t", "SECRET_PREFIX": "s", "ORGANISATION": text, "CONTACT": text}[name]
+		})
+	}
+	for _, want := range []string{"", "Acme & Söhne", strings.Repeat("ö", 100)} {
+		if c, err := read(" " + want + " "); err != nil || c.Organisation != want || c.Contact != want {
+			t.Errorf("%q: %q, %q, error %v", want, c.Organisation, c.Contact, err)
+		}
+	}
+	for _, text := range []string{"a\nb", strings.Repeat("a", 101), "\xff"} {
+		const what = "must be one line of at most 100 characters"
+		if _, err := read(text); err == nil || err.Error() != "CONTACT: "+what+"; ORGANISATION: "+what {
+			t.Errorf("%q: error %v", text, err)
+		}
+	}
+}

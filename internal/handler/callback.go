@@ -300,18 +300,22 @@ func (v *exchange) finished(a authcode.CallbackResult) reply {
 	if a.Outcome == authcode.DoneSameToken && !a.HoldsUntil.IsZero() {
 		location += "?" + paramUntil + "=" + strconv.FormatInt(a.HoldsUntil.Unix(), 10)
 	}
-	return reply{status: http.StatusSeeOther, location: location, outcome: string(a.Outcome)}
+	return reply{status: http.StatusSeeOther, location: location, cookies: doneCookies(a.Connection), outcome: string(a.Outcome)}
 }
 
-// done handles GET /done. It depends only on the address.
+// done handles GET /done. The browser's cookie says which connection it has just
+// connected; a browser without one is told nothing.
 func (v *exchange) done() (reply, error) {
 	until := untilOf(v.request.URL.RawQuery)
 	r := reply{status: http.StatusOK, outcome: outcomeSeen}
 	var err error
-	if until.IsZero() {
-		r.page, err = v.Pages.Done(v.reference)
-	} else {
-		r.page, err = v.Pages.DoneUntil(until, v.reference)
+	switch connection := doneOf(v.request); {
+	case connection == "":
+		r.page, err = v.Pages.Nothing(v.reference)
+	case until.IsZero():
+		r.page, err = v.Pages.Done(connection, v.reference)
+	default:
+		r.page, err = v.Pages.DoneUntil(connection, until, v.reference)
 	}
 	return r, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authcode"
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
 
 const (
@@ -21,6 +22,10 @@ const (
 	// name.
 	cookieHash = 16
 )
+
+// doneCookie is the cookie of a browser that has connected a connection. Its value
+// is the connection's name, which is no secret.
+const doneCookie = cookiePrefix + "done"
 
 var cookieName = regexp.MustCompile(`^` + cookiePrefix + `[0-9a-f]{16}$`)
 
@@ -51,6 +56,24 @@ func cookie(name, value string, maxAge int) *http.Cookie {
 		Name: name, Value: value, Path: "/", MaxAge: maxAge,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
+}
+
+// doneCookies remember for the last page which connection a browser has connected.
+func doneCookies(connection string) []*http.Cookie {
+	if connection == "" {
+		return nil
+	}
+	return []*http.Cookie{cookie(doneCookie, connection, int(authrequest.RequestLife/time.Second))}
+}
+
+// doneOf is the connection that this browser has connected; empty if there is
+// none.
+func doneOf(r *http.Request) string {
+	c, err := r.Cookie(doneCookie)
+	if err != nil || !issueapi.ValidConnection(c.Value) {
+		return ""
+	}
+	return c.Value
 }
 
 // bindingOf is the value of the state's cookie; zero if there is none that can be

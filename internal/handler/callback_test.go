@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -548,4 +549,28 @@ func (f *front) throttled() {
 			return reltioauthtest.Fault{}
 		}
 	})
+}
+
+// The last page names the connection to the browser that has connected it, and
+// nothing to any other.
+func TestTheLastPageKnowsItsBrowser(t *testing.T) {
+	for name, c := range map[string]struct{ cookie, want, never string }{
+		"the browser":    {"acme-prod", "<dd>acme-prod</dd>", "This page follows"},
+		"a stranger":     {"", "This page follows a login", "is connected"},
+		"a forged name":  {"<b>x", "This page follows a login", "<b>x"},
+		"too long a one": {strings.Repeat("a", 65), "This page follows a login", "aaaaa"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			request := httptest.NewRequest(http.MethodGet, "/done", http.NoBody)
+			if c.cookie != "" {
+				request.AddCookie(&http.Cookie{Name: "__Host-reltio-done", Value: c.cookie})
+			}
+			response := httptest.NewRecorder()
+			f.callback.ServeHTTP(response, request)
+			if body := response.Body.String(); !strings.Contains(body, c.want) || strings.Contains(body, c.never) {
+				t.Errorf("want %q and not %q in:\n%s", c.want, c.never, body)
+			}
+		})
+	}
 }

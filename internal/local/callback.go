@@ -40,6 +40,8 @@ func (s *Stack) listenForBrowsers(ctx context.Context) (net.Listener, error) {
 // over plain HTTP. They accept its secure cookies nevertheless, because they
 // treat loopback as secure (Chromium and Firefox; not Safari).
 func (s *Stack) newCallback(table *memstore.Table, log *telemetry.Log) *handler.Callback {
+	set := pages.New()
+	set.Owner = pages.Owner{Organisation: "The local stack of Reltio tokens", Contact: "the person who started make run"}
 	return &handler.Callback{
 		Flow: &authcode.Flow{
 			AuthRequests:  table,
@@ -53,7 +55,7 @@ func (s *Stack) newCallback(table *memstore.Table, log *telemetry.Log) *handler.
 			Events:        s.events,
 			Now:           time.Now,
 		},
-		Pages:   pages.New(),
+		Pages:   set,
 		Log:     log,
 		Now:     time.Now,
 		BaseURL: s.CallbackURL,

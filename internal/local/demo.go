@@ -36,8 +36,7 @@ func Connections() []string {
 // Sandbox is the authorization server of the demonstration: the framework, whose
 // access tokens are valid for life. In one point it differs: a second login by a
 // code gives a new refresh token. The same refresh token again would send the
-// person through the login page twice.
-// a person through the login page twice.
+// person through the login page twice. The login page says what to type.
 func Sandbox(life time.Duration) reltioauthtest.Config {
 	return reltioauthtest.Config{
 		Clients: []reltioauthtest.Client{{
@@ -49,6 +48,7 @@ func Sandbox(life time.Duration) reltioauthtest.Config {
 			{Username: demoPerson, Password: demoSecret("person"), Tenants: []string{demoTenant}},
 		},
 		Behaviour:    reltioauthtest.Behaviour{CodeRefreshToken: reltioauthtest.NewToken},
+		LoginNote:    "Type the user name " + demoPerson + " and the password " + demoSecret("person").Reveal() + ".",
 		KeepRequests: 1000,
 	}
 }
@@ -94,13 +94,20 @@ type Demo struct {
 	Invite func(ctx context.Context, connection string, replaceUser bool) (string, error)
 	// Operator is a command line that shows the connections' health.
 	Operator string
+	// Command begins a command line of the operator's command. It is empty for a
+	// stack that has no tenant API and whose sandbox takes no actions.
+	Command string
 }
 
 // Demo shows the demonstration.
 func (s *Stack) Demo(ctx context.Context, w io.Writer) error {
+	command := "go run ./cmd/reltio-tokens --local"
+	if s.LambdaURL != "http://"+Address(0, DefaultLambdaPort) {
+		command += "=" + s.LambdaURL
+	}
 	return Demo{
 		LambdaURL: s.LambdaURL, CallbackURL: s.CallbackURL, ReltioURL: s.ReltioURL, Invite: s.Invite,
-		Operator: "go run ./cmd/reltio-tokens --local=" + s.LambdaURL + " status",
+		Operator: command + " status", Command: command,
 	}.Show(ctx, w)
 }
 
@@ -115,7 +122,7 @@ func (d Demo) Show(ctx context.Context, w io.Writer) error {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "Reltio's sandbox   %s\nLambda Invoke API  %s   (functions issue, rotate and callback)\nBrowsers           %s   (function callback)\n\n",
 		d.ReltioURL, d.LambdaURL, d.CallbackURL)
-	fmt.Fprintf(&text, "%-24s %-40s %8s  %-8s %s\n", "CONNECTION", "FINGERPRINT", "LIFE", "OUTCOME", "AGAIN, FROM MEMORY")
+	fmt.Fprintf(&text, "%-24s %-40s %8s  %-8s %s\n", "CONNECTION", "FINGERPRINT", "LIFE", "OUTCOME", "SECOND CALL")
 	for _, name := range Connections() {
 		first, _, err := d.issue(ctx, name)
 		if err != nil {
@@ -134,6 +141,10 @@ func (d Demo) Show(ctx context.Context, w io.Writer) error {
 	}
 	fmt.Fprintf(&text, byBrowser, demoAuthorizationCode, link, demoPerson, demoSecret("person").Reveal())
 	fmt.Fprintf(&text, byHand, d.LambdaURL, d.Operator)
+	if d.Command != "" {
+		fmt.Fprintf(&text, breakIt, d.LambdaURL+tenantPath, d.Command)
+	}
+	text.WriteString("\nready (Ctrl-C ends it)\n")
 	_, err = w.Write(text.Bytes())
 	return err
 }
@@ -163,21 +174,28 @@ and log in at the sandbox as %[3]s with the password %[4]s
 
 // byHand explains how to do the same without this program.
 const byHand = `
-By hand, with the AWS CLI (version 2 also wants --cli-binary-format raw-in-base64-out):
-
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1
-  aws lambda invoke --endpoint-url %[1]s --function-name issue --payload '{"connection":"demo-password"}' /dev/stdout
-  aws lambda invoke --endpoint-url %[1]s --function-name rotate --payload '{"connection":"demo-password","force":true}' /dev/stdout
-
-or with curl:
+In another terminal, as an integration:
 
   curl -s %[1]s/2015-03-31/functions/issue/invocations -d '{"connection":"demo-password"}'
 
-or, as an operator:
+with the AWS CLI, version 1 or 2:
+
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+  echo '{"connection":"demo-password"}' >/tmp/request.json
+  aws lambda invoke --endpoint-url %[1]s --function-name issue --payload fileb:///tmp/request.json /tmp/response.json
+
+as an operator:
 
   %[2]s
+`
 
-ready (Ctrl-C ends it)
+// breakIt explains how to use a token and how to make the sandbox misbehave.
+const breakIt = `
+use the token at a tenant API, and break things:
+
+  TOKEN=$(%[2]s issue demo-password --show-token)
+  curl -s -H "Authorization: Bearer $TOKEN" %[1]s/entities/ada
+  %[2]s sandbox kill demo-password     # or: down, slow, throttle, lock, expire-password, mfa, reset
 `
 
 // issued is what the demonstration shows of a response.

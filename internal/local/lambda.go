@@ -39,14 +39,18 @@ type lambdaAPI struct {
 	events sync.WaitGroup
 }
 
-func newLambdaAPI(functions map[string]function, operators http.Handler) *lambdaAPI {
+// newLambdaAPI is the API of these functions; others are handlers of the local
+// stack's own, by pattern.
+func newLambdaAPI(functions map[string]function, others map[string]http.Handler) *lambdaAPI {
 	a := &lambdaAPI{functions: functions}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", a.serveInvoke)
-	mux.Handle("POST /local/operate", operators)
+	for pattern, handler := range others {
+		mux.Handle(pattern, handler)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusNotFound, "ResourceNotFoundException",
-			"only the Invoke API is here: POST /2015-03-31/functions/issue/invocations")
+			"only the Invoke API is here: POST /2015-03-31/functions/issue/invocations; and a tenant API: GET "+tenantPath+"/entities/ada")
 	})
 	a.Handler = mux
 	return a

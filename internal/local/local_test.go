@@ -141,7 +141,7 @@ func TestDemoShowsNoToken(t *testing.T) {
 		}
 	}
 	if got := regexp.MustCompile(`(?m)^demo-\S+ +sha256:.* (renewed|cached) +cached in \d`).FindAllString(out.String(), -1); len(got) != len(local.Connections()) {
-		t.Errorf("no second vend of each from memory in:\n%s", out.String())
+		t.Errorf("no second token of each from memory in:\n%s", out.String())
 	}
 }
 

@@ -61,13 +61,7 @@ type operatorAPI struct{ operator *operator.Service }
 
 // ServeHTTP implements http.Handler.
 func (a operatorAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case !loopback(r.Host) || len(r.Header.Values("Origin")) > 0:
-		refuse(w, http.StatusForbidden, "AccessDeniedException", "only programs on this machine may operate")
-		return
-	case media != "application/json":
-		refuse(w, http.StatusUnsupportedMediaType, "UnsupportedMediaTypeException", "the call must be application/json")
+	if !fromProgram(w, r) {
 		return
 	}
 	var call operator.Call
@@ -79,6 +73,21 @@ func (a operatorAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(a.operator.Do(r.Context(), call)) // a caller that is gone gets nothing
+}
+
+// fromProgram reports whether a request is one that a page in a browser cannot
+// send, and refuses it if it is not.
+func fromProgram(w http.ResponseWriter, r *http.Request) bool {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case !loopback(r.Host) || len(r.Header.Values("Origin")) > 0:
+		refuse(w, http.StatusForbidden, "AccessDeniedException", "only programs on this machine may operate")
+		return false
+	case media != "application/json":
+		refuse(w, http.StatusUnsupportedMediaType, "UnsupportedMediaTypeException", "the call must be application/json")
+		return false
+	}
+	return true
 }
 
 // loopback reports whether a Host header names this machine.

@@ -17,6 +17,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
+	"github.com/reltio-tokens/reltio-tokens/internal/localapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/renewal"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
@@ -97,7 +98,11 @@ func taken(what, flag, address string, err error) error {
 func (s *Stack) serve(ctx context.Context, listener, browsers net.Listener) {
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	table := &memstore.Table{}
-	s.lambda = newLambdaAPI(s.functions(table), operatorAPI{s.operator(table)})
+	s.lambda = newLambdaAPI(s.functions(table), map[string]http.Handler{
+		"POST /local/operate":     operatorAPI{s.operator(table)},
+		"POST " + localapi.Path:   sandboxAPI{reltio: s.reltio, table: table, secrets: s.secrets},
+		"GET " + tenantPath + "/": newTenant(s.reltio),
+	})
 	s.server = &http.Server{
 		Handler:           s.lambda,
 		ReadHeaderTimeout: 10 * time.Second,

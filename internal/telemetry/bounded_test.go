@@ -2,7 +2,6 @@ package telemetry_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -258,8 +257,8 @@ func TestAPipeThatIsFull(t *testing.T) {
 	for i := range 100 {
 		log.Write(t.Context(), slog.LevelInfo, fmt.Sprint("line ", i))
 	}
-	if took := time.Since(start); took < time.Second || took > 5*time.Second {
-		t.Errorf("a hundred lines took %v, want a second", took)
+	if took := time.Since(start); took < time.Second || took > 50*time.Second {
+		t.Errorf("a hundred lines took %v, want a second, not one each", took)
 	}
 	read := make(chan string, 1)
 	go func() {
@@ -304,9 +303,7 @@ func TestAProcessWhoseOutputIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), child+"=1")
 	cmd.Stdout = w
 	said, err := cmd.StderrPipe()

@@ -14,15 +14,15 @@ import (
 var written = []string{"docs/faults.md", "docs/framework.md", "docs/performance.md"}
 
 // named matches a path in backquotes: from a folder of the repository's root down.
-var named = regexp.MustCompile("`((?:cmd|docs|events|functions|internal|pkg|scripts|test|tools)/[A-Za-z0-9_./-]*)`")
+var named = regexp.MustCompile("`((?:[.]ci|[.]github|clients|cmd|docs|events|functions|internal|pkg|scripts|test|tools)/[A-Za-z0-9_./-]*)`")
 
 // linked matches the target of a link in Markdown, without its anchor.
 var linked = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 
 // Every path that a document names exists, and so does the target of every link.
 func TestDocumentsNameWhatExists(t *testing.T) {
-	documents := []string{filepath.Join(root, "README.md")}
-	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+	var documents []string
+	for _, pattern := range []string{"*.md", ".github/*.md", "docs/*.md", "docs/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			t.Fatal(err)

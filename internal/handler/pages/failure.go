@@ -44,7 +44,7 @@ func KnownCode(code string) bool {
 
 // What a person can do.
 const (
-	newLink    = "Ask whoever sent you the link for a new one."
+	newLink    = "Ask the person who sent you the link for a new one."
 	linkWorks  = "The link that you were given still works: open it once more."
 	nothingYet = "Nothing was stored."
 )
@@ -61,7 +61,7 @@ var failures = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 		"Open the link again, whole, as you were given it.",
 	}},
 	NoSuchPage: {http.StatusNotFound, "There is no such page", []string{
-		"Nothing is at this address. Open the link as you were given it.",
+		"Nothing is at this address. Here a person connects Reltio, by a link. If you were given one, open it, whole, as you were given it.",
 	}},
 	MethodNotAllowed: {http.StatusMethodNotAllowed, "This page can only be opened", []string{
 		"Something was sent to this page that it does not take. Open the link as you were given it.",
@@ -75,7 +75,7 @@ var failures = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 	}},
 	"request_gone": {http.StatusBadRequest, "This login was used, or took too long", []string{
 		"A login has to be finished within ten minutes, and counts once. If you have just reloaded this page while it was still working, reload it once more in a moment.",
-		linkWorks + " If it does not, ask whoever sent it for a new one.",
+		linkWorks + " If it does not, ask the person who sent it for a new one.",
 	}},
 	"wrong_browser": {http.StatusBadRequest, "This login began in another browser", []string{
 		"It can only be finished in the browser, and the window, in which it began. If your browser blocks or deletes cookies, allow them for this page.",
@@ -90,8 +90,8 @@ var failures = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 		linkWorks + " If this happens again, ask for help and name the reference below.",
 	}},
 	"wrong_user": {http.StatusForbidden, "Another user was expected", []string{
-		"You have logged in at Reltio as another user than the one that this connection belongs to. " + nothingYet,
-		"Log out of Reltio, open the link once more, and log in as the right user. If the user is meant to change, ask whoever sent you the link for one that allows it.",
+		"This connection belongs to another user of Reltio than the one that you logged in as. " + nothingYet,
+		"Log out of Reltio, open the link once more, and log in as the right user. If the user is meant to change, ask the person who sent you the link for one that allows it.",
 	}},
 	"user_unknown": {http.StatusBadGateway, "Reltio did not say who logged in", []string{
 		"This connection belongs to one user, and it could not be found out whether it was you. " + nothingYet,
@@ -111,7 +111,7 @@ var failures = map[string]Failure{ //nolint:gochecknoglobals // a constant table
 	}},
 	"paused": {http.StatusServiceUnavailable, "This connection is paused", []string{
 		"An operator has paused it, so nothing is asked of Reltio for now.",
-		"Ask whoever sent you the link, and open it once more, or reload this page, when the connection works again.",
+		"Ask the person who sent you the link, and open it once more, or reload this page, when the connection works again.",
 	}},
 	"unstored": {http.StatusInternalServerError, "The login could not be stored", []string{
 		"It is not your mistake: something that is needed here did not answer.",

@@ -8,12 +8,13 @@ const layout = `<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex, nofollow">
-<title>{{.Title}} · Reltio tokens</title>
+<title>{{.Title}} · {{or .Organisation "Reltio tokens"}}</title>
 <style>{{.Style}}</style>
 </head>
 <body>
 <main>
-<span class="mark {{.Mark.Class}}" aria-hidden="true">{{.Mark.Sign}}</span>
+{{with .Organisation}}<p class="owner">{{.}}</p>
+{{end}}<span class="mark {{.Mark.Class}}" aria-hidden="true">{{.Mark.Sign}}</span>
 <h1>{{.Title}}</h1>
 {{range .Text}}<p>{{.}}</p>
 {{end}}{{with .Facts}}<dl>
@@ -21,7 +22,7 @@ const layout = `<!DOCTYPE html>
 {{end}}</dl>
 {{end}}{{with .Link}}<p class="action"><a class="button" href="{{.}}" rel="noreferrer">{{$.LinkText}}</a></p>
 {{end}}{{with .After}}<p class="after">{{.}}</p>
-{{end}}<footer><p>Reference <code>{{.Reference}}</code>: name it if you ask for help.</p></footer>
+{{end}}<footer><p>Reference <code>{{.Reference}}</code>: name it if you ask {{with .Contact}}<b>{{.}}</b>{{else}}for help{{end}}.</p></footer>
 </main>
 </body>
 </html>
@@ -57,6 +58,7 @@ main {
   display: grid; place-items: center; width: 2.75rem; height: 2.75rem; margin-bottom: 1rem;
   border: 2px solid currentColor; border-radius: 50%; font-size: 1.35rem; font-weight: 700; line-height: 1;
 }
+.owner { margin: 0 0 1.1rem; padding-bottom: 0.8rem; border-bottom: 1px solid var(--line); font-weight: 600; overflow-wrap: anywhere; }
 .ask { color: var(--ask); } .done { color: var(--done); } .note { color: var(--note); } .failed { color: var(--failed); }
 h1 { margin: 0 0 0.75rem; font-size: clamp(1.35rem, 4.5vw, 1.7rem); line-height: 1.25; overflow-wrap: anywhere; text-wrap: balance; }
 p { margin: 0 0 0.85rem; }
@@ -73,7 +75,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
 a:focus-visible { outline: 3px solid var(--focus); outline-offset: 3px; }
 .after, footer { color: var(--soft); font-size: 0.925rem; }
 footer { margin-top: 1.75rem; padding-top: 0.9rem; border-top: 1px solid var(--line); }
-footer p { margin: 0; }
+footer p { margin: 0; overflow-wrap: anywhere; }
+footer b { color: var(--text); font-weight: 600; }
 dl + footer { margin-top: -0.35rem; border-top: 0; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 0.95em; color: var(--text); }
 @media (max-width: 30rem) {

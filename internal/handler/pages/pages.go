@@ -25,8 +25,21 @@ import (
 	"time"
 )
 
-// Set holds the templates. It is safe for concurrent use.
+// Owner says whose pages these are, so that a person can tell them from others.
+type Owner struct {
+	// Organisation is shown at the top of every page, and in its title. Empty: the
+	// title names Reltio tokens.
+	Organisation string
+	// Contact is whom a person asks for help: a mail address, a name, a telephone
+	// number. Empty: not shown.
+	Contact string
+}
+
+// Set holds the templates. It is safe for concurrent use; Owner is set before the
+// first page.
 type Set struct {
+	Owner Owner
+
 	layout *template.Template
 	policy string
 }
@@ -82,7 +95,7 @@ func (s *Set) Leaving(p Leaving) ([]byte, error) {
 
 // granted says which access a login grants.
 func granted(scope string) string {
-	const rights = "Access to Reltio with the rights of the user who logs in, until the grant ends or is revoked"
+	const rights = "The connection may work in Reltio as the user who logs in, until that is ended here or at Reltio"
 	if scope == "" {
 		return rights
 	}
@@ -90,7 +103,7 @@ func granted(scope string) string {
 }
 
 // Done writes the page for a login that is stored.
-func (s *Set) Done(reference string) ([]byte, error) {
+func (s *Set) Done(connection, reference string) ([]byte, error) {
 	return s.page(view{
 		Title: "Reltio is connected",
 		Mark:  markDone,
@@ -98,21 +111,36 @@ func (s *Set) Done(reference string) ([]byte, error) {
 			"The login was stored, and the connection can work with Reltio from now on.",
 			"You can close this page.",
 		},
+		Facts:     []fact{{"Connection", connection}},
+		Reference: reference,
+	})
+}
+
+// Nothing writes the last page for a browser that has just finished no login. It
+// says nothing of any connection.
+func (s *Set) Nothing(reference string) ([]byte, error) {
+	return s.page(view{
+		Title: "This page follows a login",
+		Mark:  markNote.with("·"),
+		Text: []string{
+			"Here a person connects Reltio, by a link. In this browser no such login has ended in the last ten minutes, so there is nothing to show.",
+			"If you were given a link, open it.",
+		},
 		Reference: reference,
 	})
 }
 
 // DoneUntil writes the page for a login that is stored with the previous refresh
 // token: its deadline has not moved.
-func (s *Set) DoneUntil(until time.Time, reference string) ([]byte, error) {
+func (s *Set) DoneUntil(connection string, until time.Time, reference string) ([]byte, error) {
 	return s.page(view{
 		Title: "Connected, until a known date",
 		Mark:  markNote,
 		Text: []string{
 			"The login was stored, and the connection can work with Reltio. But Reltio has given the grant that there was before, which ends when it would have ended anyway.",
-			"Nothing is left to do today: whoever looks after this connection is reminded in time, and sends you another link.",
+			"Nothing is left to do today: the person who looks after this connection is reminded in time, and sends you another link.",
 		},
-		Facts:     []fact{{"It holds until", moment(until)}},
+		Facts:     []fact{{"Connection", connection}, {"It holds until", moment(until)}},
 		Reference: reference,
 	})
 }
@@ -141,6 +169,9 @@ type fact struct{ Name, Value string }
 // in words.
 type mark struct{ Class, Sign string }
 
+// with is the mark with another sign.
+func (m mark) with(sign string) mark { return mark{m.Class, sign} }
+
 var (
 	markAsk    = mark{"ask", "→"}    //nolint:gochecknoglobals // a constant
 	markDone   = mark{"done", "✓"}   //nolint:gochecknoglobals // a constant
@@ -152,13 +183,16 @@ func (s *Set) page(v view) ([]byte, error) {
 	var page bytes.Buffer
 	err := s.layout.Execute(&page, struct {
 		view
+		Owner
 		Style template.CSS
-	}{v, stylesheet})
+	}{v, s.Owner, stylesheet})
 	if err != nil {
 		return nil, fmt.Errorf("page %q: %w", v.Title, err)
 	}
 	return page.Bytes(), nil
 }
 
-// moment formats a time so that people in every time zone can read it.
+// moment formats a time so that people in every time zone can read it. It is UTC:
+// a page without a script cannot know the browser's time zone, and a fixed offset
+// would be wrong for half of the year.
 func moment(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }

@@ -70,12 +70,32 @@ func TestTextIsEscaped(t *testing.T) {
 
 func TestDonePages(t *testing.T) {
 	set := pages.New()
-	done, err := set.Done("ABCD-EFGH")
-	if err != nil || !strings.Contains(string(done), "Reltio is connected") || strings.Contains(string(done), "href=") {
+	done, err := set.Done("acme-prod", "ABCD-EFGH")
+	if err != nil || !strings.Contains(string(done), "Reltio is connected") || !strings.Contains(string(done), "<dd>acme-prod</dd>") || strings.Contains(string(done), "href=") {
 		t.Errorf("%v: %s", err, done)
 	}
-	until, err := set.DoneUntil(time.Unix(1800000000, 0), "ABCD-EFGH")
+	until, err := set.DoneUntil("acme-prod", time.Unix(1800000000, 0), "ABCD-EFGH")
 	if err != nil || !strings.Contains(string(until), "15 January 2027, 08:00 UTC") {
 		t.Errorf("%v: %s", err, until)
+	}
+}
+
+func TestPagesSayWhoseTheyAre(t *testing.T) {
+	set := pages.New()
+	write := func() string {
+		html, err := set.Failed(pages.FailureOf("busy", ""), "ABCD-EFGH")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(html)
+	}
+	if html := write(); !strings.Contains(html, "· Reltio tokens</title>") || !strings.Contains(html, "ask for help") || strings.Contains(html, `class="owner"`) {
+		t.Errorf("without an owner:\n%s", html)
+	}
+	set.Owner = pages.Owner{Organisation: "Acme & Sons", Contact: "data@acme.example"}
+	for _, want := range []string{"· Acme &amp; Sons</title>", `<p class="owner">Acme &amp; Sons</p>`, "ask <b>data@acme.example</b>."} {
+		if html := write(); !strings.Contains(html, want) {
+			t.Errorf("no %s in:\n%s", want, html)
+		}
 	}
 }

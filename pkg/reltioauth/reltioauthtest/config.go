@@ -61,6 +61,10 @@ type Config struct {
 	// login with a second factor. Zero means ten minutes.
 	StateTokenTTL time.Duration
 
+	// LoginNote, if not empty, is shown on the login page: which user to type, for
+	// example.
+	LoginNote string
+
 	// KeepRequests is how many of the latest requests are kept for
 	// [Server.Requests]. Zero means all, negative none. Counts are always
 	// complete: they take eight bytes for each token request. Only New reads it.

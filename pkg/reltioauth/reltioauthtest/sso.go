@@ -231,9 +231,9 @@ type field struct{ Name, Value string }
 // showPage is the login page, with a message if there is one.
 func (s *Server) showPage(from url.Values, status int, message string, outcome Outcome) (answer, error) {
 	data := struct {
-		Action, Client, Message string
-		Fields                  []field
-	}{Action: pathLogin, Client: from.Get("client_id"), Message: message}
+		Action, Client, Note, Message string
+		Fields                        []field
+	}{Action: pathLogin, Client: from.Get("client_id"), Note: s.settings.Load().LoginNote, Message: message}
 	for _, name := range carried() {
 		if from.Has(name) {
 			data.Fields = append(data.Fields, field{name, from.Get(name)})
@@ -290,7 +290,8 @@ button[value=login] { background: var(--go); border-color: var(--go); color: var
 <main>
 <h1>Log in</h1>
 <p>This is a sandbox, not Reltio. The client <b>{{.Client}}</b> asks for access in your name.</p>
-{{with .Message}}<p role="alert">{{.}}</p>
+{{with .Note}}<p>{{.}}</p>
+{{end}}{{with .Message}}<p role="alert">{{.}}</p>
 {{end -}}
 <form method="post" action="{{.Action}}">
 {{range .Fields}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">

@@ -74,7 +74,9 @@ func operator(s *stack.Stack) string {
 }
 
 const about = "Runs the three binaries on this machine as Lambda runs them, with engines for\n" +
-	"DynamoDB and Secrets Manager, and a sandbox of Reltio's authorization server."
+	"DynamoDB and Secrets Manager, and a sandbox of Reltio's authorization server.\n" +
+	"The first start fetches the engines into .cache/engines: Dynoxide is compiled with cargo\n" +
+	"(about five minutes), moto comes with pip (half a minute). Later starts take seconds."
 
 // flags reads the command line; a mistake in it is explained on log.
 func flags(args []string, log io.Writer) (stack.Config, error) {

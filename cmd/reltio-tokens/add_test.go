@@ -193,12 +193,12 @@ func TestDisconnect(t *testing.T) {
 	c.expect(2, "", `--yes`, "disconnect", "demo-password")
 	c.expect(0, `outcome      cached`, "", "issue", "demo-password")
 	c.in = "y\n"
-	c.expect(0, `^demo-password: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  shared       its client, with demo-authorization-code, demo-client-credentials\n  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that\n$`, "", "disconnect", "demo-password", "--revoke")
+	c.expect(0, `^demo-password: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  shared       its client, with demo-authorization-code, demo-client-credentials\n  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that\n  callers      may get the token from memory for 30s, then UnknownConnection for up to 60s, then the token of a new login\n$`, "", "disconnect", "demo-password", "--revoke")
 	c.in = ""
-	c.expect(0, `^demo-password: disconnected \(was unknown\)\n  revoked      nothing: there was no token\n  shared       .*\n  secret       deleted; it can be restored for seven days\n$`, "", "disconnect", "demo-password", "--yes", "--delete-secret")
+	c.expect(0, `^demo-password: disconnected \(was unknown\)\n  revoked      nothing: there was no token\n  shared       .*\n  secret       deleted; it can be restored for seven days\n  callers      may get the token from memory for 30s, then UnknownConnection\n$`, "", "disconnect", "demo-password", "--yes", "--delete-secret")
 	c.expect(1, "", `UnknownConnection`, "disconnect", "demo-password", "-y")
 	c.expect(0, `^CONNECTION[^\n]*\ndemo-authorization-code [^\n]*\ndemo-client-credentials [^\n]*\n$`, "", "status")
-	c.expect(0, `secret       kept: reltio-tokens connect demo-authorization-code begins anew\n$`, "", "disconnect", "demo-authorization-code", "-y")
+	c.expect(0, `secret       kept: reltio-tokens connect demo-authorization-code begins anew\n  callers      .*, then ReauthorizationRequired until a person connects it\n$`, "", "disconnect", "demo-authorization-code", "-y")
 	c.run("issue", "demo-client-credentials")
 	c.in = "demo-secret-of-client\n"
 	c.expect(0, `: added\n(.*\n)*  shared      its client, with demo-authorization-code, demo-client-credentials: what ends the token of one ends it for all\n`, "",

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 )
 
 const description = `Operates Reltio tokens: adds, connects and disconnects connections, shows their health, checks
@@ -32,13 +33,13 @@ type cli struct {
 	Issue   issueCommand   `cmd:"" help:"Ask the issue function for a token and show its fingerprint, not the token."`
 	Rotate  rotateCommand  `cmd:"" help:"Renew a connection's token if it is due."`
 	WhoAmI  whoAmICommand  `cmd:"" name:"whoami" help:"Ask Reltio whose token a connection has: user, customer, tenants, roles, scopes."`
-	Check   checkCommand   `cmd:"" help:"Validate a connection's secret without logging in."`
+	Check   checkCommand   `cmd:"" help:"Validate a connection's secret; with --login try it with one login."`
 	Resume  resumeCommand  `cmd:"" help:"Forget refused logins and failures, so that the next tick tries again."`
 	Pause   pauseCommand   `cmd:"" help:"Take a connection out of the service; its living token is still handed out."`
 	Unpause unpauseCommand `cmd:"" help:"Take a paused connection back into the service, due now."`
 
 	Add        addCommand        `cmd:"" help:"Add a connection: ask for what it needs, validate it, write its secret."`
-	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects an authorization_code connection."`
+	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects a connection, or connect it by a refresh token."`
 	Disconnect disconnectCommand `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
 
 	Doctor doctorCommand `cmd:"" help:"Look whether the installation can work: stack, table, permissions, functions, hosts, clock, schedule, connections."`
@@ -55,6 +56,7 @@ type globals struct {
 	CallbackFunction string        `env:"CALLBACK_FUNCTION" placeholder:"NAME" help:"Name or ARN of the callback function, for doctor."`
 	CallbackURL      string        `name:"callback-url" env:"CALLBACK_BASE_URL" placeholder:"URL" help:"Where the callback function answers, for links; --local has its own."`
 	KMSKeyID         string        `name:"kms-key-id" env:"KMS_KEY_ID" placeholder:"KEY" help:"The key of a secret that add creates, if not the account's own for Secrets Manager."`
+	LoginAttempts    int           `env:"LOGIN_ATTEMPTS" placeholder:"N" default:"2" help:"How many refused logins of a user the functions allow, for check --login (${default})."`
 	Region           string        `placeholder:"REGION" help:"The AWS region, if not the environment's."`
 	EndpointURL      string        `placeholder:"URL" help:"Where all AWS services are, if not at AWS."`
 	Local            localURL      `help:"Talk to the local stack at http://127.0.0.1:3001, or at --local=URL."`
@@ -66,6 +68,9 @@ type globals struct {
 func (g *globals) Validate() error {
 	if g.Stack != "" && g.Local != "" {
 		return errors.New("--stack is on AWS, --local on this machine: give one of them")
+	}
+	if g.LoginAttempts < 1 || g.LoginAttempts > lockout.MaxAttempts {
+		return errors.New("--login-attempts must be 1 or 2")
 	}
 	if g.Timeout <= 0 {
 		return errors.New("--timeout must be more than 0")

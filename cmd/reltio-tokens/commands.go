@@ -68,50 +68,6 @@ func (c *issueCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	return nil
 }
 
-type rotateCommand struct {
-	Name  string `arg:"" help:"The connection."`
-	Force bool   `help:"Renew though it is not due, back-off or not. It may end the token that callers hold."`
-}
-
-// Run renews a connection's token.
-func (c *rotateCommand) Run(ctx context.Context, w *wiring, s *screen) error {
-	o, err := w.functions(ctx)
-	if err != nil {
-		return err
-	}
-	result, err := o.Rotate(ctx, c.Name, c.Force)
-	if err != nil {
-		return err
-	}
-	return s.rotated(c.Name, result)
-}
-
-type checkCommand struct {
-	Name string `arg:"" help:"The connection."`
-	JSON bool   `name:"json" help:"Print JSON."`
-}
-
-// Run validates a secret.
-func (c *checkCommand) Run(ctx context.Context, w *wiring, s *screen) error {
-	o, err := w.stores(ctx)
-	if err != nil {
-		return err
-	}
-	checked, err := o.Check(ctx, c.Name)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		err = s.json(checked)
-	} else {
-		s.checked(checked)
-	}
-	if err == nil && !checked.OK {
-		return errSaid
-	}
-	return err
-}
-
 type resumeCommand struct {
 	Name string `arg:"" optional:"" help:"The connection."`
 	All  bool   `help:"Every connection that waits or fails."`

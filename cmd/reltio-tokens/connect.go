@@ -19,10 +19,34 @@ type connectCommand struct {
 	Open        bool   `help:"Open the link in the browser of this machine."`
 	ReplaceUser bool   `help:"Let another user than the first one connect it."`
 	JSON        bool   `name:"json" help:"Print JSON."`
+
+	RefreshToken string    `placeholder:"-" help:"Read a refresh token from standard input (-), try it once, and store it: no link, no person."`
+	LoggedInAt   time.Time `placeholder:"TIME" help:"When the login was that gave the refresh token, like 2026-11-23T17:00:00Z: its 28 days count from there. Default: now."`
 }
 
-// Run makes the link for a person.
-func (c *connectCommand) Run(ctx context.Context, w *wiring, s *screen) error {
+// Validate refuses flags that do not go together. A refresh token is never one.
+func (c *connectCommand) Validate() error {
+	switch {
+	case c.RefreshToken != "" && c.RefreshToken != "-":
+		return errors.New("--refresh-token is read from standard input: give -")
+	case c.RefreshToken != "" && c.Open:
+		return errors.New("--open is for a link, --refresh-token makes none: give one of them")
+	case c.RefreshToken == "" && !c.LoggedInAt.IsZero():
+		return errors.New("--logged-in-at belongs to --refresh-token")
+	}
+	return nil
+}
+
+// talks implements talking.
+func (*connectCommand) talks() {}
+
+// Run makes the link for a person, or connects by a refresh token.
+func (c *connectCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) error {
+	if c.RefreshToken != "" {
+		return c.handOver(ctx, w, s, a)
+	}
+	ctx, cancel := w.bounded(ctx)
+	defer cancel()
 	if err := w.globals.callback(); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -51,17 +50,7 @@ func (c *disconnectCommand) confirm(ctx context.Context, w *wiring, s *screen, a
 	if len(shared) > 0 {
 		a.tell(c.Name + " shares its client with " + strings.Join(shared, ", "))
 	}
-	answer, err := a.ask(ctx, c.question(len(shared) > 0))
-	switch {
-	case errors.Is(err, errNoAnswer):
-		return &usageError{"disconnect asks first: answer y on standard input, or give --yes"}
-	case err != nil:
-		return err
-	case !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes"):
-		fmt.Fprintf(&s.err, "%s: not disconnected\n", c.Name)
-		return errSaid
-	}
-	return nil
+	return a.confirm(ctx, s, consent{of: "disconnect", no: c.Name + ": not disconnected", text: c.question(len(shared) > 0)})
 }
 
 // sharing names the connections that share the client.
@@ -119,5 +108,19 @@ func (s *screen) disconnected(d operator.Disconnected) {
 		fmt.Fprintf(&s.out, "  secret       kept: reltio-tokens connect %s begins anew\n", d.Connection)
 	default:
 		fmt.Fprintln(&s.out, "  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that")
+	}
+	fmt.Fprintf(&s.out, "  callers      %s\n", afterDisconnect(d))
+}
+
+// afterDisconnect says what callers of issue get from now on.
+func afterDisconnect(d operator.Disconnected) string {
+	const first = "may get the token from memory for 30s, then UnknownConnection"
+	switch {
+	case d.SecretDeleted, d.GrantType == "":
+		return first
+	case d.GrantType == connection.AuthorizationCode:
+		return first + " for up to 60s, then ReauthorizationRequired until a person connects it"
+	default:
+		return first + " for up to 60s, then the token of a new login"
 	}
 }

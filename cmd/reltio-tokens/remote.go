@@ -119,3 +119,16 @@ func (r remote) Sharing(ctx context.Context, name string) ([]string, error) {
 func (r remote) WhoAmI(ctx context.Context, name string) (operator.WhoAmI, error) {
 	return call[operator.WhoAmI](ctx, r, operator.Call{Verb: operator.VerbWhoAmI, Connection: name})
 }
+
+// TryLogin implements operator.
+func (r remote) TryLogin(ctx context.Context, name string) (operator.Tried, error) {
+	return call[operator.Tried](ctx, r, operator.Call{Verb: operator.VerbTryLogin, Connection: name})
+}
+
+// Handover implements operator.
+func (r remote) Handover(ctx context.Context, request operator.HandoverRequest) (operator.Tried, error) {
+	return call[operator.Tried](ctx, r, operator.Call{
+		Verb: operator.VerbHandover, Connection: request.Connection, ReplaceUser: request.ReplaceUser,
+		RefreshToken: operator.ClearText{Secret: request.RefreshToken}, LoggedInAt: request.LoggedInAt,
+	})
+}

@@ -39,6 +39,8 @@ type service interface { //nolint:interfacebloat // all of operator.Service, one
 	Disconnect(ctx context.Context, r operator.DisconnectRequest) (operator.Disconnected, error)
 	Sharing(ctx context.Context, name string) ([]string, error)
 	WhoAmI(ctx context.Context, name string) (operator.WhoAmI, error)
+	TryLogin(ctx context.Context, name string) (operator.Tried, error)
+	Handover(ctx context.Context, r operator.HandoverRequest) (operator.Tried, error)
 }
 
 var (
@@ -100,6 +102,7 @@ func (w *wiring) stores(ctx context.Context) (service, error) {
 	o.Grants, o.Leases, o.Lockouts, o.Connections, o.Hosts = table, table, table, secretStore, hosts
 	o.AuthRequests, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
 	o.Secrets, o.RefreshTokens, o.Parking, o.RateLimits = secretStore, secretStore, table, table
+	o.LoginAttempts = w.globals.LoginAttempts
 	return o, nil
 }
 

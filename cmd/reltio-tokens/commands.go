@@ -30,10 +30,15 @@ func (c *statusCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	} else {
 		s.table(report, c.Wide)
 	}
-	if err == nil && c.Check && (report.NeedsSomebody() || report.FailingForLong()) {
+	switch {
+	case err != nil:
+		return err
+	case c.Check && (report.NeedsSomebody() || report.FailingForLong()):
 		return errNeedsSomebody
+	case report.NotRead():
+		return s.notRead(report)
 	}
-	return err
+	return nil
 }
 
 type issueCommand struct {

@@ -86,7 +86,7 @@ func perform(ctx context.Context, args []string, s *screen) error {
 	if err != nil {
 		return &usageError{err.Error()}
 	}
-	w := &wiring{globals: line.globals, now: time.Now}
+	w := &wiring{globals: line.globals, now: time.Now, progress: progressOn(os.Stderr)}
 	selected := command.Selected().Target.Addr().Interface()
 	discovery, cancel := w.bounded(ctx)
 	defer cancel()

@@ -188,8 +188,8 @@ func TestJSON(t *testing.T) {
 	}
 	state := []string{
 		"client", "connection", "expires_at", "expires_in", "failing_since", "fingerprint", "grant_type", "last_error", "login_mode", "needs_somebody",
-		"next_due_at", "parked_since", "refresh_expires_at", "refresh_mode", "refusal", "secret_error", "secret_missing_since",
-		"secret_versions_a_day", "status", "unsent_events", "version",
+		"next_due_at", "not_looked_at", "parked_since", "refresh_expires_at", "refresh_mode", "refusal", "secret_error", "secret_missing_since",
+		"secret_versions_a_day", "status", "unread", "unsent_events", "version",
 	}
 	for _, name := range []string{"demo-password", "demo-client-credentials"} { // used and new
 		got := c.expect(0, `^\{\n`, "", "status", "--json", name)

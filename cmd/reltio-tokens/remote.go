@@ -54,6 +54,11 @@ func (r remote) Status(ctx context.Context, names ...string) (operator.Report, e
 	return call[operator.Report](ctx, r, operator.Call{Verb: operator.VerbStatus, Connections: names})
 }
 
+// Survey implements operator.
+func (r remote) Survey(ctx context.Context) (operator.Survey, error) {
+	return call[operator.Survey](ctx, r, operator.Call{Verb: operator.VerbSurvey})
+}
+
 // Check implements operator.
 func (r remote) Check(ctx context.Context, name string) (operator.Checked, error) {
 	return call[operator.Checked](ctx, r, operator.Call{Verb: operator.VerbCheck, Connection: name})

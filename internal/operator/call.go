@@ -32,6 +32,7 @@ const (
 	VerbWhoAmI     Verb = "whoami"
 	VerbTryLogin   Verb = "try_login"
 	VerbHandover   Verb = "handover"
+	VerbSurvey     Verb = "survey"
 )
 
 // Call is one request to a Service in another process.
@@ -100,7 +101,7 @@ func (o *Service) do(ctx context.Context, c Call) (any, error) {
 	method, ok := o.methods()[c.Verb]
 	if !ok {
 		return nil, apierr.New(apierr.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login or handover")
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover or survey")
 	}
 	return method(ctx, c)
 }
@@ -123,6 +124,7 @@ func (o *Service) methods() map[Verb]func(context.Context, Call) (any, error) {
 		VerbDisconnect: func(ctx context.Context, c Call) (any, error) {
 			return o.Disconnect(ctx, DisconnectRequest{Connection: c.Connection, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
 		},
+		VerbSurvey:   func(ctx context.Context, _ Call) (any, error) { return o.Survey(ctx) },
 		VerbSharing:  func(ctx context.Context, c Call) (any, error) { return o.Sharing(ctx, c.Connection) },
 		VerbWhoAmI:   func(ctx context.Context, c Call) (any, error) { return o.WhoAmI(ctx, c.Connection) },
 		VerbTryLogin: func(ctx context.Context, c Call) (any, error) { return o.TryLogin(ctx, c.Connection) },

@@ -76,6 +76,9 @@ type Service struct {
 	Parking       grant.Parking
 	RateLimits    ratelimit.Store
 	Connector     reltioauth.Connector
+	// Progress, if not nil, is called after each connection that Status and Survey
+	// have read, by one goroutine at a time.
+	Progress func(done, of int)
 	// LoginAttempts is how many logins of a user may be refused, as rotate is
 	// configured, for TryLogin; 0 means lockout.MaxAttempts.
 	LoginAttempts int

@@ -33,11 +33,24 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
-// checkTime bounds each check; one of many connections takes longer.
 const (
-	checkTime       = 15 * time.Second
+	// checkTime bounds each check that is not about every connection.
+	checkTime = 15 * time.Second
+	// connectionsTime bounds each of the two that are, if the caller's context has
+	// no deadline.
 	connectionsTime = time.Minute
+	// atOnce is how many keys are looked up at a time.
+	atOnce = operator.Readers
 )
+
+// most is most of the time that the context has, or connectionsTime.
+func most(ctx context.Context, now time.Time) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return connectionsTime
+	}
+	return max(0, deadline.Sub(now)*3/4)
+}
 
 // Level says how a check ended.
 type Level string
@@ -79,8 +92,7 @@ func NewReport(at time.Time, findings ...Finding) Report {
 // Operator is the part of operator.Service that is needed here.
 type Operator interface {
 	About(ctx context.Context) (operator.About, error)
-	Status(ctx context.Context, names ...string) (operator.Report, error)
-	Check(ctx context.Context, name string) (operator.Checked, error)
+	Survey(ctx context.Context) (operator.Survey, error)
 }
 
 // Doctor examines one installation. It keeps no state.
@@ -127,8 +139,12 @@ type examination struct {
 
 	findings []Finding
 	about    operator.About
-	// connections are nil if they could not be read.
+	// survey is what was read of all connections; nil if they could not be read.
+	// connections is its report.
+	survey      *operator.Survey
 	connections *operator.Report
+	// notLookedAt counts the connections for which no time was left.
+	notLookedAt int
 	// skews are how far other clocks are ahead of this machine's.
 	skews []skew
 	pages *http.Client
@@ -139,11 +155,11 @@ func (d *Doctor) Examine(ctx context.Context) Report {
 	e := &examination{Doctor: d, pages: browser()}
 	for _, check := range []struct {
 		run  func(context.Context)
-		time time.Duration
+		time time.Duration // 0: most of the time that is left
 	}{
 		{e.stack, checkTime},
 		{e.table, checkTime},
-		{e.reading, connectionsTime},
+		{e.reading, 0},
 		{e.invoking, checkTime},
 		{e.functions, checkTime},
 		{e.hosts, checkTime},
@@ -151,9 +167,13 @@ func (d *Doctor) Examine(ctx context.Context) Report {
 		{e.clock, checkTime},
 		{e.schedule, checkTime},
 		{e.sweeps, checkTime},
-		{e.eachConnection, connectionsTime},
+		{e.eachConnection, 0},
 	} {
-		bounded, cancel := context.WithTimeout(ctx, check.time)
+		limit := check.time
+		if limit == 0 {
+			limit = most(ctx, d.Now())
+		}
+		bounded, cancel := context.WithTimeout(ctx, limit)
 		check.run(bounded)
 		cancel()
 	}

@@ -318,9 +318,9 @@ func (i *installation) under(key string) {
 // sealed is an operator who may not decrypt one of the secrets.
 type sealed struct{ doctor.Operator }
 
-// Status implements doctor.Operator.
-func (sealed) Status(context.Context, ...string) (operator.Report, error) {
-	return operator.Report{}, apierr.New(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException")
+// Survey implements doctor.Operator.
+func (sealed) Survey(context.Context) (operator.Survey, error) {
+	return operator.Survey{}, apierr.New(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException")
 }
 
 // grant stores one that is due at a moment.

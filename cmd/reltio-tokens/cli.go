@@ -22,7 +22,7 @@ It uses the AWS credentials and the region of the environment, as the AWS CLI do
 --stack NAME takes everything from the outputs of a deployed stack. A flag counts more than the
 stack, the stack more than the environment.
 
-Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 status --check found a
+Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 status --check or doctor found a
 connection that needs somebody.`
 
 // cli is the grammar of the command line.

@@ -12,7 +12,7 @@ type statusCommand struct {
 	Names []string `arg:"" optional:"" name:"name" help:"Connections; none: all of them."`
 	JSON  bool     `name:"json" help:"Print JSON instead of a table."`
 	Wide  bool     `help:"Show why the server refused, and what it said."`
-	Check bool     `help:"Exit with 3 if a connection needs somebody: a person to log in, or an operator to write another secret; or has been failing for 15 minutes."`
+	Check bool     `help:"Exit with 3 if a connection needs somebody: a person to log in, or an operator to write another secret; is refused for a reason that stays; or has been failing for 15 minutes."`
 }
 
 // Run shows the health of connections.
@@ -33,7 +33,7 @@ func (c *statusCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	switch {
 	case err != nil:
 		return err
-	case c.Check && (report.NeedsSomebody() || report.FailingForLong()):
+	case c.Check && report.NeedsAttention():
 		return errNeedsSomebody
 	case report.NotRead():
 		return s.notRead(report)

@@ -18,7 +18,8 @@ type doctorCommand struct {
 // discovers implements discovering.
 func (*doctorCommand) discovers() {}
 
-// Run examines the installation. It fails if anything in it does.
+// Run examines the installation. It fails if anything in it does, and
+// ends with exitNeedsSomebody if a connection does not recover by itself.
 func (c *doctorCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	report, err := c.report(ctx, w)
 	if err != nil {
@@ -29,10 +30,15 @@ func (c *doctorCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	} else {
 		s.examined(report)
 	}
-	if err == nil && !report.OK {
+	switch {
+	case err != nil:
+		return err
+	case !report.OK:
 		return errSaid
+	case report.NeedsSomebody:
+		return errNeedsSomebody
 	}
-	return err
+	return nil
 }
 
 // report is the doctor's report; if the stack cannot be described, it has only

@@ -30,8 +30,8 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
-	// exitNeedsSomebody: status --check found a connection that does not recover
-	// by itself.
+	// exitNeedsSomebody: status --check or doctor found a connection that does not
+	// recover by itself.
 	exitNeedsSomebody = 3
 )
 
@@ -41,7 +41,7 @@ const helpWidth = 100
 var (
 	// errSaid is a failure that the command has already printed.
 	errSaid = errors.New("failed")
-	// errNeedsSomebody ends status --check.
+	// errNeedsSomebody ends status --check, and doctor.
 	errNeedsSomebody = errors.New("a connection needs somebody")
 )
 

@@ -132,7 +132,8 @@ func TestOnTheLocalStack(t *testing.T) {
 	c.expect(0, `^demo-password: is healthy; `, "", "resume", "demo-password")
 	c.expect(0, `^demo-client-credentials: was not used yet; `, "", "resume", "demo-client-credentials")
 	c.expect(0, `^no connection waits or fails\n$`, "", "resume", "--all")
-	c.expect(0, `demo-password`, "", "status", "--check")
+	c.expect(3, `demo-authorization-code`, "", "status", "--check") // nobody has connected it yet
+	c.expect(0, `demo-password`, "", "status", "--check", "demo-password", "demo-client-credentials")
 	for _, command := range []string{"status", "issue", "rotate", "check", "resume", "pause", "unpause"} {
 		c.expect(1, "", `UnknownConnection: no connection has`, command, "nope")
 		c.expect(1, "", `InvalidRequest: connection: must be a name like acme-prod`, command, "No!")

@@ -79,7 +79,10 @@ type Finding struct {
 type Report struct {
 	At time.Time `json:"at"`
 	// OK says that nothing failed; there may be warnings.
-	OK       bool      `json:"ok"`
+	OK bool `json:"ok"`
+	// NeedsSomebody says that a connection does not recover by itself.
+	NeedsSomebody bool `json:"needs_somebody"`
+
 	Findings []Finding `json:"findings"`
 }
 
@@ -143,6 +146,8 @@ type examination struct {
 	// connections is its report.
 	survey      *operator.Survey
 	connections *operator.Report
+	// needsSomebody: a connection does not recover by itself.
+	needsSomebody bool
 	// notLookedAt counts the connections for which no time was left.
 	notLookedAt int
 	// skews are how far other clocks are ahead of this machine's.
@@ -177,7 +182,9 @@ func (d *Doctor) Examine(ctx context.Context) Report {
 		check.run(bounded)
 		cancel()
 	}
-	return NewReport(d.Now(), e.findings...)
+	r := NewReport(d.Now(), e.findings...)
+	r.NeedsSomebody = e.needsSomebody
+	return r
 }
 
 func (e *examination) found(check string, level Level, what, do string) {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
-	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
@@ -41,6 +40,7 @@ func (e *examination) eachConnection(ctx context.Context) {
 	for _, row := range rows {
 		e.findings = append(e.findings, row.findings...)
 		e.notLookedAt += row.notLookedAt
+		e.needsSomebody = e.needsSomebody || row.needsSomebody
 	}
 	if e.notLookedAt > 0 {
 		e.found("connections", Warning, fmt.Sprintf("%d of %s were not looked at: no time was left", e.notLookedAt, count(len(rows), "connection")),
@@ -105,7 +105,7 @@ func (e *examination) connection(ctx context.Context, c operator.Surveyed) {
 		e.refused(check, "its secret's key", err)
 	case k == strange:
 		e.strangeKey(s.Connection)
-	case s.NeedsSomebody, checked.Server != nil, s.FailingForLong(e.connections.At):
+	case s.Trouble(e.connections.At).NeedsAttention(), checked.Server != nil:
 		e.trouble(s, checked)
 	case k == accounts:
 		e.found(check, Warning, "its secret is encrypted with another key than the stack's", doMoveKey)
@@ -139,9 +139,10 @@ func (e *examination) unsent(s operator.State) {
 // trouble adds a finding for a connection that does not recover by itself, or has
 // failed for long: the server's refusal, and what to do first.
 func (e *examination) trouble(s operator.State, checked operator.Checked) {
+	e.needsSomebody = true
 	what := "is refused"
 	switch {
-	case s.NeedsSomebody:
+	case s.NeedsSomebody, s.Trouble(e.connections.At) == operator.TroublePerson:
 		what = "waits for somebody"
 	case s.FailingForLong(e.connections.At) && s.FailingSince == nil:
 		what = "fails, and never had a token"
@@ -154,7 +155,7 @@ func (e *examination) trouble(s operator.State, checked operator.Checked) {
 	}
 	do := "docs/operations.md, waiting"
 	switch {
-	case s.Status == grant.StatusReauthorize:
+	case s.Trouble(e.connections.At) == operator.TroublePerson:
 		do = "reltio-tokens connect " + s.Connection + " makes a link for the person"
 	case refusal != nil && refusal.Do != "":
 		do = refusal.Do

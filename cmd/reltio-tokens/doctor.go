@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -83,11 +85,17 @@ func (w *wiring) doctor(ctx context.Context) (*doctor.Doctor, error) {
 		Secrets:      w.secretStore(config),
 		SecretPrefix: w.globals.SecretPrefix,
 		Scheduler:    scheduler.NewFromConfig(config, func(o *scheduler.Options) { endpoint(&o.BaseEndpoint) }),
+		Query:        &doctor.Query{Config: config, Endpoint: w.queryEndpoint, Now: w.now},
 
 		CallbackFunction: w.globals.CallbackFunction,
 		Stack:            w.stack,
 	}
 	return d, nil
+}
+
+// queryEndpoint is where a service is, as the SDK finds it for its own clients.
+func (w *wiring) queryEndpoint(service string) string {
+	return cmp.Or(w.globals.EndpointURL, os.Getenv("AWS_ENDPOINT_URL_"+service), os.Getenv("AWS_ENDPOINT_URL"))
 }
 
 // examined prints the findings, one line each, each followed by what to do.

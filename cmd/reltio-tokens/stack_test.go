@@ -111,7 +111,7 @@ func TestAddUsesTheStacksKey(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	a := stacked(t)
 	c := a.command
-	c.env = append(c.env, "AWS_ENDPOINT_URL_SCHEDULER=http://127.0.0.1:1", "AWS_MAX_ATTEMPTS=1")
+	c.env = append(c.env, "AWS_ENDPOINT_URL_SCHEDULER=http://127.0.0.1:1", "AWS_ENDPOINT_URL_CLOUDWATCH=http://127.0.0.1:1", "AWS_MAX_ATTEMPTS=1")
 	a.connect("machine", map[string]any{"grant_type": "client_credentials"})
 	c.expect(1, `(?s)^ok +stack +mine is CREATE_COMPLETE\nok +table .*\nfailed +schedule .*\n +look at .*\nwarning +connection machine +its secret is encrypted with another key than the stack's\n +docs/operations.md, `, "", "doctor", "--stack=mine")
 	c.expect(1, `^failed   stack  none: StoreUnavailable: CloudFormation: ValidationError\n +there is no such stack: look at --stack and --region\n$`, "", "doctor", "--stack=none")

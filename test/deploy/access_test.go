@@ -12,7 +12,7 @@ import (
 // anywhere are the actions that know no resource.
 var anywhere = []string{
 	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData",
-	"secretsmanager:ListSecrets", "scheduler:ListSchedules",
+	"secretsmanager:ListSecrets", "scheduler:ListSchedules", "lambda:GetAccountSettings",
 }
 
 // beside are the actions that AWS's services do with a function's role, and its

@@ -7,11 +7,13 @@ import (
 	"testing"
 )
 
-// operatorPolicy are the statements of the operators' managed policy.
+// operatorPolicy are the statements of the operators' two managed policies.
 func (t template) operatorPolicy() []statement {
 	var all []statement
-	for _, s := range listOf(at(t.get("OperatorPolicy").properties(), "PolicyDocument", "Statement")) {
-		all = append(all, t.statement(s))
+	for _, policy := range []string{"OperatorPolicy", "OperatorMorePolicy"} {
+		for _, s := range listOf(at(t.get(policy).properties(), "PolicyDocument", "Statement")) {
+			all = append(all, t.statement(s))
+		}
 	}
 	return all
 }
@@ -83,9 +85,9 @@ func (t template) notForOperators() []access {
 	}
 	return []access{
 		item("GetItem"), item("GetItem", "request#1"), item("GetItem", "invitation#1"), item("UpdateItem"), item("UpdateItem", "request#1"),
-		item("UpdateItem", "budget#a:443"), item("DeleteItem"), item("DeleteItem", "grant#a"), item("DeleteItem", "account#1"),
+		item("UpdateItem", "request#1", "budget#a:443"), item("DeleteItem"), item("DeleteItem", "grant#a"), item("DeleteItem", "account#1"),
 		item("PutItem", "grant#a"), item("Scan", "grant#a"), item("DeleteTable", "grant#a"),
-		secret("GetSecretValue", "other/connections/acme"), secret("PutSecretValue", stack+"/grants/acme"), secret("CreateSecret", stack+"/grants/acme"),
+		secret("GetSecretValue", "other/connections/acme"), secret("PutSecretValue", "other/grants/acme"), secret("CreateSecret", "other/grants/acme"),
 		{"kms:Decrypt", t.attribute("Key", "Arn"), nil},
 		{"lambda:InvokeFunction", t.ref("CallbackFunction.Alias"), nil},
 		{"lambda:PutFunctionConcurrency", arn("lambda", "function:"+stack+"-issue"), nil},

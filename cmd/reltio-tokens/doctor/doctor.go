@@ -120,6 +120,8 @@ type AWS struct {
 	// SecretPrefix is the value that the functions' environments must have.
 	SecretPrefix string
 	Scheduler    *scheduler.Client
+	// Query asks the services that watch the stack; nil: they are not asked.
+	Query *Query
 	// CallbackFunction is empty if it is unknown.
 	CallbackFunction string
 	// Stack is the stack that the names come from; nil if they come from flags or
@@ -171,6 +173,10 @@ func (d *Doctor) Examine(ctx context.Context) Report {
 		{e.callback, checkTime},
 		{e.clock, checkTime},
 		{e.schedule, checkTime},
+		{e.alarms, checkTime},
+		{e.failures, checkTime},
+		{e.subscriptions, checkTime},
+		{e.account, checkTime},
 		{e.sweeps, checkTime},
 		{e.eachConnection, 0},
 	} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ connection that needs somebody.`
 
 // cli is the grammar of the command line.
 type cli struct {
-	globals
+	globals `group:"Global flags:"`
 
 	Status  statusCommand  `cmd:"" help:"Show the health of connections, all of them or the named."`
 	Issue   issueCommand   `cmd:"" help:"Ask the issue function for a token and show its fingerprint, not the token."`
@@ -42,12 +43,17 @@ type cli struct {
 	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects a connection, or connect it by a refresh token."`
 	Disconnect disconnectCommand `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
 
+	List       listCommand       `cmd:"" help:"Print the names of all connections."`
+	Version    versionCommand    `cmd:"" help:"Print the version and the commit of this command."`
+	Completion completionCommand `cmd:"" help:"Print a script that lets a shell complete commands, flags and names of connections."`
+	Complete   completeCommand   `cmd:"" name:"__complete" hidden:"" passthrough:""`
+
 	Doctor doctorCommand `cmd:"" help:"Look whether the installation can work: stack, table, permissions, functions, hosts, clock, schedule, connections."`
 }
 
 // globals are the flags that every command takes.
 type globals struct {
-	Stack            string        `placeholder:"NAME" help:"Take table, secrets, functions, callback and key from the outputs of this CloudFormation stack."`
+	Stack            string        `env:"RELTIO_TOKENS_STACK" placeholder:"NAME" help:"Take table, secrets, functions, callback and key from the outputs of this CloudFormation stack."`
 	Table            string        `env:"TABLE_NAME" placeholder:"NAME" help:"The DynamoDB table."`
 	SecretPrefix     string        `env:"SECRET_PREFIX" placeholder:"PREFIX" help:"What the names of all secrets begin with."`
 	AuthHosts        string        `env:"AUTH_HOSTS" placeholder:"HOST,…" default:"auth.reltio.com" help:"The authorization servers that a connection may name, as the functions have them (${default})."`
@@ -63,12 +69,21 @@ type globals struct {
 	Timeout          time.Duration `placeholder:"TIME" default:"100s" help:"How long to wait (${default}); a renewal may take 90s."`
 }
 
+// globalFlags is the group of the flags that every command takes.
+const globalFlags = "Global flags:"
+
+// afterParsing forgets the stack of the environment if another installation is
+// given.
+func (g *globals) afterParsing(given []string) {
+	elsewhere := []string{"local", "table", "secret-prefix"}
+	if !slices.Contains(given, "stack") && slices.ContainsFunc(given, func(name string) bool { return slices.Contains(elsewhere, name) }) {
+		g.Stack = ""
+	}
+}
+
 // Validate requires a positive timeout, and refuses flags that name two
 // installations.
 func (g *globals) Validate() error {
-	if g.Stack != "" && g.Local != "" {
-		return errors.New("--stack is on AWS, --local on this machine: give one of them")
-	}
 	if g.LoginAttempts < 1 || g.LoginAttempts > lockout.MaxAttempts {
 		return errors.New("--login-attempts must be 1 or 2")
 	}

@@ -16,6 +16,12 @@ type disconnectCommand struct {
 	DeleteSecret bool   `help:"Delete its secret too; it can be restored for seven days."`
 	Revoke       bool   `help:"Revoke its tokens though other connections share its client: they lose them too, and get others."`
 	Yes          bool   `short:"y" help:"Do not ask."`
+	JSON         bool   `name:"json" help:"Print JSON."`
+}
+
+// Help implements kong.HelpProvider.
+func (*disconnectCommand) Help() string {
+	return "Examples:\n  reltio-tokens --stack reltio-tokens disconnect acme-prod\n  reltio-tokens --stack reltio-tokens disconnect acme-prod --delete-secret --yes"
 }
 
 // talks implements talking.
@@ -35,10 +41,14 @@ func (c *disconnectCommand) Run(ctx context.Context, w *wiring, s *screen, a *as
 		return err
 	}
 	d, err := o.Disconnect(ctx, operator.DisconnectRequest{Connection: c.Name, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
-	if err == nil {
-		s.disconnected(d)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return s.json(d)
 	}
-	return err
+	s.disconnected(d)
+	return nil
 }
 
 // confirm asks the operator, and lists the other connections that lose the token.

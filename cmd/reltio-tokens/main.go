@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -61,11 +62,15 @@ func main() {
 // run is the command, from its arguments to its exit code.
 func run(ctx context.Context, args []string) int {
 	s := &screen{colour: coloured(os.Stdout, os.Getenv)}
-	code := exitCode(s, perform(ctx, args, s))
-	if _, err := s.out.WriteTo(os.Stdout); err != nil {
+	return s.show(exitCode(s, perform(ctx, args, s)))
+}
+
+// show writes what was printed, and returns the exit code.
+func (s *screen) show(code int) int {
+	if _, err := io.WriteString(os.Stdout, s.again.inText(&s.out)); err != nil {
 		code = exitCode(s, fmt.Errorf("printing: %w", err))
 	}
-	if _, err := s.err.WriteTo(os.Stderr); err != nil {
+	if _, err := io.WriteString(os.Stderr, s.again.inText(&s.err)); err != nil {
 		return exitFailed
 	}
 	return code
@@ -86,8 +91,17 @@ func perform(ctx context.Context, args []string, s *screen) error {
 	if err != nil {
 		return &usageError{err.Error()}
 	}
+	s.again = commandLine(command)
+	line.afterParsing(given(command))
+	if line.Stack != "" && line.Local != "" {
+		return &usageError{"--stack is on AWS, --local on this machine: give one of them"}
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
 	w := &wiring{globals: line.globals, now: time.Now, progress: progressOn(os.Stderr)}
 	selected := command.Selected().Target.Addr().Interface()
+	if _, ok := selected.(lonely); ok {
+		return command.Run(w, s, parser)
+	}
 	discovery, cancel := w.bounded(ctx)
 	defer cancel()
 	w.stackErr = w.discover(discovery, given(command))
@@ -104,6 +118,9 @@ func perform(ctx context.Context, args []string, s *screen) error {
 // talking is a command that waits for a person, for as long as that takes: it
 // bounds its calls itself.
 type talking interface{ talks() }
+
+// lonely is a command that needs no installation.
+type lonely interface{ alone() }
 
 // discovering is a command that reports problems of --stack itself.
 type discovering interface{ discovers() }

@@ -122,13 +122,13 @@ func TestOnTheLocalStack(t *testing.T) {
 	c.expect(0, `^demo-password: ok\n  grant type  password\n  host        127.0.0.1:\d+\n  account     account#[0-9a-f]{64}, of this connection\n  refused     0 logins with these credentials\n$`, "", "check", "demo-password")
 	c.expect(0, `^demo-password: paused \(was ok\); its token is handed out for another 59m\n$`, "", "pause", "demo-password")
 	c.expect(0, `^demo-password: is paused already\n$`, "", "pause", "demo-password")
-	c.expect(1, "", `^demo-password: unchanged: ConnectionPaused: an operator paused this connection\n  reltio-tokens unpause NAME`, "rotate", "--force", "demo-password")
+	c.expect(1, "", `^demo-password: unchanged: ConnectionPaused: an operator paused this connection\n  reltio-tokens --local=\S+ unpause demo-password`, "rotate", "--force", "demo-password")
 	c.expect(0, `outcome      cached\n`, "", "issue", "demo-password")
 	c.expect(0, `demo-password +password +\S+ +paused +59m +\d{4}-\d\d-\d\d \d\d:\d\dZ +- +-\n$`, "", "status", "demo-password")
 	c.expect(1, "", `ConnectionPaused: .*unpause it first\n`, "resume", "demo-password")
 	c.expect(0, `^demo-password: in service again, due now\n$`, "", "unpause", "demo-password")
 	c.expect(0, `^demo-password: is not paused \(ok\)\n$`, "", "unpause", "demo-password")
-	c.expect(0, `^demo-password: (renewed|unchanged: .*)\n  password  not tried: the connection lives by its refresh token, until \S+Z; reltio-tokens check demo-password --login tries it\n$`, "", "rotate", "--force", "demo-password")
+	c.expect(0, `^demo-password: (renewed|unchanged: .*)\n  password  not tried: the connection lives by its refresh token, until \S+Z; reltio-tokens --local=\S+ check demo-password --login tries it\n$`, "", "rotate", "--force", "demo-password")
 	c.expect(0, `^demo-password: is healthy; `, "", "resume", "demo-password")
 	c.expect(0, `^demo-client-credentials: was not used yet; `, "", "resume", "demo-client-credentials")
 	c.expect(0, `^no connection waits or fails\n$`, "", "resume", "--all")
@@ -213,7 +213,7 @@ func TestJSON(t *testing.T) {
 func TestHelp(t *testing.T) {
 	c := command{t: t}
 	for _, args := range [][]string{
-		{}, {"status"}, {"issue"}, {"rotate"}, {"check"}, {"resume"}, {"pause"}, {"unpause"}, {"add"}, {"connect"}, {"disconnect"},
+		{}, {"list"}, {"version"}, {"completion"}, {"doctor"}, {"whoami"}, {"status"}, {"issue"}, {"rotate"}, {"check"}, {"resume"}, {"pause"}, {"unpause"}, {"add"}, {"connect"}, {"disconnect"},
 	} {
 		c.expect(0, `^Usage: reltio-tokens `, "", append(args, "--help")...)
 	}

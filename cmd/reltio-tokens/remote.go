@@ -54,6 +54,11 @@ func (r remote) Status(ctx context.Context, names ...string) (operator.Report, e
 	return call[operator.Report](ctx, r, operator.Call{Verb: operator.VerbStatus, Connections: names})
 }
 
+// Names implements operator.
+func (r remote) Names(ctx context.Context) ([]string, error) {
+	return call[[]string](ctx, r, operator.Call{Verb: operator.VerbNames})
+}
+
 // Survey implements operator.
 func (r remote) Survey(ctx context.Context) (operator.Survey, error) {
 	return call[operator.Survey](ctx, r, operator.Call{Verb: operator.VerbSurvey})

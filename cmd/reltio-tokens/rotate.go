@@ -14,6 +14,12 @@ import (
 type rotateCommand struct {
 	Name  string `arg:"" help:"The connection."`
 	Force bool   `help:"Renew though it is not due, back-off or not. It may end the token that callers hold."`
+	JSON  bool   `name:"json" help:"Print JSON: what rotate returns."`
+}
+
+// Help implements kong.HelpProvider.
+func (*rotateCommand) Help() string {
+	return "Example:\n  reltio-tokens --stack reltio-tokens rotate acme-prod --force"
 }
 
 // Run renews a connection's token.
@@ -24,6 +30,12 @@ func (c *rotateCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	}
 	result, err := o.Rotate(ctx, c.Name, c.Force)
 	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err = s.json(result); err == nil && !gave(result) {
+			err = errSaid
+		}
 		return err
 	}
 	err = s.rotated(c.Name, result)
@@ -58,4 +70,10 @@ func (s *screen) afterForce(r rotateapi.Result, state *operator.State) {
 	case r.Error != nil && (r.Error.Type == apierr.ReltioUnavailable || r.Error.Type == apierr.RateLimited) && state.NextDueAt != nil:
 		fmt.Fprintf(&s.err, "  Reltio can be asked again at %s\n", state.NextDueAt.Format(time.RFC3339))
 	}
+}
+
+// gave reports whether a renewal ended as it should: with a token, or with nothing to
+// do.
+func gave(r rotateapi.Result) bool {
+	return r.Error == nil && r.Outcome != nil && (*r.Outcome == rotateapi.Renewed || *r.Outcome == rotateapi.Unchanged)
 }

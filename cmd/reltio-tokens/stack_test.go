@@ -129,7 +129,7 @@ func TestDoctor(t *testing.T) {
 
 func TestDoctorOnTheLocalStack(t *testing.T) {
 	c := onLocalStack(t)
-	c.expect(3, `(?s)^skipped  stack .*\nok +reading +table and secrets can be read; 3 connections\nok +invoke issue .*\nok +auth host .*\nok +callback +answers; .*/callback\nok +clock .*\nok +sweeps .*\nwarning +connection demo-authorization-code +waits for somebody: new\n +reltio-tokens connect demo-authorization-code makes a link for the person\n.*ok +connection demo-password +password, new\nok +shared client +demo-authorization-code, demo-client-credentials, demo-password share one: .*\n$`, "", "doctor")
+	c.expect(3, `(?s)^skipped  stack .*\nok +reading +table and secrets can be read; 3 connections\nok +invoke issue .*\nok +auth host .*\nok +callback +answers; .*/callback\nok +clock .*\nok +sweeps .*\nwarning +connection demo-authorization-code +waits for somebody: new\n +reltio-tokens --local=\S+ connect demo-authorization-code makes a link for the person\n.*ok +connection demo-password +password, new\nok +shared client +demo-authorization-code, demo-client-credentials, demo-password share one: .*\n$`, "", "doctor")
 	c.flags = []string{"--local=http://127.0.0.1:1"}
 	c.expect(1, `failed +reading +the stack: StoreUnavailable: the local stack at http://127.0.0.1:1 does not answer\n`, "", "doctor")
 }

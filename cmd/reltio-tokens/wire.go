@@ -29,6 +29,7 @@ import (
 type service interface { //nolint:interfacebloat // all of operator.Service, one method for each command
 	About(ctx context.Context) (operator.About, error)
 	Status(ctx context.Context, names ...string) (operator.Report, error)
+	Names(ctx context.Context) ([]string, error)
 	Survey(ctx context.Context) (operator.Survey, error)
 	Check(ctx context.Context, name string) (operator.Checked, error)
 	Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error)

@@ -33,6 +33,7 @@ const (
 	VerbTryLogin   Verb = "try_login"
 	VerbHandover   Verb = "handover"
 	VerbSurvey     Verb = "survey"
+	VerbNames      Verb = "names"
 )
 
 // Call is one request to a Service in another process.
@@ -101,7 +102,7 @@ func (o *Service) do(ctx context.Context, c Call) (any, error) {
 	method, ok := o.methods()[c.Verb]
 	if !ok {
 		return nil, apierr.New(apierr.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover or survey")
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover, survey or names")
 	}
 	return method(ctx, c)
 }
@@ -124,6 +125,7 @@ func (o *Service) methods() map[Verb]func(context.Context, Call) (any, error) {
 		VerbDisconnect: func(ctx context.Context, c Call) (any, error) {
 			return o.Disconnect(ctx, DisconnectRequest{Connection: c.Connection, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
 		},
+		VerbNames:    func(ctx context.Context, _ Call) (any, error) { return o.Names(ctx) },
 		VerbSurvey:   func(ctx context.Context, _ Call) (any, error) { return o.Survey(ctx) },
 		VerbSharing:  func(ctx context.Context, c Call) (any, error) { return o.Sharing(ctx, c.Connection) },
 		VerbWhoAmI:   func(ctx context.Context, c Call) (any, error) { return o.WhoAmI(ctx, c.Connection) },

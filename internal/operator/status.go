@@ -115,6 +115,10 @@ func (o *Service) Status(ctx context.Context, names ...string) (Report, error) {
 	return survey.Report(), err
 }
 
+// Names returns the names of all connections that have a secret or are to be renewed,
+// sorted.
+func (o *Service) Names(ctx context.Context) ([]string, error) { return reader{o}.names(ctx) }
+
 // reader reads what operators are shown.
 type reader struct{ *Service }
 

@@ -24,7 +24,7 @@ It uses the AWS credentials and the region of the environment, as the AWS CLI do
 stack, the stack more than the environment.
 
 Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 status --check or doctor found a
-connection that needs somebody.`
+connection that needs somebody; 4 import or export did a part.`
 
 // cli is the grammar of the command line.
 type cli struct {
@@ -43,6 +43,8 @@ type cli struct {
 	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects a connection, or connect it by a refresh token."`
 	Disconnect disconnectCommand `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
 
+	Import     importCommand     `cmd:"" help:"Add and change many connections from a file; with --dry-run print the plan."`
+	Export     exportCommand     `cmd:"" help:"Print all connections without their secrets, as import reads them."`
 	List       listCommand       `cmd:"" help:"Print the names of all connections."`
 	Version    versionCommand    `cmd:"" help:"Print the version and the commit of this command."`
 	Completion completionCommand `cmd:"" help:"Print a script that lets a shell complete commands, flags and names of connections."`

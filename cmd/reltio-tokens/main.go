@@ -34,6 +34,8 @@ const (
 	// exitNeedsSomebody: status --check or doctor found a connection that does not
 	// recover by itself.
 	exitNeedsSomebody = 3
+	// exitPartly: import or export did a part.
+	exitPartly = 4
 )
 
 // helpWidth is the largest width of help texts.
@@ -42,6 +44,8 @@ const helpWidth = 100
 var (
 	// errSaid is a failure that the command has already printed.
 	errSaid = errors.New("failed")
+	// errPartly is a failure of a part that the command has already printed.
+	errPartly = errors.New("a part failed")
 	// errNeedsSomebody ends status --check, and doctor.
 	errNeedsSomebody = errors.New("a connection needs somebody")
 )
@@ -134,6 +138,8 @@ func exitCode(s *screen, err error) int {
 		return exitOK
 	case errors.Is(err, errNeedsSomebody):
 		return exitNeedsSomebody
+	case errors.Is(err, errPartly):
+		return exitPartly
 	case errors.Is(err, errSaid):
 		return exitFailed
 	case errors.As(err, &usage):

@@ -54,6 +54,18 @@ func (r remote) Status(ctx context.Context, names ...string) (operator.Report, e
 	return call[operator.Report](ctx, r, operator.Call{Verb: operator.VerbStatus, Connections: names})
 }
 
+// Import implements operator.
+func (r remote) Import(ctx context.Context, request operator.ImportRequest) (operator.Planned, error) {
+	return call[operator.Planned](ctx, r, operator.Call{
+		Verb: operator.VerbImport, Connection: request.Connection, Secret: operator.ClearText{Secret: request.Secret}, DryRun: request.DryRun,
+	})
+}
+
+// Export implements operator.
+func (r remote) Export(ctx context.Context) ([]operator.Exported, error) {
+	return call[[]operator.Exported](ctx, r, operator.Call{Verb: operator.VerbExport})
+}
+
 // Names implements operator.
 func (r remote) Names(ctx context.Context) ([]string, error) {
 	return call[[]string](ctx, r, operator.Call{Verb: operator.VerbNames})

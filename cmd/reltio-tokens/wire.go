@@ -30,6 +30,8 @@ type service interface { //nolint:interfacebloat // all of operator.Service, one
 	About(ctx context.Context) (operator.About, error)
 	Status(ctx context.Context, names ...string) (operator.Report, error)
 	Names(ctx context.Context) ([]string, error)
+	Import(ctx context.Context, r operator.ImportRequest) (operator.Planned, error)
+	Export(ctx context.Context) ([]operator.Exported, error)
 	Survey(ctx context.Context) (operator.Survey, error)
 	Check(ctx context.Context, name string) (operator.Checked, error)
 	Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error)

@@ -34,6 +34,8 @@ const (
 	VerbHandover   Verb = "handover"
 	VerbSurvey     Verb = "survey"
 	VerbNames      Verb = "names"
+	VerbImport     Verb = "import"
+	VerbExport     Verb = "export"
 )
 
 // Call is one request to a Service in another process.
@@ -43,7 +45,9 @@ type Call struct {
 	Connection  string   `json:"connection,omitempty"`
 	Connections []string `json:"connections,omitempty"`
 	Force       bool     `json:"force,omitempty"`
-	// Secret is the text that VerbAdd writes.
+	// DryRun is for VerbImport.
+	DryRun bool `json:"dry_run,omitempty"`
+	// Secret is the text that VerbAdd and VerbImport write.
 	Secret ClearText `json:"secret,omitzero"`
 	// RefreshToken and LoggedInAt are for VerbHandover.
 	RefreshToken ClearText `json:"refresh_token,omitzero"`
@@ -102,7 +106,7 @@ func (o *Service) do(ctx context.Context, c Call) (any, error) {
 	method, ok := o.methods()[c.Verb]
 	if !ok {
 		return nil, apierr.New(apierr.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover, survey or names")
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover, survey, names, import or export")
 	}
 	return method(ctx, c)
 }
@@ -124,6 +128,10 @@ func (o *Service) methods() map[Verb]func(context.Context, Call) (any, error) {
 		VerbConnect: func(ctx context.Context, c Call) (any, error) { return o.Connect(ctx, c.Connection, c.ReplaceUser) },
 		VerbDisconnect: func(ctx context.Context, c Call) (any, error) {
 			return o.Disconnect(ctx, DisconnectRequest{Connection: c.Connection, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
+		},
+		VerbExport: func(ctx context.Context, _ Call) (any, error) { return o.Export(ctx) },
+		VerbImport: func(ctx context.Context, c Call) (any, error) {
+			return o.Import(ctx, ImportRequest{Connection: c.Connection, Secret: c.Secret.Secret, DryRun: c.DryRun})
 		},
 		VerbNames:    func(ctx context.Context, _ Call) (any, error) { return o.Names(ctx) },
 		VerbSurvey:   func(ctx context.Context, _ Call) (any, error) { return o.Survey(ctx) },

@@ -22,6 +22,7 @@ type addCommand struct {
 	Name     string `arg:"" help:"The connection."`
 	FromFile string `placeholder:"FILE" help:"Take the whole secret, as JSON, from a file, or from standard input (-)."`
 	Force    bool   `help:"Replace the secret of a connection that exists."`
+	JSON     bool   `name:"json" help:"Print JSON."`
 	TOTP     bool   `name:"totp" help:"Ask for the secret of the user's authenticator too (password)."`
 
 	fields `embed:""`
@@ -93,6 +94,11 @@ func validGrantType(text string) error {
 	return errors.New("--grant-type must be client_credentials, password or authorization_code")
 }
 
+// Help implements kong.HelpProvider.
+func (*addCommand) Help() string {
+	return "Examples:\n  reltio-tokens --stack reltio-tokens add acme-prod --grant-type password\n  reltio-tokens --stack reltio-tokens add acme-prod --from-file - < secret.json"
+}
+
 // talks implements talking.
 func (*addCommand) talks() {}
 
@@ -118,6 +124,9 @@ func (c *addCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) er
 	}
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return s.json(added)
 	}
 	s.added(added)
 	if !added.Replaced || len(added.Problems) > 0 || added.GrantType == connection.AuthorizationCode {

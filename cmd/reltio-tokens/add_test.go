@@ -30,21 +30,21 @@ func TestAddAsksForWhatIsMissing(t *testing.T) {
 	c := onLocalStack(t)
 	server := "--auth-url=" + c.reltio()
 	c.in = "client_credentials\ndemo-client\ndemo-secret-of-client\n"
-	c.expect(0, `^mine: added\n  grant type  client_credentials\n  host        127.0.0.1:\d+\n  shared      its client, with .*, demo-password: .*\n  next        reltio-tokens issue mine\n$`, "", "add", "mine", server)
+	c.expect(0, `^mine: added\n  grant type  client_credentials\n  host        127.0.0.1:\d+\n  shared      its client, with .*, demo-password: .*\n  next        reltio-tokens --local=\S+ issue mine\n$`, "", "add", "mine", server)
 	c.expect(0, `outcome      renewed\n`, "", "issue", "mine")
 
 	c.in = "demo-secret-of-client\ndemo-secret-of-user\n"
-	c.expect(0, `^user: added\n  grant type  password\n(.*\n)*  next        reltio-tokens issue user\n$`, "",
+	c.expect(0, `^user: added\n  grant type  password\n(.*\n)*  next        reltio-tokens --local=\S+ issue user\n$`, "",
 		"add", "user", server, "--grant-type=password", "--client-id=demo-client", "--username=demo-user")
 	c.expect(0, `outcome      renewed\n`, "", "issue", "user")
 
 	c.in = "demo-client\r\ndemo-secret-of-client\r\ntenant-1" // another system's lines, and no end
-	c.expect(0, `  next        reltio-tokens connect person\n$`, "", "add", "person", server,
+	c.expect(0, `  next        reltio-tokens --local=\S+ connect person\n$`, "", "add", "person", server,
 		"--grant-type=authorization_code", "--pkce", "--expected-user=ann", "--refresh-token-days=1.5", "--aliases=team-a,team-b")
 	c.expect(0, `^person: ok\n`, "", "check", "person")
 
 	c.in = "demo-secret-of-client\nwhatever\n"
-	c.expect(0, `  problem     username: its account belongs to connection user\n  shared .*\n  next        reltio-tokens check second\n`, "",
+	c.expect(0, `  problem     username: its account belongs to connection user\n  shared .*\n  next        reltio-tokens --local=\S+ check second\n`, "",
 		"add", "second", server, "--grant-type=password", "--client-id=demo-client", "--username=DEMO-USER")
 	c.in = "demo-secret-of-client\nwhatever\nmm2g 4nds pfrt i3ru\n"
 	c.expect(0, `^robot: added\n  grant type  password\n`, "", "add", "robot", server, "--grant-type=password", "--client-id=demo-client",
@@ -160,7 +160,7 @@ func TestConnect(t *testing.T) {
 	c.expect(1, "", `InvalidRequest: grant_type: is password, which needs no person`, "connect", "demo-password")
 	c.expect(1, "", `UnknownConnection: `, "connect", "nope")
 	c.run("pause", "demo-authorization-code")
-	c.expect(1, "", `ConnectionPaused: .*\n  reltio-tokens unpause NAME`, "connect", "demo-authorization-code")
+	c.expect(1, "", `ConnectionPaused: .*\n  reltio-tokens --local=\S+ unpause demo-authorization-code takes`, "connect", "demo-authorization-code")
 }
 
 // The browser gets the link, and none is a warning: the link is printed anyway.
@@ -215,12 +215,12 @@ func TestDisconnect(t *testing.T) {
 	c.expect(2, "", `--yes`, "disconnect", "demo-password")
 	c.expect(0, `outcome      cached`, "", "issue", "demo-password")
 	c.in = "y\n"
-	c.expect(0, `^demo-password: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  shared       its client, with demo-authorization-code, demo-client-credentials\n  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that\n$`, "", "disconnect", "demo-password", "--revoke")
+	c.expect(0, `^demo-password: disconnected \(was ok\)\n  revoked      the refresh token, and its access token with it\n  shared       its client, with demo-authorization-code, demo-client-credentials\n  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that\n  callers      may get the token from memory for 30s, then UnknownConnection for up to 60s, then the token of a new login\n$`, "", "disconnect", "demo-password", "--revoke")
 	c.in = ""
-	c.expect(0, `^demo-password: disconnected \(was unknown\)\n  revoked      nothing: there was no token\n  shared       .*\n  secret       deleted; it can be restored for seven days\n$`, "", "disconnect", "demo-password", "--yes", "--delete-secret")
+	c.expect(0, `^demo-password: disconnected \(was unknown\)\n  revoked      nothing: there was no token\n  shared       .*\n  secret       deleted; it can be restored for seven days\n  callers      may get the token from memory for 30s, then UnknownConnection\n$`, "", "disconnect", "demo-password", "--yes", "--delete-secret")
 	c.expect(1, "", `UnknownConnection`, "disconnect", "demo-password", "-y")
-	c.expect(0, `^CONNECTION[^\n]*\ndemo-authorization-code [^\n]*\ndemo-client-credentials [^\n]*\n$`, "", "status")
-	c.expect(0, `secret       kept: reltio-tokens connect demo-authorization-code begins anew\n$`, "", "disconnect", "demo-authorization-code", "-y")
+	c.expect(0, `^CONNECTION[^\n]*\ndemo-authorization-code [^\n]*\ndemo-client-credentials [^\n]*\n2 connections: 1 need a person, 1 without trouble\n$`, "", "status")
+	c.expect(0, `secret       kept: reltio-tokens --local=\S+ connect demo-authorization-code begins anew\n  callers      .*, then ReauthorizationRequired until a person connects it\n$`, "", "disconnect", "demo-authorization-code", "-y")
 	c.run("issue", "demo-client-credentials")
 	c.in = "demo-secret-of-client\n"
 	c.expect(0, `: added\n(.*\n)*  shared      its client, with demo-authorization-code, demo-client-credentials: what ends the token of one ends it for all\n`, "",

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -86,6 +87,28 @@ func (a *asker) askSecret(ctx context.Context, question string) (reltioauth.Secr
 		return a.terminal.ReadPassword(question + " (not shown): ")
 	})
 	return reltioauth.NewSecret(answer), err
+}
+
+// consent is a question whose answer is yes or no.
+type consent struct {
+	// of is the command that asks, text the question, no what is printed after
+	// any other answer than yes.
+	of, text, no string
+}
+
+// confirm asks the operator, and ends the command unless the answer is yes.
+func (a *asker) confirm(ctx context.Context, s *screen, c consent) error {
+	answer, err := a.ask(ctx, c.text)
+	switch {
+	case errors.Is(err, errNoAnswer):
+		return &usageError{c.of + " asks first: answer y on standard input, or give --yes"}
+	case err != nil:
+		return err
+	case !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes"):
+		fmt.Fprintln(&s.err, c.no)
+		return errSaid
+	}
+	return nil
 }
 
 // tell shows a line before a question, on a terminal only.

@@ -142,10 +142,10 @@ func TestOnAWS(t *testing.T) {
 
 	c.expect(0, `outcome      renewed\n`, "", "issue", "good")
 	for range 2 {
-		c.expect(1, "", `^wrong: failed: CredentialsRejected: .*\n  reltio-tokens check NAME says why, and what to do\n$`, "rotate", "wrong", "--force")
+		c.expect(1, "", `^wrong: failed: CredentialsRejected: .*\n  reltio-tokens check wrong says why, and what to do\n$`, "rotate", "wrong", "--force")
 	}
 	c.expect(1, "", `^reltio-tokens: CredentialsRejected: `, "issue", "wrong")
-	c.expect(3, `(?s)good +client_credentials +-/unknown +ok +59m .*malformed +- .* new .* secret: InvalidConnection: .*wrong +password .* credentials_rejected .* CredentialsRejected: `, "", "status", "--check")
+	c.expect(3, `(?s)malformed +- .* new .* secret: InvalidConnection: .*wrong +password .* credentials_rejected .* CredentialsRejected: .*good +client_credentials +-/unknown +ok +59m .*\n4 connections: 2 need an operator, 2 without trouble\n$`, "", "status", "--check")
 	c.expect(1, `"refused_logins": 2\n`, "", "check", "wrong", "--json")
 	c.expect(1, `^wrong: not usable\n  problem     server: the user name or the password is wrong \(invalid_grant, HTTP 400: .*\)\n  do          log in at Reltio with both by hand, once; then reltio-tokens add wrong --force writes another secret`, "", "check", "wrong")
 	c.expect(0, `wrong +password .* CredentialsRejected: .*  the user name or the password is wrong  invalid_grant, HTTP 400: `, "", "status", "--wide", "wrong")

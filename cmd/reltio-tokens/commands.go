@@ -5,41 +5,15 @@ import (
 	"errors"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
-
-type statusCommand struct {
-	Names []string `arg:"" optional:"" name:"name" help:"Connections; none: all of them."`
-	JSON  bool     `name:"json" help:"Print JSON instead of a table."`
-	Wide  bool     `help:"Show why the server refused, and what it said."`
-	Check bool     `help:"Exit with 3 if a connection needs somebody: a person to log in, or an operator to write another secret; or has been failing for 15 minutes."`
-}
-
-// Run shows the health of connections.
-func (c *statusCommand) Run(ctx context.Context, w *wiring, s *screen) error {
-	o, err := w.stores(ctx)
-	if err != nil {
-		return err
-	}
-	report, err := o.Status(ctx, c.Names...)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		err = s.json(report)
-	} else {
-		s.table(report, c.Wide)
-	}
-	if err == nil && c.Check && (report.NeedsSomebody() || report.FailingForLong()) {
-		return errNeedsSomebody
-	}
-	return err
-}
 
 type issueCommand struct {
 	Name      string        `arg:"" help:"The connection."`
 	MinTTL    time.Duration `name:"min-ttl" placeholder:"TIME" help:"The life that is needed, like 5m: renew if less is left and the server allows it."`
 	ShowToken bool          `help:"Print the token itself, alone: it is a secret."`
+	JSON      bool          `name:"json" help:"Print JSON: what issue returns, without the token unless --show-token is given."`
 }
 
 // Validate bounds the life that is asked for.
@@ -60,61 +34,24 @@ func (c *issueCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	if err != nil {
 		return err
 	}
-	if c.ShowToken {
+	switch {
+	case c.JSON:
+		if !c.ShowToken {
+			a.AccessToken = ""
+		}
+		return s.json(a)
+	case c.ShowToken:
 		s.token(a)
-	} else {
+	default:
 		s.issued(a, c.MinTTL)
 	}
 	return nil
 }
 
-type rotateCommand struct {
-	Name  string `arg:"" help:"The connection."`
-	Force bool   `help:"Renew though it is not due, back-off or not. It may end the token that callers hold."`
-}
-
-// Run renews a connection's token.
-func (c *rotateCommand) Run(ctx context.Context, w *wiring, s *screen) error {
-	o, err := w.functions(ctx)
-	if err != nil {
-		return err
-	}
-	result, err := o.Rotate(ctx, c.Name, c.Force)
-	if err != nil {
-		return err
-	}
-	return s.rotated(c.Name, result)
-}
-
-type checkCommand struct {
-	Name string `arg:"" help:"The connection."`
-	JSON bool   `name:"json" help:"Print JSON."`
-}
-
-// Run validates a secret.
-func (c *checkCommand) Run(ctx context.Context, w *wiring, s *screen) error {
-	o, err := w.stores(ctx)
-	if err != nil {
-		return err
-	}
-	checked, err := o.Check(ctx, c.Name)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		err = s.json(checked)
-	} else {
-		s.checked(checked)
-	}
-	if err == nil && !checked.OK {
-		return errSaid
-	}
-	return err
-}
-
 type resumeCommand struct {
 	Name string `arg:"" optional:"" help:"The connection."`
 	All  bool   `help:"Every connection that waits or fails."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 // Validate requires a name or all.
@@ -133,18 +70,19 @@ func (c *resumeCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	}
 	if c.All {
 		changes, err := o.ResumeAll(ctx)
+		if c.JSON {
+			return errors.Join(s.json(changes), err)
+		}
 		s.resumedAll(changes, err)
 		return err
 	}
 	change, err := o.Resume(ctx, c.Name)
-	if err == nil {
-		s.resumed(change)
-	}
-	return err
+	return s.changed(change, err, c.JSON, s.resumed)
 }
 
 type pauseCommand struct {
 	Name string `arg:"" help:"The connection."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 // Run pauses.
@@ -154,14 +92,12 @@ func (c *pauseCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 		return err
 	}
 	change, err := o.Pause(ctx, c.Name)
-	if err == nil {
-		s.paused(change)
-	}
-	return err
+	return s.changed(change, err, c.JSON, s.paused)
 }
 
 type unpauseCommand struct {
 	Name string `arg:"" help:"The connection."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 // Run unpauses.
@@ -171,8 +107,17 @@ func (c *unpauseCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 		return err
 	}
 	change, err := o.Unpause(ctx, c.Name)
-	if err == nil {
-		s.unpaused(change)
+	return s.changed(change, err, c.JSON, s.unpaused)
+}
+
+// changed prints a change that was made, in words or as JSON.
+func (s *screen) changed(change operator.Change, err error, asJSON bool, words func(operator.Change)) error {
+	switch {
+	case err != nil:
+		return err
+	case asJSON:
+		return s.json(change)
 	}
-	return err
+	words(change)
+	return nil
 }

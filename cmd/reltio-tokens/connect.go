@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
@@ -17,12 +19,41 @@ const browserTime = 2 * time.Second
 type connectCommand struct {
 	Name        string `arg:"" help:"The connection."`
 	Open        bool   `help:"Open the link in the browser of this machine."`
+	For         string `placeholder:"MAIL" help:"Print a text with the link, to be sent to this person."`
 	ReplaceUser bool   `help:"Let another user than the first one connect it."`
 	JSON        bool   `name:"json" help:"Print JSON."`
+
+	RefreshToken string    `placeholder:"-" help:"Read a refresh token from standard input (-), try it once, and store it: no link, no person."`
+	LoggedInAt   time.Time `placeholder:"TIME" help:"When the login was that gave the refresh token, like 2026-11-23T17:00:00Z: its 28 days count from there. Default: now."`
 }
 
-// Run makes the link for a person.
-func (c *connectCommand) Run(ctx context.Context, w *wiring, s *screen) error {
+// Validate refuses flags that do not go together. A refresh token is never one.
+func (c *connectCommand) Validate() error {
+	switch {
+	case c.RefreshToken != "" && c.RefreshToken != "-":
+		return errors.New("--refresh-token is read from standard input: give -")
+	case c.RefreshToken != "" && c.Open:
+		return errors.New("--open is for a link, --refresh-token makes none: give one of them")
+	case c.For != "" && (c.RefreshToken != "" || c.JSON):
+		return errors.New("--for prints a text with a link: give neither --refresh-token nor --json beside it")
+	case strings.ContainsFunc(c.For, unicode.IsControl):
+		return errors.New("--for must be a mail address or a name")
+	case c.RefreshToken == "" && !c.LoggedInAt.IsZero():
+		return errors.New("--logged-in-at belongs to --refresh-token")
+	}
+	return nil
+}
+
+// talks implements talking.
+func (*connectCommand) talks() {}
+
+// Run makes the link for a person, or connects by a refresh token.
+func (c *connectCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) error {
+	if c.RefreshToken != "" {
+		return c.handOver(ctx, w, s, a)
+	}
+	ctx, cancel := w.bounded(ctx)
+	defer cancel()
 	if err := w.globals.callback(); err != nil {
 		return err
 	}
@@ -38,6 +69,7 @@ func (c *connectCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 		err = s.json(invited)
 	} else {
 		s.invited(invited, w.now())
+		s.letter(invited, c.For)
 	}
 	if err != nil || !c.Open {
 		return err
@@ -82,4 +114,22 @@ func openBrowser(ctx context.Context, system, link string) error {
 func (s *screen) invited(i operator.Invited, now time.Time) {
 	fmt.Fprintf(&s.out, "connection  %s\nlink        %s\nexpires     %s (in %s); it works once\n",
 		i.Connection, i.Link.Reveal(), i.ExpiresAt.Format(time.RFC3339), span(i.ExpiresAt.Sub(now).Round(time.Minute)))
+}
+
+// letter prints a text that can be sent to the person who is to log in.
+func (s *screen) letter(i operator.Invited, to string) {
+	if to == "" {
+		return
+	}
+	fmt.Fprintf(&s.out, `
+To: %s
+Subject: Please connect %s to Reltio
+
+The connection %s needs your login at Reltio. Please open this link, check that the page
+names this connection, and log in:
+
+%s
+
+The link works once, until %s. It is for you alone: please do not pass it on.
+`, to, i.Connection, i.Connection, i.Link.Reveal(), i.ExpiresAt.Format("2 January 2006, 15:04 UTC"))
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,6 +16,12 @@ type disconnectCommand struct {
 	DeleteSecret bool   `help:"Delete its secret too; it can be restored for seven days."`
 	Revoke       bool   `help:"Revoke its tokens though other connections share its client: they lose them too, and get others."`
 	Yes          bool   `short:"y" help:"Do not ask."`
+	JSON         bool   `name:"json" help:"Print JSON."`
+}
+
+// Help implements kong.HelpProvider.
+func (*disconnectCommand) Help() string {
+	return "Examples:\n  reltio-tokens --stack reltio-tokens disconnect acme-prod\n  reltio-tokens --stack reltio-tokens disconnect acme-prod --delete-secret --yes"
 }
 
 // talks implements talking.
@@ -36,10 +41,14 @@ func (c *disconnectCommand) Run(ctx context.Context, w *wiring, s *screen, a *as
 		return err
 	}
 	d, err := o.Disconnect(ctx, operator.DisconnectRequest{Connection: c.Name, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
-	if err == nil {
-		s.disconnected(d)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return s.json(d)
 	}
-	return err
+	s.disconnected(d)
+	return nil
 }
 
 // confirm asks the operator, and lists the other connections that lose the token.
@@ -51,17 +60,7 @@ func (c *disconnectCommand) confirm(ctx context.Context, w *wiring, s *screen, a
 	if len(shared) > 0 {
 		a.tell(c.Name + " shares its client with " + strings.Join(shared, ", "))
 	}
-	answer, err := a.ask(ctx, c.question(len(shared) > 0))
-	switch {
-	case errors.Is(err, errNoAnswer):
-		return &usageError{"disconnect asks first: answer y on standard input, or give --yes"}
-	case err != nil:
-		return err
-	case !strings.EqualFold(answer, "y") && !strings.EqualFold(answer, "yes"):
-		fmt.Fprintf(&s.err, "%s: not disconnected\n", c.Name)
-		return errSaid
-	}
-	return nil
+	return a.confirm(ctx, s, consent{of: "disconnect", no: c.Name + ": not disconnected", text: c.question(len(shared) > 0)})
 }
 
 // sharing names the connections that share the client.
@@ -119,5 +118,19 @@ func (s *screen) disconnected(d operator.Disconnected) {
 		fmt.Fprintf(&s.out, "  secret       kept: reltio-tokens connect %s begins anew\n", d.Connection)
 	default:
 		fmt.Fprintln(&s.out, "  secret       kept: whoever asks for a token next logs in anew; --delete-secret ends that")
+	}
+	fmt.Fprintf(&s.out, "  callers      %s\n", afterDisconnect(d))
+}
+
+// afterDisconnect says what callers of issue get from now on.
+func afterDisconnect(d operator.Disconnected) string {
+	const first = "may get the token from memory for 30s, then UnknownConnection"
+	switch {
+	case d.SecretDeleted, d.GrantType == "":
+		return first
+	case d.GrantType == connection.AuthorizationCode:
+		return first + " for up to 60s, then ReauthorizationRequired until a person connects it"
+	default:
+		return first + " for up to 60s, then the token of a new login"
 	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -18,7 +20,8 @@ type doctorCommand struct {
 // discovers implements discovering.
 func (*doctorCommand) discovers() {}
 
-// Run examines the installation. It fails if anything in it does.
+// Run examines the installation. It fails if anything in it does, and
+// ends with exitNeedsSomebody if a connection does not recover by itself.
 func (c *doctorCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	report, err := c.report(ctx, w)
 	if err != nil {
@@ -29,10 +32,15 @@ func (c *doctorCommand) Run(ctx context.Context, w *wiring, s *screen) error {
 	} else {
 		s.examined(report)
 	}
-	if err == nil && !report.OK {
+	switch {
+	case err != nil:
+		return err
+	case !report.OK:
 		return errSaid
+	case report.NeedsSomebody:
+		return errNeedsSomebody
 	}
-	return err
+	return nil
 }
 
 // report is the doctor's report; if the stack cannot be described, it has only
@@ -77,11 +85,17 @@ func (w *wiring) doctor(ctx context.Context) (*doctor.Doctor, error) {
 		Secrets:      w.secretStore(config),
 		SecretPrefix: w.globals.SecretPrefix,
 		Scheduler:    scheduler.NewFromConfig(config, func(o *scheduler.Options) { endpoint(&o.BaseEndpoint) }),
+		Query:        &doctor.Query{Config: config, Endpoint: w.queryEndpoint, Now: w.now},
 
 		CallbackFunction: w.globals.CallbackFunction,
 		Stack:            w.stack,
 	}
 	return d, nil
+}
+
+// queryEndpoint is where a service is, as the SDK finds it for its own clients.
+func (w *wiring) queryEndpoint(service string) string {
+	return cmp.Or(w.globals.EndpointURL, os.Getenv("AWS_ENDPOINT_URL_"+service), os.Getenv("AWS_ENDPOINT_URL"))
 }
 
 // examined prints the findings, one line each, each followed by what to do.

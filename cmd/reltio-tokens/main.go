@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,9 +31,11 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
-	// exitNeedsSomebody: status --check found a connection that does not recover
-	// by itself.
+	// exitNeedsSomebody: status --check or doctor found a connection that does not
+	// recover by itself.
 	exitNeedsSomebody = 3
+	// exitPartly: import or export did a part.
+	exitPartly = 4
 )
 
 // helpWidth is the largest width of help texts.
@@ -41,7 +44,9 @@ const helpWidth = 100
 var (
 	// errSaid is a failure that the command has already printed.
 	errSaid = errors.New("failed")
-	// errNeedsSomebody ends status --check.
+	// errPartly is a failure of a part that the command has already printed.
+	errPartly = errors.New("a part failed")
+	// errNeedsSomebody ends status --check, and doctor.
 	errNeedsSomebody = errors.New("a connection needs somebody")
 )
 
@@ -61,11 +66,15 @@ func main() {
 // run is the command, from its arguments to its exit code.
 func run(ctx context.Context, args []string) int {
 	s := &screen{colour: coloured(os.Stdout, os.Getenv)}
-	code := exitCode(s, perform(ctx, args, s))
-	if _, err := s.out.WriteTo(os.Stdout); err != nil {
+	return s.show(exitCode(s, perform(ctx, args, s)))
+}
+
+// show writes what was printed, and returns the exit code.
+func (s *screen) show(code int) int {
+	if _, err := io.WriteString(os.Stdout, s.again.inText(&s.out)); err != nil {
 		code = exitCode(s, fmt.Errorf("printing: %w", err))
 	}
-	if _, err := s.err.WriteTo(os.Stderr); err != nil {
+	if _, err := io.WriteString(os.Stderr, s.again.inText(&s.err)); err != nil {
 		return exitFailed
 	}
 	return code
@@ -86,8 +95,17 @@ func perform(ctx context.Context, args []string, s *screen) error {
 	if err != nil {
 		return &usageError{err.Error()}
 	}
-	w := &wiring{globals: line.globals, now: time.Now}
+	s.again = commandLine(command)
+	line.afterParsing(given(command))
+	if line.Stack != "" && line.Local != "" {
+		return &usageError{"--stack is on AWS, --local on this machine: give one of them"}
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
+	w := &wiring{globals: line.globals, now: time.Now, progress: progressOn(os.Stderr)}
 	selected := command.Selected().Target.Addr().Interface()
+	if _, ok := selected.(lonely); ok {
+		return command.Run(w, s, parser)
+	}
 	discovery, cancel := w.bounded(ctx)
 	defer cancel()
 	w.stackErr = w.discover(discovery, given(command))
@@ -105,6 +123,9 @@ func perform(ctx context.Context, args []string, s *screen) error {
 // bounds its calls itself.
 type talking interface{ talks() }
 
+// lonely is a command that needs no installation.
+type lonely interface{ alone() }
+
 // discovering is a command that reports problems of --stack itself.
 type discovering interface{ discovers() }
 
@@ -117,6 +138,8 @@ func exitCode(s *screen, err error) int {
 		return exitOK
 	case errors.Is(err, errNeedsSomebody):
 		return exitNeedsSomebody
+	case errors.Is(err, errPartly):
+		return exitPartly
 	case errors.Is(err, errSaid):
 		return exitFailed
 	case errors.As(err, &usage):

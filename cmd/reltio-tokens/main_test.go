@@ -122,17 +122,18 @@ func TestOnTheLocalStack(t *testing.T) {
 	c.expect(0, `^demo-password: ok\n  grant type  password\n  host        127.0.0.1:\d+\n  account     account#[0-9a-f]{64}, of this connection\n  refused     0 logins with these credentials\n$`, "", "check", "demo-password")
 	c.expect(0, `^demo-password: paused \(was ok\); its token is handed out for another 59m\n$`, "", "pause", "demo-password")
 	c.expect(0, `^demo-password: is paused already\n$`, "", "pause", "demo-password")
-	c.expect(1, "", `^demo-password: unchanged: ConnectionPaused: an operator paused this connection\n  reltio-tokens unpause NAME`, "rotate", "--force", "demo-password")
+	c.expect(1, "", `^demo-password: unchanged: ConnectionPaused: an operator paused this connection\n  reltio-tokens --local=\S+ unpause demo-password`, "rotate", "--force", "demo-password")
 	c.expect(0, `outcome      cached\n`, "", "issue", "demo-password")
 	c.expect(0, `demo-password +password +\S+ +paused +59m +\d{4}-\d\d-\d\d \d\d:\d\dZ +- +-\n$`, "", "status", "demo-password")
 	c.expect(1, "", `ConnectionPaused: .*unpause it first\n`, "resume", "demo-password")
 	c.expect(0, `^demo-password: in service again, due now\n$`, "", "unpause", "demo-password")
 	c.expect(0, `^demo-password: is not paused \(ok\)\n$`, "", "unpause", "demo-password")
-	c.expect(0, `^demo-password: (renewed|unchanged: .*)\n$`, "", "rotate", "--force", "demo-password")
+	c.expect(0, `^demo-password: (renewed|unchanged: .*)\n  password  not tried: the connection lives by its refresh token, until \S+Z; reltio-tokens --local=\S+ check demo-password --login tries it\n$`, "", "rotate", "--force", "demo-password")
 	c.expect(0, `^demo-password: is healthy; `, "", "resume", "demo-password")
 	c.expect(0, `^demo-client-credentials: was not used yet; `, "", "resume", "demo-client-credentials")
 	c.expect(0, `^no connection waits or fails\n$`, "", "resume", "--all")
-	c.expect(0, `demo-password`, "", "status", "--check")
+	c.expect(3, `demo-authorization-code`, "", "status", "--check") // nobody has connected it yet
+	c.expect(0, `demo-password`, "", "status", "--check", "demo-password", "demo-client-credentials")
 	for _, command := range []string{"status", "issue", "rotate", "check", "resume", "pause", "unpause"} {
 		c.expect(1, "", `UnknownConnection: no connection has`, command, "nope")
 		c.expect(1, "", `InvalidRequest: connection: must be a name like acme-prod`, command, "No!")
@@ -188,8 +189,8 @@ func TestJSON(t *testing.T) {
 	}
 	state := []string{
 		"client", "connection", "expires_at", "expires_in", "failing_since", "fingerprint", "grant_type", "last_error", "login_mode", "needs_somebody",
-		"next_due_at", "parked_since", "refresh_expires_at", "refresh_mode", "refusal", "secret_error", "secret_missing_since",
-		"secret_versions_a_day", "status", "unsent_events", "version",
+		"next_due_at", "not_looked_at", "parked_since", "refresh_expires_at", "refresh_mode", "refusal", "secret_error", "secret_missing_since",
+		"secret_versions_a_day", "status", "unread", "unsent_events", "version",
 	}
 	for _, name := range []string{"demo-password", "demo-client-credentials"} { // used and new
 		got := c.expect(0, `^\{\n`, "", "status", "--json", name)
@@ -212,7 +213,7 @@ func TestJSON(t *testing.T) {
 func TestHelp(t *testing.T) {
 	c := command{t: t}
 	for _, args := range [][]string{
-		{}, {"status"}, {"issue"}, {"rotate"}, {"check"}, {"resume"}, {"pause"}, {"unpause"}, {"add"}, {"connect"}, {"disconnect"},
+		{}, {"list"}, {"version"}, {"completion"}, {"doctor"}, {"whoami"}, {"status"}, {"issue"}, {"rotate"}, {"check"}, {"resume"}, {"pause"}, {"unpause"}, {"add"}, {"connect"}, {"disconnect"},
 	} {
 		c.expect(0, `^Usage: reltio-tokens `, "", append(args, "--help")...)
 	}
@@ -237,29 +238,34 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no command":        {nil, "expected one of"},
-		"no such command":   {[]string{"dance"}, "unexpected argument dance"},
-		"no such flag":      {[]string{"status", "--loud"}, "unknown flag --loud"},
-		"no name":           {[]string{"issue"}, "<name>"},
-		"a name too many":   {[]string{"pause", "a", "b"}, "unexpected argument b"},
-		"resume nobody":     {[]string{"resume"}, "--all"},
-		"resume both":       {[]string{"resume", "a", "--all"}, "--all"},
-		"half a second":     {[]string{"issue", "a", "--min-ttl=500ms"}, "--min-ttl"},
-		"more than a day":   {[]string{"issue", "a", "--min-ttl=25h"}, "--min-ttl"},
-		"no time":           {[]string{"status", "--timeout=0s"}, "--timeout"},
-		"no table":          {[]string{"status", "--secret-prefix=p"}, `--table \(TABLE_NAME\)`},
-		"no prefix":         {[]string{"status", "--table=t"}, `--secret-prefix \(SECRET_PREFIX\)`},
-		"no hosts":          {append(slices.Clone(stores), "status", "--auth-hosts=https://a/b"), "--auth-hosts"},
-		"add everything":    {[]string{"add", "a", "--from-file=-", "--client-id=b"}, "--from-file holds the whole secret"},
-		"add of no type":    {[]string{"add", "a", "--grant-type=implicit"}, "--grant-type must be"},
-		"a secret as flag":  {[]string{"add", "a", "--client-secret=b"}, "unknown flag --client-secret"},
-		"a password as one": {[]string{"add", "a", "--password=b"}, "unknown flag --password"},
-		"add nowhere":       {[]string{"add", "a", "--table=t"}, `--secret-prefix \(SECRET_PREFIX\)`},
-		"nowhere to come":   {append(slices.Clone(stores), "connect", "a"), `--callback-url \(CALLBACK_BASE_URL\)`},
-		"come in the clear": {append(slices.Clone(stores), "connect", "a", "--callback-url=http://example.com"), "--callback-url must be an https URL"},
-		"come with a query": {append(slices.Clone(stores), "connect", "a", "--callback-url=https://example.com/?a"), "--callback-url must be an https URL"},
-		"local is no URL":   {[]string{"--local=3001", "status"}, "http://127.0.0.1:3001"},
-		"a name is no flag": {[]string{"--local", "http://127.0.0.1:1", "status"}, "unexpected argument"},
+		"no command":         {nil, "expected one of"},
+		"no such command":    {[]string{"dance"}, "unexpected argument dance"},
+		"no such flag":       {[]string{"status", "--loud"}, "unknown flag --loud"},
+		"no name":            {[]string{"issue"}, "<name>"},
+		"a name too many":    {[]string{"pause", "a", "b"}, "unexpected argument b"},
+		"resume nobody":      {[]string{"resume"}, "--all"},
+		"resume both":        {[]string{"resume", "a", "--all"}, "--all"},
+		"a token as flag":    {[]string{"connect", "a", "--refresh-token=b"}, "--refresh-token is read from standard input"},
+		"a token and a link": {[]string{"connect", "a", "--refresh-token=-", "--open"}, "give one of them"},
+		"a date alone":       {[]string{"connect", "a", "--logged-in-at=2026-11-23T17:00:00Z"}, "--logged-in-at belongs to --refresh-token"},
+		"no date":            {[]string{"connect", "a", "--refresh-token=-", "--logged-in-at=now"}, "--logged-in-at"},
+		"three attempts":     {[]string{"check", "a", "--login-attempts=3"}, "--login-attempts must be 1 or 2"},
+		"half a second":      {[]string{"issue", "a", "--min-ttl=500ms"}, "--min-ttl"},
+		"more than a day":    {[]string{"issue", "a", "--min-ttl=25h"}, "--min-ttl"},
+		"no time":            {[]string{"status", "--timeout=0s"}, "--timeout"},
+		"no table":           {[]string{"status", "--secret-prefix=p"}, `--table \(TABLE_NAME\)`},
+		"no prefix":          {[]string{"status", "--table=t"}, `--secret-prefix \(SECRET_PREFIX\)`},
+		"no hosts":           {append(slices.Clone(stores), "status", "--auth-hosts=https://a/b"), "--auth-hosts"},
+		"add everything":     {[]string{"add", "a", "--from-file=-", "--client-id=b"}, "--from-file holds the whole secret"},
+		"add of no type":     {[]string{"add", "a", "--grant-type=implicit"}, "--grant-type must be"},
+		"a secret as flag":   {[]string{"add", "a", "--client-secret=b"}, "unknown flag --client-secret"},
+		"a password as one":  {[]string{"add", "a", "--password=b"}, "unknown flag --password"},
+		"add nowhere":        {[]string{"add", "a", "--table=t"}, `--secret-prefix \(SECRET_PREFIX\)`},
+		"nowhere to come":    {append(slices.Clone(stores), "connect", "a"), `--callback-url \(CALLBACK_BASE_URL\)`},
+		"come in the clear":  {append(slices.Clone(stores), "connect", "a", "--callback-url=http://example.com"), "--callback-url must be an https URL"},
+		"come with a query":  {append(slices.Clone(stores), "connect", "a", "--callback-url=https://example.com/?a"), "--callback-url must be an https URL"},
+		"local is no URL":    {[]string{"--local=3001", "status"}, "http://127.0.0.1:3001"},
+		"a name is no flag":  {[]string{"--local", "http://127.0.0.1:1", "status"}, "unexpected argument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.t = t

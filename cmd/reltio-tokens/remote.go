@@ -54,6 +54,28 @@ func (r remote) Status(ctx context.Context, names ...string) (operator.Report, e
 	return call[operator.Report](ctx, r, operator.Call{Verb: operator.VerbStatus, Connections: names})
 }
 
+// Import implements operator.
+func (r remote) Import(ctx context.Context, request operator.ImportRequest) (operator.Planned, error) {
+	return call[operator.Planned](ctx, r, operator.Call{
+		Verb: operator.VerbImport, Connection: request.Connection, Secret: operator.ClearText{Secret: request.Secret}, DryRun: request.DryRun,
+	})
+}
+
+// Export implements operator.
+func (r remote) Export(ctx context.Context) ([]operator.Exported, error) {
+	return call[[]operator.Exported](ctx, r, operator.Call{Verb: operator.VerbExport})
+}
+
+// Names implements operator.
+func (r remote) Names(ctx context.Context) ([]string, error) {
+	return call[[]string](ctx, r, operator.Call{Verb: operator.VerbNames})
+}
+
+// Survey implements operator.
+func (r remote) Survey(ctx context.Context) (operator.Survey, error) {
+	return call[operator.Survey](ctx, r, operator.Call{Verb: operator.VerbSurvey})
+}
+
 // Check implements operator.
 func (r remote) Check(ctx context.Context, name string) (operator.Checked, error) {
 	return call[operator.Checked](ctx, r, operator.Call{Verb: operator.VerbCheck, Connection: name})
@@ -118,4 +140,17 @@ func (r remote) Sharing(ctx context.Context, name string) ([]string, error) {
 // WhoAmI implements operator.
 func (r remote) WhoAmI(ctx context.Context, name string) (operator.WhoAmI, error) {
 	return call[operator.WhoAmI](ctx, r, operator.Call{Verb: operator.VerbWhoAmI, Connection: name})
+}
+
+// TryLogin implements operator.
+func (r remote) TryLogin(ctx context.Context, name string) (operator.Tried, error) {
+	return call[operator.Tried](ctx, r, operator.Call{Verb: operator.VerbTryLogin, Connection: name})
+}
+
+// Handover implements operator.
+func (r remote) Handover(ctx context.Context, request operator.HandoverRequest) (operator.Tried, error) {
+	return call[operator.Tried](ctx, r, operator.Call{
+		Verb: operator.VerbHandover, Connection: request.Connection, ReplaceUser: request.ReplaceUser,
+		RefreshToken: operator.ClearText{Secret: request.RefreshToken}, LoggedInAt: request.LoggedInAt,
+	})
 }

@@ -20,6 +20,8 @@ import (
 type screen struct {
 	out, err bytes.Buffer
 	colour   bool
+	// again is the command line that was used, for the commands that texts name.
+	again again
 }
 
 // coloured reports whether the file is a terminal that shows colours.

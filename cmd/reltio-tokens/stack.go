@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 
 	"github.com/alecthomas/kong"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -70,8 +71,11 @@ func (w *wiring) discover(ctx context.Context, given []string) error {
 			*wanted.value = value
 		}
 	}
+	if attempts, err := strconv.Atoi(found.Parameters["LoginAttempts"]); err == nil && !slices.Contains(given, "login-attempts") {
+		w.globals.LoginAttempts = attempts
+	}
 	w.stack = found
-	return nil
+	return w.globals.Validate()
 }
 
 // noStack reports whether CloudFormation has no stack of that name.

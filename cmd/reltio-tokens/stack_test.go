@@ -111,7 +111,7 @@ func TestAddUsesTheStacksKey(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	a := stacked(t)
 	c := a.command
-	c.env = append(c.env, "AWS_ENDPOINT_URL_SCHEDULER=http://127.0.0.1:1", "AWS_MAX_ATTEMPTS=1")
+	c.env = append(c.env, "AWS_ENDPOINT_URL_SCHEDULER=http://127.0.0.1:1", "AWS_ENDPOINT_URL_CLOUDWATCH=http://127.0.0.1:1", "AWS_MAX_ATTEMPTS=1")
 	a.connect("machine", map[string]any{"grant_type": "client_credentials"})
 	c.expect(1, `(?s)^ok +stack +mine is CREATE_COMPLETE\nok +table .*\nfailed +schedule .*\n +look at .*\nwarning +connection machine +its secret is encrypted with another key than the stack's\n +docs/operations.md, `, "", "doctor", "--stack=mine")
 	c.expect(1, `^failed   stack  none: StoreUnavailable: CloudFormation: ValidationError\n +there is no such stack: look at --stack and --region\n$`, "", "doctor", "--stack=none")
@@ -129,7 +129,7 @@ func TestDoctor(t *testing.T) {
 
 func TestDoctorOnTheLocalStack(t *testing.T) {
 	c := onLocalStack(t)
-	c.expect(0, `(?s)^skipped  stack .*\nok +reading +table and secrets can be read; 3 connections\nok +invoke issue .*\nok +auth host .*\nok +callback +answers; .*/callback\nok +clock .*\nok +sweeps .*\nok +connection demo-password +password, new\nok +shared client +demo-authorization-code, demo-client-credentials, demo-password share one: .*\n$`, "", "doctor")
+	c.expect(3, `(?s)^skipped  stack .*\nok +reading +table and secrets can be read; 3 connections\nok +invoke issue .*\nok +auth host .*\nok +callback +answers; .*/callback\nok +clock .*\nok +sweeps .*\nwarning +connection demo-authorization-code +waits for somebody: new\n +reltio-tokens --local=\S+ connect demo-authorization-code makes a link for the person\n.*ok +connection demo-password +password, new\nok +shared client +demo-authorization-code, demo-client-credentials, demo-password share one: .*\n$`, "", "doctor")
 	c.flags = []string{"--local=http://127.0.0.1:1"}
 	c.expect(1, `failed +reading +the stack: StoreUnavailable: the local stack at http://127.0.0.1:1 does not answer\n`, "", "doctor")
 }

@@ -97,7 +97,7 @@ func modes(s operator.State) string {
 	case connection.AuthorizationCode:
 		login = none
 	}
-	return refresh + "/" + login
+	return cmp.Or(refresh, none) + "/" + cmp.Or(login, none)
 }
 
 // lastError is the present problem: the secret's error, or else the last
@@ -107,8 +107,12 @@ func lastError(s operator.State) string {
 		return strings.TrimSuffix(fmt.Sprintf("%s%s: %s", prefix, e.Type, e.Message), ": ")
 	}
 	switch {
+	case s.NotLookedAt:
+		return "not looked at: no time was left"
 	case s.SecretError != nil:
 		return show("secret: ", s.SecretError)
+	case s.Unread != nil:
+		return show("", s.Unread)
 	case s.ParkedSince != nil && s.LastError != nil:
 		return show("refresh token not stored: ", s.LastError)
 	case s.ParkedSince != nil:
@@ -118,6 +122,25 @@ func lastError(s operator.State) string {
 	default:
 		return none
 	}
+}
+
+// notRead says that some of the connections could not be read, which fails the
+// command though the others are shown.
+func (s *screen) notRead(r operator.Report) error {
+	unread, late := 0, 0
+	for _, state := range r.Connections {
+		if state.NotRead() {
+			unread++
+		}
+		if state.NotLookedAt {
+			late++
+		}
+	}
+	fmt.Fprintf(&s.err, "reltio-tokens: %d of %d connections could not be read\n", unread, len(r.Connections))
+	if late > 0 {
+		fmt.Fprintf(&s.err, "  %d were not looked at: give it more time with --timeout\n", late)
+	}
+	return errSaid
 }
 
 // colourOf is the colour of a status: red if the connection needs an operator or

@@ -203,3 +203,32 @@ func TestCheckOfAParkedRefreshToken(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// What could not be read is said in the row of its connection, and in the end.
+func TestNotReadIsSaid(t *testing.T) {
+	down := &rotateapi.Error{Type: apierr.StoreUnavailable, Message: "Secrets Manager: AccessDeniedException"}
+	late := &rotateapi.Error{Type: apierr.StoreUnavailable, Message: "not looked at: no time was left"}
+	r := operator.Report{Connections: []operator.State{
+		{Connection: "fine", Status: grant.StatusOK},
+		{Connection: "late", Status: operator.Unread, Unread: late, SecretError: late, NotLookedAt: true},
+		{Connection: "sealed", Status: grant.StatusOK, SecretError: down},
+		{Connection: "unread", Status: operator.Unread, Unread: down},
+	}}
+	s := &screen{}
+	s.table(r, false)
+	if err := s.notRead(r); err == nil {
+		t.Error("it is no failure")
+	}
+	for _, want := range []string{
+		"late        -           -/-    unread  -           -              -         not looked at: no time was left\n",
+		"secret: StoreUnavailable: Secrets Manager: AccessDeniedException\n",
+		"unread      -           -/-    unread  -           -              -         StoreUnavailable: Secrets Manager: AccessDeniedException\n",
+	} {
+		if !strings.Contains(s.out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, s.out.String())
+		}
+	}
+	if got, want := s.err.String(), "reltio-tokens: 3 of 4 connections could not be read\n  1 were not looked at: give it more time with --timeout\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -27,6 +29,10 @@ import (
 type service interface { //nolint:interfacebloat // all of operator.Service, one method for each command
 	About(ctx context.Context) (operator.About, error)
 	Status(ctx context.Context, names ...string) (operator.Report, error)
+	Names(ctx context.Context) ([]string, error)
+	Import(ctx context.Context, r operator.ImportRequest) (operator.Planned, error)
+	Export(ctx context.Context) ([]operator.Exported, error)
+	Survey(ctx context.Context) (operator.Survey, error)
 	Check(ctx context.Context, name string) (operator.Checked, error)
 	Issue(ctx context.Context, r issueapi.Request) (issueapi.Response, error)
 	Rotate(ctx context.Context, name string, force bool) (rotateapi.Result, error)
@@ -39,6 +45,8 @@ type service interface { //nolint:interfacebloat // all of operator.Service, one
 	Disconnect(ctx context.Context, r operator.DisconnectRequest) (operator.Disconnected, error)
 	Sharing(ctx context.Context, name string) ([]string, error)
 	WhoAmI(ctx context.Context, name string) (operator.WhoAmI, error)
+	TryLogin(ctx context.Context, name string) (operator.Tried, error)
+	Handover(ctx context.Context, r operator.HandoverRequest) (operator.Tried, error)
 }
 
 var (
@@ -54,6 +62,8 @@ type wiring struct {
 	// described, for the reason in stackErr.
 	stack    *doctor.Stack
 	stackErr error
+	// progress is told how many connections were read; nil: nobody watches.
+	progress func(done, of int)
 }
 
 // bounded is a context for the calls of a command that waits for a person. The
@@ -100,6 +110,7 @@ func (w *wiring) stores(ctx context.Context) (service, error) {
 	o.Grants, o.Leases, o.Lockouts, o.Connections, o.Hosts = table, table, table, secretStore, hosts
 	o.AuthRequests, o.CallbackURL = table, strings.TrimSuffix(w.globals.CallbackURL, "/")
 	o.Secrets, o.RefreshTokens, o.Parking, o.RateLimits = secretStore, secretStore, table, table
+	o.LoginAttempts, o.Progress = w.globals.LoginAttempts, w.progress
 	return o, nil
 }
 
@@ -146,10 +157,18 @@ func (w *wiring) endpoint() func(**string) {
 	}
 }
 
+// connections keeps open as many connections to a service as the operator's service
+// uses at a time; the SDK keeps ten, and would open the others for each call.
+func connections() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, operator.Readers
+	})
+}
+
 // aws loads the environment's configuration, and checks that there are a region
 // and credentials, so that a missing one is reported once, here.
 func (w *wiring) aws(ctx context.Context) (aws.Config, error) {
-	config, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(w.globals.Region),
+	config, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(w.globals.Region), awsconfig.WithHTTPClient(connections()),
 		awsconfig.WithLogger(logging.Nop{})) // the SDK's errors say everything
 	if err != nil {
 		return config, fmt.Errorf("the AWS configuration cannot be loaded: %w", err)

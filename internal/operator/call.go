@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
@@ -29,6 +30,12 @@ const (
 	VerbDisconnect Verb = "disconnect"
 	VerbSharing    Verb = "sharing"
 	VerbWhoAmI     Verb = "whoami"
+	VerbTryLogin   Verb = "try_login"
+	VerbHandover   Verb = "handover"
+	VerbSurvey     Verb = "survey"
+	VerbNames      Verb = "names"
+	VerbImport     Verb = "import"
+	VerbExport     Verb = "export"
 )
 
 // Call is one request to a Service in another process.
@@ -38,9 +45,14 @@ type Call struct {
 	Connection  string   `json:"connection,omitempty"`
 	Connections []string `json:"connections,omitempty"`
 	Force       bool     `json:"force,omitempty"`
-	// Secret is the text that VerbAdd writes.
+	// DryRun is for VerbImport.
+	DryRun bool `json:"dry_run,omitempty"`
+	// Secret is the text that VerbAdd and VerbImport write.
 	Secret ClearText `json:"secret,omitzero"`
-	// ReplaceUser is for VerbConnect, DeleteSecret and Revoke for
+	// RefreshToken and LoggedInAt are for VerbHandover.
+	RefreshToken ClearText `json:"refresh_token,omitzero"`
+	LoggedInAt   time.Time `json:"logged_in_at,omitzero"`
+	// ReplaceUser is for VerbConnect and VerbHandover, DeleteSecret and Revoke for
 	// VerbDisconnect.
 	ReplaceUser  bool `json:"replace_user,omitempty"`
 	DeleteSecret bool `json:"delete_secret,omitempty"`
@@ -89,37 +101,48 @@ func (o *Service) Do(ctx context.Context, c Call) Reply[any] {
 	return Reply[any]{Result: result}
 }
 
+// do finds the method of the verb and calls it.
 func (o *Service) do(ctx context.Context, c Call) (any, error) {
-	switch c.Verb {
-	case VerbStatus:
-		return o.Status(ctx, c.Connections...)
-	case VerbCheck:
-		return o.Check(ctx, c.Connection)
-	case VerbRotate:
-		return o.Rotate(ctx, c.Connection, c.Force)
-	case VerbPause:
-		return o.Pause(ctx, c.Connection)
-	case VerbUnpause:
-		return o.Unpause(ctx, c.Connection)
-	case VerbResume:
-		return o.Resume(ctx, c.Connection)
-	case VerbResumeAll:
-		return o.ResumeAll(ctx)
-	case VerbAbout:
-		return o.About(ctx)
-	case VerbAdd:
-		return o.Add(ctx, AddRequest{Connection: c.Connection, Secret: c.Secret.Secret, Force: c.Force})
-	case VerbConnect:
-		return o.Connect(ctx, c.Connection, c.ReplaceUser)
-	case VerbDisconnect:
-		return o.Disconnect(ctx, DisconnectRequest{Connection: c.Connection, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
-	case VerbSharing:
-		return o.Sharing(ctx, c.Connection)
-	case VerbWhoAmI:
-		return o.WhoAmI(ctx, c.Connection)
-	default:
+	method, ok := o.methods()[c.Verb]
+	if !ok {
 		return nil, apierr.New(apierr.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing or whoami")
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover, survey, names, import or export")
+	}
+	return method(ctx, c)
+}
+
+// methods are the methods by their verbs.
+func (o *Service) methods() map[Verb]func(context.Context, Call) (any, error) {
+	return map[Verb]func(context.Context, Call) (any, error){
+		VerbStatus:    func(ctx context.Context, c Call) (any, error) { return o.Status(ctx, c.Connections...) },
+		VerbCheck:     func(ctx context.Context, c Call) (any, error) { return o.Check(ctx, c.Connection) },
+		VerbRotate:    func(ctx context.Context, c Call) (any, error) { return o.Rotate(ctx, c.Connection, c.Force) },
+		VerbPause:     func(ctx context.Context, c Call) (any, error) { return o.Pause(ctx, c.Connection) },
+		VerbUnpause:   func(ctx context.Context, c Call) (any, error) { return o.Unpause(ctx, c.Connection) },
+		VerbResume:    func(ctx context.Context, c Call) (any, error) { return o.Resume(ctx, c.Connection) },
+		VerbResumeAll: func(ctx context.Context, _ Call) (any, error) { return o.ResumeAll(ctx) },
+		VerbAbout:     func(ctx context.Context, _ Call) (any, error) { return o.About(ctx) },
+		VerbAdd: func(ctx context.Context, c Call) (any, error) {
+			return o.Add(ctx, AddRequest{Connection: c.Connection, Secret: c.Secret.Secret, Force: c.Force})
+		},
+		VerbConnect: func(ctx context.Context, c Call) (any, error) { return o.Connect(ctx, c.Connection, c.ReplaceUser) },
+		VerbDisconnect: func(ctx context.Context, c Call) (any, error) {
+			return o.Disconnect(ctx, DisconnectRequest{Connection: c.Connection, DeleteSecret: c.DeleteSecret, Revoke: c.Revoke})
+		},
+		VerbExport: func(ctx context.Context, _ Call) (any, error) { return o.Export(ctx) },
+		VerbImport: func(ctx context.Context, c Call) (any, error) {
+			return o.Import(ctx, ImportRequest{Connection: c.Connection, Secret: c.Secret.Secret, DryRun: c.DryRun})
+		},
+		VerbNames:    func(ctx context.Context, _ Call) (any, error) { return o.Names(ctx) },
+		VerbSurvey:   func(ctx context.Context, _ Call) (any, error) { return o.Survey(ctx) },
+		VerbSharing:  func(ctx context.Context, c Call) (any, error) { return o.Sharing(ctx, c.Connection) },
+		VerbWhoAmI:   func(ctx context.Context, c Call) (any, error) { return o.WhoAmI(ctx, c.Connection) },
+		VerbTryLogin: func(ctx context.Context, c Call) (any, error) { return o.TryLogin(ctx, c.Connection) },
+		VerbHandover: func(ctx context.Context, c Call) (any, error) {
+			return o.Handover(ctx, HandoverRequest{
+				Connection: c.Connection, RefreshToken: c.RefreshToken.Secret, LoggedInAt: c.LoggedInAt, ReplaceUser: c.ReplaceUser,
+			})
+		},
 	}
 }
 

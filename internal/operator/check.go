@@ -3,7 +3,6 @@ package operator
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
@@ -51,33 +50,22 @@ func (o *Service) Check(ctx context.Context, name string) (Checked, error) {
 	if err := named(name); err != nil {
 		return Checked{}, err
 	}
-	checked := Checked{Connection: name, Problems: []string{}}
-	c, err := o.parsed(ctx, name)
-	switch {
-	case errors.Is(err, connection.ErrNotFound):
-		return checked, unknown()
-	case err != nil && apierr.Of(err).Type == apierr.InvalidConnection:
-		checked.Problems = strings.Split(apierr.Of(err).Message, "; ")
-		return checked, nil
-	case err != nil:
-		return checked, err
+	r := reader{o}
+	s := seen{name: name}
+	if s.c, s.secretErr = o.parsed(ctx, name); s.missing() {
+		return Checked{Connection: name, Problems: []string{}}, unknown()
+	} else if s.malformed() {
+		return r.checked(ctx, s)
+	} else if s.secretErr != nil {
+		return Checked{}, s.secretErr
 	}
-	checked.GrantType, checked.Host = c.GrantType, c.Host()
-	if c.HasUser() {
-		if err := (reader{o}).claim(ctx, c, &checked); err != nil {
-			return checked, err
-		}
+	if s.g, s.exists, s.grantErr = o.grantOf(ctx, name); s.grantErr == nil {
+		s.parkedSince, s.grantErr = r.parkedSince(ctx, name)
 	}
-	g, exists, err := o.grantOf(ctx, name)
-	if err != nil {
-		return checked, err
+	if s.grantErr != nil {
+		return Checked{}, s.grantErr
 	}
-	if exists {
-		checked.Server = server(g, c.Version)
-	}
-	checked.OK = len(checked.Problems) == 0 && checked.Server == nil
-	checked.ParkedSince, err = reader{o}.parkedSince(ctx, name)
-	return checked, err
+	return r.checked(ctx, s)
 }
 
 // claim reads the claim to the account that the connection's logins would risk.

@@ -11,12 +11,15 @@
 //	change, err = o.Unpause(ctx, "acme")     // due now
 //	change, err = o.Resume(ctx, "acme")      // refused logins cleared, tried at the next tick
 //	result, err := o.Rotate(ctx, "acme", true)
+//	tried, err := o.TryLogin(ctx, "acme")    // one counted login
+//	tried, err = o.Handover(ctx, operator.HandoverRequest{Connection: "acme", RefreshToken: text})
 //	others, err := o.Sharing(ctx, "acme")    // connections of the same client
 //	gone, err := o.Disconnect(ctx, operator.DisconnectRequest{Connection: "acme"})
 //
-// Rotate invokes the rotate function, Issue the issue function. The only request
-// to Reltio that this package sends itself revokes the tokens that Disconnect
-// takes away. A change of a grant seizes the grant's lease first, so that a
+// Rotate invokes the rotate function, Issue the issue function. The requests to
+// Reltio that this package sends itself revoke the tokens that Disconnect takes
+// away, introspect one for WhoAmI, and ask for one in TryLogin and Handover, within
+// the rate limit and the limit of refused logins. A change of a grant seizes the grant's lease first, so that a
 // renewal in progress cannot undo it. All changes can be repeated without harm.
 //
 // Every method blocks on the stores and ends with its context. A failure is an
@@ -67,12 +70,18 @@ type Service struct {
 	Secrets SecretWriter
 	// RefreshTokens and Parking have the refresh tokens that Disconnect revokes;
 	// Status and Check need Parking too. RateLimits says how long Disconnect
-	// waits for a throttled host. Connector opens connections to authorization
+	// waits for a throttled host, and has the slots of TryLogin and Handover. Connector opens connections to authorization
 	// servers; nil means TCP and TLS.
 	RefreshTokens grant.RefreshTokenStore
 	Parking       grant.Parking
 	RateLimits    ratelimit.Store
 	Connector     reltioauth.Connector
+	// Progress, if not nil, is called after each connection that Status and Survey
+	// have read, by one goroutine at a time.
+	Progress func(done, of int)
+	// LoginAttempts is how many logins of a user may be refused, as rotate is
+	// configured, for TryLogin; 0 means lockout.MaxAttempts.
+	LoginAttempts int
 }
 
 // SecretWriter writes and deletes connections' secrets, which the functions of

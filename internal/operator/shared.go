@@ -83,7 +83,7 @@ func (o reader) shares(ctx context.Context, other string, c *connection.Connecti
 // each calls do for 0 to n-1, a few at a time, and waits for all.
 func each(n int, do func(i int)) {
 	var running sync.WaitGroup
-	free := make(chan struct{}, readers)
+	free := make(chan struct{}, Readers)
 	for i := range n {
 		free <- struct{}{}
 		running.Go(func() {

@@ -214,7 +214,7 @@ func TestStatusAsJSON(t *testing.T) {
 			`"client":"` + connection.Hash("auth.reltio.com:443", "client-1") + `",` +
 			`"refresh_mode":"at_end","login_mode":"unknown","status":"new","expires_in":null,"expires_at":null,` +
 			`"refresh_expires_at":null,"next_due_at":null,"last_error":null,"refusal":null,"failing_since":null,"secret_versions_a_day":0,"secret_error":null,"version":0,` +
-			`"fingerprint":"","parked_since":null,"secret_missing_since":null,"unsent_events":null,"needs_somebody":false}]}`
+			`"fingerprint":"","parked_since":null,"secret_missing_since":null,"unsent_events":null,"unread":null,"not_looked_at":false,"needs_somebody":false}]}`
 		if err != nil || string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

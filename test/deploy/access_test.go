@@ -12,7 +12,7 @@ import (
 // anywhere are the actions that know no resource.
 var anywhere = []string{
 	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData",
-	"secretsmanager:ListSecrets", "scheduler:ListSchedules", "logs:GetQueryResults",
+	"secretsmanager:ListSecrets", "scheduler:ListSchedules", "logs:GetQueryResults", "lambda:GetAccountSettings",
 	// Lambda's own calls for a function in a VPC, which its code may not make.
 	"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
 	"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",

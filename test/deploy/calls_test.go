@@ -17,7 +17,7 @@ type call struct {
 	// function is who calls: one of the functions, or operator.
 	function, action string
 	// on is "table", "index/due", "secret", "alias" or "function", "bus",
-	// "stack" or "account"; key is the item's key, the index's partition, the
+	// "queue", "topic", "stack" or "account"; key is the item's key, the index's partition, the
 	// secret's or function's name, the event's source, or whole.
 	on, key string
 }
@@ -48,6 +48,10 @@ func (t template) access(c call) access {
 		return access{c.action, strings.TrimSuffix(t.ref(functions[c.key]+".Alias"), ":live"), nil}
 	case "stack":
 		return access{c.action, t.ref("AWS::StackId"), nil}
+	case "queue":
+		return access{c.action, t.attribute("FailureQueue", "Arn"), nil}
+	case "topic":
+		return access{c.action, t.ref("AlarmTopic"), nil}
 	case "account":
 		return access{c.action, "*", nil}
 	case "bus":

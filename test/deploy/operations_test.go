@@ -48,6 +48,8 @@ func (d *deployed) operations() {
 		func() error { _, err := o.Rotate(ctx, "invited", false); return err }, // waits for a person
 		func() error { _, err := o.ResumeAll(ctx); return err },
 		func() error { _, err := o.Resume(ctx, "added"); return err },
+		func() error { return d.handedOver(o, "invited") },
+		func() error { _, err := o.TryLogin(ctx, "added"); return err },
 		func() error { return d.park(o, "added") },
 		func() error { return disconnect("added", true) },
 		func() error { return add("added", `"grant_type":"client_credentials"`) }, // restored
@@ -86,12 +88,37 @@ func (d *deployed) examination(o *operator.Service) {
 		AWS: &doctor.AWS{
 			Database: d.tableOf(operatorRole).Client, Table: d.table.Name, Secrets: d.secretsOf(operatorRole), SecretPrefix: d.prefix,
 			Scheduler: scheduler.NewFromConfig(d.config(operatorRole)), CallbackFunction: "callback:live",
-			Stack: &doctor.Stack{Name: stack},
+			Query: &doctor.Query{Config: nowhere, Now: time.Now, Endpoint: func(service string) string {
+				d.recorder.add(watching()[service])
+				return nothing.URL
+			}},
+			Stack: &doctor.Stack{Name: stack, Outputs: map[string]string{"FailureQueueUrl": nothing.URL, "AlarmTopicArn": "topic"}},
 		},
 	}
 	if r := examiner.Examine(d.t.Context()); len(r.Findings) < 15 {
 		d.t.Fatalf("findings: %v", r.Findings)
 	}
+}
+
+// watching are the doctor's calls that do not go through the SDK's clients, by the
+// service.
+func watching() map[string]call {
+	return map[string]call{
+		"CLOUDWATCH": {operatorRole, "cloudwatch:DescribeAlarms", "account", whole},
+		"SQS":        {operatorRole, "sqs:GetQueueAttributes", "queue", whole},
+		"SNS":        {operatorRole, "sns:GetTopicAttributes", "topic", whole},
+	}
+}
+
+// handedOver has a refresh token of another program tried and stored.
+func (d *deployed) handedOver(o *operator.Service, name string) error {
+	client := d.reltio.Client("client")
+	token, err := client.Token(d.t.Context(), reltioauth.PasswordGrant{Username: "cid", Password: reltioauth.NewSecret("password")})
+	if err != nil {
+		return err
+	}
+	_, err = o.Handover(d.t.Context(), operator.HandoverRequest{Connection: name, RefreshToken: token.RefreshToken})
+	return err
 }
 
 // secret is a connection's, of the sandbox's client; fields is JSON without

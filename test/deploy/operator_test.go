@@ -12,8 +12,8 @@ import (
 // operatorPolicy are the statements of the operators' managed policies.
 func (t template) operatorPolicy() []statement {
 	var all []statement
-	for _, id := range []string{"OperatorPolicy", "RunbookPolicy"} {
-		for _, s := range listOf(at(t.get(id).properties(), "PolicyDocument", "Statement")) {
+	for _, policy := range []string{"OperatorPolicy", "OperatorMorePolicy", "RunbookPolicy"} {
+		for _, s := range listOf(at(t.get(policy).properties(), "PolicyDocument", "Statement")) {
 			all = append(all, t.statement(s))
 		}
 	}
@@ -127,9 +127,9 @@ func (t template) notForOperators() []access {
 	}
 	return []access{
 		item("GetItem"), item("GetItem", "request#1"), item("GetItem", "invitation#1"), item("UpdateItem"), item("UpdateItem", "request#1"),
-		item("UpdateItem", "budget#a:443"), item("DeleteItem"), item("DeleteItem", "grant#a"), item("DeleteItem", "account#1"),
+		item("UpdateItem", "request#1", "budget#a:443"), item("DeleteItem"), item("DeleteItem", "grant#a"), item("DeleteItem", "account#1"),
 		item("PutItem", "grant#a"), item("Scan", "grant#a"), item("DeleteTable", "grant#a"),
-		secret("GetSecretValue", "other/connections/acme"), secret("PutSecretValue", stack+"/grants/acme"), secret("CreateSecret", stack+"/grants/acme"),
+		secret("GetSecretValue", "other/connections/acme"), secret("PutSecretValue", "other/grants/acme"), secret("CreateSecret", "other/grants/acme"),
 		{"kms:Decrypt", t.attribute("Key", "Arn"), nil},
 		{"lambda:InvokeFunction", t.ref("CallbackFunction.Alias"), nil},
 		{"lambda:PutFunctionConcurrency", arn("lambda", "function:"+stack+"-issue"), nil},

@@ -151,7 +151,7 @@ func callOf(who, service, operation string, parameters any) call {
 		c.key = whole
 	case *cloudformation.DescribeStacksInput:
 		c.on, c.key = "stack", whole
-	case *secretsmanager.ListSecretsInput, *scheduler.ListSchedulesInput:
+	case *secretsmanager.ListSecretsInput, *scheduler.ListSchedulesInput, *lambda.GetAccountSettingsInput:
 		c.on, c.key = "account", whole
 	}
 	return c

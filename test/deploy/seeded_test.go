@@ -151,8 +151,8 @@ var seeded = map[string]struct {
 	"operators delete items": {"operator", func(t template) {
 		t.put([]any{"dynamodb:UpdateItem", "dynamodb:DeleteItem"}, append(t.operatorStatement("WriteItems"), "Action")...)
 	}},
-	"operators write refresh tokens": {"operator", func(t template) {
-		t.put([]any{"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"}, append(t.operatorStatement("ForgetGrants"), "Action")...)
+	"operators write logins under way": {"operator", func(t template) {
+		t.put([]any{"grant#*", "lease#*", "account#*", "invitation#*", "parked#*", "request#*"}, append(t.operatorStatement("WriteItems"), "Condition", "ForAllValues:StringLike", "dynamodb:LeadingKeys")...)
 	}},
 	"an operator who cannot restore a connection": {"operator", func(t template) {
 		t.put([]any{"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:CreateSecret", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecret", "secretsmanager:DeleteSecret"},

@@ -33,11 +33,24 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
-// checkTime bounds each check; one of many connections takes longer.
 const (
-	checkTime       = 15 * time.Second
+	// checkTime bounds each check that is not about every connection.
+	checkTime = 15 * time.Second
+	// connectionsTime bounds each of the two that are, if the caller's context has
+	// no deadline.
 	connectionsTime = time.Minute
+	// atOnce is how many keys are looked up at a time.
+	atOnce = operator.Readers
 )
+
+// most is most of the time that the context has, or connectionsTime.
+func most(ctx context.Context, now time.Time) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return connectionsTime
+	}
+	return max(0, deadline.Sub(now)*3/4)
+}
 
 // Level says how a check ended.
 type Level string
@@ -66,7 +79,10 @@ type Finding struct {
 type Report struct {
 	At time.Time `json:"at"`
 	// OK says that nothing failed; there may be warnings.
-	OK       bool      `json:"ok"`
+	OK bool `json:"ok"`
+	// NeedsSomebody says that a connection does not recover by itself.
+	NeedsSomebody bool `json:"needs_somebody"`
+
 	Findings []Finding `json:"findings"`
 }
 
@@ -79,8 +95,7 @@ func NewReport(at time.Time, findings ...Finding) Report {
 // Operator is the part of operator.Service that is needed here.
 type Operator interface {
 	About(ctx context.Context) (operator.About, error)
-	Status(ctx context.Context, names ...string) (operator.Report, error)
-	Check(ctx context.Context, name string) (operator.Checked, error)
+	Survey(ctx context.Context) (operator.Survey, error)
 }
 
 // Doctor examines one installation. It keeps no state.
@@ -105,6 +120,8 @@ type AWS struct {
 	// SecretPrefix is the value that the functions' environments must have.
 	SecretPrefix string
 	Scheduler    *scheduler.Client
+	// Query asks the services that watch the stack; nil: they are not asked.
+	Query *Query
 	// CallbackFunction is empty if it is unknown.
 	CallbackFunction string
 	// Stack is the stack that the names come from; nil if they come from flags or
@@ -127,8 +144,14 @@ type examination struct {
 
 	findings []Finding
 	about    operator.About
-	// connections are nil if they could not be read.
+	// survey is what was read of all connections; nil if they could not be read.
+	// connections is its report.
+	survey      *operator.Survey
 	connections *operator.Report
+	// needsSomebody: a connection does not recover by itself.
+	needsSomebody bool
+	// notLookedAt counts the connections for which no time was left.
+	notLookedAt int
 	// skews are how far other clocks are ahead of this machine's.
 	skews []skew
 	pages *http.Client
@@ -139,25 +162,35 @@ func (d *Doctor) Examine(ctx context.Context) Report {
 	e := &examination{Doctor: d, pages: browser()}
 	for _, check := range []struct {
 		run  func(context.Context)
-		time time.Duration
+		time time.Duration // 0: most of the time that is left
 	}{
 		{e.stack, checkTime},
 		{e.table, checkTime},
-		{e.reading, connectionsTime},
+		{e.reading, 0},
 		{e.invoking, checkTime},
 		{e.functions, checkTime},
 		{e.hosts, checkTime},
 		{e.callback, checkTime},
 		{e.clock, checkTime},
 		{e.schedule, checkTime},
+		{e.alarms, checkTime},
+		{e.failures, checkTime},
+		{e.subscriptions, checkTime},
+		{e.account, checkTime},
 		{e.sweeps, checkTime},
-		{e.eachConnection, connectionsTime},
+		{e.eachConnection, 0},
 	} {
-		bounded, cancel := context.WithTimeout(ctx, check.time)
+		limit := check.time
+		if limit == 0 {
+			limit = most(ctx, d.Now())
+		}
+		bounded, cancel := context.WithTimeout(ctx, limit)
 		check.run(bounded)
 		cancel()
 	}
-	return NewReport(d.Now(), e.findings...)
+	r := NewReport(d.Now(), e.findings...)
+	r.NeedsSomebody = e.needsSomebody
+	return r
 }
 
 func (e *examination) found(check string, level Level, what, do string) {

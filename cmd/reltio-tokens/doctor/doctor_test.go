@@ -67,15 +67,19 @@ func TestAllIsWell(t *testing.T) {
 		"ok callback: answers; to be registered at Reltio as redirect URI: " + i.callback + "/callback",
 		"ok clock: within 1s of the clock of AWS",
 		"ok schedule: is enabled",
+		"ok alarms: none is on",
+		"ok failure queue: is empty",
+		"ok subscriptions: 1 confirmed",
+		"ok concurrency: the AWS account allows 1000 executions at a time",
 		"ok sweeps: nothing is overdue",
 		"ok connection machine: client_credentials, new",
-		"ok connection person: authorization_code, new",
+		"warning connection person: waits for somebody: new | reltio-tokens connect person makes a link for the person",
 		"ok shared client: machine, person share one: what ends the token of one ends it for all",
 	}
 	if diff := cmp.Diff(want, lines(got)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	if !got.OK || i.lambda.dryRuns != 2 {
+	if !got.OK || !got.NeedsSomebody || i.lambda.dryRuns != 2 {
 		t.Errorf("ok %v with %d dry runs", got.OK, i.lambda.dryRuns)
 	}
 }
@@ -153,6 +157,15 @@ func TestTroubles(t *testing.T) {
 
 		"no schedule":              {func(i *installation) { i.doctor.AWS.Stack.Name = "none" }, `^failed schedule: `},
 		"a schedule that is off":   {func(i *installation) { i.createSchedule(schedulertypes.ScheduleStateDisabled) }, `^failed schedule: no schedule of the group \S+ is enabled`},
+		"an alarm that is on":      {func(i *installation) { i.setAlarm("overdue", "ALARM"); i.setAlarm("slow", "OK") }, `^warning alarm \S+-overdue: is on, since 2\S+ \| docs/operations.md, overdue$`},
+		"failed events":            {func(i *installation) { i.send() }, `^warning failure queue: holds 1 events that rotate did not take \| docs/operations.md, failure-queue$`},
+		"no queue":                 {func(i *installation) { i.doctor.AWS.Stack.Outputs["FailureQueueUrl"] += "-none" }, `^failed failure queue: SQS GetQueueAttributes: AWS.SimpleQueueService.NonExistentQueue`},
+		"alarms that nobody hears": {func(i *installation) { i.topic.confirmed = 0 }, `^failed subscriptions: nobody hears the alarms: no subscription of their topic is confirmed \| deploy with AlarmEmail`},
+		"a mail that nobody saw":   {func(i *installation) { i.topic.pending = 2 }, `^warning subscriptions: 1 confirmed, 2 wait to be confirmed \| follow the link`},
+		"alarms of dev":            {func(i *installation) { i.topic.confirmed = 0; i.doctor.AWS.Stack.Parameters["Environment"] = "dev" }, `^warning subscriptions: nobody hears`},
+		"no topic":                 {func(i *installation) { i.doctor.AWS.Stack.Outputs["AlarmTopicArn"] += "-none" }, `^failed subscriptions: SNS GetTopicAttributes: NotFound`},
+		"a new account":            {func(i *installation) { i.lambda.executions = 10 }, `^warning concurrency: the AWS account allows 10 executions at a time, .* \| ask AWS for more`},
+		"a stack without outputs":  {func(i *installation) { i.doctor.AWS.Stack.Outputs["AlarmTopicArn"] = "" }, `^skipped subscriptions: the stack has no output AlarmTopicArn`},
 		"a secret that is no JSON": {func(i *installation) { i.connect("broken", canary) }, `^failed connection broken: .* \| reltio-tokens add broken --force`},
 		"a person who is needed": {
 			func(i *installation) { i.grant("person", grant.StatusReauthorize, time.Now().Add(time.Minute)) },
@@ -318,9 +331,9 @@ func (i *installation) under(key string) {
 // sealed is an operator who may not decrypt one of the secrets.
 type sealed struct{ doctor.Operator }
 
-// Status implements doctor.Operator.
-func (sealed) Status(context.Context, ...string) (operator.Report, error) {
-	return operator.Report{}, apierr.New(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException")
+// Survey implements doctor.Operator.
+func (sealed) Survey(context.Context) (operator.Survey, error) {
+	return operator.Survey{}, apierr.New(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException")
 }
 
 // grant stores one that is due at a moment.

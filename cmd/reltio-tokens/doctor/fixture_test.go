@@ -72,11 +72,17 @@ type lambdaAPI struct {
 	// are not allowed.
 	environments map[string]map[string]string
 	reserved     *int
-	refused      map[string]bool
-	dryRuns      int
+	// executions is the account's limit.
+	executions int
+	refused    map[string]bool
+	dryRuns    int
 }
 
 func (l *lambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/account-settings") {
+		_ = json.NewEncoder(w).Encode(map[string]any{"AccountLimit": map[string]any{"ConcurrentExecutions": l.executions}})
+		return
+	}
 	_, rest, _ := strings.Cut(r.URL.Path, "/functions/")
 	name, action, _ := strings.Cut(rest, "/")
 	short := name[strings.LastIndex(name, "function:")+len("function:"):]
@@ -115,6 +121,7 @@ type installation struct {
 	// host and callback are the addresses of the pages.
 	host, callback string
 	lambda         *lambdaAPI
+	topic          *topic
 	secretStore    secrets.Manager
 	operator       *operator.Service
 	doctor         *doctor.Doctor
@@ -135,6 +142,7 @@ func install(t *testing.T) *installation {
 	i.createSchedule(schedulertypes.ScheduleStateEnabled)
 	i.secretStore = secrets.Manager{Client: secretsmanager.NewFromConfig(i.config), Prefix: i.name, KMSKeyID: keyARN}
 	i.wire()
+	i.doctor.AWS.Stack.Outputs["FailureQueueUrl"] = i.createQueue()
 	i.connect("machine", `"grant_type":"client_credentials"`)
 	i.connect("person", `"grant_type":"authorization_code","tenant_id":"t"`)
 	return i
@@ -223,7 +231,7 @@ func (i *installation) wire() {
 	both := map[string]string{"TABLE_NAME": i.name, "SECRET_PREFIX": i.name, "AUTH_HOSTS": host}
 	rotate := maps.Clone(both)
 	rotate["CALLBACK_BASE_URL"] = "https://example.com"
-	i.lambda = &lambdaAPI{refused: map[string]bool{}, environments: map[string]map[string]string{
+	i.lambda = &lambdaAPI{executions: 1000, refused: map[string]bool{}, environments: map[string]map[string]string{
 		i.name + "-issue":  {"TABLE_NAME": i.name, "ROTATE_FUNCTION": i.function("rotate")},
 		i.name + "-rotate": rotate, i.name + "-callback": both,
 	}}
@@ -242,7 +250,11 @@ func (i *installation) wire() {
 		AWS: &doctor.AWS{
 			Database: i.database(), Table: i.name, Secrets: i.secretStore, SecretPrefix: i.name,
 			Scheduler: scheduler.NewFromConfig(i.config), CallbackFunction: i.function("callback"),
-			Stack: &doctor.Stack{Name: i.name, Status: "UPDATE_COMPLETE", Outputs: map[string]string{"KeyArn": keyARN}},
+			Query: i.query(),
+			Stack: &doctor.Stack{
+				Name: i.name, Status: "UPDATE_COMPLETE", Parameters: map[string]string{"Environment": "prod"},
+				Outputs: map[string]string{"KeyArn": keyARN, "AlarmTopicArn": topicARN},
+			},
 		},
 	}
 }

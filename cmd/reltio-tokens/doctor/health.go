@@ -26,12 +26,23 @@ func (e *examination) reading(ctx context.Context) {
 		return
 	}
 	e.about = about
-	report, err := e.Operator.Status(ctx)
+	survey, err := e.Operator.Survey(ctx)
 	if err != nil {
 		e.refused("reading", "connections", err)
 		return
 	}
-	e.connections = &report
+	report := survey.Report()
+	e.survey, e.connections = &survey, &report
+	unread := 0
+	for _, s := range report.Connections {
+		if s.NotRead() {
+			unread++
+		}
+	}
+	if unread > 0 {
+		e.found("reading", Warning, fmt.Sprintf("%d of %s could not be read", unread, count(len(report.Connections), "connection")), "the findings about connections say which, and why")
+		return
+	}
 	e.found("reading", OK, fmt.Sprintf("table and secrets can be read; %s", count(len(report.Connections), "connection")), "")
 }
 

@@ -17,6 +17,8 @@ type Stack struct {
 	Status string
 	// Outputs are the values by their keys.
 	Outputs map[string]string
+	// Parameters are the values with which it was deployed, by their keys.
+	Parameters map[string]string
 	// Missing are the outputs that it should have and does not.
 	Missing []string
 }
@@ -36,7 +38,10 @@ func Describe(ctx context.Context, client *cloudformation.Client, name string) (
 	}
 	s := &Stack{
 		Name: aws.ToString(out.Stacks[0].StackName), Status: string(out.Stacks[0].StackStatus),
-		Outputs: map[string]string{},
+		Outputs: map[string]string{}, Parameters: map[string]string{},
+	}
+	for _, p := range out.Stacks[0].Parameters {
+		s.Parameters[aws.ToString(p.ParameterKey)] = aws.ToString(p.ParameterValue)
 	}
 	for _, o := range out.Stacks[0].Outputs {
 		s.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)

@@ -52,7 +52,7 @@ func (o changer) attempt(ctx context.Context, name string) (*attempt, error) {
 	}
 	if c.HasUser() {
 		checked := Checked{}
-		if err := (reader{o.Service}).claim(ctx, c, &checked); err != nil {
+		if err := reader(o).claim(ctx, c, &checked); err != nil {
 			return nil, err
 		}
 		if err := apierr.Fields(apierr.InvalidConnection, checked.Problems); err != nil {

@@ -89,14 +89,14 @@ func (a *asker) askSecret(ctx context.Context, question string) (reltioauth.Secr
 	return reltioauth.NewSecret(answer), err
 }
 
-// consent is a question whose answer is yes or no.
+// consent is a question to which the operator says yes or no.
 type consent struct {
-	// of is the command that asks, text the question, no what is printed after
-	// any other answer than yes.
+	// of is the command that asks, text the question, no what is printed unless
+	// the operator says yes.
 	of, text, no string
 }
 
-// confirm asks the operator, and ends the command unless the answer is yes.
+// confirm asks the operator, and ends the command unless that is a yes.
 func (a *asker) confirm(ctx context.Context, s *screen, c consent) error {
 	answer, err := a.ask(ctx, c.text)
 	switch {

@@ -41,7 +41,7 @@ func (c *connectCommand) handOver(ctx context.Context, w *wiring, s *screen, a *
 	return err
 }
 
-// secretText reads a secret: a hidden answer on a terminal, else all of standard
+// secretText reads a secret: a hidden line on a terminal, else all of standard
 // input, without the white space around it.
 func (a *asker) secretText(ctx context.Context, question string) (reltioauth.Secret, error) {
 	if a.terminal != nil {

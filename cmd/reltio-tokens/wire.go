@@ -62,7 +62,7 @@ type wiring struct {
 	// described, for the reason in stackErr.
 	stack    *doctor.Stack
 	stackErr error
-	// progress is told how many connections were read; nil: nobody watches.
+	// progress is told how many connections were read; nil: there is no terminal.
 	progress func(done, of int)
 }
 

@@ -23,16 +23,16 @@ const (
 
 // notGiven is the result of a request that gave no token: the server's refusal, or
 // the error of a server that gave no usable response.
-func (a *attempt) notGiven(answer error) (Tried, error) {
+func (a *attempt) notGiven(failed error) (Tried, error) {
 	t := Tried{Connection: a.c.Name, RefusedLogins: a.login.refused()}
 	var e *reltioauth.Error
 	switch {
-	case !errors.As(answer, &e):
-		return t, apierr.Wrap(apierr.ReltioUnavailable, "Reltio gave no token", answer)
+	case !errors.As(failed, &e):
+		return t, apierr.Wrap(apierr.ReltioUnavailable, "Reltio gave no token", failed)
 	case e.Code == reltioauth.ErrRateLimited:
 		return t, apierr.Limited(e.RetryAfter)
-	case e.Code != reltioauth.ErrMFARequired && (noResponse(answer) || e.CutOff() || e.StatusCode/100 != 4):
-		return t, apierr.Wrap(apierr.ReltioUnavailable, "Reltio gave no token: "+e.Reason(), answer)
+	case e.Code != reltioauth.ErrMFARequired && (noResponse(failed) || e.CutOff() || e.StatusCode/100 != 4):
+		return t, apierr.Wrap(apierr.ReltioUnavailable, "Reltio gave no token: "+e.Reason(), failed)
 	}
 	refusal := grant.Refusal{Status: e.StatusCode, Description: e.Description}
 	if e.Permanent() { // other codes come from package reltioauth and not from the server
@@ -43,11 +43,11 @@ func (a *attempt) notGiven(answer error) (Tried, error) {
 }
 
 // accept checks whose the tokens are, and stores them: the refresh token first.
-// answer says why the access token cannot be used; nil if it can.
-func (a *attempt) accept(ctx context.Context, token *reltioauth.Token, answer error) (Tried, error) {
+// failed says why the access token cannot be used; nil if it can.
+func (a *attempt) accept(ctx context.Context, token *reltioauth.Token, failed error) (Tried, error) {
 	t := Tried{Connection: a.c.Name, RefusedLogins: a.login.refused()}
 	if !a.given.Token.IsZero() {
-		if err := a.checkUser(ctx, token, answer); err != nil {
+		if err := a.checkUser(ctx, token, failed); err != nil {
 			a.discard(ctx, token)
 			return t, err
 		}
@@ -60,7 +60,7 @@ func (a *attempt) accept(ctx context.Context, token *reltioauth.Token, answer er
 			return t, err
 		}
 	}
-	next := a.next(token, kept, answer)
+	next := a.next(token, kept, failed)
 	if err := a.held.Put(ctx, next); err != nil && !a.wrote(ctx) {
 		f := apierr.Of(err)
 		return t, apierr.Wrap(apierr.StoreUnavailable, "the refresh token is stored, the access token is not; the next renewal uses it: "+f.Message, err)
@@ -69,9 +69,9 @@ func (a *attempt) accept(ctx context.Context, token *reltioauth.Token, answer er
 	if a.parkedBecause != nil {
 		t.NotStored = errorOf(apierr.Of(a.parkedBecause))
 	}
-	if answer != nil {
+	if failed != nil {
 		t.ExpiresAt = nil
-		return t, apierr.Wrap(apierr.ReltioUnavailable, "the refresh token is stored, but the access token cannot be used: the next renewal asks for another", answer)
+		return t, apierr.Wrap(apierr.ReltioUnavailable, "the refresh token is stored, but the access token cannot be used: the next renewal asks for another", failed)
 	}
 	t.OK = true
 	return t, nil
@@ -136,13 +136,13 @@ func (a *attempt) keep(ctx context.Context, kept grant.RefreshToken) (string, er
 }
 
 // next is the grant with the tokens of the response.
-func (a *attempt) next(token *reltioauth.Token, kept grant.RefreshToken, answer error) grant.Grant {
+func (a *attempt) next(token *reltioauth.Token, kept grant.RefreshToken, failed error) grant.Grant {
 	g, before, now := a.g, a.g, a.Now()
 	if g.Identity != a.c.IdentityHash() {
 		g = g.Reset(a.c.IdentityHash())
 	}
 	g = g.Configured(a.c)
-	if answer == nil {
+	if failed == nil {
 		g = g.Accept(token)
 	} else {
 		g = g.WithoutToken()
@@ -158,11 +158,11 @@ func (a *attempt) next(token *reltioauth.Token, kept grant.RefreshToken, answer 
 }
 
 // checkUser asks the server whose the tokens are, before anything is stored. A
-// connection that a person authorizes needs the answer if its user is known. The
-// user of a password connection stands in its secret: no answer is no objection.
-func (a *attempt) checkUser(ctx context.Context, token *reltioauth.Token, answer error) error {
-	said, err := "", answer
-	if answer == nil {
+// connection that a person authorizes needs the response if its user is known. The
+// user of a password connection stands in its secret: no response is no objection.
+func (a *attempt) checkUser(ctx context.Context, token *reltioauth.Token, failed error) error {
+	said, err := "", failed
+	if failed == nil {
 		var info *reltioauth.Introspection
 		if info, err = a.client().Introspect(ctx, token.AccessToken); err == nil && info.Active {
 			said = info.Username
@@ -186,7 +186,7 @@ func (a *attempt) checkUser(ctx context.Context, token *reltioauth.Token, answer
 }
 
 // discard revokes a refresh token that the server gave in place of the given one:
-// nobody else has it. The given one stays: its owner may use it.
+// no other program has it. The given one stays: its owner may use it.
 func (a *attempt) discard(ctx context.Context, token *reltioauth.Token) {
 	if given := token.RefreshToken; !given.IsZero() && !given.Equal(a.given.Token) {
 		_ = a.client().Revoke(ctx, given, reltioauth.HintRefreshToken) // otherwise it ends by itself

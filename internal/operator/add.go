@@ -40,7 +40,7 @@ func (o *Service) Add(ctx context.Context, r AddRequest) (Added, error) {
 	if err := named(r.Connection); err != nil {
 		return Added{}, err
 	}
-	exists, err := o.exists(ctx, r.Connection)
+	exists, err := changer{o}.exists(ctx, r.Connection)
 	if err != nil {
 		return Added{}, err
 	}
@@ -69,7 +69,7 @@ func (o *Service) Add(ctx context.Context, r AddRequest) (Added, error) {
 }
 
 // exists reports whether the connection has a secret.
-func (o *Service) exists(ctx context.Context, name string) (bool, error) {
+func (o changer) exists(ctx context.Context, name string) (bool, error) {
 	_, err := o.Connections.ConnectionVersion(ctx, name)
 	if errors.Is(err, connection.ErrNotFound) {
 		return false, nil

@@ -95,17 +95,17 @@ func (a *attempt) run(ctx context.Context) (Tried, error) {
 	if err := a.readTokens(ctx); err != nil {
 		return Tried{}, err
 	}
-	token, answer, err := a.ask(ctx)
+	token, failed, err := a.ask(ctx)
 	if err != nil {
 		return Tried{}, err
 	}
 	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), attemptStoreTime)
 	defer cancel()
-	a.recordHealth(storing, answer)
-	if answer != nil && (token == nil || token.RefreshToken.IsZero()) {
-		return a.notGiven(answer)
+	a.recordHealth(storing, failed)
+	if failed != nil && (token == nil || token.RefreshToken.IsZero()) {
+		return a.notGiven(failed)
 	}
-	return a.accept(storing, token, answer)
+	return a.accept(storing, token, failed)
 }
 
 var (
@@ -131,10 +131,10 @@ func (a *attempt) readTokens(ctx context.Context) error {
 	return err
 }
 
-// ask sends the request, and for a login that is answered with a challenge of the
-// user's authenticator the second step. answer is the server's error; err says
-// that nothing was sent.
-func (a *attempt) ask(ctx context.Context) (token *reltioauth.Token, answer, err error) {
+// ask sends the request, and for a login to which the server responds with a challenge
+// of the user's authenticator the second step. failed is the server's error; err
+// says that nothing was sent.
+func (a *attempt) ask(ctx context.Context) (token *reltioauth.Token, failed, err error) {
 	request := a.request()
 	if err := a.login.count(ctx); err != nil {
 		return nil, nil, err
@@ -142,15 +142,15 @@ func (a *attempt) ask(ctx context.Context) (token *reltioauth.Token, answer, err
 	if err := a.claimProbe(ctx); err != nil {
 		return nil, nil, a.login.uncount(ctx, err)
 	}
-	token, answer, err = a.send(ctx, request)
-	if challenge := a.challenge(answer); err == nil && challenge != nil {
-		token, answer, err = a.secondStep(ctx, challenge)
+	token, failed, err = a.send(ctx, request)
+	if challenge := a.challenge(failed); err == nil && challenge != nil {
+		token, failed, err = a.secondStep(ctx, challenge)
 	}
 	if err != nil {
 		return nil, nil, a.login.uncount(ctx, err)
 	}
-	a.login.settle(ctx, answer)
-	return token, answer, nil
+	a.login.settle(ctx, failed)
+	return token, failed, nil
 }
 
 func (a *attempt) request() reltioauth.Grant {
@@ -185,11 +185,11 @@ func (a *attempt) claimProbe(ctx context.Context) error {
 
 // send dials, extends the lease, waits for the host's next slot, and sends one
 // request.
-func (a *attempt) send(ctx context.Context, request reltioauth.Grant) (token *reltioauth.Token, answer, err error) {
+func (a *attempt) send(ctx context.Context, request reltioauth.Grant) (token *reltioauth.Token, failed, err error) {
 	client := a.client()
-	conn, answer := client.Dial(ctx)
-	if answer != nil {
-		return nil, answer, nil
+	conn, failed := client.Dial(ctx)
+	if failed != nil {
+		return nil, failed, nil
 	}
 	defer func() { _ = conn.Close() }() // a failed close changes nothing
 	if err := a.held.Extend(ctx); err != nil {
@@ -201,8 +201,8 @@ func (a *attempt) send(ctx context.Context, request reltioauth.Grant) (token *re
 	if deadline, ok := ctx.Deadline(); !a.held.Lease().Covers(a.Now(), attemptTime) || ok && deadline.Sub(a.Now()) < attemptTime {
 		return nil, nil, apierr.New(apierr.StoreUnavailable, "too little time is left to send anything; try again, with a longer --timeout")
 	}
-	token, answer = conn.Token(ctx, request)
-	return token, answer, nil
+	token, failed = conn.Token(ctx, request)
+	return token, failed, nil
 }
 
 // slot reserves the host's next slot, and returns at it.
@@ -241,20 +241,20 @@ func (a *attempt) client() *reltioauth.Client {
 
 // recordHealth records what a response, or none, shows about the host. A failed
 // write changes nothing about this request: the next one records it again.
-func (a *attempt) recordHealth(ctx context.Context, answer error) {
+func (a *attempt) recordHealth(ctx context.Context, failed error) {
 	host := a.c.Host()
 	var e *reltioauth.Error
 	switch {
-	case errors.As(answer, &e) && e.Code == reltioauth.ErrRateLimited:
+	case errors.As(failed, &e) && e.Code == reltioauth.ErrRateLimited:
 		_, _ = a.RateLimits.Throttled(ctx, host, ratelimit.Throttle{
 			Client: a.c.ClientKey(), RetryAfter: e.RetryAfter, First: a.g.Throttles == 0, Now: a.Now(),
 		})
-	case noResponse(answer):
+	case noResponse(failed):
 		_ = a.RateLimits.Unanswered(ctx, host, a.Now())
 		return
-	case answer == nil && a.host.Troubled():
+	case failed == nil && a.host.Troubled():
 		_ = a.RateLimits.Succeeded(ctx, host, a.c.ClientKey())
-	case answer != nil && a.login != nil && a.login.acceptedBefore():
+	case failed != nil && a.login != nil && a.login.acceptedBefore():
 		_, _ = a.RateLimits.Refused(ctx, host, a.c.Name, a.Now())
 	}
 	if a.host.Down() {
@@ -264,12 +264,12 @@ func (a *attempt) recordHealth(ctx context.Context, answer error) {
 
 // noResponse reports whether the server did not respond: not at all, with a 5xx,
 // or with a success that cannot be read.
-func noResponse(answer error) bool {
+func noResponse(failed error) bool {
 	var e *reltioauth.Error
 	switch {
-	case answer == nil:
+	case failed == nil:
 		return false
-	case !errors.As(answer, &e), !e.Answered():
+	case !errors.As(failed, &e), !e.Answered():
 		return true
 	case e.Code == reltioauth.ErrMFARequired:
 		return false

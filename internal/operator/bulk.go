@@ -45,11 +45,12 @@ func (o *Service) Export(ctx context.Context) ([]Exported, error) {
 		return nil, err
 	}
 	all := make([]Exported, len(names))
-	o.eachNamed(len(names), func(i int) { all[i] = o.exported(ctx, names[i]) })
+	r := reader{o}
+	r.eachNamed(len(names), func(i int) { all[i] = r.exported(ctx, names[i]) })
 	return all, nil
 }
 
-func (o *Service) exported(ctx context.Context, name string) Exported {
+func (o reader) exported(ctx context.Context, name string) Exported {
 	e := Exported{Connection: name, Fields: map[string]any{}}
 	source, err := o.Connections.Connection(ctx, name)
 	if err == nil {

@@ -94,25 +94,20 @@ func (r Reply[T]) Unpack() (T, error) {
 
 // Do executes a Call.
 func (o *Service) Do(ctx context.Context, c Call) Reply[any] {
-	result, err := o.do(ctx, c)
+	method, ok := methods(o)[c.Verb]
+	if !ok {
+		return Reply[any]{Error: errorOf(apierr.New(apierr.InvalidRequest,
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover, survey, names, import or export"))}
+	}
+	result, err := method(ctx, c)
 	if err != nil {
 		return Reply[any]{Result: result, Error: errorOf(apierr.Of(err))}
 	}
 	return Reply[any]{Result: result}
 }
 
-// do finds the method of the verb and calls it.
-func (o *Service) do(ctx context.Context, c Call) (any, error) {
-	method, ok := o.methods()[c.Verb]
-	if !ok {
-		return nil, apierr.New(apierr.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover, survey, names, import or export")
-	}
-	return method(ctx, c)
-}
-
 // methods are the methods by their verbs.
-func (o *Service) methods() map[Verb]func(context.Context, Call) (any, error) {
+func methods(o *Service) map[Verb]func(context.Context, Call) (any, error) {
 	return map[Verb]func(context.Context, Call) (any, error){
 		VerbStatus:    func(ctx context.Context, c Call) (any, error) { return o.Status(ctx, c.Connections...) },
 		VerbCheck:     func(ctx context.Context, c Call) (any, error) { return o.Check(ctx, c.Connection) },

@@ -36,7 +36,7 @@ type HandoverRequest struct {
 // It fails with InvalidRequest if the grant type has no refresh tokens, if the
 // refresh token is malformed or has ended, or if it is another user's.
 func (o *Service) Handover(ctx context.Context, r HandoverRequest) (Tried, error) {
-	a, err := o.attempt(ctx, r.Connection)
+	a, err := changer{o}.attempt(ctx, r.Connection)
 	if err != nil {
 		return Tried{}, err
 	}

@@ -226,7 +226,7 @@ func TestHandoverParks(t *testing.T) {
 	})
 }
 
-// While another holder renews, nothing is sent; nor at a host that somebody else
+// While another holder renews, nothing is sent; nor at a host that another caller
 // asks already.
 func TestHandoverSendsNothingBesideAnother(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -25,7 +25,7 @@ func (o *Service) Sharing(ctx context.Context, name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := o.usable(ctx, name)
+	c, err := reader{o}.usable(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (o *Service) Sharing(ctx context.Context, name string) ([]string, error) {
 }
 
 // usable is parsed, with nil for a secret that is missing or malformed.
-func (o *Service) usable(ctx context.Context, name string) (*connection.Connection, error) {
+func (o reader) usable(ctx context.Context, name string) (*connection.Connection, error) {
 	c, err := o.parsed(ctx, name)
 	if errors.Is(err, connection.ErrNotFound) || err != nil && apierr.Of(err).Type == apierr.InvalidConnection {
 		return nil, nil //nolint:nilnil // no secret that can be used is an answer

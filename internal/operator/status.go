@@ -111,7 +111,7 @@ func (s State) NotRead() bool {
 // renewed, sorted. A connection of which something cannot be read has its row
 // too, with the error. If that is so of all of them, it is the error.
 func (o *Service) Status(ctx context.Context, names ...string) (Report, error) {
-	survey, err := o.survey(ctx, names, reader.seeState)
+	survey, err := reader{o}.survey(ctx, names, reader.seeState)
 	return survey.Report(), err
 }
 

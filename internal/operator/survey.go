@@ -35,11 +35,11 @@ func (s Survey) Report() Report {
 
 // Survey reads all connections, and each item once.
 func (o *Service) Survey(ctx context.Context) (Survey, error) {
-	return o.survey(ctx, nil, reader.seeAll)
+	return reader{o}.survey(ctx, nil, reader.seeAll)
 }
 
 // survey reads the named connections, or all, several at a time.
-func (o *Service) survey(ctx context.Context, names []string, see func(reader, context.Context, string) (Surveyed, error)) (Survey, error) {
+func (o reader) survey(ctx context.Context, names []string, see func(reader, context.Context, string) (Surveyed, error)) (Survey, error) {
 	all := len(names) == 0
 	for _, name := range names {
 		if err := named(name); err != nil {
@@ -48,18 +48,18 @@ func (o *Service) survey(ctx context.Context, names []string, see func(reader, c
 	}
 	if all {
 		var err error
-		if names, err = (reader{o}).names(ctx); err != nil {
+		if names, err = o.names(ctx); err != nil {
 			return Survey{}, err
 		}
 	}
 	s := Survey{At: o.Now().UTC().Truncate(time.Second), Connections: make([]Surveyed, len(names))}
 	faults := make([]error, len(names))
-	o.eachNamed(len(names), func(i int) { s.Connections[i], faults[i] = see(reader{o}, ctx, names[i]) })
+	o.eachNamed(len(names), func(i int) { s.Connections[i], faults[i] = see(o, ctx, names[i]) })
 	return s.complete(names, faults, all)
 }
 
 // eachNamed is each, and tells Progress.
-func (o *Service) eachNamed(n int, do func(i int)) {
+func (o reader) eachNamed(n int, do func(i int)) {
 	if o.Progress == nil {
 		each(n, do)
 		return

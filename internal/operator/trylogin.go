@@ -25,7 +25,7 @@ const settleTime = 3 * time.Second
 // It fails with InvalidRequest for a connection that a person authorizes, and with
 // CredentialsRejected if the login may not be sent.
 func (o *Service) TryLogin(ctx context.Context, name string) (Tried, error) {
-	a, err := o.attempt(ctx, name)
+	a, err := changer{o}.attempt(ctx, name)
 	if err != nil {
 		return Tried{}, err
 	}
@@ -39,7 +39,7 @@ func (o *Service) TryLogin(ctx context.Context, name string) (Tried, error) {
 }
 
 // attempt reads what every attempt needs, and refuses one that could not be stored.
-func (o *Service) attempt(ctx context.Context, name string) (*attempt, error) {
+func (o changer) attempt(ctx context.Context, name string) (*attempt, error) {
 	if err := named(name); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (o *Service) attempt(ctx context.Context, name string) (*attempt, error) {
 	}
 	if c.HasUser() {
 		checked := Checked{}
-		if err := (reader{o}).claim(ctx, c, &checked); err != nil {
+		if err := reader(o).claim(ctx, c, &checked); err != nil {
 			return nil, err
 		}
 		if err := apierr.Fields(apierr.InvalidConnection, checked.Problems); err != nil {
@@ -67,7 +67,7 @@ func (o *Service) attempt(ctx context.Context, name string) (*attempt, error) {
 		return nil, err
 	}
 	g, _, err := o.grantOf(ctx, name)
-	return &attempt{changer: changer{o}, c: c, g: g, host: host}, err
+	return &attempt{changer: o, c: c, g: g, host: host}, err
 }
 
 // countedLogin is the login of a user in the lockout record of its account. All
@@ -91,11 +91,11 @@ func (l *countedLogin) try() lockout.Try {
 }
 
 // loginLimit is how many logins may be refused.
-func (o *Service) loginLimit() int {
-	if o.LoginAttempts == 0 {
+func (l *countedLogin) loginLimit() int {
+	if l.LoginAttempts == 0 {
 		return lockout.MaxAttempts
 	}
-	return o.LoginAttempts
+	return l.LoginAttempts
 }
 
 // count counts the login before it is sent. A claim of a connection that does not
@@ -133,11 +133,11 @@ func (l *countedLogin) uncount(ctx context.Context, cause error) error {
 }
 
 // settle records the outcome of the login, if its response was seen.
-func (l *countedLogin) settle(ctx context.Context, answer error) {
+func (l *countedLogin) settle(ctx context.Context, failed error) {
 	if l == nil {
 		return
 	}
-	if outcome, seen := loginOutcome(answer); seen {
+	if outcome, seen := loginOutcome(failed); seen {
 		l.write(ctx, outcome)
 	}
 }
@@ -172,12 +172,12 @@ func (l *countedLogin) refused() *int {
 // if its response was not seen, so that it stays counted. It agrees with what a
 // renewal makes of the same response: a whole 400 is a refusal, unless its code is
 // about the request; any other whole 4xx is unclear.
-func loginOutcome(answer error) (lockout.Outcome, bool) {
+func loginOutcome(failed error) (lockout.Outcome, bool) {
 	var e *reltioauth.Error
 	switch {
-	case answer == nil:
+	case failed == nil:
 		return lockout.Accepted, true
-	case !errors.As(answer, &e), !e.Sent:
+	case !errors.As(failed, &e), !e.Sent:
 		return lockout.Nothing, true
 	}
 	switch e.Code {
@@ -202,9 +202,9 @@ const authenticator = "AUTHENTICATOR"
 
 // challenge is the server's demand for a code, if the connection has the key of the
 // user's authenticator; nil if there is none.
-func (a *attempt) challenge(answer error) *reltioauth.MFAChallenge {
+func (a *attempt) challenge(failed error) *reltioauth.MFAChallenge {
 	var e *reltioauth.Error
-	if a.login == nil || a.c.TOTPSecret.IsZero() || !errors.As(answer, &e) || e.MFA == nil {
+	if a.login == nil || a.c.TOTPSecret.IsZero() || !errors.As(failed, &e) || e.MFA == nil {
 		return nil
 	}
 	if e.MFA.Type != authenticator || e.MFA.StateToken.IsZero() {
@@ -215,7 +215,7 @@ func (a *attempt) challenge(answer error) *reltioauth.MFAChallenge {
 
 // secondStep sends a code of the user's authenticator: at the beginning of a
 // period, so that it is none that a renewal has sent.
-func (a *attempt) secondStep(ctx context.Context, c *reltioauth.MFAChallenge) (token *reltioauth.Token, answer, err error) {
+func (a *attempt) secondStep(ctx context.Context, c *reltioauth.MFAChallenge) (token *reltioauth.Token, failed, err error) {
 	const longest = 10 * time.Second
 	now := a.Now()
 	for wait := now.Truncate(connection.TOTPPeriod).Add(connection.TOTPPeriod).Sub(now); wait > 0; wait -= longest {

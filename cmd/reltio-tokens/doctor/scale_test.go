@@ -83,7 +83,7 @@ type nowhere struct{}
 
 func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("nowhere") }
 
-// fleet is an installation of n connections, far away; nothing else answers.
+// fleet is an installation of n connections, far away; there is nothing else.
 func fleet(t *testing.T, n int, unreadable string) *doctor.Doctor {
 	t.Helper()
 	a := afar{Table: &memstore.Table{}, secrets: &memstore.Secrets{}, unreadable: unreadable}

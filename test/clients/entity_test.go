@@ -48,6 +48,7 @@ func TestANameIsEnough(t *testing.T) {
 		"java": func(t testing.TB) []string { return byMaven(t, "Entity.java") },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			line := command(t)
 			s := startLocal(t)
 			env := append(environment(t, s.LambdaURL), trusting(t, startTenant(t, s))...)

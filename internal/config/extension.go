@@ -113,7 +113,7 @@ func (r *reader) connections() []string {
 	return names
 }
 
-// almostName matches what may be shown: a name but for its length or capitals.
+// almostName matches what may be shown: a name, except for its length or capitals.
 var almostName = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,128}$`)
 
 // shown is a text that is no name of a connection, as an error may have it.

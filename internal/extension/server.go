@@ -33,7 +33,7 @@ const (
 const timeout = 28 * time.Second
 
 // The function's own start ends after ten seconds, and Lambda would begin it again.
-// So a request that comes while the environment starts is answered before
+// So a request that comes while the environment starts gets its response before
 // startWithin, or within shortestWait.
 const (
 	startWithin  = 8 * time.Second

@@ -271,7 +271,7 @@ func TestACallerThatWaitsForeverIsAnswered(t *testing.T) {
 }
 
 // The function's start ends after ten seconds, whatever issue does: a request that
-// comes meanwhile is answered before.
+// comes meanwhile gets its response before.
 func TestARequestDuringTheStartIsAnsweredInTime(t *testing.T) {
 	for name, test := range map[string]struct {
 		age, want time.Duration // of the environment, of the request

@@ -215,7 +215,7 @@ func asFaultOf(err error) error {
 // printableCode matches the codes of Lambda's errors that may be shown.
 var printableCode = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
 
-// lambdaCode is the code of an error that Lambda answered; empty if it has none.
+// lambdaCode is the code of Lambda's error; empty if it has none.
 func lambdaCode(err error) string {
 	var said interface{ ErrorCode() string }
 	if !errors.As(err, &said) || !printableCode.MatchString(said.ErrorCode()) {

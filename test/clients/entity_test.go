@@ -45,11 +45,10 @@ func TestANameIsEnough(t *testing.T) {
 		"node, extension": func(t testing.TB) []string {
 			return []string{"node", inEmptyFolder(t, "entity.mjs", engines.Tool(t, "packages", "PACKAGE_NODE"))}
 		},
-		"java": func(t testing.TB) []string {
-			return append(java(t, "")[:3:3], absolute(t, "test/clients/testdata/Entity.java"))
-		},
+		"java": func(t testing.TB) []string { return byMaven(t, "Entity.java") },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			line := command(t)
 			s := startLocal(t)
 			env := append(environment(t, s.LambdaURL), trusting(t, startTenant(t, s))...)

@@ -26,6 +26,7 @@ func TestTenLines(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			line := command(t)
 			stack := startLocal(t)
 			if printed := run(t, environment(t, stack.LambdaURL), nil, line...); !bytes.Contains(printed, []byte("Token(sha256:")) {

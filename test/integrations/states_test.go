@@ -126,7 +126,7 @@ var lambdaErrors = map[string]int{
 }
 
 // lambdaMakes are the errors of a state's own call that Step Functions makes
-// itself: no function and no answer of Lambda causes them.
+// itself: no function and no response of Lambda causes them.
 var lambdaMakes = []string{"Lambda.AWSLambdaException", "Lambda.SdkClientException", "Lambda.Unknown", "States.Timeout"}
 
 // waitedFor are the errorTypes that the clients wait for, by the cases of their

@@ -6,10 +6,10 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// warm is the answer to callers while nothing is to be decided: most calls are
-// answered by it, without a lock or an allocation. It is replaced, never changed.
+// warm is what callers get while nothing is to be decided: most calls return it,
+// without a lock or an allocation. It is replaced, never changed.
 type warm struct {
-	// from and until bound the time in which it is the answer.
+	// from and until bound the time in which callers get it.
 	from, until time.Time
 	// expires is the token's deadline. Callers share the token, so nothing here is
 	// decided by its fields.
@@ -29,7 +29,7 @@ func (s *Source) warmUp() {
 	s.warm.Store(w)
 }
 
-// atHand is the answer to a caller that needs no decision; nil if it needs one.
+// atHand is what a caller gets that needs no decision; nil if it needs one.
 func (s *Source) atHand(need Options) *warm {
 	w := s.warm.Load()
 	if w == nil || need.Rejected != "" {

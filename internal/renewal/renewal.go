@@ -150,7 +150,7 @@ type Report struct {
 	// Unstored says that the table could not be written, or read: other
 	// processes know nothing of this renewal.
 	Unstored bool
-	// CircuitOpen says that the host refused everybody when its record was read
+	// CircuitOpen says that the circuit of the host was open when its record was read
 	// or written last.
 	CircuitOpen bool
 	// down says that the host is down; heldDown that nothing was sent because of it.

@@ -10,9 +10,9 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
-// Every sweep says whether it met a host that refuses everybody: an alarm on the
+// Every sweep says whether it met a host whose circuit is open: an alarm on the
 // metric ends when the host has accepted a request again.
-func TestASweepCountsAHostThatRefusesEverybody(t *testing.T) {
+func TestASweepCountsAHostWhoseCircuitIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		for n := range 4 {

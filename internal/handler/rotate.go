@@ -186,7 +186,7 @@ func sweepMetrics(swept renewal.Swept) []telemetry.Metric {
 	return metrics
 }
 
-// refusing is 1 if the host of a report's connection refuses everybody, else 0.
+// refusing is 1 if the circuit of a report's host is open, else 0.
 func refusing(reports []renewal.Report) int {
 	if slices.ContainsFunc(reports, func(r renewal.Report) bool { return r.CircuitOpen }) {
 		return 1

@@ -43,7 +43,7 @@ const (
 	OldestOverdueSeconds      = "OldestOverdueSeconds"
 	DaysUntilRefreshTokenEnds = "DaysUntilRefreshTokenEnds"
 	SweepFinished             = "SweepFinished"
-	ServerRefusing            = "ServerRefusing" // 1 if a sweep met a host that refuses everybody, else 0
+	ServerRefusing            = "ServerRefusing" // 1 if a sweep met a host whose circuit is open, else 0
 )
 
 // outcome is the one dimension.

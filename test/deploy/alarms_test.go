@@ -32,7 +32,7 @@ var watched = []string{
 
 var runbook = regexp.MustCompile(`Runbook: https://[a-z./-]+/docs/operations\.md#([a-z0-9-]+)$`)
 
-// paging are the alarms that wake somebody: callers fail, or will when the tokens end
+// paging are the alarms that wake an operator: callers fail, or will when the tokens end
 // that they hold. All others are for working hours.
 var paging = []string{
 	"SweepStoppedAlarm", "OverdueAlarm", "ServerRefusingAlarm", "IssueBrokenAlarm", "IssueFailingAlarm", "IssueThrottledAlarm",

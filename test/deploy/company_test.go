@@ -112,20 +112,20 @@ func checkOrganization(_ testing.TB, t template) (found problems) {
 	p := t.get("CallerOrgPermission")
 	if p.body["Condition"] != "HasCallerOrg" || fmt.Sprint(at(p.properties(), "PrincipalOrgID")) != "map[Ref:CallerOrgId]" ||
 		fmt.Sprint(at(p.properties(), "FunctionName")) != "map[Ref:IssueFunction.Alias]" {
-		found.addf("CallerOrgPermission: everybody may invoke issue")
+		found.addf("CallerOrgPermission: every account may invoke issue")
 	}
 	for _, layer := range layers {
 		r := t.get(layer + "Permission")
 		if r.body["Condition"] != "HasCallerOrg" || fmt.Sprint(r.properties()["OrganizationId"]) != "map[Ref:CallerOrgId]" ||
 			r.body["UpdateReplacePolicy"] != "Retain" {
-			found.addf("%s: the layer is everybody's, or an older version's permission goes with the next", r.id)
+			found.addf("%s: every account gets the layer, or an older version's permission goes with the next", r.id)
 		}
 	}
 	return found
 }
 
 // hostOfOnePartition matches a host name of AWS that is right in one partition alone.
-// Service principals are the same in all but for logs, which is where this looks.
+// Service principals are the same everywhere, except that of logs, which is where this looks.
 var hostOfOnePartition = regexp.MustCompile(`(\$\{AWS::Region\}\.amazonaws\.com|\.console\.aws\.amazon\.com)`)
 
 // In China's partition host names end in amazonaws.com.cn: in a key's policy and in

@@ -36,7 +36,7 @@ func commands(t testing.TB) (all []command) {
 // an alias of a key or the beginning of an alarm's name, spelled out.
 var ofOneStack = regexp.MustCompile(`(/aws/lambda/|function-name |alias/|-prefix |alarm-name )"?reltio-tokens`)
 
-// Whoever works on development and pastes a command of the runbook must not stop
+// An operator who works on development and pastes a command must not stop
 // production: every command takes the stack's name from $stack.
 func TestCommandsNameNoStack(t *testing.T) {
 	for _, name := range runbooks {

@@ -84,7 +84,7 @@ func checkSchedule(_ testing.TB, t template) (found problems) {
 // state, invitation or cookie.
 var secretsInLogs = regexp.MustCompile(`(?i)path|query|cookie|refer|header|resourceId|authorizer|\$context\.error\.responseBody`)
 
-// routed are the callback's routes. API Gateway answers everything else by itself.
+// routed are the callback's routes. API Gateway refuses everything else by itself.
 var routed = []string{"GET /authorize", "GET /authorize/go", "GET /callback", "GET /done"}
 
 func checkAPI(_ testing.TB, t template) (found problems) {

@@ -177,7 +177,7 @@ func answer(t *testing.T, bootstrap, env, event string) string {
 	select {
 	case got := <-answers:
 		cancel()
-		<-ended
+		_ = <-ended // it was stopped
 		return got
 	case err := <-ended:
 		cancel()

@@ -62,8 +62,8 @@ func TestAPersonConnects(t *testing.T) {
 		if p.location != "/done" && p.location != w.CallbackURL+"/done" {
 			t.Errorf("it goes to %q", p.location)
 		}
-		if len(p.cookies) > 0 {
-			t.Error("a cookie is set or cleared")
+		if len(p.cookies) != 1 || p.cookies[0].Name != doneCookie {
+			t.Errorf("cookies %v are set or cleared, want the last page's alone", p.cookies)
 		}
 		b.get(t, w.CallbackURL+"/done").want(t, http.StatusOK)
 		wantToken(t, w.ask(t, name))

@@ -62,7 +62,7 @@ func onStack(ctx context.Context, commands string, draw func(session) error) (er
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stack.Close()) }()
+	defer func() { err = errors.Join(err, stack.Close()) }() //nolint:contextcheck // Close bounds itself
 	if err := stack.Demo(ctx, io.Discard); err != nil {
 		return err
 	}

@@ -23,6 +23,23 @@ func TestTOTP(t *testing.T) {
 	}
 }
 
+// A code counts from the beginning of a period of 30 s to its end.
+func TestTOTPPeriod(t *testing.T) {
+	c := connection.Connection{TOTPSecret: reltioauth.NewSecret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")}
+	begins := time.Unix(1111111110, 0)
+	next := begins.Add(connection.TOTPPeriod)
+	if connection.TOTPPeriod != 30*time.Second {
+		t.Errorf("a period of %s", connection.TOTPPeriod)
+	}
+	for at, want := range map[time.Time]string{
+		begins.Add(-1): "081804", begins: "050471", next.Add(-1): "050471", next: "266759",
+	} {
+		if got, err := c.TOTP(at); err != nil || got.Reveal() != want {
+			t.Errorf("at %s: %s, %v, want %s", at.UTC().Format(time.RFC3339Nano), got.Reveal(), err, want)
+		}
+	}
+}
+
 // A key without padding, as it is stored, and one that is not base32.
 func TestTOTPKeys(t *testing.T) {
 	for key, good := range map[string]bool{"GEZDGNBVGY3TQOJQ": true, "GEZDGNBVGY3TQOJQGE": true, "not base32 at all!": false} {

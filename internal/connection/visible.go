@@ -21,7 +21,7 @@ func invisible(r rune) string {
 		return "a soft hyphen"
 	case unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
 		return "a character without width"
-	case unicode.IsSpace(r) || unicode.In(r, unicode.Zs, unicode.Zl, unicode.Zp) || r == '\u2800':
+	case unicode.IsSpace(r) || r == '\u2800':
 		return "a space that is not the usual one"
 	default:
 		return ""

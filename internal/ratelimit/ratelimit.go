@@ -151,9 +151,10 @@ type Window struct {
 // Interval is the space between two slots at a rate, in whole milliseconds
 // rounded up. A rate that is not from 1 to MaxPerSecond counts as MaxPerSecond.
 func Interval(perSecond int) time.Duration {
-	if perSecond <= 0 || perSecond > MaxPerSecond {
+	if perSecond <= 0 {
 		perSecond = MaxPerSecond
 	}
+	perSecond = min(perSecond, MaxPerSecond)
 	const second = int(time.Second / time.Millisecond)
 	return time.Duration((second+perSecond-1)/perSecond) * time.Millisecond
 }

@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// attemptTime covers one token request and the writes after it.
-	attemptTime = reltioauth.TokenTimeout + attemptStoreTime
+	// attemptTime is what has to be left before a token request is sent: its first
+	// 8 s and the writes after it. While it is open the lease is extended.
+	attemptTime = 8*time.Second + attemptStoreTime
 	// attemptStoreTime bounds all writes after a response.
 	attemptStoreTime = 5 * time.Second
 	// attemptsPerSecond is the lowest rate that the functions can be configured
@@ -201,7 +202,7 @@ func (a *attempt) send(ctx context.Context, request reltioauth.Grant) (token *re
 	if deadline, ok := ctx.Deadline(); !a.held.Lease().Covers(a.Now(), attemptTime) || ok && deadline.Sub(a.Now()) < attemptTime {
 		return nil, nil, apierr.New(apierr.StoreUnavailable, "too little time is left to send anything; try again, with a longer --timeout")
 	}
-	token, failed = conn.Token(ctx, request)
+	a.held.During(ctx, func() { token, failed = conn.Token(ctx, request) })
 	return token, failed, nil
 }
 

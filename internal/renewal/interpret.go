@@ -97,18 +97,11 @@ func (i interpretation) notSent() result {
 	var claim *lockout.ClaimedError
 	var e *end
 	atLimit, soon := errors.Is(err, lockout.ErrAtLimit), errors.As(err, &pause)
-	exhausted := i.response.account.Exhausted(i.loginAttempts)
+	if r, ok := i.notProbed(atLimit, soon); ok {
+		return r
+	}
 	switch {
-	case errors.Is(err, errProbed):
-		return i.ends(i.hostDown(i.host.NextProbe(i.now)))
-	case atLimit && i.probing && i.host.Down() && !exhausted:
-		i.progress.probing, i.progress.lastLogin = false, true
-		return i.again(i.grant)
-	case (atLimit || soon) && i.probing && !i.host.Down():
-		e = i.circuitOpen()
-		e.atLimit = true
-		return i.ends(e)
-	case atLimit && exhausted:
+	case atLimit && i.response.account.Exhausted(i.loginAttempts):
 		e = i.rejected(refusedText(true, i.grant.Refusal, true), 0)
 	case atLimit:
 		e = i.stopped(0)
@@ -123,6 +116,28 @@ func (i interpretation) notSent() result {
 		return i.ends(e)
 	}
 	return i.insteadOfLogin(e)
+}
+
+// notProbed handles a request that was not sent because it was to be the host's one
+// probe: another one was it, or the user has too few logins left.
+func (i interpretation) notProbed(atLimit, soon bool) (result, bool) {
+	switch {
+	case errors.Is(i.response.notSent, errProbed):
+		return i.ends(i.hostDown(i.host.NextProbe(i.now))), true
+	case !i.probing:
+		return result{}, false
+	case i.host.Down():
+		if !atLimit || i.response.account.Exhausted(i.loginAttempts) {
+			return result{}, false
+		}
+		i.progress.probing, i.progress.lastLogin = false, true
+		return i.again(i.grant), true
+	case atLimit || soon:
+		e := i.circuitOpen()
+		e.atLimit = true
+		return i.ends(e), true
+	}
+	return result{}, false
 }
 
 // token handles the response to a token request. The refresh token of any response

@@ -177,7 +177,7 @@ func answer(t *testing.T, bootstrap, env, event string) string {
 	select {
 	case got := <-answers:
 		cancel()
-		_ = <-ended // it was stopped
+		_ = <-ended //nolint:staticcheck // it was stopped, and how does not matter
 		return got
 	case err := <-ended:
 		cancel()

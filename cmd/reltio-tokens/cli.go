@@ -43,7 +43,7 @@ type cli struct {
 	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects a connection, or connect it by a refresh token."`
 	Disconnect disconnectCommand `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
 
-	Sandbox sandboxCommand `cmd:"" help:"Make the sandbox of the local stack misbehave: end a token, be down, lock a user. With --local only."`
+	Sandbox    sandboxCommand    `cmd:"" help:"Make the sandbox of the local stack misbehave: end a token, be down, lock a user. With --local only."`
 	Import     importCommand     `cmd:"" help:"Add and change many connections from a file; with --dry-run print the plan."`
 	Export     exportCommand     `cmd:"" help:"Print all connections without their secrets, as import reads them."`
 	List       listCommand       `cmd:"" help:"Print the names of all connections."`

@@ -172,8 +172,12 @@ func (s *screen) summary(r operator.Report) {
 		of    operator.Trouble
 		words string
 	}{
-		{operator.TroublePerson, "need a person"}, {operator.TroubleOperator, "need an operator"}, {operator.TroubleRefused, "refused"},
-		{operator.TroubleFailing, "failing for long"}, {operator.TroubleUnread, "could not be read"}, {operator.TroublePassing, "in passing trouble"},
+		{operator.TroublePerson, "need a person"},
+		{operator.TroubleOperator, "need an operator"},
+		{operator.TroubleRefused, "refused"},
+		{operator.TroubleFailing, "failing for long"},
+		{operator.TroubleUnread, "could not be read"},
+		{operator.TroublePassing, "in passing trouble"},
 		{operator.NoTrouble, "without trouble"},
 	} {
 		if n := counts[kind.of]; n > 0 {

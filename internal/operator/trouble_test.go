@@ -50,8 +50,11 @@ func TestTrouble(t *testing.T) {
 
 func TestTroubleFirst(t *testing.T) {
 	r := operator.Report{Connections: []operator.State{
-		{Connection: "a", Status: grant.StatusOK}, {Connection: "b", Status: grant.StatusFailing}, {Connection: "c", Status: grant.StatusReauthorize},
-		{Connection: "d", Status: grant.StatusOK}, {Connection: "e", Status: grant.StatusReauthorize},
+		{Connection: "a", Status: grant.StatusOK},
+		{Connection: "b", Status: grant.StatusFailing},
+		{Connection: "c", Status: grant.StatusReauthorize},
+		{Connection: "d", Status: grant.StatusOK},
+		{Connection: "e", Status: grant.StatusReauthorize},
 	}}
 	var got []string
 	for _, s := range r.TroubleFirst().Connections {

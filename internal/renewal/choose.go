@@ -137,18 +137,18 @@ func (v view) planProbe(s step) action {
 // A host that is down is probed in this order: by a caller who waits for the token, by
 // a sweep, by a connection whose last request failed, and, because it might be counted
 // as refused, by a user's login last; among each of them those with a valid token
-// last. So one connection that always fails keeps nobody else from the probe.
+// last. So one connection that always fails keeps no other one from the probe.
 const (
 	afterOthers = 250 * time.Millisecond
-	// waitForTurn is how long a single renewal waits for its turn, once, and
+	// waitForTurn is how long a single renewal waits until it may probe, once, and
 	// forcedWait how long one does that an operator forces.
 	waitForTurn = 1250 * time.Millisecond
 	forcedWait  = ratelimit.DownProbeEvery + waitForTurn
 )
 
-// patience is how long the renewal waits for its turn at a host that is down.
-func (v view) patience() time.Duration {
-	if v.asked.Force {
+// patience is how long the renewal waits until it may probe a host that is down.
+func (p progress) patience() time.Duration {
+	if p.asked.Force {
 		return forcedWait
 	}
 	return waitForTurn

@@ -199,7 +199,7 @@ func TestOutageOfOneConnection(t *testing.T) {
 	})
 }
 
-// A renewal that an operator forces waits for its turn, if that comes soon.
+// A renewal that an operator forces waits until it may ask, if that is soon.
 func TestForceAtAHostThatIsDown(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.connect("acme", clientCredentials())

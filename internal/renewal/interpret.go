@@ -130,7 +130,7 @@ func (i interpretation) notProbed(atLimit, soon bool) (result, bool) {
 		if !atLimit || i.response.account.Exhausted(i.loginAttempts) {
 			return result{}, false
 		}
-		i.progress.probing, i.progress.lastLogin = false, true
+		i.probing, i.lastLogin = false, true
 		return i.again(i.grant), true
 	case atLimit || soon:
 		e := i.circuitOpen()

@@ -39,7 +39,7 @@ type progress struct {
 	// probing: the host is down or its circuit is open, and this renewal is the one
 	// probe. lastLogin: it may not be, because the user has one login left.
 	probing, lastLogin bool
-	// waited: it has waited for its due moment, or for its turn to probe.
+	// waited: it has waited for its due moment, or until it may probe.
 	waited bool
 }
 

@@ -2,10 +2,10 @@
 // through the same trouble of the same server, in virtual time:
 //
 //	for _, trouble := range peers.Troubles() {
-//		results, err := peers.Compare(ctx, trouble) // in a synctest bubble
+//		results, err := peers.Compare(ctx, time.Now, trouble) // in a synctest bubble
 //	}
 //
-// Each way gets callers that ask for a token every 300 ms, whatever the answer was.
+// Each way gets callers that ask for a token every 300 ms, whatever they got.
 // What is counted does not depend on the machine: seconds and requests. The server is
 // the sandbox with the framework's behaviour; while a token lives it gives the same
 // one. The ways are those that a Go program has without this service:
@@ -68,7 +68,7 @@ type Result struct {
 	Without time.Duration `json:"without"`
 	// After is the part of it after the end of the trouble; 0 if a token came before.
 	After time.Duration `json:"after"`
-	// Longest is the longest that a caller waited for an answer, a token or an error.
+	// Longest is the longest that a caller waited for a token or an error.
 	Longest time.Duration `json:"longest"`
 	// PerMinute is how many token requests the server got a minute, on average, while
 	// the trouble lasted.
@@ -103,15 +103,15 @@ type way struct {
 
 // through lets a way's callers ask from shortly before a token's end until the
 // trouble is over, and for five minutes more.
-func (w way) through(ctx context.Context, t Trouble) (Result, error) {
+func (w way) through(ctx context.Context, now func() time.Time, t Trouble) (Result, error) {
 	first, err := w.sources[0](ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	ends := time.Now()
+	ends := now()
 	for w.valid(first) { // the server knows its end to the second
 		time.Sleep(time.Second)
-		ends = time.Now()
+		ends = now()
 	}
 	before := w.requests()
 	over := ends.Add(t.Lasts)
@@ -128,19 +128,19 @@ func (w way) through(ctx context.Context, t Trouble) (Result, error) {
 		callers.Go(func() {
 			time.Sleep(time.Duration(i) * callEvery / time.Duration(len(w.sources)))
 			for ctx.Err() == nil {
-				asked := time.Now()
+				asked := now()
 				token, err := ask(ctx)
 				mu.Lock()
-				longest = max(longest, time.Since(asked))
+				longest = max(longest, now().Sub(asked))
 				if err == nil && at.IsZero() && w.valid(token) {
-					at = time.Now()
+					at = now()
 				}
 				mu.Unlock()
 				time.Sleep(callEvery)
 			}
 		})
 	}
-	time.Sleep(time.Until(over))
+	time.Sleep(over.Sub(now()))
 	asked := w.requests() - before
 	time.Sleep(5 * time.Minute)
 	cancel()
@@ -160,7 +160,8 @@ func sandbox() (*reltioauthtest.Server, *reltioauth.Client) {
 		Clients:   []reltioauthtest.Client{{ID: clientID, Secret: reltioauth.NewSecret(clientSecret), AccessTokenTTL: life}},
 		Behaviour: reltioauthtest.Framework(),
 	})
-	return server, server.Client(clientID)
+	client := server.Client(clientID)
+	return server, client
 }
 
 // peer is a way whose processes ask a sandbox themselves.
@@ -228,7 +229,7 @@ func recipe(processes int) way {
 		if t := read(); t.Valid() {
 			return reltioauth.NewSecret(t.AccessToken), nil
 		}
-		t, err := ask(server).Token()
+		t, err := ask(server).Token() //nolint:contextcheck // x/oauth2 keeps a context of its own
 		if err != nil {
 			return reltioauth.Secret{}, err
 		}
@@ -253,25 +254,25 @@ var errNone = errors.New("peers: no token")
 
 // service is this product: ten callers of issue, the sweeps of rotate, a table and a
 // Secrets Manager.
-func service() way {
+func service(now func() time.Time) way {
 	var until time.Time
 	var slow time.Duration
 	var mu sync.Mutex // guards until and slow
 	script := func(o simulation.Operation) (f simulation.Fault) {
 		mu.Lock()
 		defer mu.Unlock()
-		if o.Op == simulation.OpToken && slow > 0 && time.Now().Before(until) {
+		if o.Op == simulation.OpToken && slow > 0 && now().Before(until) {
 			f = simulation.Fault{Kind: simulation.Hold, For: slow}
 		}
 		return f
 	}
-	w := simulation.New(simulation.Config{Seed: 1, Now: time.Now, Exact: true, Calm: true, Script: script})
+	w := simulation.New(simulation.Config{Seed: 1, Now: now, Exact: true, Calm: true, Script: script})
 	w.Populate([]simulation.Spec{{Name: "acme", Type: connection.ClientCredentials, Behaviour: reltioauthtest.Framework(), TTL: life}})
 	w.Tick()
 	var driver sync.WaitGroup
-	driver.Go(func() { w.Until(time.Now().Add(life + 25*time.Minute)) })
+	driver.Go(func() { w.Until(now().Add(life + 25*time.Minute)) })
 	one := func(context.Context) (reltioauth.Secret, error) {
-		answer, err := w.Issue("acme", issue.Request{})
+		answer, err := w.Issue("acme", issue.Request{}) //nolint:contextcheck // the world has its own
 		if err != nil || answer.AccessToken.IsZero() {
 			return reltioauth.Secret{}, cmp.Or(err, errNone)
 		}
@@ -305,15 +306,15 @@ func service() way {
 
 // Compare lets every way go through a trouble, the service first. It runs in virtual
 // time only.
-func Compare(ctx context.Context, t Trouble) (results []Result, err error) {
+func Compare(ctx context.Context, now func() time.Time, t Trouble) (results []Result, err error) {
 	for _, make := range []func() way{
-		service,
+		func() way { return service(now) },
 		func() way { return xoauth2("x/oauth2, one process", 1) },
 		func() way { return xoauth2("x/oauth2, ten processes", 10) },
 		func() way { return recipe(10) },
 		library,
 	} {
-		r, e := make().through(ctx, t)
+		r, e := make().through(ctx, now, t)
 		if e != nil {
 			return nil, fmt.Errorf("%s: %w", r.Way, e)
 		}

@@ -29,7 +29,7 @@ func TestGoals(t *testing.T) {
 	for _, trouble := range peers.Troubles() {
 		t.Run(trouble.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				results, err := peers.Compare(t.Context(), trouble)
+				results, err := peers.Compare(t.Context(), time.Now, trouble)
 				if err != nil {
 					t.Fatal(err)
 				}

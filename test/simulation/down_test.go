@@ -22,8 +22,8 @@ func outageFleet() int {
 
 // A host of many connections of every kind is down for a while, and is asked
 // once in 5 s, in 15 s after ten minutes, by all of them together. Once it responds
-// the first token comes within that time, and everybody has one as soon as the rate
-// limit allows. Nobody needs an operator.
+// the first token comes within that time, and all have one as soon as the rate
+// limit allows. No connection needs an operator.
 func TestFleetAtAHostThatIsDown(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("-short or -race: it takes a minute and runs in make sim")

@@ -33,12 +33,12 @@ func (w *World) judgePaused(name string, until time.Time) {
 //
 // I3: what a host refuses counts against it only if it had accepted the same
 // credentials before: a mistake in one secret makes no other connection wait.
-func (w *World) judgeRefusing(name, connection string, r ratelimit.Record) {
+func (w *World) judgeRefusing(name, refused string, r ratelimit.Record) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h := w.hosts[name]
 	w.noteLocked(nil, step{op: OpRefused, about: name, n: int64(len(r.Refused))})
-	if c := w.conns[connection]; !c.acceptedEver() {
+	if c := w.conns[refused]; !c.acceptedEver() {
 		w.broken("I3", c, "the refusal of new credentials counts against %s", name)
 	}
 	if r.CircuitOpen() && !h.refusing {

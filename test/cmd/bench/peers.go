@@ -33,7 +33,8 @@ func comparison(ctx context.Context) (all map[string][]peers.Result, err error) 
 	if err != nil {
 		return nil, err
 	}
-	return all, json.Unmarshal(text, &all)
+	err = json.Unmarshal(text, &all)
+	return all, err
 }
 
 // peers compares the service with other ways to keep a token.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -134,7 +135,10 @@ func install(t *testing.T) *installation {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary}, nil
 		}),
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		// One attempt more: moto may close a kept connection as it is used.
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 2, 10*time.Millisecond })
+		},
 	}}
 	i.name = i.name[max(0, len(i.name)-40):] // a schedule group's name is short
 	i.host, i.callback = page{status: 404}.start(t), page{status: 200, header: sound()}.start(t)

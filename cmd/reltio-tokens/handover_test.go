@@ -69,8 +69,8 @@ func TestRotateAtAHostThatIsDown(t *testing.T) {
 	a := onAWS(t)
 	a.connect("user", map[string]any{"grant_type": "password", "username": "ann", "password": canary + "-right"})
 	a.reltio.Outage(reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: reltioauthtest.FaultStatus, Status: 503}})
-	a.command.expect(1, "", `^user: failed: ReltioUnavailable: .*HTTP 503\n  Reltio can be asked again at \S+Z\n$`, "rotate", "user", "--force")
-	a.command.expect(1, "", `\n  Reltio can be asked again at \S+Z\n$`, "rotate", "user", "--force")
+	a.command.expect(1, "", `^user: failed: ReltioUnavailable: .*HTTP 503\n  it is tried again by itself at \S+Z\n$`, "rotate", "user", "--force")
+	a.command.expect(1, "", `\n  it is tried again by itself at \S+Z\n$`, "rotate", "user", "--force")
 }
 
 // mustNot fails if a text was printed.

@@ -60,7 +60,7 @@ func (w *wiring) stateOf(ctx context.Context, name string) *operator.State {
 }
 
 // afterForce prints what a forced renewal leaves open: a password that was not
-// tried, or when a server that was not asked can be asked again.
+// tried, or when it is tried again.
 func (s *screen) afterForce(r rotateapi.Result, state *operator.State) {
 	switch {
 	case state == nil:
@@ -68,7 +68,7 @@ func (s *screen) afterForce(r rotateapi.Result, state *operator.State) {
 		fmt.Fprintf(&s.out, "  password  not tried: the connection lives by its refresh token, until %s; reltio-tokens check %s --login tries it\n",
 			state.RefreshExpiresAt.Format(time.RFC3339), state.Connection)
 	case r.Error != nil && (r.Error.Type == apierr.ReltioUnavailable || r.Error.Type == apierr.RateLimited) && state.NextDueAt != nil:
-		fmt.Fprintf(&s.err, "  Reltio can be asked again at %s\n", state.NextDueAt.Format(time.RFC3339))
+		fmt.Fprintf(&s.err, "  it is tried again by itself at %s\n", state.NextDueAt.Format(time.RFC3339))
 	}
 }
 

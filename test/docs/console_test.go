@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	stdflag "flag"
 
@@ -16,6 +18,9 @@ import (
 )
 
 var update = stdflag.Bool("update", false, "write what the commands print into the documents")
+
+// longest is what the blocks of a section may take.
+const longest = 2 * time.Minute
 
 // end is what the shell prints after each command.
 const end = "=== end of the command ==="
@@ -184,9 +189,12 @@ func (s *shell) run(t *testing.T, all []block) [][]string {
 			script += text + "\n" + "printf '\\n%s\\n' '" + end + "'\n"
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "--noprofile", "--norc")
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "--noprofile", "--norc")
 	cmd.Dir, cmd.Stdin = folder, strings.NewReader(script)
 	cmd.Env = []string{"PATH=" + filepath.Dir(s.binary) + ":" + os.Getenv("PATH"), "HOME=" + folder, "NO_COLOR=1"}
+	cmd.WaitDelay = time.Second // what the shell started has its output
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Logf("bash: %v", err)

@@ -72,12 +72,18 @@ func (v view) planDue() action {
 		return v.planReported()
 	case v.asked.Force, v.asked.MinTTLSeconds > 0 && g.UsedHalf(now, time.Duration(v.asked.MinTTLSeconds)*time.Second):
 		return read(theConnection)
-	case ahead > 0 && (v.origin != byName || ahead > waitForDue):
+	case ahead > 0 && (v.origin != byName || ahead > waitForDue || v.unanswered()):
 		return v.planNotDue()
 	case ahead > 0:
 		return action{look: theDueMoment, wait: ahead}
 	}
 	return v.planWaiting()
+}
+
+// unanswered reports whether the connection's last request got no response, so that
+// its next one must not be waited for here: whoever asked has that error already.
+func (o observation) unanswered() bool {
+	return o.grant.Retrying(o.now) && o.grant.LastError == apierr.ReltioUnavailable
 }
 
 // planReported decides about a reported token. It is checked; or it is renewed if

@@ -24,7 +24,7 @@ func (b *bench) gate(ctx context.Context) (figures.Section, error) {
 		},
 		Header: []string{"Figure", "Value", "Margin"},
 	}
-	for _, measure := range []func(context.Context) ([]figures.Figure, error){b.gateCode, b.gateWarm, b.gateCold, b.gateFlood, b.gatePeers} {
+	for _, measure := range []func(context.Context) ([]figures.Figure, error){b.gateCode, b.gateWarm, b.gateCold, b.gateFlood} {
 		found, err := measure(ctx)
 		if err != nil {
 			return s, err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/test/bench/figures"
 	"github.com/reltio-tokens/reltio-tokens/test/peers"
@@ -42,7 +41,7 @@ func (b *bench) peers(ctx context.Context) (figures.Section, error) {
 	s := figures.Section{
 		Title: "Beside other ways to keep a token",
 		Text: []string{
-			"In virtual time, so that nothing depends on the machine: the sandbox with the framework's behaviour gets into trouble at the moment at which a token ends. Callers ask every 300 ms, whatever the answer was: ten of `issue`, one in each process of x/oauth2's reuse source, ten that read and write a shared item (\"recipe\"), one of `reltioauth.TokenSource`. Counted are the seconds until a caller has a valid token again, and the token requests a minute that the server gets meanwhile. Every request counts while a server is down: with all connections together it gets one in 5 s, in 15 s after ten minutes. That is why the service is back up to so much later than a way that asks without pause.",
+			"In virtual time, so that nothing depends on the machine: the sandbox with the framework's behaviour gets into trouble at the moment at which a token ends. Callers ask every 300 ms, whatever they got: ten of `issue`, one in each process of x/oauth2's reuse source, ten that read and write a shared item (\"recipe\"), one of `reltioauth.TokenSource`. Counted are the seconds until a caller has a valid token again, and the token requests a minute that the server gets meanwhile. Every request counts while a server is down: with all connections together it gets one in 5 s, in 15 s after ten minutes. That is why the service is back up to so much later than a way that asks without pause.",
 			"A token that the server ends at its end is asked for one second later, since the server's `expires_in` is in whole seconds.",
 		},
 		Header: []string{"Trouble", "This service", "x/oauth2, one process", "x/oauth2, ten processes", "Recipe", "reltioauth.TokenSource"},
@@ -59,25 +58,4 @@ func (b *bench) peers(ctx context.Context) (figures.Section, error) {
 		s.Rows = append(s.Rows, row)
 	}
 	return s, nil
-}
-
-// peersFigures are those of the service.
-func peersFigures(all map[string][]peers.Result) (found []figures.Figure) {
-	for i, t := range peers.Troubles() {
-		ours := all[t.Name][0]
-		found = append(found, figures.Figure{
-			ID: fmt.Sprintf("gate-peers-%d", i+1), Name: "seconds without a token: " + t.Name, Unit: "s", Margin: 0.2,
-			Value: figures.Exactly(ours.Without.Round(100 * time.Millisecond).Seconds()),
-		})
-	}
-	return found
-}
-
-// gatePeers are the figures of it that the gate looks at.
-func (b *bench) gatePeers(ctx context.Context) ([]figures.Figure, error) {
-	all, err := comparison(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return peersFigures(all), nil
 }

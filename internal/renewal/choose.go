@@ -115,9 +115,10 @@ func (v view) planProbe(s step) action {
 	switch {
 	case v.probing:
 		return send(s)
+	case v.heldBack(s): // at a host that is down too: this pause is the longer one
 	case v.host.Down():
 		return v.planDown(s)
-	case !v.heldBack(s):
+	default:
 		return send(s)
 	}
 	a := action{rank: harmless}

@@ -28,6 +28,10 @@ type step struct {
 	probe time.Duration
 }
 
+// probesDown reports whether the step is the probe of a host that is down, and not
+// of one whose circuit is open.
+func (s step) probesDown() bool { return s.probe > 0 && s.probe < ratelimit.ProbeEvery }
+
 // kind says what a step does.
 type kind int
 

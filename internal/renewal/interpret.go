@@ -126,7 +126,7 @@ func (i interpretation) notProbed(atLimit, soon bool) (result, bool) {
 		return i.ends(i.hostDown(i.host.NextProbe(i.now))), true
 	case !i.probing:
 		return result{}, false
-	case i.host.Down():
+	case i.step.probesDown():
 		if !atLimit || i.response.account.Exhausted(i.loginAttempts) {
 			return result{}, false
 		}

@@ -43,7 +43,7 @@ func (l *ledger) claimProbe(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return l.uncount(ctx, err)
-	case !mine && l.r.o.host.Down():
+	case !mine && l.step.probesDown():
 		return l.uncount(ctx, errProbed)
 	case !mine:
 		return l.uncount(ctx, &ratelimit.LimitError{Until: l.r.o.host.NextProbe(l.r.Now()), Paused: true})

@@ -342,7 +342,8 @@ func TestPlanAtAHostThatIsDown(t *testing.T) {
 		"5.5 s later, it has failed":       {byClient, theHost, and(down(5500*time.Millisecond), func(o *observation, _ *progress) { o.grant.Failures = 1 }), "probe with login"},
 		"a check, a moment after another":  {byClient, theHost, and(and(down(3*s), valid), reported), "failed: ReltioUnavailable"},
 		"a check, 6 s later":               {byClient, theHost, and(and(down(6*s), valid), reported), "probe with check"},
-		"it refuses too, a client refused": {byClient, theHost, and(down(5*s), refused), "probe with login"},
+		"it refuses too, a client refused": {byClient, theHost, and(down(49*s), refused), "left_over: RateLimited"},
+		"it refuses too, 50 s later":       {byClient, theHost, and(down(50*s), refused), "probe with login"},
 		"a probe that a wrong clock left":  {byClient, theHost, and(down(5*s), func(o *observation, _ *progress) { o.host.ProbedAt = planned.Add(time.Hour) }), "probe with login"},
 		"this renewal is the probe":        {byClient, theHost, and(down(0), func(_ *observation, p *progress) { p.probing = true }), "login"},
 	}.run(t)

@@ -51,7 +51,7 @@ func TestFleetAtAHostThatIsDown(t *testing.T) {
 					// The backlog at the rate limit, the last probe and a tick.
 					allowed := time.Duration(outageFleet())*ratelimit.Interval(ratelimit.MaxPerSecond) + ratelimit.LongDownProbeEvery + 2*tickEvery
 					var first, last time.Duration
-					for w.now().Sub(ended) < allowed+time.Minute {
+					for w.now().Sub(ended) < allowed+time.Minute && w.Breach() == nil {
 						w.Until(w.now().Add(2 * time.Second))
 						if first == 0 && len(asked) > 0 {
 							first = asked[0].Sub(ended)
@@ -94,7 +94,7 @@ func TestSlowResponses(t *testing.T) {
 				grown(w)
 				w.callAll(20*time.Minute, 10*time.Second)
 				from, until = w.now(), w.now().Add(15*time.Minute)
-				for w.now().Before(until.Add(3 * time.Minute)) {
+				for w.now().Before(until.Add(3*time.Minute)) && w.Breach() == nil {
 					w.Until(w.now().Add(10 * time.Second))
 					for _, name := range unwell(w) {
 						t.Fatalf("%s is not well: %s\n%s", name, describe(w.Grant(name)), w.Story(name))

@@ -67,7 +67,7 @@ func through(t *testing.T, w *World, kind reltioauthtest.FaultKind, lasts, allow
 	w.Outage(w.hostList[0], reltioauthtest.Outage{Fault: reltioauthtest.Fault{Kind: kind}, Until: began.Add(lasts)})
 	w.Until(began.Add(lasts))
 	s.requests = server.TokenRequests(time.Time{}, time.Time{}) - before
-	for end := w.now(); w.now().Sub(end) < allowed; {
+	for end := w.now(); w.now().Sub(end) < allowed && w.Breach() == nil; {
 		w.Until(w.now().Add(10 * time.Second))
 		if s.late = unwell(w); len(s.late) > 0 {
 			s.worst = w.now().Sub(end)

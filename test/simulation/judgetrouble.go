@@ -132,7 +132,9 @@ func (w *World) judgeEnded(i *Instance, c *conn, s sent) {
 	if t == nil || i.forced || i.kind == callbackKind || i.kind == operatorKind || i.wrong() {
 		return
 	}
-	const rounded = 15 * time.Second
+	// Its life counts from when the request was sent, which may have taken as long as a
+	// request may take to reach the server; and the server rounds it.
+	const rounded = tooLong + 2*time.Second
 	now := w.now()
 	left := t.ends.Sub(now)
 	reported := i.request != nil && i.request.RejectedFingerprint == s.ended

@@ -148,14 +148,18 @@ func (o observation) circuitOpen() *end { return o.postponed(o.host.NextProbe(o.
 
 // hostDown is the end of a renewal that sends nothing because the host is down:
 // another connection has just asked it. Callers are told so until the next probe. A
-// sweep writes nothing: no caller waits for it, and the next one finds the grant.
+// sweep that has sent nothing writes nothing: no caller waits for it, and the next one
+// finds the grant.
 func (v view) hostDown(until time.Time) *end {
+	if v.loginEnd != nil { // a login of this renewal was refused, or may not be sent
+		return v.loginEnd
+	}
 	text := "the server does not respond"
 	if v.grant.LastError == apierr.ReltioUnavailable && v.grant.LastErrorMessage != "" {
 		text = v.grant.LastErrorMessage
 	}
 	e := apierr.New(apierr.ReltioUnavailable, text)
-	if v.origin != byName {
+	if v.origin != byName && v.phase == deciding {
 		return &end{outcome: rotateapi.LeftOver, err: e, heldUntil: until}
 	}
 	g := v.grant.Postponed(e, until)

@@ -72,7 +72,7 @@ func (v view) planDue() action {
 		return v.planReported()
 	case v.asked.Force, v.asked.MinTTLSeconds > 0 && g.UsedHalf(now, time.Duration(v.asked.MinTTLSeconds)*time.Second):
 		return read(theConnection)
-	case ahead > 0 && (v.origin != byName || ahead > waitForDue || v.unanswered()):
+	case ahead > 0 && (v.origin != byName || ahead > waitForDue || unanswered(v.grant, now)):
 		return v.planNotDue()
 	case ahead > 0:
 		return action{look: theDueMoment, wait: ahead}
@@ -81,9 +81,9 @@ func (v view) planDue() action {
 }
 
 // unanswered reports whether the connection's last request got no response, so that
-// its next one must not be waited for here: whoever asked has that error already.
-func (o observation) unanswered() bool {
-	return o.grant.Retrying(o.now) && o.grant.LastError == apierr.ReltioUnavailable
+// its next one must not be waited for here: the caller has that error already.
+func unanswered(g grant.Grant, now time.Time) bool {
+	return g.Retrying(now) && g.LastError == apierr.ReltioUnavailable
 }
 
 // planReported decides about a reported token. It is checked; or it is renewed if

@@ -106,7 +106,8 @@ func TestSlowResponses(t *testing.T) {
 	}
 }
 
-// grown lets a fleet get its tokens at different times, persons included.
+// grown lets a fleet get its tokens at different times, persons included: they come
+// one after the other, and leave most of the rate limit to others.
 func grown(w *World) {
 	w.Tick()
 	w.Born(20 * time.Minute)
@@ -114,6 +115,7 @@ func grown(w *World) {
 	for _, c := range w.connList {
 		if c.Type == connection.AuthorizationCode {
 			w.authorize(c)
+			w.Until(w.now().Add(time.Second / 2))
 		}
 	}
 	w.Until(w.now().Add(2 * time.Hour))

@@ -93,6 +93,9 @@ type asked struct {
 // given is an access token of the server.
 type given struct {
 	at, ends time.Time
+	// counted is its earliest end as a response says that was heard: in whole seconds
+	// from when the request was sent. Zero if none was heard.
+	counted  time.Time
 	identity string
 	// said is the grant in which a wrong clock wrote down when it came; zero if
 	// none did.

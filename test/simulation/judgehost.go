@@ -76,25 +76,23 @@ func (w *World) judgeOutage(i *Instance, name string, down bool) {
 }
 
 // judgeDown is I2 and I3 at a host that is down by our own record. All connections
-// together send it one request in 5 s, in 15 s after ten minutes; a request may come
-// as late after its moment as dialling and its slot take. And the last login that a
+// together send it one request in 5 s, in 15 s after ten minutes; a request may be sent
+// as late after it was decided as dialling and its slot take. And the last login that a
 // user may have refused is never sent to it.
 func (w *World) judgeDown(i *Instance, h *host, c *conn, s sent) {
 	const (
-		window   = time.Minute
-		onTheWay = 30 * time.Second // decided before, and sent by a process that was slow
-		late     = 10 * time.Second
-		long     = 10 * time.Minute
+		window = time.Minute
+		late   = 10 * time.Second
+		long   = 10 * time.Minute
 	)
-	now := w.now()
-	since := now.Sub(h.downSince)
-	if h.downSince.IsZero() || since < onTheWay || i.wrong() || i.spoilt(c.name, now.Add(-lease.Term)) {
+	since := s.at.Sub(h.downSince)
+	if h.downSince.IsZero() || since < late || i.wrong() || i.spoilt(c.name, s.at.Add(-lease.Term)) {
 		return
 	}
-	for len(h.asked) > 0 && now.Sub(h.asked[0]) >= window {
+	for len(h.asked) > 0 && s.at.Sub(h.asked[0]) >= window {
 		h.asked = h.asked[1:]
 	}
-	h.asked = append(h.asked, now)
+	h.asked = append(h.asked, s.at)
 	every := ratelimit.DownProbeEvery
 	if since > long+window+late {
 		every = ratelimit.LongDownProbeEvery

@@ -19,8 +19,8 @@ func (w *World) judgeToken(i *Instance, h *host, c *conn, s sent) {
 	}
 	w.judgeRate(i, h, c)
 	if i.kind != callbackKind {
-		w.judgeReason(i, c)
-		w.judgeRepetition(i, c)
+		w.judgeReason(i, c, s)
+		w.judgeRepetition(i, c, s)
 		w.judgeDown(i, h, c, s)
 		w.judgeProbe(i, h, c, s) // of what the process before has written down
 		w.judgeDelay(i, c)
@@ -90,10 +90,10 @@ func (w *World) judgeProbe(i *Instance, h *host, c *conn, s sent) {
 // forced it, or a caller needs more life and the server's tokens overlap, or a
 // reported token was just found inactive, or it is a further pass of a renewal that
 // had a reason: 4.3 and 4.4 add two, a refused refresh token the other version
-// and a login.
-func (w *World) judgeReason(i *Instance, c *conn) {
+// and a login. It has it when it is sent.
+func (w *World) judgeReason(i *Instance, c *conn, s sent) {
 	const passes = 4
-	now := w.now()
+	now := s.at
 	g := c.believed(now)
 	switch {
 	case i.wrong():
@@ -135,8 +135,8 @@ func reasonOfCaller(i *Instance, g grant.Grant, now time.Time) bool {
 // from what the server said and not from what was stored. New credentials, an
 // operator, a host that refused everyone and further passes of one renewal are
 // no repetition.
-func (w *World) judgeRepetition(i *Instance, c *conn) {
-	before, now := c.last, w.now()
+func (w *World) judgeRepetition(i *Instance, c *conn, s sent) {
+	before, now := c.last, s.at
 	if before.by == nil || before.by == i {
 		return
 	}
@@ -179,7 +179,7 @@ func (w *World) judgeGiven(i *Instance, c *conn, s sent) {
 	}
 	if r.Acted && r.AccessToken != "" {
 		w.figures.Granted++
-		w.judgeAnswers(c, r, usable)
+		w.judgeAnswers(c, s, usable)
 	}
 	switch {
 	case usable:
@@ -280,8 +280,9 @@ func (c *conn) refreshRefused(s sent) bool {
 // token, and the weekly early one. Requests of the time before the mode was
 // learned count as early ones. A report of the token adds two (4.4), and what
 // happened to a process that had the answer is no fault of the client.
-func (w *World) judgeAnswers(c *conn, r reltioauthtest.Request, heard bool) {
-	t, now := c.given[r.AccessToken], w.now()
+func (w *World) judgeAnswers(c *conn, s sent, heard bool) {
+	r, now := s.request, w.now()
+	t := c.given[r.AccessToken]
 	if t == nil {
 		t = &given{at: now, ends: now.Add(c.ttl()), identity: c.client}
 		if c.Type == connection.Password {
@@ -296,6 +297,9 @@ func (w *World) judgeAnswers(c *conn, r reltioauthtest.Request, heard bool) {
 	}
 	if !heard {
 		return
+	}
+	if counted := s.at.Add(t.ends.Sub(now).Truncate(time.Second)); t.counted.IsZero() || counted.Before(t.counted) {
+		t.counted = counted
 	}
 	t.answers++
 	t.invalid = time.Time{} // the server insists on it

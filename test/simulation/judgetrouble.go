@@ -126,26 +126,27 @@ func (w *World) valid(r *http.Request) (t reltioauth.Secret) {
 // judgeEnded is I7 where we ourselves are the trouble: no token that callers
 // hold is revoked, or ended by a refresh before its end, unless an operator or a
 // person forces it, or a caller reports the token and no client may check it (4.4).
-// Its end is as the clocks have it, and as the answers do that gave it.
+// The request that ends it counts from when it was sent, and so does the token's end,
+// as the responses say that gave it.
 func (w *World) judgeEnded(i *Instance, c *conn, s sent) {
 	t := c.given[s.ended]
 	if t == nil || i.forced || i.kind == callbackKind || i.kind == operatorKind || i.wrong() {
 		return
 	}
-	// Its life counts from when the request was sent, which may have taken as long as a
-	// request may take to reach the server; and the server rounds it.
-	const rounded = tooLong + 2*time.Second
-	now := w.now()
-	left := t.ends.Sub(now)
+	end := t.ends
+	if !t.counted.IsZero() {
+		end = t.counted
+	}
+	left := end.Sub(s.at)
 	reported := i.request != nil && i.request.RejectedFingerprint == s.ended
 	refresh := s.request.GrantType == "refresh_token"
 	switch {
-	case left <= rounded+w.tolerance(), t.said.HasToken():
+	case left <= w.tolerance(), t.said.HasToken():
 	case s.op == OpToken && !refresh: // a login ends a token only at a server whose mode is not known yet (4.2)
 	case refresh && reported && c.stored.CheckVerdict == grant.Unclear:
 	case refresh && !s.request.Acted && c.stored.Mode() == grant.Overlap: // its refresh token has ended before it
-	case now.Sub(c.resumedAt) < 2*tickEvery: // by an operator
-	case i.spoilt(c.name, now.Add(-2*tooLong)): // one that was frozen has decided long ago
+	case s.at.Sub(c.resumedAt) < 2*tickEvery: // by an operator
+	case i.spoilt(c.name, s.at): // one that was frozen has decided long ago
 	default:
 		w.broken("I7", c, "a valid token, %s before its end, is ended by %s %s", left, s.op, s.request.GrantType)
 	}

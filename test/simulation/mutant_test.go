@@ -54,6 +54,7 @@ func mutants() map[string]mutant {
 		"events that nobody sends":                     {plain(silent), "I12"},
 		"a host that is down asked by everybody":       {plain(alwaysProbe), "I2"},
 		"a host that is down never asked again":        {plain(neverProbe), "I8 I12"},
+		"a token's life counted ten seconds short":     {plain(tenSecondsShort), "I7"},
 	}
 }
 
@@ -591,6 +592,20 @@ func (b probes) Budget(ctx context.Context, host string) (ratelimit.Record, erro
 
 func alwaysProbe(p *Ports) { p.RateLimits = probes{p.RateLimits, true} }
 func neverProbe(p *Ports)  { p.RateLimits = probes{p.RateLimits, false} }
+
+// tenSecondsShort: a token is believed to end ten seconds before it does, so that its
+// refresh is sent while the server still takes it.
+func tenSecondsShort(p *Ports) {
+	s := p.Grants
+	p.Grants = &grants{Store: s, put: func(ctx context.Context, held lease.Lease, g grant.Grant) error {
+		before, err := s.Grant(ctx, g.Connection, grant.Strong)
+		if (err == nil || errors.Is(err, grant.ErrNotFound)) && g.Fingerprint != before.Fingerprint {
+			g.ExpiresAt = g.ExpiresAt.Add(-10 * time.Second)
+			g = g.Indexed(p.Now())
+		}
+		return s.PutGrant(ctx, held, g)
+	}}
+}
 
 // silent: events are dropped.
 func silent(p *Ports) { p.Events = nil }

@@ -51,7 +51,7 @@ func (l *line) Close() error { return l.inner.Close() }
 // the answer.
 func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, w := r.Context(), l.i.w
-	op := opOf(r.URL.Path)
+	at, op := w.now(), opOf(r.URL.Path)
 	f, c := l.i.enter(ctx, op, l.h.name)
 	w.sleep(c.between(transitFrom, transitTo))
 	switch f.Kind {
@@ -67,7 +67,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, reset()
 	}
 	l.i.pass(&c)
-	s := l.exchange(r, op, f)
+	s := l.exchange(r, sent{op: op, at: at, login: credentialsOf(r)}, f)
 	switch f.Kind {
 	case KillAfter:
 		l.i.kill()
@@ -92,7 +92,10 @@ func opOf(path string) Op {
 
 // sent is a request that was sent, with what the server made of it.
 type sent struct {
-	op       Op
+	op Op
+	// at is when its process sent it: the client counts a token's life from then, and
+	// decides by what it knew then.
+	at       time.Time
 	request  reltioauthtest.Request
 	response *http.Response
 	err      error
@@ -107,8 +110,7 @@ type sent struct {
 }
 
 // exchange lets the server act, in one moment.
-func (l *line) exchange(r *http.Request, op Op, f Fault) sent {
-	s := sent{op: op, login: credentialsOf(r)}
+func (l *line) exchange(r *http.Request, s sent, f Fault) sent {
 	if f.Kind == StatusAfter && s.login != 0 {
 		f.Kind = Status // a refusal behind a 503 is one that no client can count
 	}

@@ -22,7 +22,7 @@ type Config struct {
 	// and 123456789012.
 	Region, Account string
 	// Concurrency is how many invocations of all functions together run at
-	// once; 0 means 1000.
+	// once, as an Account counts them; 0 means 1000.
 	Concurrency int
 }
 
@@ -56,8 +56,9 @@ type Function struct {
 	// 256.0/1769. 0 means no limit. Deploy fails with ErrNoCPUControl where
 	// that cannot be had.
 	CPU float64
-	// Concurrency reserved for this function is all that it gets; 0 means
-	// nothing is reserved, and negative that it may not run at all (reserved 0).
+	// Concurrency reserved for this function is all that it gets, and no other
+	// function has a part of it; 0 means nothing is reserved, and negative that it
+	// may not run at all (reserved 0).
 	Concurrency int
 	// Version is what is executed; empty means $LATEST.
 	Version string

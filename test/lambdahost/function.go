@@ -29,18 +29,11 @@ type function struct {
 	replaced bool
 }
 
-// admit lets an invocation in, or says why not. It is called under the host's mu.
-func (f *function) admit() *Error {
-	if f.Concurrency < 0 {
-		return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
-	}
+// admit counts an invocation that the account has let in.
+func (f *function) admit() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.Concurrency > 0 && f.running >= f.Concurrency {
-		return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
-	}
 	f.running++
-	return nil
 }
 
 // serve runs an invocation that was let in.
@@ -156,7 +149,7 @@ func (f *function) takeIdle() *Environment {
 // release ends an invocation; its environment is idle again, or is to be ended:
 // over is the reason.
 func (f *function) release(e *Environment) (over string) {
-	f.host.leave()
+	f.host.account.Leave(f.Name)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.running--

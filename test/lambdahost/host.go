@@ -18,6 +18,7 @@ type Host struct {
 	config  Config
 	starter *starter
 	url     string
+	account *Account
 	// closed is closed when Close begins: whatever waits ends.
 	closed chan struct{}
 	// serving is what Close waits for: the server, invocations, events.
@@ -28,7 +29,6 @@ type Host struct {
 	functions map[string]*function
 	former    []*function // replaced, with environments that may be busy yet
 	servers   []*http.Server
-	running   int
 	// events are asynchronous invocations that are not done with; drained is
 	// closed when there are none, and nil while no call waits for that.
 	events  int
@@ -53,7 +53,8 @@ func Start(ctx context.Context, c Config) (*Host, error) {
 	}
 	h := &Host{
 		config: c, starter: newStarter(), url: "http://" + listener.Addr().String(),
-		closed: make(chan struct{}), functions: map[string]*function{},
+		account: NewAccount(c.Concurrency),
+		closed:  make(chan struct{}), functions: map[string]*function{},
 	}
 	if err := h.serveOn(listener, h.invokeAPI()); err != nil {
 		return nil, err
@@ -95,7 +96,8 @@ func (h *Host) URL() string { return h.url }
 
 // Deploy adds a function, or takes the place of the one of that name, whose
 // environments are recycled, after their invocations. Nothing is started. A host
-// that is being closed takes none: the error is an *Error.
+// that is being closed takes none, nor does one whose Concurrency the reserves exceed:
+// the error is an *Error.
 func (h *Host) Deploy(f Function) error {
 	if err := f.check(); err != nil {
 		return err
@@ -125,6 +127,9 @@ func (h *Host) add(f *function) (former *function, err error) {
 		return nil, errClosing
 	}
 	h.former = slices.DeleteFunc(h.former, (*function).isOver)
+	if err := h.account.Reserve(f.Name, f.Concurrency); err != nil {
+		return nil, err
+	}
 	if former = h.functions[f.Name]; former != nil {
 		f.starts = former.startCount()
 		h.former = append(h.former, former)
@@ -156,27 +161,18 @@ func (h *Host) isClosing() bool {
 func (h *Host) enter(f *function) *Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case h.closing:
+	if h.closing {
 		return errClosing
-	case h.running >= h.config.Concurrency:
-		return throttled("ConcurrentInvocationLimitExceeded")
 	}
-	if refused := f.admit(); refused != nil {
+	if refused := h.account.Enter(f.Name); refused != nil {
 		return refused
 	}
+	f.admit()
 	if h.functions[f.Name] != f && !slices.Contains(h.former, f) {
 		h.former = append(h.former, f) // it was found before another one took its place
 	}
-	h.running++
 	h.serving.Add(1) // Close waits later
 	return nil
-}
-
-func (h *Host) leave() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.running--
 }
 
 // Close ends everything: what is idle in an orderly way, what is busy at once.

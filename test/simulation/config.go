@@ -1,6 +1,10 @@
 package simulation
 
-import "time"
+import (
+	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
+)
 
 // Day is a day of virtual time.
 const Day = 24 * time.Hour
@@ -31,6 +35,9 @@ type Config struct {
 	Calls float64
 	// Hosts is the number of authorization servers; 0 means 1.
 	Hosts int
+	// Account, if not nil, has the places of all invocations: those of Invoke, and
+	// those of rotate.
+	Account *lambdahost.Account
 	// PerSecond is TOKEN_REQUESTS_PER_SECOND; 0 means 8.
 	PerSecond int
 	// Concurrency is ROTATE_CONCURRENCY; 0 means 16.

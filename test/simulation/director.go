@@ -155,7 +155,7 @@ func (w *World) Tick() {
 			w.disturb("tick", w.now())
 			return
 		}
-		w.running.Go(w.sweep)
+		w.running.Go(w.Sweep)
 	})
 	w.every(tickEvery, w.inspect)
 }

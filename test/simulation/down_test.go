@@ -127,8 +127,11 @@ func (w *World) callAll(d, every time.Duration) {
 	for _, c := range w.connList {
 		w.running.Go(func() {
 			ch := w.draw("call", c.name)
-			for w.now().Before(until) {
+			for {
 				w.sleep(ch.between(every/2, every*3/2))
+				if !w.now().Before(until) { // soon there are no ticks any more
+					return
+				}
 				_, _ = w.Issue(c.name, issue.Request{})
 			}
 		})

@@ -35,12 +35,18 @@ func (i *Instance) rest(r *renewal.Renewer) {
 
 // rotate is one invocation of rotate for a connection, in a process of its own.
 // It returns when the process ends, one way or another, or when the caller's
-// context does; the process goes on then.
+// context does; the process goes on then. The error is RateLimited if the account has
+// no place for it.
 func (w *World) rotate(ctx context.Context, r rotateapi.Request, forced bool) (rotateapi.Result, error) {
+	leave, err := w.enter(rotateFunction)
+	if err != nil {
+		return rotateapi.Result{}, err
+	}
 	i := w.spawn("rotate")
 	i.request, i.forced = &r, forced
 	done := make(chan renewal.Report, 1)
 	w.running.Go(func() {
+		defer leave()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateTimeout)
 		defer cancel()
 		renewer := i.renewer()
@@ -62,8 +68,13 @@ func (w *World) rotate(ctx context.Context, r rotateapi.Request, forced bool) (r
 	}
 }
 
-// sweep is one tick.
-func (w *World) sweep() {
+// sweep is one tick. The error is RateLimited if the account has no place for it.
+func (w *World) sweep() error {
+	leave, err := w.enter(rotateFunction)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	i := w.spawn("sweep")
 	ctx, cancel := context.WithTimeout(w.ctx, rotateTimeout)
 	defer cancel()
@@ -78,6 +89,7 @@ func (w *World) sweep() {
 	if err == nil {
 		w.judgeSweep(swept)
 	}
+	return nil
 }
 
 // invoker is rotate as the issue function reaches it.
@@ -129,6 +141,9 @@ func (v *invoker) RotateLater(ctx context.Context, r rotateapi.Request) error {
 func (w *World) deliver(ctx context.Context, wait time.Duration, r rotateapi.Request) {
 	w.running.Go(func() {
 		w.sleep(wait)
-		_, _ = w.rotate(ctx, r, false)
+		w.queued(func() error {
+			_, err := w.rotate(ctx, r, false)
+			return err
+		})
 	})
 }

@@ -16,7 +16,7 @@ import (
 // What a scenario does by hand. Each returns when it is done.
 
 // Sweep is one tick, now.
-func (w *World) Sweep() { w.sweep() }
+func (w *World) Sweep() { w.queued(w.sweep) }
 
 // Renew renews a connection in a process of its own, which may be killed on the way:
 // then ok is false.

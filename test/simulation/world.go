@@ -61,6 +61,8 @@ type World struct {
 	storms []weather
 	// warm are environments of the rotate function that wait for an invocation.
 	warm []*renewal.Renewer
+	// idle are environments of the issue function that no invocation of Invoke uses.
+	idle []*environment
 	// unwritable is since when Secrets Manager has refused a refresh token of each of them,
 	// with no success since.
 	unwritable map[*renewal.Renewer]time.Time

@@ -57,6 +57,9 @@ type Config struct {
 	// LambdaAddress, HTTPAddress and ReltioAddress are where the Invoke API,
 	// the HTTP API and the sandbox listen, on loopback; empty means free ports.
 	LambdaAddress, HTTPAddress, ReltioAddress string
+	// Concurrency is how many invocations run at once, all functions together; 0
+	// means 1000.
+	Concurrency int
 	// DynamoDB, and Moto for the two others, are the endpoints of engines that
 	// run already; empty means that one is started.
 	DynamoDB, Moto string
@@ -170,7 +173,9 @@ func (s *Stack) store(ctx context.Context) error {
 
 // servers starts Lambda, the HTTP API and the sandbox.
 func (s *Stack) servers(ctx context.Context) error {
-	host, err := lambdahost.Start(ctx, lambdahost.Config{Now: s.config.Now, Address: s.config.LambdaAddress, Region: Region})
+	host, err := lambdahost.Start(ctx, lambdahost.Config{
+		Now: s.config.Now, Address: s.config.LambdaAddress, Region: Region, Concurrency: s.config.Concurrency,
+	})
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,6 @@ func calls(table *dynamo.Table) map[string]func(context.Context) error {
 		"Park":                      func(ctx context.Context) error { return table.Park(ctx, "acme", someParked()) },
 		"Parked":                    func(ctx context.Context) error { return err2(table.Parked(ctx, "acme")) },
 		"Unpark":                    func(ctx context.Context) error { return table.Unpark(ctx, "acme", 7) },
-		"CreateTable":               table.CreateTable,
 	}
 }
 

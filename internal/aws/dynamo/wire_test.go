@@ -185,6 +185,21 @@ func TestRefusedGrantsAreNotShown(t *testing.T) {
 	}
 }
 
+// DynamoDB shows the item that refused a write; without one there is no item.
+func TestARefusedWriteIsNotReadAgain(t *testing.T) {
+	var requests []string
+	table := wired(t, func(w http.ResponseWriter, r *http.Request) {
+		requests = append(requests, r.Header.Get("X-Amz-Target"))
+		answer(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"}`)(w, r)
+	})
+	if _, err := table.ExtendLease(t.Context(), lease.Lease{Connection: "acme", Owner: "o", Epoch: 1}, 1, now()); !errors.Is(err, lease.ErrLost) {
+		t.Errorf("error %v, want %v", err, lease.ErrLost)
+	}
+	if want := []string{"DynamoDB_20120810.UpdateItem"}; !slices.Equal(requests, want) {
+		t.Errorf("requests %v, want %v", requests, want)
+	}
+}
+
 func TestADeadlineEndsEverything(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"no answer": func(_ http.ResponseWriter, r *http.Request) {

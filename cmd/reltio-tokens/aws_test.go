@@ -50,15 +50,12 @@ type account struct {
 // a command whose environment names them.
 func onAWS(t *testing.T) *account {
 	t.Helper()
-	database := engines.DynamoDB(t)
+	database, name := engines.Table(t)
 	moto := engines.Moto(t)
 	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
 	})
-	a := &account{t: t, table: &dynamo.Table{Client: database, Name: engines.TableName(t)}}
-	if err := a.table.CreateTable(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	a := &account{t: t, table: &dynamo.Table{Client: database, Name: name}}
 	a.secretStore = secrets.Manager{Prefix: "test/" + rand.Text(), Client: secretsmanager.New(secretsmanager.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(moto), Credentials: static,
 	})}

@@ -2,13 +2,8 @@ package local
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"io"
-	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,11 +12,12 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
 
-// maxPayload is Lambda's limit for synchronous invocations.
-const maxPayload = 6 << 20
+// onlyInvoke is what a request for anything else is told.
+const onlyInvoke = "only the Invoke API is here: POST /2015-03-31/functions/issue/invocations; and a tenant API: GET " + tenantPath + "/entities/ada"
 
 // function is a handler with its time limit.
 type function struct {
@@ -29,85 +25,79 @@ type function struct {
 	timeout time.Duration
 }
 
-// lambdaAPI is the part of Lambda's API that invokes: POST
-// /2015-03-31/functions/NAME/invocations, synchronously and asynchronously. It
-// accepts any alias of a function.
-type lambdaAPI struct {
-	http.Handler
-	functions map[string]function
+// functions are those of the stack. Each has every alias.
+type functions struct {
+	all map[string]function
 	// events are asynchronous invocations in progress.
 	events sync.WaitGroup
 }
 
-// newLambdaAPI is the API of these functions; others are handlers of the local
-// stack's own, by pattern.
-func newLambdaAPI(functions map[string]function, others map[string]http.Handler) *lambdaAPI {
-	a := &lambdaAPI{functions: functions}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", a.serveInvoke)
-	for pattern, handler := range others {
-		mux.Handle(pattern, handler)
+// Invoke implements invokeapi.Functions.
+func (f *functions) Invoke(ctx context.Context, i invokeapi.Invocation) (invokeapi.Result, error) {
+	name, qualifier, err := f.resolve(i, invokeapi.MaxRequest)
+	if err != nil {
+		return invokeapi.Result{}, err
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		refuse(w, http.StatusNotFound, "ResourceNotFoundException",
-			"only the Invoke API is here: POST /2015-03-31/functions/issue/invocations; and a tenant API: GET "+tenantPath+"/entities/ada")
-	})
-	a.Handler = mux
-	return a
-}
-
-// serveInvoke serves the Invoke API.
-func (a *lambdaAPI) serveInvoke(w http.ResponseWriter, r *http.Request) {
-	name, qualifier := functionName(r.PathValue("name"), r.URL.Query().Get("Qualifier"))
-	if _, ok := a.functions[name]; !ok {
-		refuse(w, http.StatusNotFound, "ResourceNotFoundException", "there is no such function here; there are issue, rotate and callback")
-		return
-	}
-	payload, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
-	switch {
-	case err != nil:
-		refuse(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "the payload is larger than 6 MB")
-		return
-	case len(payload) == 0:
-		payload = []byte("{}")
-	case !json.Valid(payload):
-		refuse(w, http.StatusBadRequest, "InvalidRequestContentException", "the payload is not JSON")
-		return
-	}
-	switch r.Header.Get("X-Amz-Invocation-Type") {
-	case "Event":
-		ctx := context.WithoutCancel(r.Context())
-		a.events.Go(func() { a.invoke(ctx, name, qualifier, payload) })
-		w.WriteHeader(http.StatusAccepted)
-	case "DryRun":
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		a.answer(w, r, name, qualifier, payload)
-	}
-}
-
-func (a *lambdaAPI) answer(w http.ResponseWriter, r *http.Request, name, qualifier string, payload []byte) {
-	data, failed := a.invoke(r.Context(), name, qualifier, payload)
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Amz-Executed-Version", "$LATEST")
+	id := invokeapi.NewRequestID()
+	data, failed := f.run(ctx, id, name, qualifier, i.Payload)
+	result := invokeapi.Result{RequestID: id, Payload: data, ExecutedVersion: invokeapi.Latest}
 	if failed {
-		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		result.FunctionError = invokeapi.Unhandled
 	}
-	_, _ = w.Write(data) //nolint:gosec // JSON that a handler encoded; a caller that is gone hears nothing
+	return result, nil
 }
 
-// invoke runs a function as Lambda would: with a deadline, a request id and an
-// ARN. An error becomes a payload, and failed is true.
-func (a *lambdaAPI) invoke(ctx context.Context, name, qualifier string, payload []byte) (data []byte, failed bool) {
-	f := a.functions[name]
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+// InvokeAsync implements invokeapi.Functions.
+func (f *functions) InvokeAsync(i invokeapi.Invocation) (string, error) {
+	name, qualifier, err := f.resolve(i, invokeapi.MaxAsyncRequest)
+	if err != nil {
+		return "", err
+	}
+	id := invokeapi.NewRequestID()
+	f.events.Go(func() { f.run(context.Background(), id, name, qualifier, i.Payload) }) // an event outlives its caller
+	return id, nil
+}
+
+// Find implements invokeapi.Functions.
+func (f *functions) Find(function, qualifier string) error {
+	_, _, err := f.resolve(invokeapi.Invocation{Function: function, Qualifier: qualifier}, 0)
+	return err
+}
+
+// resolve finds the function and checks the payload.
+func (f *functions) resolve(i invokeapi.Invocation, most int) (name, qualifier string, err error) {
+	name, qualifier, refused := invokeapi.Split(i.Function, i.Qualifier)
+	if _, ok := f.all[name]; refused == nil && !ok {
+		refused = invokeapi.NotFound("there is no such function here; there are issue, rotate and callback")
+	}
+	if refused == nil {
+		refused = invokeapi.CheckPayload(i.Payload, most)
+	}
+	if refused != nil {
+		return "", "", refused
+	}
+	return name, qualifier, nil
+}
+
+// invoke runs a function of the stack for the stack.
+func (f *functions) invoke(ctx context.Context, name string, payload []byte) (data []byte, failed bool) {
+	return f.run(ctx, invokeapi.NewRequestID(), name, "", payload)
+}
+
+// run runs a function as Lambda would: with a deadline, a request id and an ARN. An
+// error becomes a payload, and failed is true.
+func (f *functions) run(ctx context.Context, id, name, qualifier string, payload []byte) (data []byte, failed bool) {
+	ctx, cancel := context.WithTimeout(ctx, f.all[name].timeout)
 	defer cancel()
 	arn := "arn:aws:lambda:us-east-1:000000000000:function:" + name
 	if qualifier != "" {
 		arn += ":" + qualifier
 	}
-	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: requestID(), InvokedFunctionArn: arn})
-	data, err := f.handler.Invoke(ctx, payload)
+	if len(payload) == 0 {
+		payload = []byte("{}")
+	}
+	ctx = lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{AwsRequestID: id, InvokedFunctionArn: arn})
+	data, err := f.all[name].handler.Invoke(ctx, payload)
 	if err == nil {
 		return data, false
 	}
@@ -118,31 +108,6 @@ func (a *lambdaAPI) invoke(ctx context.Context, name, qualifier string, payload 
 	data, _ = json.Marshal(known) // two strings can always be encoded
 	return data, true
 }
-
-// wait returns when no asynchronous invocation is in progress.
-func (a *lambdaAPI) wait() { a.events.Wait() }
-
-// functionName reads a name, a partial or a full ARN, each with or without a
-// qualifier.
-func functionName(text, qualifier string) (name, alias string) {
-	if unescaped, err := url.PathUnescape(text); err == nil {
-		text = unescaped
-	}
-	parts := strings.Split(text, ":")
-	if i := len(parts) - 1; i > 0 && parts[i-1] != "function" {
-		return parts[i-1], parts[i]
-	}
-	return parts[len(parts)-1], qualifier
-}
-
-func refuse(w http.ResponseWriter, status int, kind, message string) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Amzn-Errortype", kind)
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"Type": "User", "Message": message})
-}
-
-func requestID() string { return strings.ToLower(rand.Text()) }
 
 // rotator is the rotate function as issue invokes it: with the same bytes as over
 // the network.
@@ -157,7 +122,7 @@ func (r rotator) Rotate(ctx context.Context, request rotateapi.Request) (rotatea
 	a := r.stack.lambda
 	answers := make(chan []byte, 1)
 	a.events.Go(func() { // with its own deadline, even if its caller leaves
-		data, failed := a.invoke(context.WithoutCancel(ctx), "rotate", "", payload)
+		data, failed := a.invoke(context.WithoutCancel(ctx), "rotate", payload)
 		if failed {
 			data = nil
 		}
@@ -182,6 +147,6 @@ func (r rotator) RotateLater(ctx context.Context, request rotateapi.Request) err
 		return apierr.Wrap(apierr.Internal, "", err)
 	}
 	a := r.stack.lambda
-	a.events.Go(func() { a.invoke(context.WithoutCancel(ctx), "rotate", "", payload) })
+	a.events.Go(func() { a.invoke(context.WithoutCancel(ctx), "rotate", payload) })
 	return nil
 }

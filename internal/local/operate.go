@@ -10,6 +10,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
@@ -49,7 +50,7 @@ func (i issuer) Issue(ctx context.Context, r issueapi.Request) (issueapi.Respons
 	if err != nil {
 		return issueapi.Response{}, apierr.Wrap(apierr.Internal, "", err)
 	}
-	return operator.ReadIssued(i.stack.lambda.invoke(ctx, "issue", "", payload))
+	return operator.ReadIssued(i.stack.lambda.invoke(ctx, "issue", payload))
 }
 
 // operatorAPI serves POST /local/operate: the request is an operator.Call, the
@@ -61,33 +62,34 @@ type operatorAPI struct{ operator *operator.Service }
 
 // ServeHTTP implements http.Handler.
 func (a operatorAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !fromProgram(w, r) {
-		return
-	}
 	var call operator.Call
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&call); err != nil {
-		refuse(w, http.StatusBadRequest, "InvalidRequestContentException", "the call cannot be read")
+	if !fromProgram(w, r, "call", &call) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(a.operator.Do(r.Context(), call)) // a caller that is gone gets nothing
 }
 
-// fromProgram reports whether a request is one that a page in a browser cannot
-// send, and refuses it if it is not.
-func fromProgram(w http.ResponseWriter, r *http.Request) bool {
+// fromProgram reads a request into what it is: a call, or an action. It reports
+// whether the request is one that a page in a browser cannot send, and could be read;
+// else it refuses the request.
+func fromProgram(w http.ResponseWriter, r *http.Request, what string, into any) bool {
+	var refused invokeapi.Error
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
+	d.DisallowUnknownFields()
 	switch {
 	case !loopback(r.Host) || len(r.Header.Values("Origin")) > 0:
-		refuse(w, http.StatusForbidden, "AccessDeniedException", "only programs on this machine may operate")
-		return false
+		refused = invokeapi.Error{Status: http.StatusForbidden, Code: "AccessDeniedException", Message: "only programs on this machine may operate"}
 	case media != "application/json":
-		refuse(w, http.StatusUnsupportedMediaType, "UnsupportedMediaTypeException", "the call must be application/json")
-		return false
+		refused = invokeapi.Error{Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaTypeException", Message: "the call must be application/json"}
+	case d.Decode(into) != nil:
+		refused = invokeapi.Error{Status: http.StatusBadRequest, Code: "InvalidRequestContentException", Message: "the " + what + " cannot be read"}
+	default:
+		return true
 	}
-	return true
+	invokeapi.Refuse(w, &refused)
+	return false
 }
 
 // loopback reports whether a Host header names this machine.

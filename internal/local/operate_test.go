@@ -19,7 +19,13 @@ import (
 // operate sends a call as the operator's command does; change may say more.
 func operate(t *testing.T, stack *local.Stack, call string, change func(*http.Request)) (status int, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, stack.LambdaURL+"/local/operate", strings.NewReader(call))
+	return send(t, stack, http.MethodPost, "/local/operate", call, change)
+}
+
+// send sends JSON to the stack; change may say more.
+func send(t *testing.T, stack *local.Stack, method, path, content string, change func(*http.Request)) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, stack.LambdaURL+path, strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,14 +26,8 @@ type sandboxAPI struct {
 
 // ServeHTTP implements http.Handler.
 func (a sandboxAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !fromProgram(w, r) {
-		return
-	}
 	var action localapi.Action
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&action); err != nil {
-		refuse(w, http.StatusBadRequest, "InvalidRequestContentException", "the action cannot be read")
+	if !fromProgram(w, r, "action", &action) {
 		return
 	}
 	var result localapi.Result

@@ -2,7 +2,6 @@ package local_test
 
 import (
 	"bytes"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,23 +27,11 @@ func sandbox(t *testing.T, stack *local.Stack, line string) string {
 // read reads from the tenant API with a token, or without one.
 func read(t *testing.T, stack *local.Stack, path, token string) (status int, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, stack.LambdaURL+"/reltio/api/demo-tenant/"+path, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := new(http.Client).Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
+	return send(t, stack, http.MethodGet, "/reltio/api/demo-tenant/"+path, "", func(r *http.Request) {
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+	})
 }
 
 // issued asks issue for a connection's token.
@@ -129,19 +116,8 @@ func TestTheSandboxObeysPrograms(t *testing.T) {
 		"a name":     {`{"verb":"down"}`, func(r *http.Request) { r.Host = "evil.example" }},
 		"other keys": {`{"verb":"reset","x":1}`, func(*http.Request) {}},
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, stack.LambdaURL+localapi.Path, strings.NewReader(c.body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Content-Type", "application/json")
-		c.change(request)
-		response, err := new(http.Client).Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = response.Body.Close()
-		if response.StatusCode < http.StatusBadRequest {
-			t.Errorf("%s: %s, want a refusal", name, response.Status)
+		if status, _ := send(t, stack, http.MethodPost, localapi.Path, c.body, c.change); status < http.StatusBadRequest {
+			t.Errorf("%s: %d, want a refusal", name, status)
 		}
 	}
 }

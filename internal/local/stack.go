@@ -16,6 +16,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler"
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/issue"
 	"github.com/reltio-tokens/reltio-tokens/internal/localapi"
 	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
@@ -52,7 +53,7 @@ type Stack struct {
 	reltio  *reltioauthtest.Server
 	secrets *memstore.Secrets
 	events  *eventLog
-	lambda  *lambdaAPI
+	lambda  *functions
 	server  *http.Server
 	// callback is the handler that the server browsers serves.
 	callback *handler.Callback
@@ -98,13 +99,13 @@ func taken(what, flag, address string, err error) error {
 func (s *Stack) serve(ctx context.Context, listener, browsers net.Listener) {
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	table := &memstore.Table{}
-	s.lambda = newLambdaAPI(s.functions(table), map[string]http.Handler{
-		"POST /local/operate":     operatorAPI{s.operator(table)},
-		"POST " + localapi.Path:   sandboxAPI{reltio: s.reltio, table: table, secrets: s.secrets},
-		"GET " + tenantPath + "/": newTenant(s.reltio),
-	})
+	s.lambda = &functions{all: s.functions(table)}
 	s.server = &http.Server{
-		Handler:           s.lambda,
+		Handler: invokeapi.Handler(s.lambda, onlyInvoke, map[string]http.Handler{
+			"POST /local/operate":     operatorAPI{s.operator(table)},
+			"POST " + localapi.Path:   sandboxAPI{reltio: s.reltio, table: table, secrets: s.secrets},
+			"GET " + tenantPath + "/": newTenant(s.reltio),
+		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
@@ -137,8 +138,8 @@ func (s *Stack) functions(table *memstore.Table) map[string]function {
 		Log: log,
 		Now: time.Now,
 	}
-	functions := map[string]function{"rotate": {handler: rotate, timeout: 120 * time.Second}}
-	functions["issue"] = function{
+	all := map[string]function{"rotate": {handler: rotate, timeout: 120 * time.Second}}
+	all["issue"] = function{
 		handler: &handler.Issue{
 			Issuer: &issue.Issuer{Grants: table, Leases: table, Rotate: rotator{s}, Now: time.Now},
 			Log:    log,
@@ -147,8 +148,8 @@ func (s *Stack) functions(table *memstore.Table) map[string]function {
 		timeout: 25 * time.Second,
 	}
 	s.callback = s.newCallback(table, log)
-	functions["callback"] = function{handler: handler.Gateway{Handler: s.callback}, timeout: callbackTime}
-	return functions
+	all["callback"] = function{handler: handler.Gateway{Handler: s.callback}, timeout: callbackTime}
+	return all
 }
 
 // hosts that a connection may name: the sandbox.
@@ -163,7 +164,7 @@ func (s *Stack) schedule(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			s.lambda.invoke(ctx, "rotate", "", []byte("{}"))
+			s.lambda.invoke(ctx, "rotate", []byte("{}"))
 		case <-ctx.Done():
 			return
 		}
@@ -176,7 +177,7 @@ func (s *Stack) Close() error {
 	defer cancel()
 	err := errors.Join(s.browsers.Shutdown(ctx), s.server.Shutdown(ctx))
 	s.stop()
-	s.lambda.wait()
+	s.lambda.events.Wait()
 	s.running.Wait()
 	return errors.Join(err, s.reltio.Close())
 }

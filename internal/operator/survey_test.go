@@ -9,70 +9,17 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
-	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/grant"
-	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/afar"
 )
 
-// latency is how long a call of a store takes from afar.
-const latency = 40 * time.Millisecond
-
-// afar is the stores behind a network; unreadable is a secret that is refused.
-type afar struct {
-	*memstore.Table
-	secrets    *memstore.Secrets
-	unreadable string
-}
-
-func wait(ctx context.Context) error {
-	timer := time.NewTimer(latency)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return apierr.Wrap(apierr.StoreUnavailable, "no answer in time", ctx.Err())
-	}
-}
-
-func (a afar) Grant(ctx context.Context, name string, c grant.Consistency) (grant.Grant, error) {
-	if err := wait(ctx); err != nil {
-		return grant.Grant{}, err
-	}
-	return a.Table.Grant(ctx, name, c)
-}
-
-func (a afar) Parked(ctx context.Context, name string) (grant.RefreshToken, error) {
-	if err := wait(ctx); err != nil {
-		return grant.RefreshToken{}, err
-	}
-	return a.Table.Parked(ctx, name)
-}
-
-func (a afar) List(ctx context.Context) ([]string, error) { return a.secrets.List(ctx) }
-
-func (a afar) Connection(ctx context.Context, name string) (connection.Source, error) {
-	if err := wait(ctx); err != nil {
-		return connection.Source{}, err
-	}
-	if name == a.unreadable {
-		return connection.Source{}, apierr.New(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException")
-	}
-	return a.secrets.Connection(ctx, name)
-}
-
-func (a afar) ConnectionVersion(ctx context.Context, name string) (string, error) {
-	return a.secrets.ConnectionVersion(ctx, name)
-}
-
 // fleet has n connections, far away.
-func (w *world) fleet(n int) afar {
+func (w *world) fleet(n int) afar.Stores {
 	w.t.Helper()
 	for i := range n {
 		w.connect(fmt.Sprintf("c-%05d", i), clientCredentials())
 	}
-	a := afar{Table: w.table, secrets: w.secrets}
+	a := afar.Stores{Store: w.table, Parking: w.table, Secrets: w.secrets}
 	w.operator.Grants, w.operator.Parking, w.operator.Connections = a, a, a
 	return a
 }
@@ -110,7 +57,7 @@ func TestStatusAtScale(t *testing.T) {
 func TestAFaultHasItsRow(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		a := w.fleet(3)
-		a.unreadable = "c-00001"
+		a.Unreadable = "c-00001"
 		w.operator.Connections = a
 		r, err := w.operator.Status(t.Context())
 		if err != nil || len(r.Connections) != 3 || !r.NotRead() {
@@ -134,7 +81,7 @@ func TestAFaultHasItsRow(t *testing.T) {
 func TestNotLookedAt(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.fleet(500)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*latency)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*afar.Latency)
 		defer cancel()
 		r, err := w.operator.Status(ctx)
 		if err != nil || len(r.Connections) != 500 {

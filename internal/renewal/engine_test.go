@@ -23,10 +23,8 @@ import (
 // onEngine is a world whose table is a DynamoDB engine across the network.
 func onEngine(t *testing.T) (*dynamo.Table, *reltioauthtest.Server, *renewal.Renewer) {
 	t.Helper()
-	table := &dynamo.Table{Client: engines.DynamoDB(t), Name: engines.TableName(t)}
-	if err := table.CreateTable(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	client, name := engines.Table(t)
+	table := &dynamo.Table{Client: client, Name: name}
 	secrets := &memstore.Secrets{}
 	text := reltioauth.NewSecret(`{"grant_type":"client_credentials","client_id":"client-1","client_secret":"client-secret-1"}`)
 	if _, err := secrets.PutConnection(t.Context(), "acme", text); err != nil {

@@ -37,11 +37,8 @@ const swept = 200
 func BenchmarkSweep(b *testing.B) {
 	b.Run("memory", func(b *testing.B) { benchmarkSweep(b, &memstore.Table{}) })
 	b.Run("DynamoDB engine", func(b *testing.B) {
-		table := &dynamo.Table{Client: engines.DynamoDB(b), Name: engines.TableName(b)}
-		if err := table.CreateTable(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		benchmarkSweep(b, table)
+		client, name := engines.Table(b)
+		benchmarkSweep(b, &dynamo.Table{Client: client, Name: name})
 	})
 }
 

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -153,31 +152,22 @@ func trusting(t testing.TB, server *httptest.Server) []string {
 // port.
 func startExtension(t testing.TB, s *local.Stack) string {
 	t.Helper()
-	ready, done := make(chan struct{}), make(chan struct{})
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Lambda-Extension-Identifier", "id")
-		if strings.HasSuffix(r.URL.Path, "/event/next") {
-			close(ready)
-			<-done
-		}
-	}))
-	t.Cleanup(api.Close)
-	binary, port := filepath.Join(t.TempDir(), "reltio-tokens"), strconv.Itoa(freePort(t))
-	if err := stack.Compile(t.Context(), runtime.GOARCH, "cmd/extension", binary); err != nil {
+	api := stack.StartExtensionsAPI(t)
+	binary, err := stack.CompileExtension(t.Context(), t.TempDir())
+	if err != nil {
 		t.Fatal(err)
 	}
+	port := strconv.Itoa(stack.FreePort(t))
+	env := append(environment(t, s.LambdaURL), "AWS_LAMBDA_RUNTIME_API="+api.Address, "RELTIO_TOKENS_FUNCTION=issue", "RELTIO_TOKENS_PORT="+port)
 	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, binary)
-	cmd.Env = append(environment(t, s.LambdaURL), "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(api.URL, "http://"),
-		"RELTIO_TOKENS_FUNCTION=issue", "RELTIO_TOKENS_PORT="+port)
-	if err := cmd.Start(); err != nil {
+	done, err := stack.StartExtension(ctx, binary, env, io.Discard)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		cancel()
-		_ = cmd.Wait() // it was killed
-		close(done)
+		<-done // it was killed
 	})
-	<-ready
+	<-api.Ready
 	return port
 }

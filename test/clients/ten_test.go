@@ -3,7 +3,6 @@ package clients
 import (
 	"bytes"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -57,20 +56,10 @@ func inEmptyFolder(t testing.TB, program, installed string) string {
 // startLocal starts what `make run` starts, on free ports.
 func startLocal(t testing.TB) *local.Stack {
 	t.Helper()
-	stack, err := local.Start(t.Context(), local.Config{LambdaPort: freePort(t), CallbackPort: freePort(t), ReltioPort: freePort(t), Log: io.Discard})
+	stack, err := local.Start(t.Context(), local.Config{LambdaPort: -1, CallbackPort: -1, ReltioPort: -1, Log: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stack.Close() })
 	return stack
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }

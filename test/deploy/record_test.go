@@ -184,12 +184,10 @@ const clientSecret = "client-secret"
 
 func deploy(t *testing.T) *deployed {
 	t.Helper()
-	database, moto := engines.DynamoDB(t), engines.Moto(t)
-	d := &deployed{t: t, moto: moto, prefix: engines.TableName(t)}
-	d.table = &dynamo.Table{Client: database, Name: d.prefix}
-	if err := d.table.CreateTable(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	database, name := engines.Table(t)
+	moto := engines.Moto(t)
+	d := &deployed{t: t, moto: moto, prefix: name}
+	d.table = &dynamo.Table{Client: database, Name: name}
 	d.operator = d.secretsOf("")
 	d.reltio = reltioauthtest.New(reltioauthtest.Config{
 		Now:     d.now,

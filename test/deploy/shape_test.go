@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 var rate = regexp.MustCompile(`^rate\(([0-9]+) (minute|minutes|hour|hours|day|days)\)$`)
@@ -126,25 +128,31 @@ func checkAPI(_ testing.TB, t template) (found problems) {
 	return found
 }
 
-// checkTable compares the table with what internal/aws/dynamo's CreateTable makes;
-// record_test.go's calls run on that one.
+// checkTable compares the table with the one on which tests run.
 func checkTable(_ testing.TB, t template) (found problems) {
 	r := t.get("Table")
 	p := r.properties()
 	want := map[string]string{
-		"AttributeDefinitions":             "[map[AttributeName:pk AttributeType:S] map[AttributeName:due_shard AttributeType:S] map[AttributeName:due_at AttributeType:N]]",
-		"KeySchema":                        "[map[AttributeName:pk KeyType:HASH]]",
-		"GlobalSecondaryIndexes":           "[map[IndexName:due KeySchema:[map[AttributeName:due_shard KeyType:HASH] map[AttributeName:due_at KeyType:RANGE]] Projection:map[ProjectionType:KEYS_ONLY]]]",
-		"TimeToLiveSpecification":          "map[AttributeName:ttl Enabled:true]",
 		"PointInTimeRecoverySpecification": "map[PointInTimeRecoveryEnabled:true RecoveryPeriodInDays:7]",
 		"SSESpecification":                 "map[KMSMasterKeyId:map[Fn::GetAtt:[Key Arn]] SSEEnabled:true SSEType:KMS]",
 		"DeletionProtectionEnabled":        "map[Fn::If:[IsProduction true false]]",
-		"BillingMode":                      "PAY_PER_REQUEST",
 		"TableName":                        "<nil>",
 	}
 	for key, want := range want {
 		if got := fmt.Sprint(p[key]); got != want {
 			found.addf("the table's %s is %s, want %s", key, got, want)
+		}
+	}
+	definition := engines.Definition("")
+	for key, want := range map[string]any{
+		"AttributeDefinitions":    definition.AttributeDefinitions,
+		"KeySchema":               definition.KeySchema,
+		"GlobalSecondaryIndexes":  definition.GlobalSecondaryIndexes,
+		"TimeToLiveSpecification": engines.TimeToLive("", true).TimeToLiveSpecification,
+		"BillingMode":             definition.BillingMode,
+	} {
+		if got, want := fmt.Sprint(p[key]), asTemplate(want); got != want {
+			found.addf("the table's %s is %s, want %s, as tests have it", key, got, want)
 		}
 	}
 	for _, id := range []string{"Table", "Key"} {
@@ -156,6 +164,33 @@ func checkTable(_ testing.TB, t template) (found problems) {
 		}
 	}
 	return found
+}
+
+// asTemplate is a part of an SDK's request as the template has it: the names are the
+// same, and what is nil is left out.
+func asTemplate(part any) string {
+	v := reflect.ValueOf(part)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		fields := map[string]string{}
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() && !v.Field(i).IsZero() {
+				fields[f.Name] = asTemplate(v.Field(i).Interface())
+			}
+		}
+		return fmt.Sprint(fields)
+	case reflect.Slice:
+		elements := make([]string, v.Len())
+		for i := range elements {
+			elements[i] = asTemplate(v.Index(i).Interface())
+		}
+		return fmt.Sprint(elements)
+	default:
+		return fmt.Sprint(v)
+	}
 }
 
 // checkParameters: each is described, bounded and shown in a group; the bounds

@@ -10,9 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,11 +52,9 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// built makes the binary once, as it is deployed, under the name that Lambda
-// sees.
+// built makes the binary once.
 var built = sync.OnceValues(func() (string, error) {
-	name := filepath.Join(folder, "extensions", "reltio-tokens")
-	return name, stack.Compile(context.Background(), runtime.GOARCH, "cmd/extension", name)
+	return stack.CompileExtension(context.Background(), folder)
 })
 
 func build(t testing.TB) string {
@@ -72,16 +68,12 @@ func build(t testing.TB) string {
 
 // aws stands in for the Extensions API, Lambda's API, and issue behind it.
 type aws struct {
-	runtime, lambda *httptest.Server
+	api    *stack.ExtensionsAPI
+	lambda *httptest.Server
 	// issue answers invocations.
 	issue func(ctx context.Context, request map[string]any) (status int, functionError bool, body string)
-	// shutdown lets the pending call of Next return.
-	shutdown chan struct{}
-	// ready is closed by the first call of Next.
-	ready chan struct{}
 
 	mu       sync.Mutex // guards the rest
-	calls    []string   // of the Extensions API
 	requests []map[string]any
 	headers  []http.Header
 	paths    []string
@@ -96,9 +88,8 @@ func always(context.Context, map[string]any) (status int, functionError bool, bo
 
 func startAWS(t testing.TB, issue func(context.Context, map[string]any) (int, bool, string)) *aws {
 	t.Helper()
-	a := &aws{issue: issue, shutdown: make(chan struct{}), ready: make(chan struct{}), open: map[net.Conn]bool{}}
+	a := &aws{issue: issue, api: stack.StartExtensionsAPI(t), open: map[net.Conn]bool{}}
 	a.closed = sync.NewCond(&a.mu)
-	a.runtime = httptest.NewServer(http.HandlerFunc(a.serveExtensions))
 	a.lambda = httptest.NewUnstartedServer(http.HandlerFunc(a.serveLambda))
 	a.lambda.Config.ConnState = func(c net.Conn, state http.ConnState) {
 		a.mu.Lock()
@@ -110,31 +101,8 @@ func startAWS(t testing.TB, issue func(context.Context, map[string]any) (int, bo
 		}
 	}
 	a.lambda.Start()
-	t.Cleanup(a.runtime.Close)
 	t.Cleanup(a.lambda.Close)
 	return a
-}
-
-func (a *aws) serveExtensions(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	a.mu.Lock()
-	a.calls = append(a.calls, fmt.Sprintf("%s %s %s%s%s %s", r.Method, r.URL.Path, r.Header.Get("Lambda-Extension-Name"),
-		r.Header.Get("Lambda-Extension-Identifier"), r.Header.Get("Lambda-Extension-Function-Error-Type"), body))
-	a.mu.Unlock()
-	switch r.URL.Path {
-	case "/2020-01-01/extension/register":
-		w.Header().Set("Lambda-Extension-Identifier", "id-1")
-		_, _ = io.WriteString(w, `{"functionName":"f","functionVersion":"1","handler":"h"}`)
-	case "/2020-01-01/extension/event/next":
-		close(a.ready)
-		select {
-		case <-a.shutdown:
-			_, _ = io.WriteString(w, `{"eventType":"SHUTDOWN","shutdownReason":"SPINDOWN","deadlineMs":1}`)
-		case <-r.Context().Done():
-		}
-	default:
-		w.WriteHeader(http.StatusAccepted)
-	}
 }
 
 func (a *aws) serveLambda(w http.ResponseWriter, r *http.Request) {
@@ -156,11 +124,11 @@ func (a *aws) serveLambda(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, body)
 }
 
-// seen is a copy of what was asked.
-func (a *aws) seen() (calls []string, requests []map[string]any) {
+// seen is a copy of the requests to issue.
+func (a *aws) seen() []map[string]any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return append(calls, a.calls...), append(requests, a.requests...)
+	return slices.Clone(a.requests)
 }
 
 // wantNoConnection returns when none to Lambda's API is open; if one stays the
@@ -184,14 +152,13 @@ func issued(version int, fingerprint string, life int) string {
 type process struct {
 	url  string
 	out  *bytes.Buffer // to be read when it has ended
-	cmd  *exec.Cmd
-	done chan error
+	done <-chan error
 }
 
 // environment is what Lambda sets, and the template.
 func (a *aws) environment(port int) []string {
 	return []string{
-		"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(a.runtime.URL, "http://"),
+		"AWS_LAMBDA_RUNTIME_API=" + a.api.Address,
 		"AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=key-id", "AWS_SECRET_ACCESS_KEY=" + secret, "AWS_SESSION_TOKEN=" + session,
 		"AWS_ENDPOINT_URL_LAMBDA=" + a.lambda.URL, "RELTIO_TOKENS_FUNCTION=issue:live",
 		"RELTIO_TOKENS_PORT=" + strconv.Itoa(port), "LOG_LEVEL=debug",
@@ -203,24 +170,22 @@ func run(t testing.TB, binary string, env ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	p := &process{out: &bytes.Buffer{}, done: make(chan error, 1)}
-	p.cmd = exec.CommandContext(ctx, binary)
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, p.out, p.out
-	if err := p.cmd.Start(); err != nil {
+	p := &process{out: &bytes.Buffer{}}
+	var err error
+	if p.done, err = stack.StartExtension(ctx, binary, env, p.out); err != nil {
 		t.Fatal(err)
 	}
-	go func() { p.done <- p.cmd.Wait() }()
 	return p
 }
 
 // start runs an extension and waits until it is ready.
 func (a *aws) start(t testing.TB, binary string, env ...string) *process {
 	t.Helper()
-	port := freePort(t)
+	port := stack.FreePort(t)
 	p := run(t, binary, append(a.environment(port), env...)...)
 	p.url = "http://localhost:" + strconv.Itoa(port)
 	select {
-	case <-a.ready:
+	case <-a.api.Ready:
 	case err := <-p.done:
 		t.Fatalf("it ended with %v:\n%s", err, p.out)
 	}
@@ -230,7 +195,7 @@ func (a *aws) start(t testing.TB, binary string, env ...string) *process {
 // stop ends it as Lambda does, and returns what it wrote.
 func (a *aws) stop(t *testing.T, p *process) string {
 	t.Helper()
-	close(a.shutdown)
+	close(a.api.Shutdown)
 	if err := <-p.done; err != nil {
 		t.Errorf("it ended with %v, want exit 0", err)
 	}
@@ -238,16 +203,6 @@ func (a *aws) stop(t *testing.T, p *process) string {
 		t.Errorf("it wrote a secret:\n%s", p.out)
 	}
 	return p.out.String()
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // ask sends a request as the function does.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
 	"github.com/reltio-tokens/reltio-tokens/test/lambdahost"
+	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
 // The test binary is also the functions that a host runs.
@@ -98,7 +99,7 @@ func integration(t testing.TB, life time.Duration, logs io.Writer, change ...fun
 			Name: "integration", Command: []string{self}, Timeout: 20 * time.Second,
 			Env: map[string]string{
 				childVariable: "integration", "RELTIO_TOKENS_FUNCTION": "issue", "RELTIO_CONNECTIONS": "acme-prod",
-				"RELTIO_TOKENS_PORT": strconv.Itoa(freePort(t)), "AWS_ENDPOINT_URL": host.URL(),
+				"RELTIO_TOKENS_PORT": strconv.Itoa(stack.FreePort(t)), "AWS_ENDPOINT_URL": host.URL(),
 			},
 			Extensions: []lambdahost.Extension{{Name: "reltio-tokens", Command: []string{build(t)}}},
 			Log:        logs,

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
 func TestItKeepsTheTokenOfAFunction(t *testing.T) {
@@ -24,7 +26,7 @@ func TestItKeepsTheTokenOfAFunction(t *testing.T) {
 	a := startAWS(t, always)
 	p := a.start(t, binary, "RELTIO_CONNECTIONS=acme-prod")
 
-	if _, requests := a.seen(); len(requests) != 1 {
+	if requests := a.seen(); len(requests) != 1 {
 		t.Errorf("%d invocations before it was ready, want one to warm", len(requests))
 	}
 	var all sync.WaitGroup
@@ -53,7 +55,7 @@ func TestItKeepsTheTokenOfAFunction(t *testing.T) {
 	a.wantNoConnection()
 	out := a.stop(t, p)
 
-	calls, requests := a.seen()
+	calls, requests := a.api.Calls(), a.seen()
 	wantCalls := []string{
 		`POST /2020-01-01/extension/register reltio-tokens {"events":["SHUTDOWN"]}`,
 		`GET /2020-01-01/extension/event/next id-1 `,
@@ -110,7 +112,7 @@ func TestARejectedTokenIsReplaced(t *testing.T) {
 	if _, got := p.ask(t, "GET", "/token?connection=acme-prod", "", session); got["fingerprint"] != print2 {
 		t.Errorf("then fingerprint %v, want the second", got["fingerprint"])
 	}
-	if _, requests := a.seen(); len(requests) != 2 {
+	if requests := a.seen(); len(requests) != 2 {
 		t.Errorf("%d invocations, want 2", len(requests))
 	}
 	a.stop(t, p)
@@ -186,7 +188,7 @@ func TestAWrongEnvironmentFailsTheColdStart(t *testing.T) {
 			if line["error"] != test.want {
 				t.Errorf("it wrote\n%s, want\n%s", line["error"], test.want)
 			}
-			calls, _ := a.seen()
+			calls := a.api.Calls()
 			want := `POST /2020-01-01/extension/init/error id-1Extension.Configuration ` +
 				`{"errorMessage":"` + test.want + `","errorType":"Extension.Configuration","stackTrace":[]}`
 			if len(calls) != 2 || calls[1] != want {
@@ -209,14 +211,14 @@ func TestATakenPortFailsTheColdStart(t *testing.T) {
 	defer func() { _ = taken.Close() }()
 	p := run(t, binary, a.environment(taken.Addr().(*net.TCPAddr).Port)...)
 	wantExit1(t, <-p.done)
-	calls, _ := a.seen()
+	calls := a.api.Calls()
 	if len(calls) != 2 || !strings.Contains(calls[1], "init/error") || !strings.Contains(calls[1], "address already in use") {
 		t.Errorf("calls of the Extensions API %q, want an init error", calls)
 	}
 }
 
 func TestOutsideOfLambdaItSaysSo(t *testing.T) {
-	p := run(t, build(t), "RELTIO_TOKENS_FUNCTION=issue", "RELTIO_TOKENS_PORT="+strconv.Itoa(freePort(t)))
+	p := run(t, build(t), "RELTIO_TOKENS_FUNCTION=issue", "RELTIO_TOKENS_PORT="+strconv.Itoa(stack.FreePort(t)))
 	wantExit1(t, <-p.done)
 	if !strings.Contains(p.out.String(), "AWS_LAMBDA_RUNTIME_API: is required") {
 		t.Errorf("it wrote %s", p.out)

@@ -3,7 +3,6 @@ package integrations
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -174,19 +173,9 @@ func withExtension(next language) language {
 	return func(t testing.TB) lambdahost.Function {
 		f := next(t)
 		f.Extensions = []lambdahost.Extension{{Name: "reltio-tokens", Command: []string{extension()}}}
-		f.Env = merged(f.Env, map[string]string{"RELTIO_TOKENS_PORT": strconv.Itoa(freePort(t))})
+		f.Env = merged(f.Env, map[string]string{"RELTIO_TOKENS_PORT": strconv.Itoa(stack.FreePort(t))})
 		return f
 	}
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // deploy deploys a function that calls a tenant by a connection.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
 // DestinationRecord is what a destination is told of an event.
@@ -51,7 +53,7 @@ type event struct {
 func (h *Host) InvokeAsync(i Invocation) (requestID string, err error) {
 	f, qualifier, refused := h.resolve(i.Function, i.Qualifier)
 	if refused == nil {
-		refused = checkPayload(i.Payload, MaxAsyncRequest)
+		refused = invokeapi.CheckPayload(i.Payload, invokeapi.MaxAsyncRequest)
 	}
 	if refused != nil {
 		return "", refused
@@ -60,7 +62,7 @@ func (h *Host) InvokeAsync(i Invocation) (requestID string, err error) {
 	if len(i.Payload) == 0 {
 		i.Payload = []byte("{}")
 	}
-	e := event{f: f, request: i, id: newID(), arn: qualified(h.ARN(f.Name), qualifier), accepted: h.now()}
+	e := event{f: f, request: i, id: invokeapi.NewRequestID(), arn: qualified(h.ARN(f.Name), qualifier), accepted: h.now()}
 	times := 1
 	if f.Async.Duplicate != nil && f.Async.Duplicate(e.id) {
 		times = 2
@@ -171,7 +173,7 @@ func (h *Host) giveUp(e *event, condition string) {
 	}
 	arn := e.arn
 	if arn == h.ARN(e.f.Name) {
-		arn = qualified(arn, Latest)
+		arn = qualified(arn, invokeapi.Latest)
 	}
 	r := DestinationRecord{
 		Version:   "1.0",

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
 // Config is what a Host is made of. Its zero value lacks only Now.
@@ -110,9 +112,6 @@ type Async struct {
 	Duplicate func(requestID string) bool
 }
 
-// Latest is the version that is not published.
-const Latest = "$LATEST"
-
 // What Lambda does if it is told nothing else.
 const (
 	defaultTimeout     = 3 * time.Second
@@ -131,7 +130,7 @@ func (f Function) withDefaults() Function {
 	f.Timeout = cmp.Or(f.Timeout, defaultTimeout)
 	f.InitTimeout = cmp.Or(f.InitTimeout, defaultInitTimeout)
 	f.MemoryMB = cmp.Or(f.MemoryMB, defaultMemoryMB)
-	f.Version = cmp.Or(f.Version, Latest)
+	f.Version = cmp.Or(f.Version, invokeapi.Latest)
 	f.LogFormat = cmp.Or(f.LogFormat, "Text")
 	f.Async.MaximumEventAge = cmp.Or(f.Async.MaximumEventAge, defaultEventAge)
 	f.Async.MaximumRetryAttempts = max(0, cmp.Or(f.Async.MaximumRetryAttempts, defaultRetries))

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
 // Headers of the Extensions API.
@@ -57,7 +59,7 @@ func (e *Environment) register(name string, events []string) (id, kind string) {
 			return "", "Extension.InvalidEventType"
 		}
 	}
-	id = newID()
+	id = invokeapi.NewRequestID()
 	e.change(func() {
 		i := slices.IndexFunc(e.extensions, func(x *extension) bool { return x.name == name })
 		switch {
@@ -113,7 +115,7 @@ func (e *Environment) serveEvent(w http.ResponseWriter, r *http.Request) {
 		}
 		e.mu.Unlock()
 		if event != nil {
-			w.Header().Set(headerExtensionEvent, newID())
+			w.Header().Set(headerExtensionEvent, invokeapi.NewRequestID())
 			w.Header().Set("Content-Type", contentJSON)
 			_, _ = w.Write(event) // an extension that is gone hears nothing
 			return

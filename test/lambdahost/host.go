@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
 // Host is a running service. It is safe for concurrent use.
@@ -56,7 +58,7 @@ func Start(ctx context.Context, c Config) (*Host, error) {
 		account: NewAccount(c.Concurrency),
 		closed:  make(chan struct{}), functions: map[string]*function{},
 	}
-	if err := h.serveOn(listener, h.invokeAPI()); err != nil {
+	if err := h.serveOn(listener, invokeapi.Handler(h, "only the Invoke API is here: POST /2015-03-31/functions/NAME/invocations", nil)); err != nil {
 		return nil, err
 	}
 	return h, nil

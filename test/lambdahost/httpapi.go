@@ -14,6 +14,8 @@ import (
 	"net/textproto"
 	"strings"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
 // HTTPAPI is an API Gateway HTTP API whose route $default leads to one function
@@ -123,7 +125,7 @@ func (a *HTTPAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case result.FunctionError != "":
 		gatewayError(w, http.StatusInternalServerError, "Internal Server Error")
 	default:
-		w.Header().Set("Apigw-Requestid", newID())
+		w.Header().Set("Apigw-Requestid", invokeapi.NewRequestID())
 		writeAnswer(w, result.Payload)
 	}
 }
@@ -147,7 +149,7 @@ func (a *HTTPAPI) event(r *http.Request, body []byte) httpEvent {
 			HTTP: httpCall{
 				Method: r.Method, Path: path, Protocol: r.Proto, SourceIP: source, UserAgent: r.UserAgent(),
 			},
-			RequestID: newID(), RouteKey: "$default", Stage: stage,
+			RequestID: invokeapi.NewRequestID(), RouteKey: "$default", Stage: stage,
 			Time: now.UTC().Format("02/Jan/2006:15:04:05 -0700"), TimeEpoch: now.UnixMilli(),
 		},
 		Body: text, IsBase64Encoded: encoded,

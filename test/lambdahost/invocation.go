@@ -1,7 +1,6 @@
 package lambdahost
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -9,65 +8,22 @@ import (
 	"math"
 	"net/http"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
-// Limits of Lambda's Invoke API, in bytes. An answer may be a little longer
-// than a request.
-const (
-	MaxRequest      = 6 << 20
-	MaxAsyncRequest = 1 << 20
-	MaxResponse     = 6<<20 + 100
+// What callers ask for, and what came of it.
+type (
+	// Invocation is what a caller asks for.
+	Invocation = invokeapi.Invocation
+	// Result is what came of an invocation that took place.
+	Result = invokeapi.Result
+	// Error is an invocation that did not take place.
+	Error = invokeapi.Error
 )
-
-// Invocation is what a caller asks for.
-type Invocation struct {
-	// Function is a name, a partial ARN or an ARN, with a qualifier or
-	// without. Required.
-	Function string
-	// Qualifier is a version or an alias; empty means none.
-	Qualifier string
-	// Payload is JSON; empty means {}.
-	Payload []byte
-	// ClientContext is JSON that is passed on.
-	ClientContext string
-	// TraceID is passed on; empty means a new one.
-	TraceID string
-	// LogTail asks for the end of the log.
-	LogTail bool
-}
-
-// Result is what came of an invocation that took place.
-type Result struct {
-	RequestID string
-	// Payload is the function's answer, or its error.
-	Payload []byte
-	// FunctionError is empty, or Unhandled if the function failed.
-	FunctionError string
-	// ExecutedVersion is the version that ran.
-	ExecutedVersion string
-	// LogTail is the end of the log, if it was asked for.
-	LogTail []byte
-}
-
-// Error is an invocation that did not take place.
-type Error struct {
-	// Status is HTTP's.
-	Status int
-	// Code is the error's type: ResourceNotFoundException, for instance.
-	Code string
-	// Reason and Message say more.
-	Reason, Message string
-}
-
-// Error implements error.
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 // errClosing is what callers get while the host is being closed.
 var errClosing = &Error{Status: http.StatusServiceUnavailable, Code: "ServiceException", Message: "the host is closing"}
-
-func notFound(format string, args ...any) *Error {
-	return &Error{Status: http.StatusNotFound, Code: "ResourceNotFoundException", Message: fmt.Sprintf(format, args...)}
-}
 
 func throttled(reason string) *Error {
 	return &Error{
@@ -190,24 +146,10 @@ func timedOut(after time.Duration) *failure {
 	return &failure{kind: kindTimedOut, message: fmt.Sprintf("Task timed out after %.2f seconds", after.Seconds())}
 }
 
-// newID is a UUID of version 4.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	h := hex.EncodeToString(b[:])
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
 // newTraceID is X-Ray's, of a trace that is not sampled.
 func newTraceID() string {
 	var b [24]byte
 	_, _ = rand.Read(b[:]) // it never fails
 	h := hex.EncodeToString(b[:])
 	return "Root=1-" + h[:8] + "-" + h[8:32] + ";Parent=" + h[32:] + ";Sampled=0"
-}
-
-// isJSON reports whether a payload is JSON; nothing at all is taken too.
-func isJSON(payload []byte) bool {
-	return len(bytes.TrimSpace(payload)) == 0 || json.Valid(payload)
 }

@@ -2,9 +2,9 @@ package lambdahost
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"strings"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
 // Invoke invokes a function and waits for its answer. An *Error says that the
@@ -13,12 +13,12 @@ import (
 func (h *Host) Invoke(ctx context.Context, i Invocation) (Result, error) {
 	f, qualifier, refused := h.resolve(i.Function, i.Qualifier)
 	if refused == nil {
-		refused = checkPayload(i.Payload, MaxRequest)
+		refused = invokeapi.CheckPayload(i.Payload, invokeapi.MaxRequest)
 	}
 	if refused != nil {
 		return Result{}, refused
 	}
-	inv := newInvocation(newID(), qualified(h.ARN(f.Name), qualifier), &i)
+	inv := newInvocation(invokeapi.NewRequestID(), qualified(h.ARN(f.Name), qualifier), &i)
 	if refused := h.run(f, inv); refused != nil {
 		return Result{RequestID: inv.id}, refused
 	}
@@ -42,43 +42,35 @@ func (h *Host) run(f *function, inv *invocation) *Error {
 func (i *invocation) result(version string) Result {
 	r := Result{RequestID: i.id, Payload: i.answer, ExecutedVersion: version, LogTail: i.logTail}
 	if i.status != statusSuccess {
-		r.FunctionError = "Unhandled"
+		r.FunctionError = invokeapi.Unhandled
 	}
 	return r
 }
 
-// resolve finds the function that a caller names, and the qualifier.
-func (h *Host) resolve(name, qualifier string) (f *function, q string, refused *Error) {
-	short, own := splitName(name)
-	if own != "" && qualifier != "" && own != qualifier {
-		return nil, "", &Error{
-			Status: http.StatusBadRequest, Code: "InvalidParameterValueException",
-			Message: "The derived qualifier from the function name does not match the specified qualifier.",
-		}
+// Find returns an *Error if there is no such function.
+func (h *Host) Find(function, qualifier string) error {
+	if _, _, refused := h.resolve(function, qualifier); refused != nil {
+		return refused
 	}
-	if own != "" {
-		qualifier = own
-	}
-	f = h.function(short)
-	switch {
-	case f == nil:
-		return nil, "", notFound("Function not found: %s", qualified(h.ARN(short), qualifier))
-	case strings.HasPrefix(name, "arn:") && !strings.HasPrefix(name, h.ARN(short)):
-		return nil, "", notFound("Function not found: %s", name)
-	case !f.knows(qualifier):
-		return nil, "", notFound("Function not found: %s", qualified(h.ARN(short), qualifier))
-	}
-	return f, qualifier, nil
+	return nil
 }
 
-// splitName reads "name", "name:qualifier", "account:function:name" and an ARN,
-// the last two with a qualifier or without.
-func splitName(text string) (name, qualifier string) {
-	if _, after, ok := strings.Cut(text, "function:"); ok {
-		text = after
+// resolve finds the function that a caller names, and the qualifier.
+func (h *Host) resolve(named, apart string) (f *function, qualifier string, refused *Error) {
+	name, qualifier, refused := invokeapi.Split(named, apart)
+	if refused != nil {
+		return nil, "", refused
 	}
-	name, qualifier, _ = strings.Cut(text, ":")
-	return name, qualifier
+	f = h.function(name)
+	switch {
+	case f == nil:
+		return nil, "", invokeapi.NotFound("Function not found: %s", qualified(h.ARN(name), qualifier))
+	case strings.HasPrefix(named, "arn:") && !strings.HasPrefix(named, h.ARN(name)):
+		return nil, "", invokeapi.NotFound("Function not found: %s", named)
+	case !f.knows(qualifier):
+		return nil, "", invokeapi.NotFound("Function not found: %s", qualified(h.ARN(name), qualifier))
+	}
+	return f, qualifier, nil
 }
 
 func qualified(arn, qualifier string) string {
@@ -86,24 +78,4 @@ func qualified(arn, qualifier string) string {
 		return arn
 	}
 	return arn + ":" + qualifier
-}
-
-func checkPayload(payload []byte, most int) *Error {
-	if len(payload) > most {
-		return tooLarge(most)
-	}
-	if !isJSON(payload) {
-		return &Error{
-			Status: http.StatusBadRequest, Code: "InvalidRequestContentException",
-			Message: "Could not parse request body into json",
-		}
-	}
-	return nil
-}
-
-func tooLarge(most int) *Error {
-	return &Error{
-		Status: http.StatusRequestEntityTooLarge, Code: "RequestEntityTooLargeException",
-		Message: fmt.Sprintf("Request must be smaller than %d bytes for the InvokeFunction operation", most),
-	}
 }

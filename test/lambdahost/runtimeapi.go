@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
 const contentJSON = "application/json"
@@ -78,10 +80,10 @@ func (e *Environment) fetch(ctx context.Context) (inv *invocation, ok bool) {
 
 // serveResponse takes a function's answer.
 func (e *Environment) serveResponse(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxResponse))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, invokeapi.MaxResponse))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		message := fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", MaxResponse)
+		message := fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", invokeapi.MaxResponse)
 		answer, _ := json.Marshal(map[string]string{ // strings always encode
 			"errorType": "Function.ResponseSizeTooLarge", "errorMessage": message,
 		})
@@ -94,7 +96,7 @@ func (e *Environment) serveResponse(w http.ResponseWriter, r *http.Request) {
 
 // serveError takes a function's error.
 func (e *Environment) serveError(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxResponse))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, invokeapi.MaxResponse))
 	e.accept(w, r, statusError, body, err)
 }
 
@@ -125,7 +127,7 @@ func (e *Environment) answer(id, status string, body []byte) (taken bool) {
 
 // serveInitError takes a runtime's last words before its first event.
 func (e *Environment) serveInitError(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxResponse))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, invokeapi.MaxResponse))
 	if err != nil {
 		sayError(w, http.StatusBadRequest, "InvalidRequestFormat", "the body cannot be read")
 		return

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/invokeapi"
 )
 
 // newEnvironment makes an environment in which nothing runs yet.
@@ -20,7 +22,7 @@ func (f *function) newEnvironment() (*Environment, error) {
 		return nil, err
 	}
 	e := &Environment{
-		id: newID(), f: f, addr: listener.Addr().String(),
+		id: invokeapi.NewRequestID(), f: f, addr: listener.Addr().String(),
 		changed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if e.logs, err = newLogPipe(func(lines []byte) { f.heard(e, lines) }); err != nil {
@@ -125,7 +127,7 @@ func (f *function) prepare() (err error) {
 		f.extensionPrograms = append(f.extensionPrograms, filepath.Clean(path))
 	}
 	if f.CPU > 0 {
-		group, err := newCPUGroup(newID())
+		group, err := newCPUGroup(invokeapi.NewRequestID())
 		if err != nil {
 			return err
 		}

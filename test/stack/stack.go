@@ -168,7 +168,7 @@ func (s *Stack) store(ctx context.Context) error {
 	name := "reltio-tokens-" + strings.ToLower(rand.Text()[:8])
 	s.Table = &dynamo.Table{Client: s.DynamoDB, Name: name}
 	s.Secrets = secrets.Manager{Client: s.SecretsManager, Prefix: name}
-	return s.Table.CreateTable(ctx)
+	return engines.CreateTable(ctx, s.DynamoDB, engines.Definition(name))
 }
 
 // servers starts Lambda, the HTTP API and the sandbox.

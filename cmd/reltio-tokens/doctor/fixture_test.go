@@ -157,42 +157,23 @@ func (i *installation) database() *dynamodb.Client { return dynamodb.NewFromConf
 // createTable makes the table as template.yaml does; change may make it worse.
 func (i *installation) createTable(change func(*dynamodb.CreateTableInput)) {
 	i.t.Helper()
-	in := &dynamodb.CreateTableInput{
-		TableName: aws.String(i.name), BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{
-			{AttributeName: aws.String("pk"), AttributeType: types.ScalarAttributeTypeS},
-			{AttributeName: aws.String("due_shard"), AttributeType: types.ScalarAttributeTypeS},
-			{AttributeName: aws.String("due_at"), AttributeType: types.ScalarAttributeTypeN},
-		},
-		KeySchema: []types.KeySchemaElement{{AttributeName: aws.String("pk"), KeyType: types.KeyTypeHash}},
-		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
-			IndexName: aws.String("due"), Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
-			KeySchema: []types.KeySchemaElement{
-				{AttributeName: aws.String("due_shard"), KeyType: types.KeyTypeHash},
-				{AttributeName: aws.String("due_at"), KeyType: types.KeyTypeRange},
-			},
-		}},
-		SSESpecification: &types.SSESpecification{Enabled: aws.Bool(true), SSEType: types.SSETypeKms, KMSMasterKeyId: aws.String(keyARN)},
-	}
+	in := engines.Definition(i.name)
+	in.SSESpecification = &types.SSESpecification{Enabled: aws.Bool(true), SSEType: types.SSETypeKms, KMSMasterKeyId: aws.String(keyARN)}
 	if change != nil {
 		if _, err := i.database().DeleteTable(i.t.Context(), &dynamodb.DeleteTableInput{TableName: in.TableName}); err != nil {
 			i.t.Fatal(err)
 		}
 		change(in)
 	}
-	if _, err := i.database().CreateTable(i.t.Context(), in); err != nil {
+	if err := engines.CreateTable(i.t.Context(), i.database(), in); err != nil {
 		i.t.Fatal(err)
 	}
-	i.setTTL(true)
 	i.setBackups(true)
 }
 
 func (i *installation) setTTL(on bool) {
 	i.t.Helper()
-	_, err := i.database().UpdateTimeToLive(i.t.Context(), &dynamodb.UpdateTimeToLiveInput{
-		TableName: aws.String(i.name), TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("ttl"), Enabled: aws.Bool(on)},
-	})
-	if err != nil {
+	if _, err := i.database().UpdateTimeToLive(i.t.Context(), engines.TimeToLive(i.name, on)); err != nil {
 		i.t.Fatal(err)
 	}
 }

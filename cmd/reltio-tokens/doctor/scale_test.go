@@ -16,67 +16,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 
 	"github.com/reltio-tokens/reltio-tokens/cmd/reltio-tokens/doctor"
-	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
-	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/afar"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
-// latency is how long a call takes from afar.
-const latency = 40 * time.Millisecond
+// keys are the stores' keys: the stack's own, behind the same network.
+type keys struct{ afar.Stores }
 
-// afar is the stores behind a network. unreadable is a secret that is refused.
-type afar struct {
-	*memstore.Table
-	secrets    *memstore.Secrets
-	unreadable string
-}
-
-func wait(ctx context.Context) error {
-	timer := time.NewTimer(latency)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return apierr.Wrap(apierr.StoreUnavailable, "no answer in time", ctx.Err())
-	}
-}
-
-func (a afar) Grant(ctx context.Context, name string, c grant.Consistency) (grant.Grant, error) {
-	if err := wait(ctx); err != nil {
-		return grant.Grant{}, err
-	}
-	return a.Table.Grant(ctx, name, c)
-}
-
-func (a afar) Parked(ctx context.Context, name string) (grant.RefreshToken, error) {
-	if err := wait(ctx); err != nil {
-		return grant.RefreshToken{}, err
-	}
-	return a.Table.Parked(ctx, name)
-}
-
-func (a afar) List(ctx context.Context) ([]string, error) { return a.secrets.List(ctx) }
-
-func (a afar) Connection(ctx context.Context, name string) (connection.Source, error) {
-	if err := wait(ctx); err != nil {
-		return connection.Source{}, err
-	}
-	if name == a.unreadable {
-		return connection.Source{}, apierr.New(apierr.StoreUnavailable, "Secrets Manager: AccessDeniedException")
-	}
-	return a.secrets.Connection(ctx, name)
-}
-
-func (a afar) ConnectionVersion(ctx context.Context, name string) (string, error) {
-	return a.secrets.ConnectionVersion(ctx, name)
-}
-
-// ConnectionKey implements doctor.Keys: the stack's.
-func (a afar) ConnectionKey(ctx context.Context, _ string) (string, error) { return keyARN, wait(ctx) }
+// ConnectionKey implements doctor.Keys.
+func (keys) ConnectionKey(ctx context.Context, _ string) (string, error) { return keyARN, afar.Wait(ctx) }
 
 // nowhere is a network without servers.
 type nowhere struct{}
@@ -86,10 +37,11 @@ func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, er
 // fleet is an installation of n connections, far away; there is nothing else.
 func fleet(t *testing.T, n int, unreadable string) *doctor.Doctor {
 	t.Helper()
-	a := afar{Table: &memstore.Table{}, secrets: &memstore.Secrets{}, unreadable: unreadable}
+	table, secrets := &memstore.Table{}, &memstore.Secrets{}
+	a := afar.Stores{Store: table, Parking: table, Secrets: secrets, Unreadable: unreadable}
 	for i := range n {
 		text := reltioauth.NewSecret(`{"grant_type":"client_credentials","client_id":"c","client_secret":"` + canary + `","auth_url":"http://127.0.0.1:1"}`)
-		if _, err := a.secrets.PutConnection(t.Context(), fmt.Sprintf("c-%05d", i), text); err != nil {
+		if _, err := secrets.PutConnection(t.Context(), fmt.Sprintf("c-%05d", i), text); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,12 +54,12 @@ func fleet(t *testing.T, n int, unreadable string) *doctor.Doctor {
 	}
 	return &doctor.Doctor{
 		Operator: &operator.Service{
-			Grants: a, Leases: a.Table, Lockouts: a.Table, Connections: a, Parking: a, Now: time.Now,
+			Grants: a, Leases: table, Lockouts: table, Connections: a, Parking: a, Now: time.Now,
 			Hosts: connection.Hosts{"127.0.0.1:1"}, // nothing listens there,
 		},
 		Now: time.Now, Lambda: lambda.NewFromConfig(config), IssueFunction: "issue", RotateFunction: "rotate",
 		AWS: &doctor.AWS{
-			Database: dynamodb.NewFromConfig(config), Table: "table", Secrets: a, SecretPrefix: "prefix",
+			Database: dynamodb.NewFromConfig(config), Table: "table", Secrets: keys{a}, SecretPrefix: "prefix",
 			Scheduler: scheduler.NewFromConfig(config), CallbackFunction: "callback",
 			Stack: &doctor.Stack{Name: "mine", Status: "UPDATE_COMPLETE", Outputs: map[string]string{"KeyArn": keyARN}},
 		},

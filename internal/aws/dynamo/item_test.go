@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
@@ -557,29 +556,5 @@ func TestIndexEntriesWrittenByHand(t *testing.T) {
 	all, err := table.DueGrants(t.Context(), grant.ShardDue, now(), nil, 100)
 	if err != nil || len(all) != 5 {
 		t.Errorf("due %v, %v; want the five grants", all, err)
-	}
-}
-
-func TestCreateTableTwice(t *testing.T) {
-	table := newTable(t)
-	put(t, table, grant.Grant{Connection: "acme", Epoch: 1, Owner: "o"})
-	if err := table.CreateTable(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	wantItem(t, table, "grant#acme", plain{"version": "N:0", "epoch": "N:1", "owner": "S:o", "refusals": "N:0"})
-	out, err := table.Client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(table.Name)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = table.Client.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{
-		TableName:               aws.String(table.Name),
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("ttl"), Enabled: aws.Bool(true)},
-	})
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException" {
-		t.Skip("this engine never deletes by time")
-	}
-	if got := aws.ToString(out.TimeToLiveDescription.AttributeName); got != "ttl" {
-		t.Errorf("items are deleted by %q, want ttl", got)
 	}
 }

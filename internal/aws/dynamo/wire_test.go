@@ -80,7 +80,6 @@ func calls(table *dynamo.Table) map[string]func(context.Context) error {
 		"Park":                      func(ctx context.Context) error { return table.Park(ctx, "acme", someParked()) },
 		"Parked":                    func(ctx context.Context) error { return err2(table.Parked(ctx, "acme")) },
 		"Unpark":                    func(ctx context.Context) error { return table.Unpark(ctx, "acme", 7) },
-		"CreateTable":               table.CreateTable,
 	}
 }
 
@@ -183,6 +182,21 @@ func TestRefusedGrantsAreNotShown(t *testing.T) {
 	err := table.PutGrant(t.Context(), held(g), g)
 	if !errors.Is(err, grant.ErrFenced) || strings.Contains(fmt.Sprintf("%#v", err), canary) || err.Error() != grant.ErrFenced.Error() {
 		t.Errorf("error %v, want %v and nothing else", err, grant.ErrFenced)
+	}
+}
+
+// DynamoDB shows the item that refused a write; without one there is no item.
+func TestARefusedWriteIsNotReadAgain(t *testing.T) {
+	var requests []string
+	table := wired(t, func(w http.ResponseWriter, r *http.Request) {
+		requests = append(requests, r.Header.Get("X-Amz-Target"))
+		answer(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"}`)(w, r)
+	})
+	if _, err := table.ExtendLease(t.Context(), lease.Lease{Connection: "acme", Owner: "o", Epoch: 1}, 1, now()); !errors.Is(err, lease.ErrLost) {
+		t.Errorf("error %v, want %v", err, lease.ErrLost)
+	}
+	if want := []string{"DynamoDB_20120810.UpdateItem"}; !slices.Equal(requests, want) {
+		t.Errorf("requests %v, want %v", requests, want)
 	}
 }
 

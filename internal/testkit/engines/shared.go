@@ -11,8 +11,8 @@
 // All tests of a process share one, which is started when a test first needs
 // it:
 //
-//	client := engines.DynamoDB(t)
-//	table := &dynamo.Table{Client: client, Name: engines.TableName(t)}
+//	client, name := engines.Table(t)
+//	table := &dynamo.Table{Client: client, Name: name}
 //
 // Clients are the SDK's own. An engine runs on a free port of the loopback
 // interface, accepts any credentials, keeps its content in memory, and ends

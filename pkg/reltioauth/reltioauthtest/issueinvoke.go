@@ -2,10 +2,13 @@ package reltioauthtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -131,50 +134,75 @@ func (s *IssueServer) response(t *issuedToken, r issueapi.Request, outcome issue
 // readIssueRequest is as strict as the function, so that a test finds requests
 // that the function would refuse. problem is empty if the request is valid.
 func readIssueRequest(payload []byte) (r issueapi.Request, problem string) {
-	members, err := strictMembers(payload)
+	members, problems, err := strictMembers(payload)
 	if err != nil {
 		return r, "payload: " + err.Error()
 	}
-	var problems []string
-	read := func(name string, value any, valid func() bool) {
+	read := func(name string, value any, kind, rule string, valid func() bool) {
 		raw, found := members[name]
 		delete(members, name)
-		if found && (string(raw) == "null" || json.Unmarshal(raw, value) != nil || !valid()) {
-			problems = append(problems, name+": must be another value")
+		switch {
+		case !found || problems[name] != "":
+		case string(raw) == "null" || json.Unmarshal(raw, value) != nil:
+			problems[name] = kind
+		case !valid():
+			problems[name] = rule
 		}
 	}
 	if members[issueapi.FieldConnection] == nil {
-		problems = append(problems, issueapi.FieldConnection+": "+issueapi.Required)
+		problems[issueapi.FieldConnection] = issueapi.Required
 	}
-	read(issueapi.FieldConnection, &r.Connection, func() bool { return issueapi.ValidConnection(r.Connection) })
-	read(issueapi.FieldMinTTLSeconds, &r.MinTTLSeconds, func() bool { return issueapi.ValidMinTTLSeconds(r.MinTTLSeconds) })
-	read(issueapi.FieldRejectedFingerprint, &r.RejectedFingerprint, func() bool { return issueapi.ValidFingerprint(r.RejectedFingerprint) })
-	if len(members) > 0 {
-		problems = append(problems, "a field: is not known here")
-	}
-	slices.Sort(problems)
-	return r, strings.Join(problems, "; ")
+	read(issueapi.FieldConnection, &r.Connection, "must be a string", issueapi.ConnectionRule,
+		func() bool { return issueapi.ValidConnection(r.Connection) })
+	read(issueapi.FieldMinTTLSeconds, &r.MinTTLSeconds, "must be a whole number", issueapi.MinTTLRule,
+		func() bool { return issueapi.ValidMinTTLSeconds(r.MinTTLSeconds) })
+	read(issueapi.FieldRejectedFingerprint, &r.RejectedFingerprint, "must be a string", issueapi.FingerprintRule,
+		func() bool { return issueapi.ValidFingerprint(r.RejectedFingerprint) })
+	return r, listed(problems, members)
 }
 
-// strictMembers reads one object, in which no member is repeated.
-func strictMembers(data []byte) (map[string]json.RawMessage, error) {
+// listed lists the problems as the function does: by field, and at the end those of
+// unknown fields whose names the function does not show.
+func listed(problems map[string]string, unknown map[string]json.RawMessage) string {
+	const notKnown = "is not known here"
+	var unnamed []string
+	for name := range unknown {
+		if printable.MatchString(name) {
+			problems[name] = cmp.Or(problems[name], notKnown)
+		} else {
+			delete(problems, name)
+			unnamed = []string{"a field: " + notKnown}
+		}
+	}
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(problems)) {
+		lines = append(lines, name+": "+problems[name])
+	}
+	return strings.Join(append(lines, unnamed...), "; ")
+}
+
+// printable matches the names of unknown fields that the function shows.
+var printable = regexp.MustCompile(`^[a-z_]{1,32}$`)
+
+// strictMembers reads one object; problems are those of its repeated members.
+func strictMembers(data []byte) (members map[string]json.RawMessage, problems map[string]string, err error) {
 	errShape := errors.New("must be one JSON object")
 	d := json.NewDecoder(bytes.NewReader(data))
 	if first, err := d.Token(); err != nil || first != json.Delim('{') || !utf8.Valid(data) {
-		return nil, errShape
+		return nil, nil, errShape
 	}
-	members := map[string]json.RawMessage{}
+	members, problems = map[string]json.RawMessage{}, map[string]string{}
 	for d.More() {
 		name, err := d.Token()
 		var value json.RawMessage
 		if err != nil || d.Decode(&value) != nil {
-			return nil, errShape
+			return nil, nil, errShape
 		}
 		key, _ := name.(string) // a member's name is always a string
 		if members[key] != nil {
-			return nil, errors.New("a field is repeated")
+			problems[key] = "is repeated"
 		}
 		members[key] = value
 	}
-	return members, nil // the caller has checked that the JSON is valid, so the object ends here
+	return members, problems, nil // the caller has checked that the JSON is valid, so the object ends here
 }

@@ -127,9 +127,11 @@ func TestTroublesOfTheFirstDay(t *testing.T) {
 		"a metric that is no 0":    {func(i *installation) { i.setAlarm("issue-broken", "INSUFFICIENT_DATA") }, `^failed first day 9: issue-broken is not OK \| .*; docs/first-day-on-aws.md, 9. An alarm`},
 		"an alarm that is on":      {func(i *installation) { i.setAlarm("issue-broken", "ALARM") }, `^failed first day 9: issue-broken is ALARM, want OK`},
 		"no alarm":                 {func(i *installation) { i.doctor.AWS.Stack.Name = "none" }, `^failed first day 9: the alarm issue-broken is missing`},
-		"CloudWatch is not there":  {func(i *installation) { i.doctor.AWS.Query.Endpoint = func(string) string { return "http://127.0.0.1:1" } }, `^failed first day 3: CloudWatch GetMetricData: no usable answer`},
-		"no stack":                 {func(i *installation) { i.doctor.AWS.Stack = nil }, `^skipped first day 1: which one it is, a stack says \| give --stack; docs`},
-		"the local stack":          {func(i *installation) { i.doctor.AWS = nil }, `^skipped first day 2: the local stack is not on AWS \| docs/first-day-on-aws.md, 2`},
+		"CloudWatch is not there": {func(i *installation) {
+			i.doctor.AWS.Query.Endpoint = func(string) string { return "http://127.0.0.1:1" }
+		}, `^failed first day 3: CloudWatch GetMetricData: no usable answer`},
+		"no stack":        {func(i *installation) { i.doctor.AWS.Stack = nil }, `^skipped first day 1: which one it is, a stack says \| give --stack; docs`},
+		"the local stack": {func(i *installation) { i.doctor.AWS = nil }, `^skipped first day 2: the local stack is not on AWS \| docs/first-day-on-aws.md, 2`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := firstDay(t)

@@ -26,6 +26,12 @@ type addCommand struct {
 	TOTP     bool   `name:"totp" help:"Ask for the secret of the user's authenticator too (password)."`
 
 	fields `embed:""`
+	tags   `embed:""`
+}
+
+// tags are the tags of the secrets that a command writes.
+type tags struct {
+	Tag map[string]string `placeholder:"KEY=VALUE" mapsep:"none" help:"A tag of the secret, beside the stack's, like cost-center=42; for more than one repeat it. The grant's secret gets it too."`
 }
 
 // fields are the fields of a secret that may be shown.
@@ -104,6 +110,9 @@ func (*addCommand) talks() {}
 
 // Run adds a connection.
 func (c *addCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) error {
+	if err := w.tagged(c.Tag); err != nil {
+		return err
+	}
 	if err := c.free(ctx, w); err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type importCommand struct {
 	File   string `arg:"" help:"A CSV file with a heading, or a JSON array of objects; - for JSON from standard input. Each has the field connection, and those of its secret."`
 	DryRun bool   `help:"Write nothing, print the plan."`
 	JSON   bool   `name:"json" help:"Print JSON."`
+
+	tags `embed:""`
 }
 
 // Help implements kong.HelpProvider.
@@ -37,6 +39,9 @@ func (*importCommand) talks() {}
 
 // Run imports the rows one after the other. A row that is refused hinders no other.
 func (c *importCommand) Run(ctx context.Context, w *wiring, s *screen, a *asker) error {
+	if err := w.tagged(c.Tag); err != nil {
+		return err
+	}
 	rows, err := c.read(ctx, a)
 	if err != nil {
 		return &usageError{c.File + ": " + err.Error()}

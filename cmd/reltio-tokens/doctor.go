@@ -14,7 +14,8 @@ import (
 )
 
 type doctorCommand struct {
-	JSON bool `name:"json" help:"Print JSON."`
+	FirstDay bool `help:"Make the checks of the first day on AWS too, those that a command can make; asks rotate for one sweep."`
+	JSON     bool `name:"json" help:"Print JSON."`
 }
 
 // discovers implements discovering.
@@ -56,6 +57,7 @@ func (c *doctorCommand) report(ctx context.Context, w *wiring) (doctor.Report, e
 	if err != nil {
 		return doctor.Report{}, err
 	}
+	d.FirstDay = c.FirstDay
 	return d.Examine(ctx), nil
 }
 

@@ -36,7 +36,8 @@ func cloudFormation(t *testing.T, outputs map[string]string) (endpoint string) {
 			}
 		}
 		_, _ = fmt.Fprintf(w, `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>%s</StackName>`+
-			`<StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-23T16:00:00Z</CreationTime><Outputs>%s</Outputs>`+
+			`<StackStatus>CREATE_COMPLETE</StackStatus><CreationTime>2026-11-23T16:00:00Z</CreationTime>`+
+			`<Tags><member><Key>environment</Key><Value>dev</Value></member><member><Key>aws:x</Key><Value>y</Value></member></Tags><Outputs>%s</Outputs>`+
 			`</member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, stack, members.String())
 	}))
 	t.Cleanup(server.Close)
@@ -104,6 +105,40 @@ func TestAddUsesTheStacksKey(t *testing.T) {
 		}
 		if got := aws.ToString(out.KmsKeyId); got != want {
 			t.Errorf("%s: key %q, want %q", name, got, want)
+		}
+	}
+}
+
+// add and import give secrets the stack's tags, and those of the command line.
+func TestSecretsHaveTheStacksTags(t *testing.T) {
+	a := stacked(t)
+	c := a.command
+	c.in = canary + "-client\n"
+	add := func(name string, flags ...string) {
+		c.expect(0, `: (added|its secret was replaced)\n`, "", slices.Concat([]string{"add", name, "--auth-url=" + a.authURL, "--grant-type=client_credentials", "--client-id=client-1"}, flags)...)
+	}
+	add("of-the-stack", "--stack=mine")
+	add("of-both", "--stack=mine", "--tag=cost-center=4=2", "--tag", "team=crm, erp")
+	add("of-another-value", "--stack=mine", "--tag=environment=trial")
+	add("tagged-later", "--table="+a.table.Name, "--secret-prefix="+a.secretStore.Prefix, "--auth-hosts="+a.host())
+	add("tagged-later", "--stack=mine", "--force")
+	add("of-none", "--table="+a.table.Name, "--secret-prefix="+a.secretStore.Prefix, "--auth-hosts="+a.host())
+	c.in = `[{"connection":"imported","grant_type":"client_credentials","client_id":"client-1","client_secret":"` + canary + `-client","auth_url":"` + a.authURL + `"}]`
+	c.expect(0, "imported", "", "import", "-", "--stack=mine", "--tag=team=crm")
+	for name, want := range map[string]string{
+		"of-the-stack": "map[environment:dev]", "of-both": "map[cost-center:4=2 environment:dev team:crm, erp]", "of-another-value": "map[environment:trial]",
+		"tagged-later": "map[environment:dev]", "of-none": "map[]", "imported": "map[environment:dev team:crm]",
+	} {
+		out, err := a.secretStore.Client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(a.secretStore.Prefix + "/connections/" + name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for _, tag := range out.Tags {
+			got[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%s: tags %v, want %s", name, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -62,6 +63,8 @@ type wiring struct {
 	// described, for the reason in stackErr.
 	stack    *doctor.Stack
 	stackErr error
+	// tags are those that the command line gives to secrets.
+	tags map[string]string
 	// progress is told how many connections were read; nil: there is no terminal.
 	progress func(done, of int)
 }
@@ -117,7 +120,32 @@ func (w *wiring) stores(ctx context.Context) (service, error) {
 func (w *wiring) secretStore(config aws.Config) secrets.Manager {
 	endpoint := w.endpoint()
 	client := secretsmanager.NewFromConfig(config, func(o *secretsmanager.Options) { endpoint(&o.BaseEndpoint) })
-	return secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.globals.KMSKeyID, Client: client}
+	return secrets.Manager{Prefix: w.globals.SecretPrefix, KMSKeyID: w.globals.KMSKeyID, Tags: w.secretTags(), Client: client}
+}
+
+// secretTags are the tags of secrets that are written: the stack's, and those of the
+// command line, which count more.
+func (w *wiring) secretTags() map[string]string {
+	all := map[string]string{}
+	if w.stack != nil {
+		maps.Copy(all, w.stack.Tags)
+	}
+	maps.Copy(all, w.tags)
+	return all
+}
+
+// tagged remembers the tags of the command line. The local stack has none.
+func (w *wiring) tagged(tags map[string]string) error {
+	if len(tags) > 0 && w.globals.Local != "" {
+		return &usageError{"--tag is for AWS: secrets of the local stack have no tags"}
+	}
+	for key := range tags {
+		if key == "" || strings.HasPrefix(key, "aws:") {
+			return &usageError{"--tag must be KEY=VALUE, and KEY must not begin with aws:"}
+		}
+	}
+	w.tags = tags
+	return nil
 }
 
 func (w *wiring) invoking(config aws.Config) *operator.Service {

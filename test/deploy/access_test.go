@@ -205,6 +205,7 @@ func (t template) denied() map[string][]access {
 			access{"dynamodb:GetItem", arn("dynamodb", "table/Other"), map[string][]string{"dynamodb:LeadingKeys": {"grant#a"}}},
 			access{"secretsmanager:GetSecretValue", arn("secretsmanager", "secret:other/connections/acme-AbCdEf"), nil},
 			access{"secretsmanager:PutSecretValue", secret("connections/acme"), nil},
+			access{"secretsmanager:TagResource", secret("connections/acme"), nil},
 			access{"secretsmanager:DeleteSecret", secret("grants/acme"), nil},
 			access{"events:PutEvents", arn("events", "event-bus/"+stack), map[string][]string{"events:source": {"other"}}},
 			access{"kms:Decrypt", t.attribute("Key", "Arn"), nil}, // by no role's service

@@ -83,30 +83,32 @@ func (d *deployed) examination(o *operator.Service) {
 		d.t.Fatal("there is no stack, and it was described")
 	}
 	examiner := &doctor.Doctor{
-		Operator: o, Now: time.Now, Lambda: lambda.NewFromConfig(nowhere),
+		Operator: o, Now: time.Now, Lambda: lambda.NewFromConfig(nowhere), FirstDay: true,
 		IssueFunction: "issue:live", RotateFunction: "rotate:live",
 		AWS: &doctor.AWS{
 			Database: d.tableOf(operatorRole).Client, Table: d.table.Name, Secrets: d.secretsOf(operatorRole), SecretPrefix: d.prefix,
 			Scheduler: scheduler.NewFromConfig(d.config(operatorRole)), CallbackFunction: "callback:live",
 			Query: &doctor.Query{Config: nowhere, Now: time.Now, Endpoint: func(service string) string {
-				d.recorder.add(watching()[service])
+				for _, c := range watching()[service] {
+					d.recorder.add(c)
+				}
 				return nothing.URL
 			}},
 			Stack: &doctor.Stack{Name: stack, Outputs: map[string]string{"FailureQueueUrl": nothing.URL, "AlarmTopicArn": "topic"}},
 		},
 	}
-	if r := examiner.Examine(d.t.Context()); len(r.Findings) < 15 {
+	if r := examiner.Examine(d.t.Context()); len(r.Findings) < 25 {
 		d.t.Fatalf("findings: %v", r.Findings)
 	}
 }
 
 // watching are the doctor's calls that do not go through the SDK's clients, by the
 // service.
-func watching() map[string]call {
-	return map[string]call{
-		"CLOUDWATCH": {operatorRole, "cloudwatch:DescribeAlarms", "account", whole},
-		"SQS":        {operatorRole, "sqs:GetQueueAttributes", "queue", whole},
-		"SNS":        {operatorRole, "sns:GetTopicAttributes", "topic", whole},
+func watching() map[string][]call {
+	return map[string][]call{
+		"CLOUDWATCH": {{operatorRole, "cloudwatch:DescribeAlarms", "account", whole}, {operatorRole, "cloudwatch:GetMetricData", "account", whole}},
+		"SQS":        {{operatorRole, "sqs:GetQueueAttributes", "queue", whole}},
+		"SNS":        {{operatorRole, "sns:GetTopicAttributes", "topic", whole}},
 	}
 }
 

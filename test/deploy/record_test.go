@@ -62,7 +62,12 @@ func (r *recorder) option(function string) func(*middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("record", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 		) (middleware.InitializeOutput, middleware.Metadata, error) {
-			r.add(callOf(function, awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), in.Parameters))
+			c := callOf(function, awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), in.Parameters)
+			r.add(c)
+			if created, ok := in.Parameters.(*secretsmanager.CreateSecretInput); ok && len(created.Tags) > 0 {
+				c.action = "secretsmanager:TagResource" // Secrets Manager asks for both
+				r.add(c)
+			}
 			return next.HandleInitialize(ctx, in)
 		}), middleware.After)
 	}
@@ -242,7 +247,8 @@ func (d *deployed) denying(stack *middleware.Stack) error {
 }
 
 func (d *deployed) secretsOf(function string) secrets.Manager {
-	return secrets.Manager{Client: secretsmanager.NewFromConfig(d.config(function)), Prefix: d.prefix}
+	tags := map[string]string{"application": "reltio-tokens"}
+	return secrets.Manager{Client: secretsmanager.NewFromConfig(d.config(function)), Prefix: d.prefix, Tags: tags}
 }
 
 func (d *deployed) bus(function string) eventbridge.Bus {

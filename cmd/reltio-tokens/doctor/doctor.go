@@ -6,8 +6,8 @@
 //	for _, f := range report.Findings { fmt.Println(f.Level, f.Check, f.What, f.Do) }
 //
 // It changes nothing: it reads, describes, invokes functions as a dry run, and
-// requests a page from the authorization servers and the callback, without
-// credentials. It checks from the machine that it runs on and with the operator's
+// requests pages from the authorization servers and the callback, without
+// credentials. (With FirstDay it asks rotate for a sweep too.) It checks from the machine that it runs on and with the operator's
 // permissions; the functions have their own.
 //
 // Examine blocks on the network, each check for a bounded time, and ends with its
@@ -109,7 +109,10 @@ type Doctor struct {
 	// AWS is the part of an installation that is only on AWS; nil for the local
 	// stack, for which its checks are skipped.
 	AWS *AWS
-	Now func() time.Time
+	// FirstDay adds the checks of the first day on AWS. One of them asks rotate for a
+	// sweep, as each tick of the schedule does.
+	FirstDay bool
+	Now      func() time.Time
 }
 
 // AWS is the part of an installation that the local stack does not have.
@@ -160,10 +163,29 @@ type examination struct {
 // Examine makes all checks, one after the other.
 func (d *Doctor) Examine(ctx context.Context) Report {
 	e := &examination{Doctor: d, pages: browser()}
-	for _, check := range []struct {
-		run  func(context.Context)
-		time time.Duration // 0: most of the time that is left
-	}{
+	for _, check := range e.checks() {
+		limit := check.time
+		if limit == 0 {
+			limit = most(ctx, d.Now())
+		}
+		bounded, cancel := context.WithTimeout(ctx, limit)
+		check.run(bounded)
+		cancel()
+	}
+	r := NewReport(d.Now(), e.findings...)
+	r.NeedsSomebody = e.needsSomebody
+	return r
+}
+
+// part is one of the checks, or several of one kind.
+type part struct {
+	run  func(context.Context)
+	time time.Duration // 0: most of the time that is left
+}
+
+// checks are all checks, in their order.
+func (e *examination) checks() []part {
+	all := []part{
 		{e.stack, checkTime},
 		{e.table, checkTime},
 		{e.reading, 0},
@@ -179,18 +201,11 @@ func (d *Doctor) Examine(ctx context.Context) Report {
 		{e.account, checkTime},
 		{e.sweeps, checkTime},
 		{e.eachConnection, 0},
-	} {
-		limit := check.time
-		if limit == 0 {
-			limit = most(ctx, d.Now())
-		}
-		bounded, cancel := context.WithTimeout(ctx, limit)
-		check.run(bounded)
-		cancel()
 	}
-	r := NewReport(d.Now(), e.findings...)
-	r.NeedsSomebody = e.needsSomebody
-	return r
+	if e.FirstDay {
+		all = append(all, part{e.firstDay, 0})
+	}
+	return all
 }
 
 func (e *examination) found(check string, level Level, what, do string) {

@@ -77,6 +77,9 @@ type lambdaAPI struct {
 	executions int
 	refused    map[string]bool
 	dryRuns    int
+	// sweep is the response of the function rotate to a sweep; failure is a
+	// function's error.
+	rotate, sweep, failure string
 }
 
 func (l *lambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -104,6 +107,11 @@ func (l *lambdaAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case action == "invocations" && r.Header.Get("X-Amz-Invocation-Type") == "DryRun":
 		l.dryRuns++
 		w.WriteHeader(204)
+	case action == "invocations" && l.failure != "":
+		w.Header().Set("X-Amz-Function-Error", "Unhandled")
+		_, _ = io.WriteString(w, l.failure)
+	case action == "invocations" && short == l.rotate:
+		_, _ = io.WriteString(w, l.sweep)
 	case action == "configuration":
 		answer(200, "", map[string]any{"State": "Active", "LastUpdateStatus": "Successful", "Environment": map[string]any{"Variables": environment}})
 	case action == "concurrency":
@@ -216,7 +224,7 @@ func (i *installation) wire() {
 	both := map[string]string{"TABLE_NAME": i.name, "SECRET_PREFIX": i.name, "AUTH_HOSTS": host}
 	rotate := maps.Clone(both)
 	rotate["CALLBACK_BASE_URL"] = "https://example.com"
-	i.lambda = &lambdaAPI{executions: 1000, refused: map[string]bool{}, environments: map[string]map[string]string{
+	i.lambda = &lambdaAPI{executions: 1000, refused: map[string]bool{}, rotate: i.name + "-rotate", sweep: `{"due":2,"renewed":1}`, environments: map[string]map[string]string{
 		i.name + "-issue":  {"TABLE_NAME": i.name, "ROTATE_FUNCTION": i.function("rotate")},
 		i.name + "-rotate": rotate, i.name + "-callback": both,
 	}}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -19,6 +20,8 @@ type Stack struct {
 	Outputs map[string]string
 	// Parameters are the values with which it was deployed, by their keys.
 	Parameters map[string]string
+	// Tags are those of the stack, without AWS's own.
+	Tags map[string]string
 	// Missing are the outputs that it should have and does not.
 	Missing []string
 }
@@ -38,7 +41,12 @@ func Describe(ctx context.Context, client *cloudformation.Client, name string) (
 	}
 	s := &Stack{
 		Name: aws.ToString(out.Stacks[0].StackName), Status: string(out.Stacks[0].StackStatus),
-		Outputs: map[string]string{}, Parameters: map[string]string{},
+		Outputs: map[string]string{}, Parameters: map[string]string{}, Tags: map[string]string{},
+	}
+	for _, tag := range out.Stacks[0].Tags {
+		if key := aws.ToString(tag.Key); !strings.HasPrefix(key, "aws:") {
+			s.Tags[key] = aws.ToString(tag.Value)
+		}
 	}
 	for _, p := range out.Stacks[0].Parameters {
 		s.Parameters[aws.ToString(p.ParameterKey)] = aws.ToString(p.ParameterValue)

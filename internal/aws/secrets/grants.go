@@ -61,21 +61,21 @@ func (m Manager) Version(ctx context.Context, name, version string) (grant.Refre
 // current version.
 func (m Manager) Put(ctx context.Context, name string, r grant.RefreshToken) (string, error) {
 	id := m.grantID(name)
-	version, err := m.write(ctx, id, encode(r), aws.String(versionID(id, r)), func() (string, error) {
-		return m.keyOf(ctx, name)
+	version, err := m.write(ctx, id, encode(r), aws.String(versionID(id, r)), func() (form, error) {
+		return m.formOf(ctx, name)
 	})
 	return version, grantError(err)
 }
 
-// keyOf names the key of a connection's secret. A deleted one has none: a
+// formOf is the key and the tags of a connection's secret. A deleted one has none: a
 // refresh token of the server is stored all the same, under the AWS account's
 // own key.
-func (m Manager) keyOf(ctx context.Context, name string) (string, error) {
+func (m Manager) formOf(ctx context.Context, name string) (form, error) {
 	d, err := m.describe(ctx, m.connectionID(name))
 	if errors.Is(err, errMissing) || errors.Is(err, errScheduled) {
-		return d.key, nil
+		err = nil
 	}
-	return d.key, err
+	return form{d.key, d.tags}, err
 }
 
 // grantError is an error of a grant's secret as grant.RefreshTokenStore names

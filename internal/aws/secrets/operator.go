@@ -3,8 +3,10 @@ package secrets
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -20,22 +22,79 @@ import (
 // that Secrets Manager offers.
 const recoveryDays = 7
 
+// How long a write is tried again: the first pause, and the last at most. All pauses
+// together are less than four seconds.
+const (
+	firstPause = 250 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
 // PutConnection writes the connection's secret, creates it if it does not
 // exist, restores it if it is scheduled for deletion, and returns its new
-// version. Each call makes a new version, even of the same text.
+// version. Each call makes a new version, even of the same text. A secret that exists
+// gets the Manager's tags that it has not, before the version is written.
+//
+// Seconds after a deletion not all of Secrets Manager knows the same of it, so what is
+// refused as if the secret were deleted is tried again.
 func (m Manager) PutConnection(ctx context.Context, name string, text reltioauth.Secret) (string, error) {
 	id := m.connectionID(name)
-	if _, err := m.describe(ctx, id); errors.Is(err, errScheduled) {
-		_, err := m.Client.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: aws.String(id)})
-		if err != nil {
+	for wait := firstPause; ; wait *= 2 {
+		version, err := m.putConnection(ctx, id, text)
+		switch {
+		case err == nil:
+			return version, nil
+		case !asDeleted(err), wait > lastPause, !pause(ctx, wait):
 			return "", unavailable(err)
 		}
 	}
-	version, err := m.write(ctx, id, text.Reveal(), nil, func() (string, error) { return m.KMSKeyID, nil })
-	if err != nil {
-		return "", unavailable(err)
+}
+
+func (m Manager) putConnection(ctx context.Context, id string, text reltioauth.Secret) (string, error) {
+	d, err := m.describe(ctx, id)
+	if errors.Is(err, errScheduled) {
+		_, err = m.Client.RestoreSecret(ctx, &secretsmanager.RestoreSecretInput{SecretId: aws.String(id)})
+		if err != nil {
+			return "", err
+		}
 	}
-	return version, nil
+	if err == nil {
+		if err := m.tag(ctx, id, d.tags); err != nil {
+			return "", err
+		}
+	}
+	return m.write(ctx, id, text.Reveal(), nil, func() (form, error) { return form{m.KMSKeyID, m.Tags}, nil })
+}
+
+// asDeleted reports whether a call was refused as those on a deleted secret are.
+func asDeleted(err error) bool {
+	invalid := (*types.InvalidRequestException)(nil)
+	return errors.Is(err, errScheduled) || errors.As(err, &invalid)
+}
+
+// pause waits, and reports whether the context allowed it.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// tag gives a secret the Manager's tags that it has not.
+func (m Manager) tag(ctx context.Context, id string, has map[string]string) error {
+	wanted := maps.Clone(m.Tags)
+	maps.DeleteFunc(wanted, func(key, value string) bool {
+		old, found := has[key]
+		return found && old == value
+	})
+	if len(wanted) == 0 {
+		return nil
+	}
+	_, err := m.Client.TagResource(ctx, &secretsmanager.TagResourceInput{SecretId: aws.String(id), Tags: tagList(wanted)})
+	return err
 }
 
 // ConnectionKey names the key that the connection's secret is encrypted with,

@@ -31,6 +31,7 @@ type call struct {
 	VersionStages      []string
 	ClientRequestToken string
 	SecretString       string
+	Tags               []struct{ Key, Value string }
 }
 
 // answer is what the server says: an empty code is a success, a status of 0
@@ -116,6 +117,7 @@ const (
 	describe = "DescribeSecret"
 	remove   = "DeleteSecret"
 	restore  = "RestoreSecret"
+	tag      = "TagResource"
 	list     = "ListSecrets"
 )
 

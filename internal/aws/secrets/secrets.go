@@ -13,9 +13,9 @@
 //	token, err := m.Current(ctx, "acme-prod")      // grant.ErrNotFound
 //	version, err := m.Put(ctx, "acme-prod", token) // a new version, the newest
 //
-// A grant's secret is created under the key of its connection's secret, so that
-// who may read the one may read the other, and nothing has to be told which key
-// that is.
+// A grant's secret is created under the key of its connection's secret and with its
+// tags, so that who may read the one may read the other, a rule about tags that took
+// the one takes the other, and nothing has to be told which key and tags those are.
 //
 // Each method blocks on the network, retries as the client is configured to,
 // and ends with its context. Each error that is not one of the two sentinels is
@@ -57,6 +57,9 @@ type Manager struct {
 	// empty: the AWS account's own key for Secrets Manager. A grant's secret has
 	// the key of its connection's.
 	KMSKeyID string
+	// Tags are the tags that connections' secrets get when the Manager writes them,
+	// beside those that they have. A grant's secret has its connection's.
+	Tags map[string]string
 }
 
 var _ connection.Secrets = Manager{}
@@ -123,6 +126,8 @@ type description struct {
 	// key is what the secret is encrypted with; "" for the AWS account's own
 	// key for Secrets Manager.
 	key string
+	// tags are those that a person or a program gave it, without AWS's own.
+	tags map[string]string
 }
 
 // describe asks about a secret: errMissing, errScheduled (and the description
@@ -132,7 +137,7 @@ func (m Manager) describe(ctx context.Context, id string) (description, error) {
 	if err != nil {
 		return description{}, missing(err)
 	}
-	d := description{key: aws.ToString(out.KmsKeyId)}
+	d := description{key: aws.ToString(out.KmsKeyId), tags: given(out.Tags)}
 	for version, stages := range out.VersionIdsToStages {
 		if slices.Contains(stages, stageCurrent) {
 			d.version = version

@@ -35,7 +35,7 @@ func TestEveryFailureIsStoreUnavailableAndSaysNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := map[string][]answer{}
-			for _, action := range []string{get, put, create, describe, remove, restore, list} {
+			for _, action := range []string{get, put, create, describe, remove, restore, tag, list} {
 				all[action] = []answer{test.answer}
 			}
 			_, m := play(t, all)
@@ -238,11 +238,6 @@ func TestPutConnection(t *testing.T) {
 			map[string][]answer{describe: {deletedAlready}},
 			[]string{describe, restore},
 			"StoreUnavailable: Secrets Manager: AccessDeniedException",
-		},
-		"scheduled just now": {
-			map[string][]answer{describe: {existing, deletedAlready}, put: {invalid}},
-			[]string{describe, put, describe},
-			"StoreUnavailable: Secrets Manager: the secret is scheduled for deletion",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

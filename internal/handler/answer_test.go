@@ -76,8 +76,8 @@ func TestAnAnswerWithWarnings(t *testing.T) {
 			t.Errorf("answer %v", slices.Sorted(maps.Keys(got)))
 		}
 		data, err = w.ask(`{"connection":"acme"}`)
-		if got := object(t, data, err); len(got) != 13 || got["outcome"] != "cached" {
-			t.Errorf("%d keys, outcome %v, want thirteen, cached", len(got), got["outcome"])
+		if got := object(t, data, err); got["outcome"] != "cached" {
+			t.Errorf("outcome %v, want cached", got["outcome"])
 		}
 	})
 }

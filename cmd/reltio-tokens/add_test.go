@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
@@ -136,6 +138,30 @@ func TestAddRefuses(t *testing.T) {
 	}
 	c.t = t
 	c.expect(1, "", `InvalidRequest: connection: must be a name`, "add", "No!")
+}
+
+// Each field of a secret has a flag, or is asked for where no other person sees it.
+func TestEveryFieldCanBeGiven(t *testing.T) {
+	flags := reflect.TypeFor[fields]()
+	given := map[string]bool{}
+	for i := range flags.NumField() {
+		given[flags.Field(i).Tag.Get("json")] = true
+	}
+	for _, grantType := range []connection.GrantType{connection.Password, connection.ClientCredentials, connection.AuthorizationCode} {
+		c := addCommand{TOTP: true, fields: fields{GrantType: string(grantType)}}
+		for _, q := range c.questions() {
+			given[q.field] = true
+		}
+	}
+	for _, field := range connection.Fields() {
+		if !given[field.Name] {
+			t.Errorf("%s: there is no flag, and no question", field.Name)
+		}
+		delete(given, field.Name)
+	}
+	if len(given) > 0 {
+		t.Errorf("no fields of a secret: %v", given)
+	}
 }
 
 func TestConnect(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -34,49 +35,35 @@ type tags struct {
 	Tag map[string]string `placeholder:"KEY=VALUE" mapsep:"none" help:"A tag of the secret, beside the stack's, like cost-center=42; for more than one repeat it. The grant's secret gets it too."`
 }
 
-// fields are the fields of a secret that may be shown.
+// fields are the flags of the fields of a secret, with the fields' names for JSON. A
+// value that must not be seen by others of this machine has none: it is asked for.
 type fields struct {
-	GrantType        string   `placeholder:"TYPE" help:"client_credentials, password or authorization_code."`
-	ClientID         string   `name:"client-id" placeholder:"ID" help:"The client's name at Reltio."`
-	Username         string   `placeholder:"NAME" help:"The user who logs in (password)."`
-	TenantID         string   `name:"tenant-id" placeholder:"ID" help:"The tenant (authorization_code needs it; else callers are told)."`
-	APIURL           string   `name:"api-url" placeholder:"URL" help:"Where callers use the token; they are told."`
-	AuthURL          string   `name:"auth-url" placeholder:"URL" help:"The authorization server, if not https://auth.reltio.com."`
-	ClientAuth       string   `placeholder:"STYLE" help:"basic or post."`
-	Scope            string   `placeholder:"SCOPE" help:"Sent with logins."`
-	ExpectedUser     string   `placeholder:"NAME" help:"The one user who may connect it (authorization_code)."`
-	Aliases          []string `placeholder:"ALIAS" help:"The aliases of the issue function that may have its tokens."`
-	RefreshTokenDays float64  `placeholder:"DAYS" help:"How long refresh tokens live, if not 28 days."`
-	PKCE             bool     `name:"pkce" help:"Use PKCE (authorization_code)."`
-	TokenInQuery     bool     `help:"For servers whose revoke and checkToken read only the query."`
+	GrantType        string   `json:"grant_type"         placeholder:"TYPE"  help:"client_credentials, password or authorization_code."`
+	ClientID         string   `json:"client_id"          name:"client-id"    placeholder:"ID"    help:"The client's name at Reltio."`
+	Username         string   `json:"username"           placeholder:"NAME"  help:"The user who logs in (password)."`
+	TenantID         string   `json:"tenant_id"          name:"tenant-id"    placeholder:"ID"    help:"The tenant (authorization_code needs it; else callers are told)."`
+	APIURL           string   `json:"api_url"            name:"api-url"      placeholder:"URL"   help:"Where callers use the token; they are told."`
+	AuthURL          string   `json:"auth_url"           name:"auth-url"     placeholder:"URL"   help:"The authorization server, if not https://auth.reltio.com."`
+	ClientAuth       string   `json:"client_auth"        placeholder:"STYLE" help:"basic or post."`
+	Scope            string   `json:"scope"              placeholder:"SCOPE" help:"Sent with logins."`
+	ExpectedUser     string   `json:"expected_user"      placeholder:"NAME"  help:"The one user who may connect it (authorization_code)."`
+	Aliases          []string `json:"aliases"            placeholder:"ALIAS" help:"The aliases of the issue function that may have its tokens."`
+	RefreshTokenDays float64  `json:"refresh_token_days" placeholder:"DAYS"  help:"How long refresh tokens live, if not 28 days."`
+	PKCE             bool     `json:"pkce"               name:"pkce"         help:"Use PKCE (authorization_code)."`
+	TokenInQuery     bool     `json:"token_in_query"     help:"For servers whose revoke and checkToken read only the query."`
 
-	TokenParam map[string]string `placeholder:"NAME=VALUE" mapsep:"none" help:"A parameter that is sent with logins, like idp_system=salesforce; for more than one repeat it."`
+	TokenParam map[string]string `json:"token_params" placeholder:"NAME=VALUE" mapsep:"none" help:"A parameter that is sent with logins, like idp_system=salesforce; for more than one repeat it."`
 }
 
 // object is the given fields, as in the secret.
 func (f *fields) object() map[string]any {
 	object := map[string]any{}
-	for field, value := range map[string]string{
-		"grant_type": f.GrantType, "client_id": f.ClientID, "username": f.Username, "tenant_id": f.TenantID,
-		"auth_url": f.AuthURL, "api_url": f.APIURL, "client_auth": f.ClientAuth, "scope": f.Scope, "expected_user": f.ExpectedUser,
-	} {
-		if value != "" {
-			object[field] = value
+	v := reflect.ValueOf(f).Elem()
+	for i := range v.NumField() {
+		if !v.Field(i).IsZero() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			object[name] = v.Field(i).Interface()
 		}
-	}
-	for field, given := range map[string]bool{"pkce": f.PKCE, "token_in_query": f.TokenInQuery} {
-		if given {
-			object[field] = true
-		}
-	}
-	if len(f.Aliases) > 0 {
-		object["aliases"] = f.Aliases
-	}
-	if len(f.TokenParam) > 0 {
-		object["token_params"] = f.TokenParam
-	}
-	if f.RefreshTokenDays != 0 {
-		object["refresh_token_days"] = f.RefreshTokenDays
 	}
 	return object
 }

@@ -5,12 +5,16 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
 // reltio is the address of the local stack's sandbox, as a connection says it.
@@ -136,6 +140,30 @@ func TestAddRefuses(t *testing.T) {
 	c.expect(1, "", `InvalidRequest: connection: must be a name`, "add", "No!")
 }
 
+// Each field of a secret has a flag, or is asked for where no other person sees it.
+func TestEveryFieldCanBeGiven(t *testing.T) {
+	flags := reflect.TypeFor[fields]()
+	given := map[string]bool{}
+	for i := range flags.NumField() {
+		given[flags.Field(i).Tag.Get("json")] = true
+	}
+	for _, grantType := range []connection.GrantType{connection.Password, connection.ClientCredentials, connection.AuthorizationCode} {
+		c := addCommand{TOTP: true, fields: fields{GrantType: string(grantType)}}
+		for _, q := range c.questions() {
+			given[q.field] = true
+		}
+	}
+	for _, field := range connection.Fields() {
+		if !given[field.Name] {
+			t.Errorf("%s: there is no flag, and no question", field.Name)
+		}
+		delete(given, field.Name)
+	}
+	if len(given) > 0 {
+		t.Errorf("no fields of a secret: %v", given)
+	}
+}
+
 func TestConnect(t *testing.T) {
 	c := onLocalStack(t)
 	got := c.expect(0, `^connection  demo-authorization-code\nlink        http://127.0.0.1:\d+/authorize\?invitation=[A-Za-z0-9_-]{43}\nexpires     \S+Z \(in 24h00m\); it works once\n$`, "", "connect", "demo-authorization-code")
@@ -161,6 +189,32 @@ func TestConnect(t *testing.T) {
 	c.expect(1, "", `UnknownConnection: `, "connect", "nope")
 	c.run("pause", "demo-authorization-code")
 	c.expect(1, "", `ConnectionPaused: .*\n  reltio-tokens --local=\S+ unpause demo-authorization-code takes`, "connect", "demo-authorization-code")
+}
+
+// Open links are listed without what makes them work, and withdrawn.
+func TestInvitations(t *testing.T) {
+	c := onLocalStack(t)
+	c.expect(0, `^no open invitation\n$`, "", "invitations")
+	c.expect(0, `^\[\]\n$`, "", "invitations", "--json")
+	link := c.run("connect", "demo-authorization-code").out
+	_, text, _ := strings.Cut(link, "invitation=")
+	text, _, _ = strings.Cut(text, "\n")
+	c.run("connect", "demo-authorization-code", "--replace-user")
+	got := c.expect(0, `^CONNECTION +ID +EXPIRES +USER\ndemo-authorization-code +[0-9a-f]{12} +\S+Z \(in (24h00m|23h59m)\) +(the present one, or the first|any, replaces the present one)\ndemo.*\nreltio-tokens --local=\S+ invitations NAME --withdraw withdraws`, "", "invitations")
+	if len(text) != 43 || strings.Contains(got.out, text) {
+		t.Error("the list has the text of a link")
+	}
+	got = c.expect(0, `^\[\n  \{\n    "connection": "demo-authorization-code",\n    "id": `, "", "invitations", "demo-authorization-code", "--json")
+	var list []operator.OpenInvitation
+	if err := json.Unmarshal([]byte(got.out), &list); err != nil || len(list) != 2 {
+		t.Fatalf("%v in %s", err, got.out)
+	}
+	c.expect(2, "", `--withdraw needs the name of a connection`, "invitations", "--withdraw")
+	c.expect(1, "", `InvalidRequest: id: no open invitation has it`, "invitations", "--id", "nope")
+	c.expect(1, "", `UnknownConnection: `, "invitations", "nope")
+	c.expect(0, `^demo-authorization-code: withdrew `+list[0].ID+`; its link does not work any more\n$`, "", "invitations", "demo-authorization-code", "--withdraw", "--id", list[0].ID)
+	c.expect(0, `^demo-authorization-code: withdrew `+list[1].ID, "", "invitations", "demo-authorization-code", "--withdraw")
+	c.expect(0, `^demo-authorization-code: no open invitation\n$`, "", "invitations", "demo-authorization-code", "--withdraw")
 }
 
 // The browser gets the link, and none is a warning: the link is printed anyway.

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 )
 
@@ -194,17 +195,22 @@ func csvRows(text string) ([]importRow, error) {
 // cellValue is a cell as the field of a secret has it. What is no number or boolean
 // stays a text, which the parser refuses by the field's name.
 func cellValue(column, cell string) any {
-	switch column {
-	case "pkce", "token_in_query":
+	i := slices.IndexFunc(connection.Fields(), func(f connection.Field) bool { return f.Name == column })
+	if i < 0 {
+		return cell
+	}
+	switch connection.Fields()[i].Kind {
+	case connection.Flag:
 		if value, err := strconv.ParseBool(cell); err == nil {
 			return value
 		}
-	case "refresh_token_days":
+	case connection.Number:
 		if _, err := strconv.ParseFloat(cell, 64); err == nil && json.Valid([]byte(cell)) {
 			return json.Number(cell)
 		}
-	case "aliases":
+	case connection.Texts:
 		return strings.FieldsFunc(cell, func(c rune) bool { return c == ' ' || c == ';' || c == ',' })
+	case connection.Text, connection.Object:
 	}
 	return cell
 }

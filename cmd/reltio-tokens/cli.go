@@ -39,9 +39,10 @@ type cli struct {
 	Pause   pauseCommand   `cmd:"" help:"Take a connection out of the service; its living token is still handed out."`
 	Unpause unpauseCommand `cmd:"" help:"Take a paused connection back into the service, due now."`
 
-	Add        addCommand        `cmd:"" help:"Add a connection: ask for what it needs, validate it, write its secret."`
-	Connect    connectCommand    `cmd:"" help:"Make the link with which a person connects a connection, or connect it by a refresh token."`
-	Disconnect disconnectCommand `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
+	Add         addCommand         `cmd:"" help:"Add a connection: ask for what it needs, validate it, write its secret."`
+	Connect     connectCommand     `cmd:"" help:"Make the link with which a person connects a connection, or connect it by a refresh token."`
+	Invitations invitationsCommand `cmd:"" help:"List the links that a person can still use, or withdraw those of a connection."`
+	Disconnect  disconnectCommand  `cmd:"" help:"Revoke a connection's tokens and forget what it got; asks first."`
 
 	Sandbox    sandboxCommand    `cmd:"" help:"Make the sandbox of the local stack misbehave: end a token, be down, lock a user. With --local only."`
 	Import     importCommand     `cmd:"" help:"Add and change many connections from a file; with --dry-run print the plan."`

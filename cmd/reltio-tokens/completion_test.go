@@ -28,6 +28,7 @@ func TestCompletion(t *testing.T) {
 		"names of many":        {[]string{local, "status", "demo-password", "demo-c"}, "demo-client-credentials\n"},
 		"a flag of its own":    {[]string{local, "rotate", "--fo"}, "--force\n"},
 		"a flag of all":        {[]string{"rotate", "--sta"}, "--stack\n"},
+		"names to withdraw":    {[]string{local, "invitations", "--withdraw", "demo-a"}, "demo-authorization-code\n"},
 		"shells":               {[]string{"completion", "f"}, "fish\n"},
 		"a new name":           {[]string{local, "add", "demo-p"}, ""},
 		"an installation away": {[]string{"--local=http://127.0.0.1:1", "check", "demo-p"}, ""},

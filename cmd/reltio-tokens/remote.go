@@ -124,6 +124,13 @@ func (r remote) Connect(ctx context.Context, name string, replaceUser bool) (ope
 	return call[operator.Invited](ctx, r, operator.Call{Verb: operator.VerbConnect, Connection: name, ReplaceUser: replaceUser})
 }
 
+// Invitations implements operator.
+func (r remote) Invitations(ctx context.Context, request operator.InvitationsRequest) ([]operator.OpenInvitation, error) {
+	return call[[]operator.OpenInvitation](ctx, r, operator.Call{
+		Verb: operator.VerbInvitations, Connection: request.Connection, ID: request.ID, Withdraw: request.Withdraw,
+	})
+}
+
 // Disconnect implements operator.
 func (r remote) Disconnect(ctx context.Context, request operator.DisconnectRequest) (operator.Disconnected, error) {
 	return call[operator.Disconnected](ctx, r, operator.Call{

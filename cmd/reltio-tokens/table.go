@@ -37,6 +37,12 @@ func (s *screen) table(r operator.Report, wide bool) {
 		rows = append(rows, cells)
 		paint = append(paint, colourOf(state))
 	}
+	s.rows(rows, paint)
+}
+
+// rows prints a table, the heading first. paint is the colour of each row's status;
+// nil: there is none.
+func (s *screen) rows(rows [][]string, paint []string) {
 	widths := make([]int, len(rows[0]))
 	for _, cells := range rows {
 		for i, cell := range cells {
@@ -47,7 +53,7 @@ func (s *screen) table(r operator.Report, wide bool) {
 		var line strings.Builder
 		for j, cell := range cells {
 			padded := fmt.Sprintf("%-*s  ", widths[j], cell)
-			if j == statusColumn && s.colour && paint[i] != "" {
+			if j == statusColumn && s.colour && paint != nil && paint[i] != "" {
 				padded = strings.Replace(padded, cell, paint[i]+cell+"\x1b[0m", 1)
 			}
 			line.WriteString(padded)

@@ -43,6 +43,7 @@ type service interface { //nolint:interfacebloat // all of operator.Service, one
 	ResumeAll(ctx context.Context) ([]operator.Change, error)
 	Add(ctx context.Context, r operator.AddRequest) (operator.Added, error)
 	Connect(ctx context.Context, name string, replaceUser bool) (operator.Invited, error)
+	Invitations(ctx context.Context, r operator.InvitationsRequest) ([]operator.OpenInvitation, error)
 	Disconnect(ctx context.Context, r operator.DisconnectRequest) (operator.Disconnected, error)
 	Sharing(ctx context.Context, name string) ([]string, error)
 	WhoAmI(ctx context.Context, name string) (operator.WhoAmI, error)

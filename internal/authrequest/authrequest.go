@@ -76,6 +76,10 @@ type Invitation struct {
 	Ends time.Time
 }
 
+// ID names the invitation to operators: the first 12 digits of its hash, which no
+// person can use as a link.
+func (i Invitation) ID() string { return i.Hash[:min(len(i.Hash), 12)] }
+
 // NewInvitation draws an invitation that is valid for that long. Its text
 // belongs in a link and in no store.
 func NewInvitation(connection string, life time.Duration, replaceUser bool, now time.Time) (Invitation, reltioauth.Secret) {
@@ -151,4 +155,13 @@ type Store interface { //nolint:interfacebloat // the life of two items, and eve
 	ReturnRequest(ctx context.Context, hash string, consumedAt time.Time) error
 	// FinishRequest stores the outcome of a request that was consumed.
 	FinishRequest(ctx context.Context, hash, outcome string) error
+}
+
+// Directory lists invitations. It is for operators: no function may read the whole
+// store.
+type Directory interface {
+	// Invitations returns every invitation of the store, the used and the expired
+	// ones too, in no order. It reads the whole store, strongly, and nothing of an
+	// item that is no invitation but its key.
+	Invitations(ctx context.Context) ([]Invitation, error)
 }

@@ -23,16 +23,6 @@ const maxRefreshTokenDays = 365
 // maxText bounds every text of a secret, in bytes.
 const maxText = 4096
 
-// fieldsOf lists which fields a grant type uses beyond those that all use.
-var fieldsOf = map[GrantType]struct{ required, optional []string }{ //nolint:gochecknoglobals // a constant table
-	Password:          {[]string{"username", "password"}, []string{"refresh_token_days", "totp_secret"}},
-	ClientCredentials: {nil, nil},
-	AuthorizationCode: {[]string{"tenant_id"}, []string{"refresh_token_days", "pkce", "expected_user"}},
-}
-
-// specific lists the fields that only some grant types use.
-var specific = []string{"username", "password", "totp_secret", "refresh_token_days", "pkce", "expected_user"} //nolint:gochecknoglobals // a constant table
-
 // Parse reads the secret of the connection. All its mistakes are in one
 // apierr.Error of type InvalidConnection, which holds field names and never a
 // value.
@@ -65,25 +55,28 @@ type parser struct{ o *strictjson.Object }
 
 func (p parser) grantType() GrantType {
 	t := GrantType(p.required("grant_type"))
-	if _, known := fieldsOf[t]; !known && t != "" {
+	if !t.known() && t != "" {
 		p.o.Problem("grant_type", "must be password, client_credentials or authorization_code")
 	}
 	return t
 }
 
+// known reports whether it is one of the grant types.
+func (t GrantType) known() bool {
+	return slices.Contains([]GrantType{Password, ClientCredentials, AuthorizationCode}, t)
+}
+
 // specific reads the fields that only some grant types use, and refuses them
 // for the others.
 func (p parser) specific(c *Connection) {
-	uses, known := fieldsOf[c.GrantType]
-	if !known {
-		p.o.Known(specific...) // the grant type is wrong and reported already
-		return
-	}
-	for _, field := range specific {
-		used := slices.Contains(uses.required, field) || slices.Contains(uses.optional, field)
-		if !used && p.o.Has(field) {
-			p.o.Known(field)
-			p.o.Problem(field, "is not used by "+string(c.GrantType))
+	for _, field := range Fields() {
+		switch {
+		case field.UsedBy(c.GrantType) || !p.o.Has(field.Name):
+		case !c.GrantType.known():
+			p.o.Known(field.Name) // the grant type is wrong and reported already
+		default:
+			p.o.Known(field.Name)
+			p.o.Problem(field.Name, "is not used by "+string(c.GrantType))
 		}
 	}
 	switch c.GrantType {
@@ -96,7 +89,7 @@ func (p parser) specific(c *Connection) {
 		c.ExpectedUser = p.optionalName("expected_user")
 	case ClientCredentials:
 	}
-	if slices.Contains(uses.optional, "refresh_token_days") {
+	if c.GrantType.known() && c.Refreshes() {
 		c.RefreshTokenLife = p.refreshTokenLife()
 	}
 }
@@ -134,7 +127,7 @@ func (p parser) optionalName(field string) string {
 
 // tenantID is required where a person's login needs it.
 func (p parser) tenantID(t GrantType) string {
-	if slices.Contains(fieldsOf[t].required, "tenant_id") {
+	if t == AuthorizationCode {
 		return p.requiredName("tenant_id")
 	}
 	return p.optionalName("tenant_id")

@@ -1,6 +1,7 @@
 package connection_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -78,7 +79,36 @@ func TestParse(t *testing.T) {
 			if diff := cmp.Diff(test.want, reveal(c)); diff != "" {
 				t.Errorf("connection (-want +got):\n%s", diff)
 			}
+			if strings.HasSuffix(name, "maximal") {
+				hasAllFields(t, c.GrantType, test.text)
+			}
 		})
+	}
+}
+
+// hasAllFields checks that a secret has all fields that the grant type uses, and no
+// other.
+func hasAllFields(t *testing.T, grantType connection.GrantType, text string) {
+	t.Helper()
+	var got map[string]any
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for _, field := range connection.Fields() {
+		if field.UsedBy(grantType) {
+			want[field.Name] = true
+		}
+	}
+	for name := range got {
+		if !want[name] {
+			t.Errorf("%s is not in connection.Fields, or not for %s", name, grantType)
+		}
+	}
+	for name := range want {
+		if _, ok := got[name]; !ok {
+			t.Errorf("the maximal secret of %s has no %s", grantType, name)
+		}
 	}
 }
 

@@ -2,12 +2,17 @@ package memstore
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 )
 
-var _ authrequest.Store = (*Table)(nil)
+var (
+	_ authrequest.Store     = (*Table)(nil)
+	_ authrequest.Directory = (*Table)(nil)
+)
 
 // PutInvitation implements authrequest.Store.
 func (t *Table) PutInvitation(ctx context.Context, i authrequest.Invitation) error {
@@ -18,6 +23,16 @@ func (t *Table) PutInvitation(ctx context.Context, i authrequest.Invitation) err
 // Invitation implements authrequest.Store.
 func (t *Table) Invitation(ctx context.Context, hash string) (authrequest.Invitation, error) {
 	return find(ctx, t, invitations, hash)
+}
+
+// Invitations implements authrequest.Directory.
+func (t *Table) Invitations(ctx context.Context) ([]authrequest.Invitation, error) {
+	leave, err := t.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return slices.Collect(maps.Values(t.invitations)), nil
 }
 
 // UseInvitation implements authrequest.Store.

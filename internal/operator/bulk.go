@@ -16,19 +16,6 @@ import (
 
 // Import and Export work on the fields of secrets, of which some are secret.
 
-// openFields are the fields of a secret that may be shown.
-func openFields() []string {
-	return []string{
-		"grant_type", "client_id", "username", "tenant_id", "auth_url", "api_url", "client_auth", "scope", "expected_user",
-		"aliases", "refresh_token_days", "pkce", "token_in_query",
-	}
-}
-
-// hiddenFields are those that are secret, or may be.
-func hiddenFields() []string {
-	return []string{"client_secret", "password", "totp_secret", "token_params"}
-}
-
 // Exported is a connection's secret without what is secret in it.
 type Exported struct {
 	Connection string `json:"connection"`
@@ -64,9 +51,9 @@ func (o reader) exported(ctx context.Context, name string) Exported {
 		return e
 	}
 	fields := fieldsOf(source.Value)
-	for _, field := range openFields() {
-		if value, ok := fields[field]; ok {
-			e.Fields[field] = value
+	for _, field := range connection.Fields() {
+		if value, ok := fields[field.Name]; ok && !field.Hidden {
+			e.Fields[field.Name] = value
 		}
 	}
 	return e
@@ -170,9 +157,10 @@ func merged(given, present reltioauth.Secret) (map[string]any, reltioauth.Secret
 		return next, given, nil
 	}
 	before := fieldsOf(present)
-	for _, field := range hiddenFields() {
-		if _, ok := next[field]; !ok && before[field] != nil && before["grant_type"] == next["grant_type"] {
-			next[field] = before[field]
+	for _, field := range connection.Fields() {
+		_, given := next[field.Name]
+		if field.Hidden && !given && before[field.Name] != nil && before["grant_type"] == next["grant_type"] {
+			next[field.Name] = before[field.Name]
 		}
 	}
 	var text bytes.Buffer

@@ -36,6 +36,8 @@ const (
 	VerbNames      Verb = "names"
 	VerbImport     Verb = "import"
 	VerbExport     Verb = "export"
+
+	VerbInvitations Verb = "invitations"
 )
 
 // Call is one request to a Service in another process.
@@ -52,6 +54,9 @@ type Call struct {
 	// RefreshToken and LoggedInAt are for VerbHandover.
 	RefreshToken ClearText `json:"refresh_token,omitzero"`
 	LoggedInAt   time.Time `json:"logged_in_at,omitzero"`
+	// ID and Withdraw are for VerbInvitations.
+	ID       string `json:"id,omitempty"`
+	Withdraw bool   `json:"withdraw,omitempty"`
 	// ReplaceUser is for VerbConnect and VerbHandover, DeleteSecret and Revoke for
 	// VerbDisconnect.
 	ReplaceUser  bool `json:"replace_user,omitempty"`
@@ -97,7 +102,7 @@ func (o *Service) Do(ctx context.Context, c Call) Reply[any] {
 	method, ok := methods(o)[c.Verb]
 	if !ok {
 		return Reply[any]{Error: errorOf(apierr.New(apierr.InvalidRequest,
-			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover, survey, names, import or export"))}
+			"verb: must be status, check, rotate, pause, unpause, resume, resume_all, about, add, connect, disconnect, sharing, whoami, try_login, handover, survey, names, import, export or invitations"))}
 	}
 	result, err := method(ctx, c)
 	if err != nil {
@@ -127,6 +132,9 @@ func methods(o *Service) map[Verb]func(context.Context, Call) (any, error) {
 		VerbExport: func(ctx context.Context, _ Call) (any, error) { return o.Export(ctx) },
 		VerbImport: func(ctx context.Context, c Call) (any, error) {
 			return o.Import(ctx, ImportRequest{Connection: c.Connection, Secret: c.Secret.Secret, DryRun: c.DryRun})
+		},
+		VerbInvitations: func(ctx context.Context, c Call) (any, error) {
+			return o.Invitations(ctx, InvitationsRequest{Connection: c.Connection, ID: c.ID, Withdraw: c.Withdraw})
 		},
 		VerbNames:    func(ctx context.Context, _ Call) (any, error) { return o.Names(ctx) },
 		VerbSurvey:   func(ctx context.Context, _ Call) (any, error) { return o.Survey(ctx) },

@@ -5,6 +5,7 @@
 //	o := &operator.Service{Grants: table, Leases: table, Lockouts: table, Connections: secrets, ...}
 //	added, err := o.Add(ctx, operator.AddRequest{Connection: "acme", Secret: text})
 //	invited, err := o.Connect(ctx, "acme", false) // a link for a person
+//	open, err := o.Invitations(ctx, operator.InvitationsRequest{Connection: "acme", Withdraw: true})
 //	report, err := o.Status(ctx)             // all connections
 //	checked, err := o.Check(ctx, "acme")     // its secret, without a login
 //	change, err := o.Pause(ctx, "acme")      // its valid token is still issued
@@ -35,7 +36,6 @@ import (
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
-	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
@@ -62,9 +62,9 @@ type Service struct {
 	Hosts connection.Hosts
 	Now   func() time.Time
 
-	// AuthRequests stores the invitations of Connect. CallbackURL is the address
-	// of the callback function, without a slash at its end.
-	AuthRequests authrequest.Store
+	// AuthRequests has the invitations of Connect and Invitations. CallbackURL is the
+	// address of the callback function, without a slash at its end.
+	AuthRequests Invitations
 	CallbackURL  string
 	// Secrets are written by Add, and deleted by Disconnect.
 	Secrets SecretWriter

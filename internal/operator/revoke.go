@@ -115,7 +115,7 @@ func (d *disconnection) mayAsk(ctx context.Context, g grant.Grant) error {
 	case g.Identity != d.c.IdentityHash():
 		return apierr.New(apierr.InvalidConnection, "its secret names another client, user or server than the one that got the tokens")
 	}
-	return d.awaitHost(ctx, d.c.Host())
+	return awaitHost(ctx, d.RateLimits, d.Now, d.c.Host())
 }
 
 // sendOne revokes one token.

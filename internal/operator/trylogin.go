@@ -59,7 +59,7 @@ func (o changer) attempt(ctx context.Context, name string) (*attempt, error) {
 			return nil, err
 		}
 	}
-	if err := o.awaitHost(ctx, c.Host()); err != nil {
+	if err := awaitHost(ctx, o.RateLimits, o.Now, c.Host()); err != nil {
 		return nil, err
 	}
 	host, err := o.RateLimits.Budget(ctx, c.Host())

@@ -49,7 +49,7 @@ func (o *Service) WhoAmI(ctx context.Context, name string) (WhoAmI, error) {
 	if err != nil {
 		return WhoAmI{}, err
 	}
-	if err := o.awaitHost(ctx, c.Host()); err != nil {
+	if err := awaitHost(ctx, o.RateLimits, o.Now, c.Host()); err != nil {
 		return WhoAmI{}, err
 	}
 	client := c.Client()
@@ -70,15 +70,15 @@ func (o *Service) WhoAmI(ctx context.Context, name string) (WhoAmI, error) {
 }
 
 // awaitHost waits for a throttled host as long as all other callers do.
-func (o *Service) awaitHost(ctx context.Context, host string) error {
-	record, err := o.RateLimits.Budget(ctx, host)
+func awaitHost(ctx context.Context, limits ratelimit.Store, now func() time.Time, host string) error {
+	record, err := limits.Budget(ctx, host)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, ratelimit.MaxWait)
 	defer cancel()
-	if ratelimit.AwaitUnpaused(ctx, record, o.Now) != nil {
-		return apierr.Limited(record.PausedUntil.Sub(o.Now()))
+	if ratelimit.AwaitUnpaused(ctx, record, now) != nil {
+		return apierr.Limited(record.PausedUntil.Sub(now()))
 	}
 	return nil
 }

@@ -17,8 +17,8 @@ type call struct {
 	// function is who calls: one of the functions, or operator.
 	function, action string
 	// on is "table", "index/due", "secret", "alias" or "function", "bus",
-	// "queue", "topic", "stack" or "account"; key is the item's key, the index's partition, the
-	// secret's or function's name, the event's source, or whole.
+	// "queue", "topic", "stack" or "account", or what a scan selects; key is the item's key, the index's partition, the
+	// secret's or function's name, the event's source, the attributes of a scan, or whole.
 	on, key string
 }
 
@@ -37,6 +37,10 @@ func (t template) access(c call) access {
 			return access{c.action, t.attribute("Table", "Arn"), nil}
 		}
 		return access{c.action, t.attribute("Table", "Arn"), map[string][]string{"dynamodb:LeadingKeys": {c.key}}}
+	case "SPECIFIC_ATTRIBUTES":
+		return access{c.action, t.attribute("Table", "Arn"), map[string][]string{
+			"dynamodb:Select": {c.on}, "dynamodb:Attributes": strings.Split(c.key, ","),
+		}}
 	case "index/due":
 		return access{c.action, t.attribute("Table", "Arn") + "/index/due", map[string][]string{"dynamodb:LeadingKeys": {c.key}}}
 	case "secret":

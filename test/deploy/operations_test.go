@@ -40,6 +40,10 @@ func (d *deployed) operations() {
 		func() error { return add("added", `"grant_type":"password","username":"cid","password":"password"`) },
 		func() error { return add("invited", `"grant_type":"authorization_code","tenant_id":"tenant"`) },
 		func() error { _, err := o.Connect(ctx, "invited", false); return err },
+		func() error {
+			_, err := o.Invitations(ctx, operator.InvitationsRequest{Connection: "invited", Withdraw: true})
+			return err
+		},
 		func() error { _, err := o.Rotate(ctx, "added", false); return err }, // a refresh token
 		func() error { _, err := o.Status(ctx); return err },
 		func() error { _, err := o.Check(ctx, "added"); return err },

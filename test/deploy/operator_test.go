@@ -125,7 +125,17 @@ func (t template) notForOperators() []access {
 	secret := func(action, name string) access {
 		return access{"secretsmanager:" + action, arn("secretsmanager", "secret:"+name+"-AbCdEf"), nil}
 	}
+	scan := func(choice string, attributes ...string) access {
+		a := item("Scan")
+		a.context = map[string][]string{"dynamodb:Attributes": attributes}
+		if choice != "" {
+			a.context["dynamodb:Select"] = []string{choice}
+		}
+		return a
+	}
 	return []access{
+		scan("ALL_ATTRIBUTES"), scan("SPECIFIC_ATTRIBUTES"), scan("", "pk", "connection"), scan("COUNT", "pk"),
+		scan("SPECIFIC_ATTRIBUTES", "pk", "access_token"), scan("SPECIFIC_ATTRIBUTES", "pk", "verifier"), scan("SPECIFIC_ATTRIBUTES", "refresh_token"),
 		item("GetItem"), item("GetItem", "request#1"), item("GetItem", "invitation#1"), item("UpdateItem"), item("UpdateItem", "request#1"),
 		item("UpdateItem", "request#1", "budget#a:443"), item("DeleteItem"), item("DeleteItem", "grant#a"), item("DeleteItem", "account#1"),
 		item("PutItem", "grant#a"), item("Scan", "grant#a"), item("DeleteTable", "grant#a"),

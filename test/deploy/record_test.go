@@ -124,6 +124,9 @@ func callOf(who, service, operation string, parameters any) call {
 		c.key = pk(in.Key)
 	case *dynamodb.UpdateItemInput:
 		c.key = pk(in.Key)
+	case *dynamodb.ScanInput:
+		attributes := slices.Sorted(maps.Values(in.ExpressionAttributeNames))
+		c.on, c.key = string(in.Select), strings.Join(attributes, ",")
 	case *dynamodb.QueryInput:
 		c.on = "index/" + aws.ToString(in.IndexName)
 		for _, v := range in.ExpressionAttributeValues {

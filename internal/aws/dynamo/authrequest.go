@@ -2,14 +2,22 @@ package dynamo
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 )
 
 // The methods of invitations and those of requests come in pairs; what a pair has
 // in common is written once, in put, find and useUp.
-var _ authrequest.Store = (*Table)(nil)
+var (
+	_ authrequest.Store     = (*Table)(nil)
+	_ authrequest.Directory = (*Table)(nil)
+)
 
 // PutInvitation implements authrequest.Store.
 func (t *Table) PutInvitation(ctx context.Context, i authrequest.Invitation) error {
@@ -21,6 +29,44 @@ func (t *Table) Invitation(ctx context.Context, hash string) (authrequest.Invita
 	i := authrequest.Invitation{Hash: hash}
 	err := t.find(ctx, invitationKey(hash), invitationFields(&i))
 	return i, err
+}
+
+// Invitations implements authrequest.Directory. The attributes that it asks for are
+// those that IAM lets an operator scan; none of them is secret.
+func (t *Table) Invitations(ctx context.Context) ([]authrequest.Invitation, error) {
+	names := map[string]string{"#pk": attrKey}
+	projection := []string{"#pk"}
+	for _, f := range invitationFields(&authrequest.Invitation{}) {
+		names["#"+f.attr] = f.attr
+		projection = append(projection, "#"+f.attr)
+	}
+	in := &dynamodb.ScanInput{
+		TableName:                 aws.String(t.Name),
+		Select:                    types.SelectSpecificAttributes,
+		ProjectionExpression:      aws.String(strings.Join(projection, ", ")),
+		FilterExpression:          aws.String("begins_with(#pk, :invitation)"),
+		ExpressionAttributeNames:  names,
+		ExpressionAttributeValues: item{":invitation": text(prefixInvitation)},
+		ConsistentRead:            aws.Bool(true),
+	}
+	var all []authrequest.Invitation
+	pages := dynamodb.NewScanPaginator(t.Client, in)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, failure(ctx, err)
+		}
+		for _, scanned := range page.Items {
+			var key string
+			var i authrequest.Invitation
+			if err := load(scanned, append(invitationFields(&i), field{attrKey, asText(&key)})); err != nil {
+				return nil, err
+			}
+			i.Hash = strings.TrimPrefix(key, prefixInvitation)
+			all = append(all, i)
+		}
+	}
+	return all, nil
 }
 
 // UseInvitation implements authrequest.Store.

@@ -1,6 +1,9 @@
 package storetest
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -8,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -53,6 +57,41 @@ func invitationPromises() promises {
 			wantError(t, s.UseInvitation(t.Context(), "i1", start()), authrequest.ErrUsed)
 			noError(t, s.ReturnInvitation(t.Context(), "i1", start()))
 			noError(t, s.UseInvitation(t.Context(), "i1", start()))
+		},
+	}
+}
+
+func directoryPromises() promises {
+	ends := start().Add(time.Hour).Truncate(time.Second)
+	listed := func(t *testing.T, s Store) []authrequest.Invitation {
+		t.Helper()
+		got, err := s.Invitations(t.Context())
+		noError(t, err)
+		slices.SortFunc(got, func(a, b authrequest.Invitation) int { return strings.Compare(a.Hash, b.Hash) })
+		return got
+	}
+	return promises{
+		"an empty store has none": func(t *testing.T, s Store) {
+			if got := listed(t, s); len(got) != 0 {
+				t.Errorf("%+v, want none", got)
+			}
+		},
+		"all are listed, the used ones too, and nothing else": func(t *testing.T, s Store) {
+			var want []authrequest.Invitation
+			for i := range 30 {
+				one := authrequest.Invitation{Hash: fmt.Sprintf("i%02d", i), Connection: "acme", ReplaceUser: i%2 == 0, Ends: ends}
+				noError(t, s.PutInvitation(t.Context(), one))
+				want = append(want, one)
+			}
+			noError(t, s.UseInvitation(t.Context(), "i03", start()))
+			want[3].UsedAt = start()
+			noError(t, s.PutRequest(t.Context(), pendingRequest()))
+			held, err := s.TakeLease(t.Context(), ask("acme", "owner-1"))
+			noError(t, err)
+			noError(t, s.PutGrant(t.Context(), held, grant.Grant{Connection: "acme", AccessToken: reltioauth.NewSecret("token")}))
+			if diff := cmp.Diff(want, listed(t, s)); diff != "" {
+				t.Error(diff)
+			}
 		},
 	}
 }

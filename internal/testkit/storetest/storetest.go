@@ -38,6 +38,7 @@ type Store interface {
 	lockout.Store
 	ratelimit.Store
 	authrequest.Store
+	authrequest.Directory
 }
 
 // promises are sub-tests by the promise that they test.
@@ -61,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"reserve":  reservePromises(),
 		"trouble":  troublePromises(),
 		"invited":  invitationPromises(),
+		"listed":   directoryPromises(),
 		"pending":  requestPromises(),
 		"outcome":  outcomePromises(),
 		"contexts": {"a cancelled context changes nothing": cancelled},

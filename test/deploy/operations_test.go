@@ -89,7 +89,7 @@ func (d *deployed) examination(o *operator.Service) {
 			Database: d.tableOf(operatorRole).Client, Table: d.table.Name, Secrets: d.secretsOf(operatorRole), SecretPrefix: d.prefix,
 			Scheduler: scheduler.NewFromConfig(d.config(operatorRole)), CallbackFunction: "callback:live",
 			Query: &doctor.Query{Config: nowhere, Now: time.Now, Endpoint: func(service string) string {
-				d.recorder.add(watching()[service])
+				d.recorder.add([]call{watching()[service]})
 				return nothing.URL
 			}},
 			Stack: &doctor.Stack{Name: stack, Outputs: map[string]string{"FailureQueueUrl": nothing.URL, "AlarmTopicArn": "topic"}},

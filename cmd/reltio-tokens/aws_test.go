@@ -86,7 +86,8 @@ func (a *account) functions(static aws.CredentialsProvider) (endpoint string) {
 	log := telemetry.New(io.Discard, 0, time.Now)
 	rotate := &handler.Rotate{Log: log, Now: time.Now, Renewer: &renewal.Renewer{
 		Grants: a.table, Leases: a.table, Lockouts: a.table, RateLimits: a.table, Connections: a.secretStore, RefreshTokens: a.secretStore, Parking: a.table,
-		Hosts: connection.Hosts{a.host()}, Now: time.Now,
+		Batches: a.table,
+		Hosts:   connection.Hosts{a.host()}, Now: time.Now,
 	}}
 	functions := map[string]lambda.Handler{"rotate": rotate}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

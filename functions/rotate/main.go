@@ -54,6 +54,7 @@ func wire(ctx context.Context) (lambda.Handler, error) {
 			Connections:   secretStore,
 			RefreshTokens: secretStore,
 			Parking:       table,
+			Batches:       table,
 			Connect:       c.Network.Connect,
 			Hosts:         c.AuthHosts,
 			AuthRequests:  table,

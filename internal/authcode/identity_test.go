@@ -16,7 +16,8 @@ import (
 func (w *world) rotate() renewal.Report {
 	r := renewal.Renewer{
 		Grants: w.table, Leases: w.table, Lockouts: w.table, RateLimits: w.table, Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.table,
-		Hosts: w.flow.Hosts, Now: time.Now, Connect: w.server.Connector(),
+		Batches: w.table,
+		Hosts:   w.flow.Hosts, Now: time.Now, Connect: w.server.Connector(),
 	}
 	return r.Renew(w.t.Context(), rotateapi.Request{Connection: "acme", Force: true})
 }

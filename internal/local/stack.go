@@ -128,6 +128,7 @@ func (s *Stack) functions(table *memstore.Table) map[string]function {
 			Connections:   s.secrets,
 			RefreshTokens: s.secrets,
 			Parking:       table,
+			Batches:       table,
 			Hosts:         s.hosts(),
 			Events:        s.events,
 			Now:           time.Now,

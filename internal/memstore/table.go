@@ -51,11 +51,12 @@ type Table struct {
 }
 
 var (
-	_ grant.Store     = (*Table)(nil)
-	_ grant.Parking   = (*Table)(nil)
-	_ lease.Store     = (*Table)(nil)
-	_ lockout.Store   = (*Table)(nil)
-	_ ratelimit.Store = (*Table)(nil)
+	_ grant.Store       = (*Table)(nil)
+	_ grant.Parking     = (*Table)(nil)
+	_ grant.BatchReader = (*Table)(nil)
+	_ lease.Store       = (*Table)(nil)
+	_ lockout.Store     = (*Table)(nil)
+	_ ratelimit.Store   = (*Table)(nil)
 )
 
 // enter locks the table until leave is called, unless the context has ended.

@@ -55,7 +55,7 @@ func newWorld(t testing.TB) *world {
 	hosts := connection.Hosts{"auth.reltio.com:443"}
 	w.renewer = &renewal.Renewer{
 		Grants: w.table, Leases: w.table, Lockouts: w.table, RateLimits: w.table,
-		Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.table, Hosts: hosts, Events: w,
+		Connections: w.secrets, RefreshTokens: w.secrets, Parking: w.table, Batches: w.table, Hosts: hosts, Events: w,
 		Now: time.Now, Connect: w.server.Connector(), Rand: func() float64 { return 0 },
 	}
 	w.issuer = &issue.Issuer{Grants: w.table, Leases: w.table, Rotate: w, Now: time.Now}

@@ -31,7 +31,8 @@ type Slot struct {
 	// need not guess; Wait replaces it when it reads the pause again. After a
 	// short wait, and if the caller has not set it, only its Next is known.
 	Seen Record
-	// took is how long the last reservation took, reserved when it ended.
+	// took is how long the last reservation took, reserved when it ended. It is never
+	// more than MaxWait: a process that was frozen measures hours.
 	took     time.Duration
 	reserved time.Time
 }
@@ -46,7 +47,7 @@ func (t *Slot) Reserve(ctx context.Context, earliest time.Time) (time.Time, erro
 		Idle: !t.Seen.Next.After(earliest),
 	})
 	t.reserved = t.Now()
-	t.took = max(0, t.reserved.Sub(now))
+	t.took = min(max(0, t.reserved.Sub(now)), MaxWait)
 	if err == nil {
 		t.Seen.Next = at.Add(t.Interval)
 	}

@@ -198,6 +198,21 @@ func TestSlotAfterAMissedOne(t *testing.T) {
 	})
 }
 
+// A process that was frozen while it reserved has missed its slot. The slot that it is
+// told of is not as far ahead as the process was frozen.
+func TestSlotAfterAFreeze(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slot, s := newSlot(time.Hour)
+		at := reserve(t, slot, 0)
+		s.takes = 0
+		var busy *ratelimit.LimitError
+		err := slot.Wait(t.Context(), at)
+		if !errors.As(err, &busy) || busy.Until.After(time.Now().Add(ratelimit.MaxWait)) {
+			t.Errorf("error %v, %+v, want one that names the next slot", err, busy)
+		}
+	})
+}
+
 func TestSleepUntilNowIsNoWait(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

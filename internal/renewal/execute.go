@@ -95,7 +95,7 @@ var errInactive = errors.New("renewal: the token is dead")
 // for the host's next slot, and sends. After a step that was not sent the login is
 // not counted.
 func (r *run) execute(ctx context.Context, s step) response {
-	r.ledger = ledger{r: r, step: s}
+	r.ledger, r.ahead = ledger{r: r, step: s}, grant.Batch{}
 	if s.probe > 0 {
 		r.p.probing = true
 		if err := r.ledger.claimProbe(ctx); err != nil {

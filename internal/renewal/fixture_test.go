@@ -81,7 +81,7 @@ func newWorld(t testing.TB, change func(*reltioauthtest.Config)) *world {
 func (w *world) fresh() *renewal.Renewer {
 	o := w.out
 	return &renewal.Renewer{
-		Grants: o, Leases: o, Lockouts: o, RateLimits: o, Connections: o, RefreshTokens: o, Parking: o,
+		Grants: o, Leases: o, Lockouts: o, RateLimits: o, Connections: o, RefreshTokens: o, Parking: o, Batches: o,
 		Hosts: connection.Hosts{host, otherHost}, Now: time.Now,
 		Connect: o.connector(func(ctx context.Context, u *url.URL) (reltioauth.Transport, error) {
 			if u.Hostname() == "auth-stg.reltio.com" {

@@ -117,21 +117,22 @@ func (l *ledger) hostUp(ctx context.Context) {
 // hostAccepts clears, after a token was stored, what the host's record holds
 // against the host, and makes the connections due that the host had refused. It
 // reads their list now, because the host may have refused others during this
-// request. If the write fails the next success clears the record.
-func (l *ledger) hostAccepts(ctx context.Context) {
+// request. If the write fails the next success clears the record. It reports whether
+// the record could be read.
+func (l *ledger) hostAccepts(ctx context.Context) (known bool) {
 	r, c := l.r, l.r.o.connection
 	ctx, cancel := r.storing(ctx)
 	defer cancel()
 	if host, err := r.RateLimits.Budget(ctx, c.Host()); err == nil {
-		r.o.host = host
+		r.o.host, known = host, true
 	}
 	if !r.o.host.Troubled() {
-		return
+		return known
 	}
 	_ = r.RateLimits.Succeeded(ctx, c.Host(), c.ClientKey())
 	r.o.host.DownSince = time.Time{}
 	if !r.o.host.CircuitOpen() {
-		return
+		return known
 	}
 	for _, name := range r.o.host.Refused {
 		if name == c.Name || ctx.Err() != nil {
@@ -142,6 +143,7 @@ func (l *ledger) hostAccepts(ctx context.Context) {
 			_ = r.free(ctx, g) // if this fails the grant is tried when its pause ends
 		}
 	}
+	return known
 }
 
 // endPause ends the pause after unclear logins of a user whom the host refused

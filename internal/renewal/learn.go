@@ -10,12 +10,13 @@ import (
 // learn asks whether the old token is still active, if the renewal may show the
 // mode. The mode is AtEnd only if the server definitely refuses the old token and
 // accepts the new one. Without a definite response, or while the host is throttled,
-// nothing is learned.
-func (r *run) learn(ctx context.Context, about *lesson) {
+// nothing is learned. known says that the host's record was read after the token was
+// stored.
+func (r *run) learn(ctx context.Context, about *lesson, known bool) {
 	if about == nil {
 		return
 	}
-	if err := (reader{r}).lookHost(ctx); err != nil {
+	if !known && (reader{r}).lookHost(ctx) != nil {
 		return
 	}
 	r.observed()

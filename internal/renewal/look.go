@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
 
@@ -17,7 +18,7 @@ func (r reader) look(ctx context.Context, a action) error {
 	case theGrant:
 		return r.lookGrant(ctx)
 	case theDueMoment:
-		r.p.waited = true
+		r.p.waited, r.ahead = true, grant.Batch{}
 		if ratelimit.Sleep(ctx, a.wait) != nil {
 			return errNoTime
 		}
@@ -125,6 +126,12 @@ func (r reader) reset(ctx context.Context) error {
 
 // lookHost reads the authorization server's record.
 func (r reader) lookHost(ctx context.Context) (err error) {
-	r.o.host, err = r.RateLimits.Budget(ctx, r.o.connection.Host())
+	host := r.o.connection.Host()
+	if read, ok := r.ahead.Hosts[host]; ok {
+		r.o.host = read
+		delete(r.ahead.Hosts, host)
+		return nil
+	}
+	r.o.host, err = r.RateLimits.Budget(ctx, host)
 	return err
 }

@@ -69,10 +69,10 @@ const (
 	maxPasses = 6
 )
 
-// Renewer renews grants. All fields up to Now are required, except Events. It
-// is safe for concurrent use, and must not be copied: it remembers whether the
-// process's last write to RefreshTokens failed, and the links of events that
-// were not sent.
+// Renewer renews grants. All fields up to Now are required, except Batches and
+// Events. It is safe for concurrent use, and must not be copied: it remembers
+// whether the process's last write to RefreshTokens failed, and the links of events
+// that were not sent.
 type Renewer struct {
 	Grants        grant.Store
 	Leases        lease.Store
@@ -81,6 +81,9 @@ type Renewer struct {
 	Connections   connection.Secrets
 	RefreshTokens grant.RefreshTokenStore
 	Parking       grant.Parking
+	// Batches reads at once what the first reads of Grants, Parking and RateLimits
+	// return; nil: each is read by itself.
+	Batches grant.BatchReader
 	// Hosts that a connection may name.
 	Hosts connection.Hosts
 	// Events sends events to operators; nil: none are sent.

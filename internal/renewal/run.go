@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/holder"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 )
@@ -15,7 +16,9 @@ type run struct {
 	// bus remembers for a sweep whether the event bus failed; nil: no sweep.
 	bus *holder.Bus
 
-	held   *holder.Holder
+	held *holder.Holder
+	// ahead is what was read together with the grant and not used yet.
+	ahead  grant.Batch
 	o      observation
 	p      progress
 	report Report
@@ -63,13 +66,11 @@ func (r *run) renew(ctx context.Context) (idle bool) {
 		}
 		response := r.execute(ctx, next.step)
 		result := r.record(ctx, next.step, &response)
-		if response.granted(next.step) {
-			r.ledger.hostAccepts(ctx)
-		}
+		known := response.granted(next.step) && r.ledger.hostAccepts(ctx)
 		switch {
 		case result.again:
 		case result.given:
-			r.learn(ctx, result.lesson)
+			r.learn(ctx, result.lesson, known)
 			return false
 		default:
 			return r.settle(ctx, result.end)

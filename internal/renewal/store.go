@@ -31,6 +31,9 @@ func jittered(d time.Duration, chance float64) time.Duration {
 func (r *run) lease(ctx context.Context) (err error) {
 	c := r.holding()
 	c.Bus = r.bus
+	if r.Batches != nil {
+		c.Grants = batched{Store: r.Grants, r: r}
+	}
 	if given := r.p.asked.Lease; given != nil {
 		r.held, err = c.Adopt(ctx, lease.Lease{Connection: r.name, Owner: given.Owner, Epoch: given.Epoch})
 		return err

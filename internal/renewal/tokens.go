@@ -50,7 +50,7 @@ func (r *run) keeper() keeper { return keeper{r: r, t: &r.o.tokens} }
 func (k keeper) read(ctx context.Context, pointer string) error {
 	t := k.t
 	t.usable, t.highest = nil, 0
-	parked, err := k.r.Parking.Parked(ctx, k.r.name)
+	parked, err := k.parked(ctx)
 	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return err
 	}

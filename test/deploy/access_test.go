@@ -173,6 +173,7 @@ func (t template) used(tb testing.TB, who string, policy []statement) (used map[
 var notRecorded = map[string]string{
 	"issue ReadGrantsAndLeases lease#*": "read where DynamoDB does not show the item that refused a write",
 	"rotate ReadItems lease#*":          "as for issue",
+	"rotate ReadItems grant#*":          "read by itself where DynamoDB has not processed it in a batch",
 	"callback ReadItems lease#*":        "as for issue",
 	"operator ReadItems lease#*":        "as for issue",
 }
@@ -190,13 +191,17 @@ func (t template) denied() map[string][]access {
 			item("GetItem", "account#1"), item("GetItem", "budget#a:443"), item("GetItem", "request#1"), item("GetItem", "invitation#1"),
 			item("GetItem", "parked#a"), item("GetItem", "grant#a", "parked#a"), item("UpdateItem", "parked#a"),
 			item("GetItem", "grant#a", "account#1"), item("UpdateItem", "grant#a"), item("UpdateItem", "lease#a", "grant#a"),
+			item("BatchGetItem", "grant#a"),
 			{"secretsmanager:GetSecretValue", secret("connections/acme"), nil},
 			{"secretsmanager:GetSecretValue", secret("grants/acme"), nil},
 			{"lambda:InvokeFunction", arn("lambda", "function:other:live"), nil},
 			{"events:PutEvents", arn("events", "event-bus/"+stack), map[string][]string{"events:source": {"reltio-tokens"}}},
 		},
-		"rotate":   {item("GetItem", "request#1"), item("UpdateItem", "request#1")},
-		"callback": {item("GetItem", "account#1"), item("UpdateItem", "account#1")},
+		"rotate": {
+			item("GetItem", "request#1"), item("UpdateItem", "request#1"), item("BatchGetItem"),
+			item("BatchGetItem", "grant#a", "request#1"), item("BatchGetItem", "account#1"), item("BatchGetItem", "invitation#1"),
+		},
+		"callback": {item("GetItem", "account#1"), item("UpdateItem", "account#1"), item("BatchGetItem", "grant#a")},
 	}
 	for function := range all {
 		all[function] = append(all[function],

@@ -129,7 +129,7 @@ func embedded(t *testing.T) map[string]lambda.Handler {
 	hosts, log := connection.Hosts{"auth.reltio.com:443"}, telemetry.New(io.Discard, 0, time.Now)
 	rotate := &handler.Rotate{
 		Renewer: &renewal.Renewer{
-			Grants: table, Leases: table, Lockouts: table, RateLimits: table, Connections: vault, RefreshTokens: vault, Parking: table,
+			Grants: table, Leases: table, Lockouts: table, RateLimits: table, Connections: vault, RefreshTokens: vault, Parking: table, Batches: table,
 			Hosts: hosts, Now: time.Now, Connect: server.Connector(),
 		},
 		Log: log, Now: time.Now,

@@ -94,7 +94,7 @@ func (d *deployed) examination(o *operator.Service) {
 			Scheduler: scheduler.NewFromConfig(d.config(operatorRole)), CallbackFunction: "callback:live",
 			Query: &doctor.Query{Config: nowhere, Now: time.Now, Endpoint: func(service string) string {
 				for _, c := range watching()[service] {
-					d.recorder.add(c)
+					d.recorder.add([]call{c})
 				}
 				return nothing.URL
 			}},

@@ -51,9 +51,24 @@ var update = flag.Bool("update", false, "write "+callsFile)
 
 // recorder writes down what a function calls.
 type recorder struct {
-	// mu guards seen.
+	// mu guards what follows.
 	mu   sync.Mutex
 	seen map[call]bool
+	// log are the requests in their order, each with all that it is made on.
+	log []request
+}
+
+// request is one request of a function.
+type request struct {
+	function, action string
+	// on are the keys of items, or the secret's name.
+	on []string
+}
+
+// String is "rotate BatchGetItem budget# grant#".
+func (r request) String() string {
+	_, name, _ := strings.Cut(r.action, ":")
+	return r.function + " " + name + " " + strings.Join(r.on, " ")
 }
 
 // option records the calls of a client as the function's.
@@ -62,24 +77,38 @@ func (r *recorder) option(function string) func(*middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("record", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 		) (middleware.InitializeOutput, middleware.Metadata, error) {
-			c := callOf(function, awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), in.Parameters)
-			r.add(c)
+			calls := callsOf(function, awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx), in.Parameters)
+			r.add(calls)
 			if created, ok := in.Parameters.(*secretsmanager.CreateSecretInput); ok && len(created.Tags) > 0 {
-				c.action = "secretsmanager:TagResource" // Secrets Manager asks for both
-				r.add(c)
+				tag := calls[0]
+				tag.action = "secretsmanager:TagResource" // Secrets Manager asks for both
+				r.add([]call{tag})
 			}
 			return next.HandleInitialize(ctx, in)
 		}), middleware.After)
 	}
 }
 
-func (r *recorder) add(c call) {
+// add records a request, which is one call or, of a batch, one for each kind of item.
+func (r *recorder) add(calls []call) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.seen == nil {
 		r.seen = map[call]bool{}
 	}
-	r.seen[c] = true
+	sent := request{function: calls[0].function, action: calls[0].action}
+	for _, c := range calls {
+		r.seen[c] = true
+		sent.on = append(sent.on, strings.TrimSuffix(c.key, "example"))
+	}
+	r.log = append(r.log, sent)
+}
+
+// since returns the requests after the first n.
+func (r *recorder) since(n int) []request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.log[n:])
 }
 
 func (r *recorder) lines() string {
@@ -97,6 +126,22 @@ func (r *recorder) lines() string {
 var prefixes = map[string]string{
 	"DynamoDB": "dynamodb:", "Secrets Manager": "secretsmanager:", "EventBridge": "events:", "Lambda": "lambda:",
 	"CloudFormation": "cloudformation:", "Scheduler": "scheduler:",
+}
+
+// callsOf are the calls that a request is, one for each key that it names.
+func callsOf(who, service, operation string, parameters any) []call {
+	batch, ok := parameters.(*dynamodb.BatchGetItemInput)
+	if !ok {
+		return []call{callOf(who, service, operation, parameters)}
+	}
+	var calls []call
+	for _, asked := range batch.RequestItems {
+		for _, key := range asked.Keys {
+			c := callOf(who, service, operation, &dynamodb.GetItemInput{Key: key})
+			calls = append(calls, c)
+		}
+	}
+	return calls
 }
 
 // callOf is what IAM is asked about a call, with names made examples.
@@ -282,7 +327,7 @@ func (d *deployed) wire() {
 	d.rotate = &handler.Rotate{
 		Renewer: &renewal.Renewer{
 			Grants: forRotate, Leases: forRotate, Lockouts: forRotate, RateLimits: forRotate,
-			Connections: d.secretsOf("rotate"), RefreshTokens: d.secretsOf("rotate"), Parking: forRotate, Hosts: hosts, Events: d.bus("rotate"), Now: d.now,
+			Connections: d.secretsOf("rotate"), RefreshTokens: d.secretsOf("rotate"), Parking: forRotate, Batches: forRotate, Hosts: hosts, Events: d.bus("rotate"), Now: d.now,
 			AuthRequests: forRotate, CallbackURL: "https://" + domain,
 		},
 		Log: log, Now: d.now,

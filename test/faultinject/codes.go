@@ -37,7 +37,7 @@ type Action string
 // Actions are all that the functions may do, of which every code is tried.
 func Actions() []Action {
 	return []Action{
-		"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query",
+		"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:Query",
 		"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret", "secretsmanager:PutSecretValue", "secretsmanager:CreateSecret",
 		"events:PutEvents", "lambda:InvokeFunction",
 	}
@@ -47,7 +47,7 @@ func Actions() []Action {
 // those of "Common Error Types".
 func Codes(a Action) []Code {
 	switch a {
-	case "dynamodb:GetItem", "dynamodb:Query":
+	case "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query":
 		return slices.Concat(dynamoCodes(), commonCodes())
 	case "dynamodb:UpdateItem":
 		return slices.Concat(dynamoCodes(), writeCodes(), commonCodes())
@@ -176,7 +176,7 @@ func (o Operation) action() Action {
 // reads reports whether the operation changes nothing: a fault after it is one
 // before it.
 func (o Operation) reads() bool {
-	return slices.Contains([]string{"GetItem", "Query", "GetSecretValue", "DescribeSecret"}, o.verb())
+	return slices.Contains([]string{"GetItem", "BatchGetItem", "Query", "GetSecretValue", "DescribeSecret"}, o.verb())
 }
 
 // firstOf is the first code of the class.

@@ -128,6 +128,10 @@ func request(ctx context.Context, a Action, url string) (err error) {
 	switch a {
 	case "dynamodb:GetItem":
 		_, err = d.GetItem(ctx, &dynamodb.GetItemInput{TableName: id, Key: key})
+	case "dynamodb:BatchGetItem":
+		_, err = d.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]dynamotypes.KeysAndAttributes{
+			"a": {Keys: []map[string]dynamotypes.AttributeValue{key}},
+		}})
 	case "dynamodb:UpdateItem":
 		_, err = d.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: id, Key: key})
 	case "dynamodb:Query":

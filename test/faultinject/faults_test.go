@@ -115,7 +115,7 @@ func TestABrokenPromiseIsSeen(t *testing.T) {
 	fails := Fault{Kind: Answer, Status: http.StatusBadRequest, Code: "ThrottlingException"}
 	clean := Clean{Flow: &careless, Requests: 1}
 	results, err := b.Run(t.Context(), []Clean{clean}, []Case{
-		{Flow: &careless, Operation: Operation{Service: stack.DynamoDB, Name: "GetItem budget#", Nth: 1}, Fault: fails},
+		{Flow: &careless, Operation: Operation{Service: stack.DynamoDB, Name: "BatchGetItem budget# grant# parked#", Nth: 1}, Fault: fails},
 		{Flow: &careless, Operation: Operation{Service: stack.DynamoDB, Name: "GetItem nothing#", Nth: 1}, Fault: fails},
 	}, nil)
 	if err != nil {
@@ -150,7 +150,11 @@ func TestNames(t *testing.T) {
 		service            stack.Service
 		target, path, body string
 	}{
-		"GetItem grant#":              {stack.DynamoDB, "DynamoDB_20120810.GetItem", "/", `{"Key":{"pk":{"S":"grant#a#b"}}}`},
+		"GetItem grant#": {stack.DynamoDB, "DynamoDB_20120810.GetItem", "/", `{"Key":{"pk":{"S":"grant#a#b"}}}`},
+		"BatchGetItem grant# parked#": {
+			stack.DynamoDB, "DynamoDB_20120810.BatchGetItem", "/",
+			`{"RequestItems":{"t":{"Keys":[{"pk":{"S":"parked#a"}},{"pk":{"S":"grant#a"}}]}}}`,
+		},
 		"Query":                       {stack.DynamoDB, "DynamoDB_20120810.Query", "/", `{"IndexName":"due"}`},
 		"GetSecretValue connections/": {stack.SecretsManager, "secretsmanager.GetSecretValue", "/", `{"SecretId":"p/connections/a"}`},
 		"CreateSecret grants/":        {stack.SecretsManager, "secretsmanager.CreateSecret", "/", `{"Name":"p/grants/a"}`},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
@@ -59,21 +60,33 @@ func nameOf(service stack.Service, r *http.Request, body []byte) string {
 	}
 }
 
-// item is the kind of item that a request names, as its key begins: " lease#".
+// key is an item's key in a request.
+type key struct {
+	PK struct{ S string } `json:"pk"`
+}
+
+// item is the kind of item that a request names, as its key begins: " lease#". A batch
+// names several.
 func item(body []byte) string {
 	var in struct {
-		Key struct {
-			PK struct{ S string } `json:"pk"`
-		}
+		Key          key
+		RequestItems map[string]struct{ Keys []key }
 	}
 	if json.Unmarshal(body, &in) != nil {
 		return ""
 	}
-	kind, _, found := strings.Cut(in.Key.PK.S, "#")
-	if !found {
-		return ""
+	keys := []key{in.Key}
+	for _, asked := range in.RequestItems {
+		keys = append(keys, asked.Keys...)
 	}
-	return " " + kind + "#"
+	var kinds []string
+	for _, k := range keys {
+		if kind, _, found := strings.Cut(k.PK.S, "#"); found {
+			kinds = append(kinds, " "+kind+"#")
+		}
+	}
+	slices.Sort(kinds)
+	return strings.Join(slices.Compact(kinds), "")
 }
 
 // secret is the kind of secret that a request names: " connections/".

@@ -8,6 +8,7 @@ type Op string
 // The operations.
 const (
 	OpGrant      Op = "grant.read"
+	OpBatch      Op = "grant.batch"
 	OpPut        Op = "grant.put"
 	OpDue        Op = "grant.due"
 	OpTake       Op = "lease.take"

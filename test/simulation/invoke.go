@@ -21,6 +21,7 @@ func (i *Instance) renewer() *renewal.Renewer {
 	w.mu.Unlock()
 	r.Grants, r.Leases, r.Lockouts, r.RateLimits = p.Grants, p.Leases, p.Lockouts, p.RateLimits
 	r.Connections, r.RefreshTokens, r.Parking, r.Events = p.Connections, p.RefreshTokens, p.Parking, p.Events
+	r.Batches = p.Batches
 	r.Connect, r.Now, r.Rand = p.Connect, p.Now, i.Rand
 	i.renewal = r
 	return r

@@ -20,6 +20,10 @@ func (t *Table) Grant(ctx context.Context, name string, c grant.Consistency) (gr
 	if err != nil {
 		return grant.Grant{}, err
 	}
+	return readGrant(name, i)
+}
+
+func readGrant(name string, i item) (grant.Grant, error) {
 	if i == nil {
 		return grant.Grant{}, grant.ErrNotFound
 	}

@@ -30,6 +30,10 @@ func (t *Table) Parked(ctx context.Context, name string) (grant.RefreshToken, er
 	if err != nil {
 		return grant.RefreshToken{}, err
 	}
+	return readParked(name, i)
+}
+
+func readParked(name string, i item) (grant.RefreshToken, error) {
 	var r grant.RefreshToken
 	if err := load(i, parkedFields(&r)); err != nil {
 		return grant.RefreshToken{}, ofItem(parkedKey(name), err)

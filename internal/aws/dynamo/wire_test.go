@@ -56,6 +56,7 @@ func calls(table *dynamo.Table) map[string]func(context.Context) error {
 	throttled := ratelimit.Throttle{Client: "c", Now: now()}
 	return map[string]func(context.Context) error{
 		"Grant":                     func(ctx context.Context) error { return err2(table.Grant(ctx, "acme", grant.Strong)) },
+		"ReadBatch":                 func(ctx context.Context) error { return err2(table.ReadBatch(ctx, "acme", []string{"h:1"})) },
 		"PutGrant":                  func(ctx context.Context) error { return table.PutGrant(ctx, l, g) },
 		"DueGrants":                 func(ctx context.Context) error { return err2(table.DueGrants(ctx, grant.ShardDue, now(), nil, 1)) },
 		"TakeLease":                 func(ctx context.Context) error { return err2(table.TakeLease(ctx, request("o"))) },
@@ -118,7 +119,7 @@ func TestFailuresOnTheWire(t *testing.T) {
 		"an unknown error":    {answer(503, `{"__type":"`+canary+` 1"}`), "an error without a known code"},
 		"a page of a proxy":   {answer(502, `<html>`+canary+`</html>`), ""},
 		"garbage":             {answer(200, canary+`{"Item":`), ""},
-		"another shape":       {answer(200, `{"Item":{"access_token":{"S":{"`+canary+`":1}}},"Items":"`+canary+`","Attributes":["`+canary+`"],"Table":"`+canary+`","TableDescription":"`+canary+`"}`), ""},
+		"another shape":       {answer(200, `{"Item":{"access_token":{"S":{"`+canary+`":1}}},"Items":"`+canary+`","Responses":"`+canary+`","Attributes":["`+canary+`"],"Table":"`+canary+`","TableDescription":"`+canary+`"}`), ""},
 		"cut off": {
 			func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Length", "1000")

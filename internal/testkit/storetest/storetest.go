@@ -34,6 +34,7 @@ import (
 type Store interface {
 	grant.Store
 	grant.Parking
+	grant.BatchReader
 	lease.Store
 	lockout.Store
 	ratelimit.Store
@@ -56,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"failures": failurePromises(),
 		"handover": handoverPromises(),
 		"parking":  parkingPromises(),
+		"batches":  batchPromises(),
 		"accounts": accountPromises(),
 		"settling": settlingPromises(),
 		"claims":   claimPromises(),
@@ -151,6 +153,7 @@ func cancelled(t *testing.T, s Store) {
 		"Park":         func() error { return s.Park(ctx, "acme", token("r", 1)) },
 		"Parked":       func() error { _, err := s.Parked(ctx, "acme"); return err },
 		"Unpark":       func() error { return s.Unpark(ctx, "acme", 1) },
+		"ReadBatch":    func() error { _, err := s.ReadBatch(ctx, "acme", []string{host}); return err },
 		"CountLogin":   func() error { _, err := s.CountLogin(ctx, try); return err },
 		"SettleLogin":  func() error { return s.SettleLogin(ctx, try, lockout.Accepted) },
 		"Account":      func() error { _, err := s.Account(ctx, try.AccountHash); return err },

@@ -18,7 +18,7 @@ import (
 //
 // In which order the connections ask it is not judged: that a sweep comes after a
 // caller, a grant that has failed or has a valid token after others, checkToken half
-// as often as a login, and how long a renewal waits for its turn. These are tables of
+// as often as a login, and how long a renewal waits until it may ask. These are tables of
 // internal/renewal (TestPlanAtAHostThatIsDown).
 func outages() map[string]mutant {
 	return map[string]mutant{

@@ -47,6 +47,9 @@ type judged struct {
 	// clientRefused counts requests without a user's credentials that were refused
 	// in any way and heard, since the last success.
 	clientRefused int
+	// unclearFrom is when the first of them came whose words say nothing about a refresh
+	// token; zero if none did.
+	unclearFrom time.Time
 	// heldBack: one was refused since then, and that was written down.
 	heldBack bool
 	// row is how many of them lengthen the pauses, rowSince the first one's moment.

@@ -117,10 +117,16 @@ func (w *World) judgeRefusedClient(c *conn, s sent, how refusal) {
 	switch {
 	case how != notRefused && s.heard:
 		w.figures.RefusedClients++
+		if c.clientRefused == 0 {
+			c.unclearFrom = time.Time{}
+		}
 		c.clientRefused++
 		c.mended = time.Time{}
 		if c.refreshRefused(s) { // that says nothing about the server
 			return
+		}
+		if c.unclearFrom.IsZero() {
+			c.unclearFrom = w.now()
 		}
 		c.heldBack = true
 		if !w.troubled(c.host) { // a refusal of a host that refuses everyone lengthens no pauses

@@ -101,8 +101,8 @@ func (w *World) judgeReauthorize(i *Instance, c *conn) {
 	case i.wrong():
 		n.Misdated++
 		return
-	case c.row > 1 && w.now().Sub(c.rowSince) > grant.TryEvery/2-w.tolerance():
-		n.Refused++ // for an hour the responses were unclear; the pauses' jitter is part of that
+	case c.clientRefused > 1 && !c.unclearFrom.IsZero() && w.now().Sub(c.unclearFrom) > grant.TryEvery/2-w.tolerance():
+		n.Refused++ // for an hour the responses were unclear; the pauses' jitter is part of that, and trouble of the server
 		return
 	case !w.now().Add(w.tolerance() + time.Minute).Before(token.LoggedInAt.Add(c.refreshTTL())):
 		const behind = mostBehind + 5*time.Minute                   // a clock that was may have dated the login

@@ -52,8 +52,8 @@ func mutants() map[string]mutant {
 		"a budget that everybody ignores":              {plain(noRateLimit), "I4"},
 		"a token handed out past its end":              {plain(pastEnd), "I1"},
 		"events that nobody sends":                     {plain(silent), "I12"},
-		"a host that is down asked by everybody":       {plain(alwaysProbe), "I2"},
 		"a host that is down never asked again":        {plain(neverProbe), "I8 I12"},
+		"an outage that no response ends":              {plain(neverUp), "I3 I8 I12"},
 		"a token's life counted ten seconds short":     {plain(tenSecondsShort), "I7"},
 	}
 }
@@ -572,26 +572,6 @@ func (b unlimited) Reserve(_ context.Context, _ string, w ratelimit.Window) (tim
 }
 
 func noRateLimit(p *Ports) { p.RateLimits = unlimited{p.RateLimits} }
-
-// probes changes who may ask a host in trouble.
-type probes struct {
-	ratelimit.Store
-	mine bool
-}
-
-func (b probes) Probe(context.Context, string, time.Time, time.Duration) (bool, error) {
-	return b.mine, nil
-}
-
-// Budget is the record without the moment of the last probe, which the plan reads.
-func (b probes) Budget(ctx context.Context, host string) (ratelimit.Record, error) {
-	r, err := b.Store.Budget(ctx, host)
-	r.ProbedAt = time.Time{}
-	return r, err
-}
-
-func alwaysProbe(p *Ports) { p.RateLimits = probes{p.RateLimits, true} }
-func neverProbe(p *Ports)  { p.RateLimits = probes{p.RateLimits, false} }
 
 // tenSecondsShort: a token is believed to end ten seconds before it does, so that its
 // refresh is sent while the server still takes it.

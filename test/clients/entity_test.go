@@ -167,7 +167,7 @@ func startExtension(t testing.TB, s *local.Stack) string {
 	}
 	t.Cleanup(func() {
 		cancel()
-		<-done // it was killed
+		<-done //nolint:errcheck // it was killed
 	})
 	<-api.Ready
 	return port

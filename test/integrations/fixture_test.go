@@ -28,7 +28,7 @@ import (
 // before stays valid.
 func start(t testing.TB, life time.Duration, names ...string) *stack.Stack {
 	t.Helper()
-	c := stack.Config{Binaries: folder}
+	c := stack.Config{Now: time.Now, Binaries: folder}
 	if err := built(); err != nil {
 		t.Fatal(err)
 	}

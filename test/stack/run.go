@@ -2,7 +2,6 @@ package stack
 
 import (
 	"testing"
-	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
@@ -10,7 +9,7 @@ import (
 // Run starts a stack on the engines of tests, until the test ends.
 func Run(t testing.TB, c Config) *Stack {
 	t.Helper()
-	c.Now, c.DynamoDB, c.Moto = time.Now, engines.DynamoDBEndpoint(t), engines.Moto(t)
+	c.DynamoDB, c.Moto = engines.DynamoDBEndpoint(t), engines.Moto(t)
 	s, err := Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

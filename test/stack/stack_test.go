@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 // knows the client acme.
 func start(t *testing.T, c stack.Config) *stack.Stack {
 	t.Helper()
+	c.Now = time.Now
 	c.Sandbox.Clients = []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("secret-of-acme")}}
 	var err error
 	if c.Binaries, err = binaries(); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -52,9 +51,7 @@ func onAWS(t *testing.T) *account {
 	t.Helper()
 	database, name := engines.Table(t)
 	moto := engines.Moto(t)
-	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
-	})
+	static := engines.Credentials()
 	a := &account{t: t, table: &dynamo.Table{Client: database, Name: name}}
 	a.secretStore = secrets.Manager{Prefix: "test/" + rand.Text(), Client: secretsmanager.New(secretsmanager.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(moto), Credentials: static,

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 )
 
 // binary is the command, built as it is for an operator.
@@ -100,15 +101,7 @@ func (c command) expect(code int, out, err string, args ...string) ran {
 // onLocalStack starts the local stack and a command that talks to it.
 func onLocalStack(t *testing.T) command {
 	t.Helper()
-	stack, err := local.Start(t.Context(), local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stack.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	stack := localtest.Start(t, local.Config{})
 	return command{t: t, flags: []string{"--local=" + stack.LambdaURL}, seen: &strings.Builder{}}
 }
 

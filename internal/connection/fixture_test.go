@@ -2,7 +2,6 @@ package connection_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -80,7 +80,7 @@ func wantProblems(t *testing.T, err error, problems ...string) {
 	if got := apierr.Of(err).Type; got != apierr.InvalidConnection {
 		t.Errorf("type %s, want %s", got, apierr.InvalidConnection)
 	}
-	if strings.Contains(fmt.Sprintf("%+v %#v", err, err), canary) {
+	if strings.Contains(logtest.Printed(err), canary) {
 		t.Error("the error holds a value")
 	}
 }

@@ -2,7 +2,6 @@ package local_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,26 +17,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 )
 
 // start starts a stack on free ports, and a real client of its Invoke API.
 func start(t *testing.T) (*local.Stack, *lambda.Client) {
 	t.Helper()
-	stack, err := local.Start(t.Context(), local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stack.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return stack, lambda.New(lambda.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(stack.LambdaURL),
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-		}),
-	})
+	stack := localtest.Start(t, local.Config{})
+	return stack, localtest.Client(stack.LambdaURL)
 }
 
 func invoke(t *testing.T, client *lambda.Client, in *lambda.InvokeInput) (*lambda.InvokeOutput, map[string]any) {

@@ -178,15 +178,7 @@ func TestChangesOfWhatIsNotThere(t *testing.T) {
 // secret is back.
 func TestChangesOfADeletedConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.connect("acme", password())
-		w.rotate(false)
-		w.disconnect("acme")
-		w.rotate(true)
-		time.Sleep(time.Minute)
-		w.rotate(true) // the second look believes it
-		if g := w.grant(); g.Status != grant.StatusUnknown {
-			t.Fatalf("status %s", g.Status)
-		}
+		w.connectAndForget()
 		_, err := w.operator.Pause(t.Context(), "acme")
 		w.wantError(err, apierr.UnknownConnection)
 

@@ -357,18 +357,24 @@ func TestDisconnectThatEndsInTheMiddle(t *testing.T) {
 	}
 }
 
+// connectAndForget deletes the secret of a connection that has a token.
+func (w *world) connectAndForget() {
+	w.t.Helper()
+	w.connect("acme", password())
+	w.rotate(false)
+	w.disconnect("acme")
+	w.rotate(true)
+	time.Sleep(time.Minute)
+	w.rotate(true) // the second read believes it
+	if g := w.grant(); g.Status != grant.StatusUnknown {
+		w.t.Fatalf("status %s", g.Status)
+	}
+}
+
 // A grant's secret that was left behind without a connection can be removed.
 func TestDisconnectWhatWasLeftBehind(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		w.connect("acme", password())
-		w.rotate(false)
-		w.disconnect("acme")
-		w.rotate(true)
-		time.Sleep(time.Minute)
-		w.rotate(true) // the service notices, and believes it
-		if g := w.grant(); g.Status != grant.StatusUnknown {
-			t.Fatalf("status %s", g.Status)
-		}
+		w.connectAndForget()
 		if _, err := w.secrets.Current(t.Context(), "acme"); err != nil {
 			t.Fatalf("the grant's secret: %v, want it kept for the connection", err)
 		}

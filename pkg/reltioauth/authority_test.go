@@ -87,7 +87,8 @@ func serveTLS(t *testing.T, config *tls.Config) string {
 	return server.URL
 }
 
-// listen starts a server that does with each connection what it is told.
+// listen starts a server that does with each connection what it is told, and returns
+// its host and port.
 func listen(t *testing.T, handle func(net.Conn)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -104,7 +105,7 @@ func listen(t *testing.T, handle func(net.Conn)) string {
 			go func() { defer func() { _ = conn.Close() }(); handle(conn) }()
 		}
 	}()
-	return "https://" + listener.Addr().String()
+	return listener.Addr().String()
 }
 
 func httpServer(t *testing.T) string {

@@ -85,7 +85,7 @@ func TestBadProxies(t *testing.T) {
 		return proxy(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
 	}
 	says := func(text string) *url.URL {
-		address := listen(t, func(conn net.Conn) {
+		address := "https://" + listen(t, func(conn net.Conn) {
 			_, _ = conn.Read(make([]byte, 1024))
 			_, _ = io.WriteString(conn, text)
 		})

@@ -46,10 +46,10 @@ func TestReasonOfADialOverTLS(t *testing.T) {
 			c.CipherSuites, c.MaxVersion = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}, tls.VersionTLS12
 		})), "no connection"},
 		"plain http":     {strings.Replace(httpServer(t), "http:", "https:", 1), "unreadable answer"},
-		"garbage":        {listen(t, func(conn net.Conn) { hello(conn); _, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n") }), "unreadable answer"},
-		"closed":         {listen(t, hello), "connection lost"},
-		"closed at once": {listen(t, func(net.Conn) {}), "connection lost"},
-		"reset": {listen(t, func(conn net.Conn) {
+		"garbage":        {"https://" + listen(t, func(conn net.Conn) { hello(conn); _, _ = io.WriteString(conn, "220 mail.example ESMTP\r\n") }), "unreadable answer"},
+		"closed":         {"https://" + listen(t, hello), "connection lost"},
+		"closed at once": {"https://" + listen(t, func(net.Conn) {}), "connection lost"},
+		"reset": {"https://" + listen(t, func(conn net.Conn) {
 			hello(conn)
 			_ = conn.(*net.TCPConn).SetLinger(0)
 		}), "connection lost"},

@@ -75,27 +75,13 @@ func serve(t *testing.T, handler http.HandlerFunc) *reltioauth.Client {
 // request has been read when it is called.
 func serveRaw(t *testing.T, handle func(net.Conn)) *reltioauth.Client {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				if readRequest(conn) == nil {
-					handle(conn)
-				}
-			}()
+	address := listen(t, func(conn net.Conn) {
+		if readRequest(conn) == nil {
+			handle(conn)
 		}
-	}()
+	})
 	return &reltioauth.Client{
-		AuthURL:      "http://" + listener.Addr().String(),
+		AuthURL:      "http://" + address,
 		ClientID:     "acme",
 		ClientSecret: reltioauth.NewSecret("client-secret-canary"),
 		Now:          clock,

@@ -14,6 +14,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/authrequest"
 	"github.com/reltio-tokens/reltio-tokens/internal/handler/pages"
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
@@ -21,11 +22,7 @@ import (
 // answers afterwards.
 func TestTheDemonstration(t *testing.T) {
 	p := newBrowser(t)
-	stack, err := local.Start(t.Context(), local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = stack.Close() })
+	stack := localtest.Start(t, local.Config{})
 	var out strings.Builder
 	if err := stack.Demo(t.Context(), &out); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
 	"github.com/reltio-tokens/reltio-tokens/internal/operator"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
@@ -49,7 +50,7 @@ func TestANameIsEnough(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			line := command(t)
-			s := startLocal(t)
+			s := localtest.Start(t, local.Config{})
 			env := append(environment(t, s.LambdaURL), trusting(t, startTenant(t, s))...)
 			if strings.HasSuffix(name, "extension") {
 				env = append(env, "RELTIO_TOKENS_VIA=extension", "RELTIO_TOKENS_PORT="+startExtension(t, s))
@@ -166,7 +167,7 @@ func startExtension(t testing.TB, s *local.Stack) string {
 	}
 	t.Cleanup(func() {
 		cancel()
-		<-done // it was killed
+		<-done //nolint:errcheck // it was killed
 	})
 	<-api.Ready
 	return port

@@ -2,13 +2,13 @@ package clients
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 )
 
 // Ten lines with an installed package get a token from what `make run` starts.
@@ -27,7 +27,7 @@ func TestTenLines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			line := command(t)
-			stack := startLocal(t)
+			stack := localtest.Start(t, local.Config{})
 			if printed := run(t, environment(t, stack.LambdaURL), nil, line...); !bytes.Contains(printed, []byte("Token(sha256:")) {
 				t.Errorf("it printed %s", printed)
 			}
@@ -51,15 +51,4 @@ func inEmptyFolder(t testing.TB, program, installed string) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, program)
-}
-
-// startLocal starts what `make run` starts, on free ports.
-func startLocal(t testing.TB) *local.Stack {
-	t.Helper()
-	stack, err := local.Start(t.Context(), local.Config{LambdaPort: -1, CallbackPort: -1, ReltioPort: -1, Log: io.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = stack.Close() })
-	return stack
 }

@@ -256,8 +256,8 @@ func said(t *testing.T, r *issueapi.Response) response {
 		t.Errorf("connection %q, token type %q", r.Connection, r.TokenType)
 	}
 	ends, err := time.Parse(time.RFC3339, r.ExpiresAt)
-	left := time.Until(ends)
-	if inSeconds := time.Duration(r.ExpiresIn) * time.Second; err != nil || left > time.Hour || inSeconds < left-2*time.Second || inSeconds > left+3*time.Second {
+	left, said := time.Until(ends), time.Duration(r.ExpiresIn)*time.Second
+	if err != nil || left > time.Hour || said < left-2*time.Second || said > left+3*time.Second {
 		t.Errorf("expires_at %s, in %v; expires_in %d", r.ExpiresAt, left, r.ExpiresIn)
 	}
 	got := response{Outcome: r.Outcome, Version: r.Version, TooShort: !r.MinTTLMet}

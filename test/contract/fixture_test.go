@@ -6,10 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
@@ -17,20 +14,6 @@ import (
 
 // demo is a connection of the stack that needs no person.
 const demo = "demo-password"
-
-func start(t *testing.T, life time.Duration) *local.Stack {
-	t.Helper()
-	stack, err := local.Start(t.Context(), local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1, TokenLife: life})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stack.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return stack
-}
 
 // reltio is the sandbox, as the client of the stack's connections sees it.
 func reltio(stack *local.Stack) *reltioauth.Client {
@@ -62,10 +45,4 @@ func tenant(t *testing.T, stack *local.Stack) *httptest.Server {
 	}))
 	t.Cleanup(server.Close)
 	return server
-}
-
-func lambdaClient(url string) *lambda.Client {
-	return lambda.New(lambda.Options{
-		Region: "eu-central-1", BaseEndpoint: aws.String(url), Credentials: aws.AnonymousCredentials{},
-	})
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/local"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueclient"
 )
 
@@ -28,8 +30,8 @@ func (c *counted) Invoke(ctx context.Context, in *lambda.InvokeInput, opts ...fu
 // A thousand calls of a tenant API, by ten at a time, while the token is revoked: none
 // fails. (It is revoked once: issue checks no more than one reported token in 30 s.)
 func TestAThousandCalls(t *testing.T) {
-	stack := start(t, 0)
-	client := &counted{Client: lambdaClient(stack.LambdaURL)}
+	stack := localtest.Start(t, local.Config{})
+	client := &counted{Client: localtest.Client(stack.LambdaURL)}
 	api := tenant(t, stack)
 	source := &issueclient.Source{Lambda: client, Connection: demo}
 	caller := &http.Client{Transport: &issueclient.Transport{Source: source, Hosts: []string{strings.TrimPrefix(api.URL, "http://")}}}
@@ -69,8 +71,8 @@ func TestAThousandCalls(t *testing.T) {
 }
 
 func TestErrorsOfTheRealFunction(t *testing.T) {
-	stack := start(t, 0)
-	client := lambdaClient(stack.LambdaURL)
+	stack := localtest.Start(t, local.Config{})
+	client := localtest.Client(stack.LambdaURL)
 	for name, test := range map[string]struct {
 		source *issueclient.Source
 		want   issueclient.ErrorType

@@ -14,6 +14,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/extension"
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
 	"github.com/reltio-tokens/reltio-tokens/internal/telemetry"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
@@ -38,7 +39,7 @@ type issuer struct {
 // issuers are all of them, each of which has issued nothing yet.
 func issuers(t *testing.T) []issuer {
 	t.Helper()
-	function, behind := start(t, 0), start(t, 0)
+	function, behind := localtest.Start(t, local.Config{}), localtest.Start(t, local.Config{})
 	standIn, standInBehind := issueServer(), issueServer()
 	return []issuer{
 		{"issue", invokeAPI, function.LambdaURL, revokeAt(function)},
@@ -66,7 +67,7 @@ func serve(t *testing.T, h http.Handler) string {
 func extensionBefore(lambdaURL string) *extension.Server {
 	log := telemetry.New(io.Discard, slog.LevelError, time.Now)
 	return &extension.Server{
-		Tokens:  &extension.Sources{Lambda: lambdaClient(lambdaURL), Function: "issue", Log: log, Now: time.Now},
+		Tokens:  &extension.Sources{Lambda: localtest.Client(lambdaURL), Function: "issue", Log: log, Now: time.Now},
 		Session: reltioauth.NewSecret(session), Log: log, Now: time.Now,
 	}
 }

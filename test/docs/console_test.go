@@ -15,6 +15,7 @@ import (
 	stdflag "flag"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 )
 
 var update = stdflag.Bool("update", false, "write what the commands print into the documents")
@@ -118,15 +119,7 @@ type shell struct {
 
 func startShell(t *testing.T, binary string) *shell {
 	t.Helper()
-	stack, err := local.Start(t.Context(), local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := stack.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	stack := localtest.Start(t, local.Config{})
 	var shown bytes.Buffer
 	if err := stack.Demo(t.Context(), &shown); err != nil {
 		t.Fatal(err)

@@ -5,10 +5,10 @@ import (
 	"testing"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/localtest"
 )
 
 const demo = "demo-client-credentials"
@@ -16,15 +16,8 @@ const demo = "demo-client-credentials"
 // started is issue itself, and a client of it.
 func started(t testing.TB) (*local.Stack, *lambda.Client) {
 	t.Helper()
-	s, err := local.Start(t.Context(), local.Config{CallbackPort: -1, LambdaPort: -1, ReltioPort: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s, lambda.New(lambda.Options{
-		Region: "us-east-1", BaseEndpoint: awssdk.String(s.LambdaURL),
-		Credentials: credentials.NewStaticCredentialsProvider("local", "local", ""),
-	})
+	s := localtest.Start(t, local.Config{})
+	return s, localtest.Client(s.LambdaURL)
 }
 
 // What a call costs, beside what it stands for.

@@ -91,13 +91,7 @@ func TestRefreshes(t *testing.T) {
 						with(s)
 					}
 				})
-				name := w.add(t, grant, nil)
-				if grant == authorizationCode {
-					wantError(t, w.ask(t, name), "ReauthorizationRequired", "")
-					if p := w.person(t, name, "ann"); p.status != http.StatusOK {
-						t.Fatalf("the person saw HTTP %d", p.status)
-					}
-				}
+				name := w.granted(t, grant, nil)
 				w.live(t, name, 50*time.Second).want(t, 3)
 				calls := w.tokens()
 				if len(calls) < 3 || len(calls) > 4 || count(calls, http.StatusOK) != len(calls) || calls[0].what != grant {

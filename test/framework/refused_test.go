@@ -183,11 +183,7 @@ func TestUserStoreDown(t *testing.T) {
 		t.Run("refresh, "+grant, func(t *testing.T) {
 			t.Parallel()
 			w := newServer(t, shortTokens(20))
-			name := w.add(t, grant, nil)
-			if grant == authorizationCode {
-				w.ask(t, name)
-				w.person(t, name, "ann")
-			}
+			name := w.granted(t, grant, nil)
 			w.wantIssued(t, w.ask(t, name))
 			w.direct.change(t, down)
 			w.during(t, name, outage, "ReltioUnavailable")
@@ -201,11 +197,7 @@ func TestUserStoreDown(t *testing.T) {
 		t.Run("refresh, 500, "+grant, func(t *testing.T) {
 			t.Parallel()
 			w := newServer(t, shortTokens(20))
-			name := w.add(t, grant, nil)
-			if grant == authorizationCode {
-				w.ask(t, name)
-				w.person(t, name, "ann")
-			}
+			name := w.granted(t, grant, nil)
 			w.wantIssued(t, w.ask(t, name))
 			w.direct.change(t, func(s *settings) { down(s); s.UserStoreThrowsOther = true })
 			w.during(t, name, outage, "ReltioUnavailable")
@@ -241,11 +233,7 @@ func TestClientStoreDown(t *testing.T) {
 		t.Run(grant, func(t *testing.T) {
 			t.Parallel()
 			w := newServer(t, shortTokens(20))
-			name := w.add(t, grant, nil)
-			if grant == authorizationCode {
-				w.ask(t, name)
-				w.person(t, name, "ann")
-			}
+			name := w.granted(t, grant, nil)
 			w.wantIssued(t, w.ask(t, name))
 			w.direct.change(t, func(s *settings) { s.ClientStoreDown = "client store is down" })
 			errors := []string{"ReltioUnavailable"}

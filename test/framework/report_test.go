@@ -11,16 +11,23 @@ import (
 func issued(t *testing.T, grant string, change func(*settings), more fields) (*wired, string, answer) {
 	t.Helper()
 	w := newServer(t, change)
-	name := w.add(t, grant, more)
+	name := w.granted(t, grant, more)
+	a := w.wantIssued(t, w.ask(t, name))
+	w.forgetCalls()
+	return w, name, a
+}
+
+// granted adds a connection, and logs a person in if it needs one.
+func (w *wired) granted(t *testing.T, grant string, more fields) (name string) {
+	t.Helper()
+	name = w.add(t, grant, more)
 	if grant == authorizationCode {
 		wantError(t, w.ask(t, name), "ReauthorizationRequired", "")
 		if p := w.person(t, name, "ann"); p.status != http.StatusOK {
 			t.Fatalf("the person saw HTTP %d", p.status)
 		}
 	}
-	a := w.wantIssued(t, w.ask(t, name))
-	w.forgetCalls()
-	return w, name, a
+	return name
 }
 
 // grants are the grant types of connections.

@@ -28,7 +28,7 @@ import (
 // before stays valid.
 func start(t testing.TB, life time.Duration, names ...string) *stack.Stack {
 	t.Helper()
-	c := stack.Config{Now: time.Now, DynamoDB: engines.DynamoDBEndpoint(t), Moto: engines.Moto(t), Binaries: folder}
+	c := stack.Config{Now: time.Now, Binaries: folder}
 	if err := built(); err != nil {
 		t.Fatal(err)
 	}
@@ -36,15 +36,7 @@ func start(t testing.TB, life time.Duration, names ...string) *stack.Stack {
 	for _, name := range names {
 		c.Sandbox.Clients = append(c.Sandbox.Clients, reltioauthtest.Client{ID: name, Secret: secretOf(name), AccessTokenTTL: life})
 	}
-	s, err := stack.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := stack.Run(t, c)
 	for _, name := range names {
 		err := s.AddConnection(t.Context(), name, map[string]any{
 			"grant_type": "client_credentials", "client_id": name, "client_secret": secretOf(name).Reveal(),

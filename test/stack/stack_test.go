@@ -46,21 +46,13 @@ func TestMain(m *testing.M) {
 // knows the client acme.
 func start(t *testing.T, c stack.Config) *stack.Stack {
 	t.Helper()
-	c.Now, c.DynamoDB, c.Moto = time.Now, engines.DynamoDBEndpoint(t), engines.Moto(t)
+	c.Now = time.Now
 	c.Sandbox.Clients = []reltioauthtest.Client{{ID: "acme", Secret: reltioauth.NewSecret("secret-of-acme")}}
 	var err error
 	if c.Binaries, err = binaries(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := stack.Start(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := stack.Run(t, c)
 	err = s.AddConnection(t.Context(), "acme-prod", map[string]any{
 		"grant_type": "client_credentials", "client_id": "acme", "client_secret": "secret-of-acme",
 	})

@@ -140,9 +140,7 @@ func install(t *testing.T) *installation {
 	t.Helper()
 	i := &installation{t: t, name: engines.TableName(t), config: aws.Config{
 		Region: "us-east-1", BaseEndpoint: aws.String(engines.Moto(t)),
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary}, nil
-		}),
+		Credentials: withCanary,
 		// One attempt more: moto may close a kept connection as it is used.
 		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 2, 10*time.Millisecond })
@@ -159,6 +157,11 @@ func install(t *testing.T) *installation {
 	i.connect("person", `"grant_type":"authorization_code","tenant_id":"t"`)
 	return i
 }
+
+// withCanary are credentials that no output may hold.
+var withCanary = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary}, nil
+})
 
 func (i *installation) database() *dynamodb.Client { return dynamodb.NewFromConfig(i.config) }
 

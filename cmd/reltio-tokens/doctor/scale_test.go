@@ -27,7 +27,9 @@ import (
 type keys struct{ afar.Stores }
 
 // ConnectionKey implements doctor.Keys.
-func (keys) ConnectionKey(ctx context.Context, _ string) (string, error) { return keyARN, afar.Wait(ctx) }
+func (keys) ConnectionKey(ctx context.Context, _ string) (string, error) {
+	return keyARN, afar.Wait(ctx)
+}
 
 // nowhere is a network without servers.
 type nowhere struct{}
@@ -47,10 +49,8 @@ func fleet(t *testing.T, n int, unreadable string) *doctor.Doctor {
 	}
 	config := aws.Config{
 		Region: "us-east-1", HTTPClient: &http.Client{Transport: nowhere{}},
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary}, nil
-		}),
+		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
+		Credentials: withCanary,
 	}
 	return &doctor.Doctor{
 		Operator: &operator.Service{

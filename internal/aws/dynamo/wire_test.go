@@ -25,6 +25,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/lockout"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -42,9 +44,7 @@ func wired(t *testing.T, handler http.HandlerFunc) *dynamo.Table {
 			Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxBackoff = time.Millisecond
 			}),
-			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-				return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-			}),
+			Credentials: engines.Credentials(),
 		}),
 	}
 }
@@ -161,13 +161,8 @@ func wantUnavailable(t *testing.T, err error) {
 	if !errors.As(err, &e) || e.Type != apierr.StoreUnavailable {
 		t.Fatalf("error %v, want %s", err, apierr.StoreUnavailable)
 	}
-	asJSON, jsonErr := json.Marshal(err)
-	for _, printed := range []string{
-		err.Error(), fmt.Sprintf("%v %+v %#v %s %q", err, err, err, err, err), string(asJSON), fmt.Sprint(jsonErr),
-	} {
-		if strings.Contains(printed, canary) {
-			t.Errorf("the error shows what is secret: %s", printed)
-		}
+	if printed := logtest.Printed(err); strings.Contains(printed, canary) {
+		t.Errorf("the error shows what is secret: %s", printed)
 	}
 	var unread *smithy.DeserializationError
 	if errors.As(err, &unread) {

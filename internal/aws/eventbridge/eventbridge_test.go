@@ -3,7 +3,6 @@ package eventbridge_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +18,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/eventbridge"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 )
 
 // canary stands in every link here, so that one that comes out is found.
@@ -26,10 +26,8 @@ const canary = "c4n4ry"
 
 func newBus(endpoint, name string) eventbridge.Bus {
 	return eventbridge.Bus{Name: name, Client: awsbridge.NewFromConfig(aws.Config{
-		Region: "eu-central-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
-		}),
+		Region:       "eu-central-1",
+		Credentials:  engines.Credentials(),
 		BaseEndpoint: aws.String(endpoint),
 		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
 	})}
@@ -143,7 +141,7 @@ func TestFailures(t *testing.T) {
 			if err == nil || f.Type != apierr.StoreUnavailable || f.Message != test.want {
 				t.Errorf("error %v, want StoreUnavailable: %s", err, test.want)
 			}
-			if shown := fmt.Sprintf("%v %+v %#v", err, f, f.Message); strings.Contains(err.Error()+f.Message, canary) {
+			if shown := logtest.Printed(err); strings.Contains(shown, canary) {
 				t.Errorf("the error shows what was sent or answered: %s", shown)
 			}
 		})

@@ -1,10 +1,7 @@
 package invoke_test
 
 import (
-	"context"
-	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,8 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
-	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/invoke"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/logtest"
 )
 
 // canary is what a failed function may write and no caller may see.
@@ -59,10 +57,8 @@ func serve(t *testing.T, answer http.HandlerFunc) (*api, invoke.Function) {
 
 func function(endpoint string) invoke.Function {
 	return invoke.Function{Name: "rotate", Client: lambda.NewFromConfig(aws.Config{
-		Region: "eu-central-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
-		}),
+		Region:           "eu-central-1",
+		Credentials:      engines.Credentials(),
 		BaseEndpoint:     aws.String(endpoint),
 		RetryMaxAttempts: 10,
 		RetryMode:        aws.RetryModeStandard,
@@ -99,10 +95,7 @@ func wantFault(t *testing.T, err error, want string) {
 	if got := err.Error(); got != want {
 		t.Errorf("error %s\nwant  %s", got, want)
 	}
-	var out strings.Builder
-	slog.New(slog.NewJSONHandler(&out, nil)).Error("failed", "error", err, "fault", apierr.Of(err))
-	_, _ = fmt.Fprintf(&out, "%s %v %+v %#v %q", err, err, err, err, err)
-	if strings.Contains(out.String(), canary) {
-		t.Errorf("a secret comes out in %s", out.String())
+	if out := logtest.Printed(err); strings.Contains(out, canary) {
+		t.Errorf("a secret comes out in %s", out)
 	}
 }

@@ -141,7 +141,7 @@ func functionError(payload []byte) *apierr.Error {
 	var e struct {
 		Type apierr.Type `json:"errorType"`
 	}
-	if json.Unmarshal(payload, &e) != nil || !known(e.Type) {
+	if json.Unmarshal(payload, &e) != nil || !e.Type.Known() {
 		return unavailable("the function failed", nil)
 	}
 	return unavailable(string(e.Type), nil)
@@ -152,7 +152,7 @@ func functionError(payload []byte) *apierr.Error {
 func result(payload []byte) (rotateapi.Result, error) {
 	var r rotateapi.Result
 	err := json.Unmarshal(payload, &r)
-	if err != nil || r.Outcome == nil || !outcome(*r.Outcome) || r.Error != nil && !known(r.Error.Type) {
+	if err != nil || r.Outcome == nil || !outcome(*r.Outcome) || r.Error != nil && !r.Error.Type.Known() {
 		return rotateapi.Result{}, unavailable("the answer is unreadable", err)
 	}
 	return r, nil
@@ -167,19 +167,6 @@ func outcome(o rotateapi.Outcome) bool {
 	switch o {
 	case rotateapi.Renewed, rotateapi.Unchanged, rotateapi.Contended,
 		rotateapi.Failed, rotateapi.Reauthorize, rotateapi.LeftOver:
-		return true
-	default:
-		return false
-	}
-}
-
-// known reports whether t is one of the types that callers can get.
-func known(t apierr.Type) bool {
-	switch t {
-	case apierr.InvalidRequest, apierr.UnknownConnection, apierr.AccessDenied, apierr.InvalidConnection,
-		apierr.CredentialsRejected, apierr.MFARequired, apierr.ReauthorizationRequired,
-		apierr.ConnectionPaused, apierr.TokenLimitReached, apierr.RateLimited,
-		apierr.ReltioUnavailable, apierr.StoreUnavailable, apierr.Internal:
 		return true
 	default:
 		return false

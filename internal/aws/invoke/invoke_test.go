@@ -219,16 +219,22 @@ func TestFunctionThatFailed(t *testing.T) {
 		"a result":             {renewed, "the function failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, f := serve(t, says(http.StatusOK, test.payload, "X-Amz-Function-Error: Unhandled"))
-			got, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
-			wantFault(t, err, "StoreUnavailable: rotate: "+test.want)
-			if diff := cmp.Diff(rotateapi.Result{}, got); diff != "" {
-				t.Errorf("a result next to the error (-want +got):\n%s", diff)
-			}
-			if got := len(a.requests()); got != 1 {
-				t.Errorf("%d requests, want 1", got)
-			}
+			wantNoResult(t, test.want, says(http.StatusOK, test.payload, "X-Amz-Function-Error: Unhandled"))
 		})
+	}
+}
+
+// wantNoResult invokes rotate once, of which Lambda says this.
+func wantNoResult(t *testing.T, want string, says http.HandlerFunc) {
+	t.Helper()
+	a, f := serve(t, says)
+	got, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
+	wantFault(t, err, "StoreUnavailable: rotate: "+want)
+	if diff := cmp.Diff(rotateapi.Result{}, got); diff != "" {
+		t.Errorf("a result next to the error (-want +got):\n%s", diff)
+	}
+	if got := len(a.requests()); got != 1 {
+		t.Errorf("%d requests, want 1", got)
 	}
 }
 
@@ -269,15 +275,7 @@ func TestAnswersThatAreNoResult(t *testing.T) {
 		"longer, and an error": {strings.Repeat(" ", 64<<10+1), "the answer is too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, f := serve(t, says(http.StatusOK, test.payload))
-			got, err := f.Rotate(t.Context(), rotateapi.Request{Connection: "acme"})
-			wantFault(t, err, "StoreUnavailable: rotate: "+test.want)
-			if diff := cmp.Diff(rotateapi.Result{}, got); diff != "" {
-				t.Errorf("a result next to the error (-want +got):\n%s", diff)
-			}
-			if got := len(a.requests()); got != 1 {
-				t.Errorf("%d requests, want 1", got)
-			}
+			wantNoResult(t, test.want, says(http.StatusOK, test.payload))
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package secrets_test
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"regexp"
@@ -27,10 +26,8 @@ const canary = "c4n4ry"
 
 func newClient(endpoint string, retryer aws.Retryer) *secretsmanager.Client {
 	return secretsmanager.NewFromConfig(aws.Config{
-		Region: "eu-central-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
-		}),
+		Region:       "eu-central-1",
+		Credentials:  engines.Credentials(),
 		BaseEndpoint: aws.String(endpoint),
 		Retryer:      func() aws.Retryer { return retryer },
 	})

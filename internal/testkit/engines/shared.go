@@ -73,7 +73,7 @@ func DynamoDB(t testing.TB) *dynamodb.Client {
 		return dynamodb.New(dynamodb.Options{
 			Region:       region,
 			BaseEndpoint: aws.String(running(t, startDynamoDB)),
-			Credentials:  aws.CredentialsProviderFunc(credentials),
+			Credentials:  Credentials(),
 		})
 	}
 	c, err := config.LoadDefaultConfig(t.Context())
@@ -113,9 +113,11 @@ func TableName(t testing.TB) string {
 	return name[:min(len(name), longest)] + "-" + strings.ToLower(rand.Text())
 }
 
-// credentials are credentials that all engines accept.
-func credentials(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test", Source: "enginetest"}, nil
+// Credentials are some that all engines accept.
+func Credentials() aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", Source: "engines"}, nil
+	})
 }
 
 // running returns the engine's endpoint, or ends the test.

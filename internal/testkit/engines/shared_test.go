@@ -2,7 +2,6 @@ package engines_test
 
 import (
 	"context"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -22,7 +21,7 @@ func TestDynamoDBAnswers(t *testing.T) {
 
 func TestMotoAnswers(t *testing.T) {
 	endpoint := engines.Moto(t)
-	if !answers(t.Context(), endpoint+"/moto-api/") {
+	if !engines.Answers(t.Context(), endpoint+"/moto-api/") {
 		t.Errorf("moto does not answer at %s", endpoint)
 	}
 	if again := engines.Moto(t); again != endpoint {
@@ -71,7 +70,7 @@ func TestEnginesEndWithTheirTests(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("the child wrote %q, %v", line[:n], err)
 	}
-	if !answers(t.Context(), endpoint+"/moto-api/") {
+	if !engines.Answers(t.Context(), endpoint+"/moto-api/") {
 		t.Error("the child's engine does not answer")
 	}
 	if err := command.Process.Kill(); err != nil {
@@ -80,25 +79,11 @@ func TestEnginesEndWithTheirTests(t *testing.T) {
 	_ = command.Wait()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for answers(ctx, endpoint+"/moto-api/") {
+	for engines.Answers(ctx, endpoint+"/moto-api/") {
 		select {
 		case <-ctx.Done():
 			t.Fatal("the engine lives on after its tests were killed")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-func answers(ctx context.Context, address string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-	if err != nil {
-		return false
-	}
-	var client http.Client
-	response, err := client.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
 }

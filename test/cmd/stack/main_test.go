@@ -27,21 +27,9 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestAFaultInTheCommandLine(t *testing.T) {
-	for _, line := range []string{"-lambda-port x", "-token-life 2", "-nothing"} {
-		log := new(bytes.Buffer)
-		err := run(strings.Fields(line), new(bytes.Buffer), log)
-		if err == nil || errors.Is(err, flag.ErrHelp) || !strings.Contains(log.String(), "-lambda-port") {
-			t.Errorf("%q: error %v, explained by %q", line, err, log)
-		}
-	}
+func TestHelp(t *testing.T) {
 	log := new(bytes.Buffer)
-	if err := run([]string{"--help"}, new(bytes.Buffer), log); !errors.Is(err, flag.ErrHelp) {
-		t.Errorf("--help: error %v", err)
-	}
-	for _, want := range []string{"three binaries", "-callback-port", "-lambda-port", "-reltio-port", "-token-life", "-v"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("--help lacks %q:\n%s", want, log)
-		}
+	if err := run([]string{"--help"}, new(bytes.Buffer), log); !errors.Is(err, flag.ErrHelp) || !strings.Contains(log.String(), "three binaries") {
+		t.Errorf("error %v, explained by %q", err, log)
 	}
 }

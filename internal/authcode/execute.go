@@ -85,7 +85,7 @@ func (r *run) awaitSlot(ctx context.Context) error {
 func (r *run) exchange(ctx context.Context) error {
 	token, err := r.conn.Token(ctx, reltioauth.AuthorizationCodeGrant{
 		Code: r.o.callback.Code, RedirectURI: r.o.request.RedirectURI, Verifier: r.o.request.Verifier,
-		Params: r.o.connection.TokenParams,
+		Params: r.o.connection.LoginParams(),
 	})
 	r.o = r.o.responded(token, err)
 	return err

@@ -110,6 +110,20 @@ func hasAllFields(t *testing.T, grantType connection.GrantType, text string) {
 			t.Errorf("the maximal secret of %s has no %s", grantType, name)
 		}
 	}
+	sendsEachOnce(t, got)
+}
+
+// sendsEachOnce checks that token_params may not have what another field sends.
+func sendsEachOnce(t *testing.T, maximal fields) {
+	t.Helper()
+	c, err := connection.Parse("acme", secret(without(maximal, "token_params")), reltio())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range c.LoginParams() {
+		_, err := connection.Parse("acme", secret(with(maximal, "token_params", map[string]any{name: "x"})), reltio())
+		wantProblems(t, err, "token_params: must not have "+name+", which this service sends itself")
+	}
 }
 
 func TestParseNamesWhatIsMissing(t *testing.T) {

@@ -3,13 +3,16 @@ package docs_test
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/connection"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/issueapi"
 )
@@ -135,6 +138,44 @@ func keys(types ...reflect.Type) map[string]bool {
 	return all
 }
 
+// secretText matches a connection's secret on one line.
+var secretText = regexp.MustCompile(`\{"grant_type":\s*"[^\n}]*\}`)
+
+// unknownOfSecret are the keys of a connection's secret that none has.
+func unknownOfSecret(text string) []string {
+	var all []string
+	for _, m := range regexp.MustCompile(`"([A-Za-z_]+)":`).FindAllStringSubmatch(text, -1) {
+		if !slices.ContainsFunc(connection.Fields(), func(f connection.Field) bool { return f.Name == m[1] }) {
+			all = append(all, m[1])
+		}
+	}
+	return all
+}
+
+// underscored matches a code span that is a field, an attribute, a status or the like.
+var underscored = regexp.MustCompile("`([a-z][a-z0-9]*(?:_[a-z0-9]+)+)`")
+
+// sources are the words with an underscore in everything that is no document.
+func sources(t *testing.T) map[string]bool {
+	t.Helper()
+	words := map[string]bool{}
+	word := regexp.MustCompile(`[a-z][a-z0-9]*(?:_[a-z0-9]+)+`)
+	out, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.Lines(string(out)) {
+		name = strings.TrimSuffix(name, "\n")
+		if _, err := os.Stat(filepath.Join(root, name)); err != nil || strings.HasSuffix(name, ".md") {
+			continue // removed, and not yet from the index
+		}
+		for _, w := range word.FindAllString(read(t, name), -1) {
+			words[w] = true
+		}
+	}
+	return words
+}
+
 // message matches a JSON object that begins as the messages of issue and rotate do.
 var message = regexp.MustCompile(`\{"connection":\s*"[^\n}]*\}`)
 
@@ -159,10 +200,38 @@ func unknown(text string) []string {
 }
 
 func TestDocumentsNameFieldsThatExist(t *testing.T) {
+	known := sources(t)
 	for _, name := range documents(t) {
 		for _, text := range message.FindAllString(read(t, name), -1) {
 			for _, key := range unknown(text) {
 				t.Errorf("%s: %s: there is no field %s", name, text, key)
+			}
+		}
+		for _, text := range secretText.FindAllString(read(t, name), -1) {
+			for _, key := range unknownOfSecret(text) {
+				t.Errorf("%s: %s: a secret has no field %s", name, text, key)
+			}
+		}
+		for _, m := range underscored.FindAllStringSubmatch(read(t, name), -1) {
+			if !known[m[1]] {
+				t.Errorf("%s: %s: there is nothing of this name", name, m[0])
+			}
+		}
+	}
+}
+
+// The page of reference has each field of a secret, and no other in its table.
+func TestDocumentsHaveEveryFieldOfASecret(t *testing.T) {
+	page := read(t, "docs/reference.md")
+	for _, field := range connection.Fields() {
+		if !strings.Contains(page, `"`+field.Name+`":`) && !strings.Contains(page, "`"+field.Name+"`") {
+			t.Errorf("docs/reference.md does not name %s", field.Name)
+		}
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(page, -1) {
+		for _, m := range span.FindAllStringSubmatch(row[1], -1) {
+			if !slices.ContainsFunc(connection.Fields(), func(f connection.Field) bool { return f.Name == m[1] }) {
+				t.Errorf("docs/reference.md: a secret has no field %s", m[1])
 			}
 		}
 	}
@@ -194,6 +263,9 @@ func TestWrongNamesAreFound(t *testing.T) {
 		if got := strings.Join(flagsOf(line), " "); got != want {
 			t.Errorf("%q: flags %q, want %q", line, got, want)
 		}
+	}
+	if got := unknownOfSecret(`{"grant_type":"password","user_name":"u"}`); strings.Join(got, " ") != "user_name" {
+		t.Errorf("a secret: unknown %q, want user_name", got)
 	}
 	for text, want := range map[string]string{
 		`{"connection":"a","min_ttl":3}`:                    "min_ttl",

@@ -117,7 +117,7 @@ func newStranger(t *testing.T) *stranger {
 		s.set(name, string(bytes.TrimSpace(value)))
 	}
 	s.set("GOPROXY", "off")
-	s.set("CGO_ENABLED", "0") // as the functions are built, whose parts the cache has
+	s.set("CGO_ENABLED", "0")              // as the functions are built, whose parts the cache has
 	s.set("GOFLAGS", "-mod=mod -trimpath") // -trimpath: one cache for all folders
 	s.set("REPOSITORY", repository(t, clean))
 	lambda := freePort(t)

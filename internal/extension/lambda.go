@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
-// meanings say what an error of Lambda's Invoke means for whoever looks after the
-// function, by the error's code. A code that ends with * stands for all codes that
+// meanings say what an error of Lambda's Invoke means for the person who looks after
+// the function, by the error's code. A code that ends with * stands for all codes that
 // begin so; the first that fits counts. What the caller should do with the error is
 // its type, which issueclient takes from the HTTP status.
 var meanings = []struct{ code, says string }{ //nolint:gochecknoglobals // a constant table

@@ -85,6 +85,8 @@ func copyFile(t *testing.T, from, to string) {
 type stranger struct {
 	folder      string
 	environment []string
+	// lambda is where the stack of `make run` listens.
+	lambda string
 }
 
 func (s *stranger) set(name, value string) { s.environment = append(s.environment, name+"="+value) }
@@ -108,6 +110,7 @@ func newStranger(t *testing.T) *stranger {
 	s.set("PATH", os.Getenv("PATH"))
 	s.set("HOME", s.folder)
 	s.set("NO_COLOR", "1")
+	s.set("NPM_CONFIG_UPDATE_NOTIFIER", "false")
 	s.set("AWS_EC2_METADATA_DISABLED", "true")
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOTOOLCHAIN"} {
 		value, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
@@ -124,7 +127,8 @@ func newStranger(t *testing.T) *stranger {
 	s.set("LAMBDA_PORT", lambda)
 	s.set("CALLBACK_PORT", freePort(t))
 	s.set("RELTIO_PORT", freePort(t))
-	s.overTLS(t, "http://127.0.0.1:"+lambda)
+	s.lambda = "http://127.0.0.1:" + lambda
+	s.overTLS(t, s.lambda)
 	return s
 }
 

@@ -48,6 +48,7 @@ test: ## run all tests, with the race detector; the first time this fetches engi
 	@scripts/clients
 	@scripts/packages
 	@scripts/browser
+	-@scripts/verify cfn-lint
 	RELTIO_TOKENS_ENGINES=required go test -race -timeout 10m ./...
 	RELTIO_TOKENS_ENGINES=required go test -C $(LAB) -race -timeout 10m ./...
 

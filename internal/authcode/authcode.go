@@ -147,6 +147,8 @@ type Preview struct {
 	Connection string
 	// Host is where the login page is.
 	Host string
+	// User is the one who may log in; empty if the connection names none.
+	User string
 	// Scope that is asked for; empty if none is named.
 	Scope string
 	Ends  time.Time
@@ -159,7 +161,7 @@ func (f *Flow) Preview(ctx context.Context, text string) (Preview, Outcome, erro
 	if outcome != Done {
 		return Preview{Connection: i.Connection}, outcome, err
 	}
-	return Preview{Connection: c.Name, Host: c.Host(), Scope: c.Scope, Ends: i.Ends}, Done, nil
+	return Preview{Connection: c.Name, Host: c.Host(), User: c.ExpectedUser, Scope: c.Scope, Ends: i.Ends}, Done, nil
 }
 
 // AuthorizationRedirect is where a browser is sent, and with which cookie. If the

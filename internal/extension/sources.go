@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,6 +183,9 @@ func (o *observer) log(ctx context.Context, outcome string, err error, took time
 		if code := lambdaCode(err); code != "" {
 			attrs = append(attrs, slog.String("code", code))
 		}
+		if reason := throttledBecause(err); reason != "" {
+			attrs = append(attrs, slog.String("reason", reason))
+		}
 	}
 	o.to.Log.Write(ctx, level, "issue invoked", append(attrs, telemetry.Took(took))...)
 }
@@ -203,36 +205,11 @@ func asFaultOf(err error) error {
 		return apierr.Wrap(apierr.Internal, "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run", err)
 	case e.Err == nil:
 		return apierr.Wrap(t, e.Message, err)
-	case t == apierr.AccessDenied:
-		return apierr.Wrap(t, refusedBecause(lambdaCode(e.Err)), err)
-	case t == apierr.InvalidRequest:
-		return apierr.Wrap(apierr.Internal, "RELTIO_TOKENS_FUNCTION: Lambda finds no such function", err)
+	case t == apierr.InvalidRequest: // this process's own request, not its caller's
+		return apierr.Wrap(apierr.Internal, meaning(e.Err), err)
 	default:
-		return apierr.Wrap(t, "issue: it cannot be invoked", err)
+		return apierr.Wrap(t, meaning(e.Err), err)
 	}
-}
-
-// printableCode matches the codes of Lambda's errors that may be shown.
-var printableCode = regexp.MustCompile(`^[A-Za-z]{1,64}$`)
-
-// lambdaCode is the code of Lambda's error; empty if it has none.
-func lambdaCode(err error) string {
-	var said interface{ ErrorCode() string }
-	if !errors.As(err, &said) || !printableCode.MatchString(said.ErrorCode()) {
-		return ""
-	}
-	return said.ErrorCode()
-}
-
-// refusedBecause says why Lambda refuses an invocation.
-func refusedBecause(code string) string {
-	switch code {
-	case "", "AccessDeniedException":
-		return "the function's role may not invoke RELTIO_TOKENS_FUNCTION"
-	case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired":
-		return "Lambda refuses the signature, so this machine's clock may be wrong: " + code
-	}
-	return "Lambda refuses the function's credentials, which may have expired: " + code
 }
 
 // known is t if it is one of the documented types, else empty.

@@ -176,8 +176,8 @@ func TestARejectedTokenIsReplacedOnce(t *testing.T) {
 	})
 }
 
-// lambdaStatus is Lambda's own answer to an invocation.
-func lambdaStatus(code int) error {
+// withStatus is Lambda's own answer to an invocation.
+func withStatus(code int) error {
 	return &smithyhttp.ResponseError{
 		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: code, Header: http.Header{}}}, Err: errors.New("kanari"),
 	}
@@ -197,22 +197,37 @@ func TestErrorsAreSaidInTheWordsOfIssue(t *testing.T) {
 		err  error
 		want *apierr.Error
 	}{
-		"of issue":               {failure("ReauthorizationRequired", "a person must log in"), nil, apierr.New("ReauthorizationRequired", "a person must log in")},
-		"of issue, a defect":     {failure("Internal", "request 1"), nil, apierr.New("Internal", "request 1")},
-		"of issue, for a while":  {failure("RateLimited", "retry after 7 s"), nil, apierr.New("RateLimited", "retry after 7 s")},
-		"Lambda throttles":       {nil, &types.TooManyRequestsException{RetryAfterSeconds: aws.String("9")}, apierr.New("RateLimited", "retry after 9 s")},
-		"no permission":          {nil, lambdaStatus(403), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
-		"expired credentials":    {nil, coded(403, "ExpiredTokenException"), apierr.New("AccessDenied", "Lambda refuses the function's credentials, which may have expired: ExpiredTokenException")},
-		"unknown credentials":    {nil, coded(403, "UnrecognizedClientException"), apierr.New("AccessDenied", "Lambda refuses the function's credentials, which may have expired: UnrecognizedClientException")},
-		"a wrong clock":          {nil, coded(403, "InvalidSignatureException"), apierr.New("AccessDenied", "Lambda refuses the signature, so this machine's clock may be wrong: InvalidSignatureException")},
-		"no permission, by name": {nil, coded(403, "AccessDeniedException"), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
-		"a code that is none":    {nil, coded(403, "kanari 1"), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
-		"no such function":       {nil, lambdaStatus(404), apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda finds no such function")},
-		"Lambda fails":           {nil, lambdaStatus(500), apierr.New("StoreUnavailable", "issue: it cannot be invoked")},
-		"the network fails":      {nil, errors.New("kanari"), apierr.New("StoreUnavailable", "issue: it cannot be invoked")},
-		"the runtime fails":      {failure("Runtime.ExitError", "kanari"), nil, apierr.New("StoreUnavailable", "issue: it failed")},
-		"another function":       {failure("KeyError", "kanari"), nil, apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
-		"an answer of another's": {&lambda.InvokeOutput{Payload: []byte(`"kanari"`)}, nil, apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
+		"of issue":                {failure("ReauthorizationRequired", "a person must log in"), nil, apierr.New("ReauthorizationRequired", "a person must log in")},
+		"of issue, a defect":      {failure("Internal", "request 1"), nil, apierr.New("Internal", "request 1")},
+		"of issue, for a while":   {failure("RateLimited", "retry after 7 s"), nil, apierr.New("RateLimited", "retry after 7 s")},
+		"Lambda throttles":        {nil, &types.TooManyRequestsException{RetryAfterSeconds: aws.String("9")}, apierr.New("RateLimited", "retry after 9 s")},
+		"no permission":           {nil, withStatus(403), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
+		"expired credentials":     {nil, coded(403, "ExpiredTokenException"), apierr.New("AccessDenied", "Lambda refuses the function's credentials, which may have expired: ExpiredTokenException")},
+		"unknown credentials":     {nil, coded(403, "UnrecognizedClientException"), apierr.New("AccessDenied", "Lambda refuses the function's credentials, which may have expired: UnrecognizedClientException")},
+		"a wrong clock":           {nil, coded(403, "InvalidSignatureException"), apierr.New("AccessDenied", "Lambda refuses the signature, so this machine's clock may be wrong: InvalidSignatureException")},
+		"no permission, by name":  {nil, coded(403, "AccessDeniedException"), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
+		"a code that is none":     {nil, coded(403, "kanari 1"), apierr.New("AccessDenied", "the function's role may not invoke RELTIO_TOKENS_FUNCTION")},
+		"no such function":        {nil, withStatus(404), apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda finds no such function")},
+		"no such function, named": {nil, coded(404, "ResourceNotFoundException"), apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda finds no such function")},
+		"no name of a function":   {nil, coded(400, "ValidationException"), apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda does not take it as a name: ValidationException")},
+		"a value Lambda refuses":  {nil, coded(400, "InvalidParameterValueException"), apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: Lambda does not take it as a name: InvalidParameterValueException")},
+		"no JSON":                 {nil, coded(400, "InvalidRequestContentException"), apierr.New("Internal", "Lambda cannot read the request as JSON: InvalidRequestContentException")},
+		"too large":               {nil, coded(413, "RequestTooLargeException"), apierr.New("Internal", "the request is too large for Lambda: RequestTooLargeException")},
+		"too large, by a proxy":   {nil, withStatus(413), apierr.New("Internal", "the request is too large for Lambda")},
+		"another content type":    {nil, coded(415, "UnsupportedMediaTypeException"), apierr.New("Internal", "Lambda refuses the content type of the request, which a proxy may have changed: UnsupportedMediaTypeException")},
+		"another 4xx":             {nil, coded(410, "SomethingNew"), apierr.New("Internal", "Lambda refuses the request: SomethingNew")},
+		"issue is being changed":  {nil, coded(409, "ResourceConflictException"), apierr.New("StoreUnavailable", "issue: it is being changed: ResourceConflictException")},
+		"a key that is disabled":  {nil, coded(502, "KMSDisabledException"), apierr.New("StoreUnavailable", "issue: Lambda cannot use the key of its environment variables: KMSDisabledException")},
+		"a network without room":  {nil, coded(502, "EC2ThrottledException"), apierr.New("StoreUnavailable", "issue: Lambda cannot set up its network: EC2ThrottledException")},
+		"a broken archive":        {nil, coded(502, "InvalidZipFileException"), apierr.New("StoreUnavailable", "issue: Lambda cannot start it as it was built: InvalidZipFileException")},
+		"a file system":           {nil, coded(403, "EFSMountFailureException"), apierr.New("AccessDenied", "issue: Lambda cannot reach its file system: EFSMountFailureException")},
+		"a new code of 5xx":       {nil, coded(503, "SomethingNew"), apierr.New("StoreUnavailable", "Lambda has failed: SomethingNew")},
+		"a new code of 403":       {nil, coded(403, "SomethingNew"), apierr.New("AccessDenied", "Lambda refuses the function's credentials, which may have expired: SomethingNew")},
+		"Lambda fails":            {nil, withStatus(500), apierr.New("StoreUnavailable", "Lambda has failed")},
+		"the network fails":       {nil, errors.New("kanari"), apierr.New("StoreUnavailable", "issue: it cannot be invoked")},
+		"the runtime fails":       {failure("Runtime.ExitError", "kanari"), nil, apierr.New("StoreUnavailable", "issue: it failed")},
+		"another function":        {failure("KeyError", "kanari"), nil, apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
+		"an answer of another's":  {&lambda.InvokeOutput{Payload: []byte(`"kanari"`)}, nil, apierr.New("Internal", "RELTIO_TOKENS_FUNCTION: is not issue, or cannot run")},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -232,14 +247,28 @@ func TestErrorsAreSaidInTheWordsOfIssue(t *testing.T) {
 				if strings.Contains(log.String(), "kanari") {
 					t.Errorf("foreign text in %s", log.String())
 				}
-				if code, told := strings.CutPrefix(test.want.Message, "Lambda refuses"); told {
-					if name := code[strings.LastIndex(code, " ")+1:]; !strings.Contains(log.String(), `"code":"`+name+`"`) {
+				if test.err != nil && (strings.HasSuffix(test.want.Message, "Exception") || strings.HasSuffix(test.want.Message, "SomethingNew")) {
+					if name := test.want.Message[strings.LastIndex(test.want.Message, " ")+1:]; !strings.Contains(log.String(), `"code":"`+name+`"`) {
 						t.Errorf("the log does not name %s: %s", name, log.String())
 					}
 				}
 			})
 		})
 	}
+}
+
+// The log says which of Lambda's limits refused an invocation.
+func TestTheLogNamesTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttled := &types.TooManyRequestsException{Reason: types.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded}
+		s, log := sources(&issue{answer: func(context.Context, map[string]any) (*lambda.InvokeOutput, error) { return nil, throttled }})
+		if _, err := s.Token(t.Context(), "acme-prod", 0); apierr.Of(err).Type != apierr.RateLimited {
+			t.Errorf("error %v", err)
+		}
+		if want := `"reason":"ReservedFunctionConcurrentInvocationLimitExceeded"`; !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in %s", want, log.String())
+		}
+	})
 }
 
 // However often a failure says that it passes soon, a caller hears of it.
@@ -297,7 +326,7 @@ func TestABlipIsWaitedFor(t *testing.T) {
 		i := &issue{}
 		i.answer = func(context.Context, map[string]any) (*lambda.InvokeOutput, error) {
 			if i.calls.Load() == 1 {
-				return nil, lambdaStatus(503)
+				return nil, withStatus(503)
 			}
 			return said(print1, 1, 3600, "cached"), nil
 		}

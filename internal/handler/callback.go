@@ -222,7 +222,7 @@ func (v *exchange) preview(ctx context.Context) (reply, error) {
 		link = v.BaseURL + pathGo // the cookie has to be set on the host to which the browser returns
 	}
 	page, err := v.Pages.Leaving(pages.Leaving{
-		Connection: p.Connection, Host: p.Host, Scope: p.Scope, Ends: p.Ends,
+		Connection: p.Connection, Host: p.Host, User: p.User, Scope: p.Scope, Ends: p.Ends,
 		Link: link + "?invitation=" + text, Reference: v.reference,
 	})
 	return reply{status: http.StatusOK, page: page, outcome: outcomePreviewed, connection: p.Connection}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -199,23 +200,38 @@ func scheme(name string) step {
 	})
 }
 
+// widths are a small phone's, a large one's and a desktop's.
+func widths() []int64 { return []int64{360, 500, 1280} }
+
 // inspect takes the page's screenshots and lets axe-core look at it, in light
-// and dark, wide and narrow.
+// and dark, at each width. No width may have to be scrolled sideways.
 func (p *tab) inspect(name string) {
 	p.t.Helper()
 	axe, err := os.ReadFile(engines.Tool(p.t, "browser", "AXE"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	get(p, chromedp.Evaluate[int](string(axe)+"; 0"))
 	for _, mode := range []string{"light", "dark"} {
-		p.do(scheme(mode), chromedp.EmulateViewport(1000, 760))
-		p.shoot(name + "-" + mode)
-		p.axe(string(axe), name+" in "+mode)
+		for _, width := range widths() {
+			what := fmt.Sprintf("%s-%s-%d", name, mode, width)
+			p.do(scheme(mode), chromedp.EmulateViewport(width, 740))
+			p.shoot(what)
+			p.axe(what)
+			p.fits(what, width)
+		}
 	}
-	p.do(scheme("light"), chromedp.EmulateViewport(360, 740, chromedp.EmulateMobile))
-	p.shoot(name + "-phone")
-	p.axe(string(axe), name+" on a phone")
 	p.do(chromedp.EmulateReset(), scheme(""))
+}
+
+// fits fails if anything is wider than the page.
+func (p *tab) fits(what string, width int64) {
+	p.t.Helper()
+	const reach = `Math.ceil(Math.max(document.documentElement.scrollWidth,
+		...[...document.querySelectorAll("body *")].map(e => e.getBoundingClientRect().right)))`
+	if got := get(p, chromedp.Evaluate[int64](reach)); got > width {
+		p.t.Errorf("%s: it reaches to %d px", what, got)
+	}
 }
 
 // shoot leaves a screenshot of the whole page.
@@ -235,11 +251,10 @@ func (p *tab) shoot(name string) {
 }
 
 // axe fails for everything that axe-core finds.
-func (p *tab) axe(source, what string) {
+func (p *tab) axe(what string) {
 	p.t.Helper()
 	const run = `axe.run(document, {resultTypes: ["violations"]}).then(r => JSON.stringify({
 		violations: r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html)})), passes: r.passes.length}))`
-	get(p, chromedp.Evaluate[int](source+"; 0"))
 	text := get(p, chromedp.Evaluate[string](run, chromedp.EvalAwaitPromise))
 	var found struct {
 		Violations []struct {

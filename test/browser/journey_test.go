@@ -251,9 +251,43 @@ func TestEveryOtherPage(t *testing.T) {
 		})
 	}
 	p, web := newBrowser(t), serve(t, mux)
+	p.open(newSite(t).url+"/done").want(http.StatusOK, "This page follows a login")
+	p.inspect("nothing")
 	for _, name := range names {
 		f := pages.FailureOf(name, "")
 		p.open(web+"/"+name).want(int64(f.Status), f.Title)
 		p.inspect("failed-" + name)
+	}
+}
+
+// The longest words that can stand on a page do not make it wider than a phone.
+func TestTheLongestWords(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("m", n) }
+	set := pages.New()
+	set.Owner = pages.Owner{Organisation: long(128), Contact: long(128)}
+	made := map[string]func() ([]byte, error){
+		"leaving": func() ([]byte, error) {
+			return set.Leaving(pages.Leaving{
+				Connection: long(64), Host: long(63) + ".example:65535", User: long(128), Scope: long(256),
+				Ends: time.Now(), Link: "/go?invitation=" + long(64), Reference: "ABCD-EFGH",
+			})
+		},
+		"done-until": func() ([]byte, error) { return set.DoneUntil(long(64), time.Now(), "ABCD-EFGH") },
+	}
+	mux := http.NewServeMux()
+	for name, page := range made {
+		mux.HandleFunc("/"+name, func(w http.ResponseWriter, _ *http.Request) {
+			html, err := page()
+			if err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write(html)
+		})
+	}
+	p, web := newBrowser(t), serve(t, mux)
+	for name := range made {
+		p.open(web + "/" + name)
+		p.inspect("longest-" + name)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/engines"
 )
 
 // What a caller's template has, whatever its tool.
@@ -34,7 +36,7 @@ func verifyTool(t testing.TB, name string) string {
 		return path
 	}
 	if path, err = exec.LookPath(name); err != nil {
-		t.Skipf("%s is missing, so the template is not checked with it: scripts/verify tools", name)
+		t.Skipf("%s is missing, so the template is not checked with it: scripts/verify %s", name, name)
 	}
 	return path
 }
@@ -55,6 +57,7 @@ func TestTheTerraformIsValid(t *testing.T) {
 		t.Skip("terraform is missing: the configuration is not checked")
 	}
 	dir := recipe(t, "deploy/main.tf")
+	run(t, "", nil, terraform, "-chdir="+dir, "fmt", "-check", "-no-color")
 	line := []string{"-chdir=" + dir, "init", "-input=false", "-backend=false", "-no-color"}
 	if plugins := os.Getenv("TERRAFORM_PLUGINS"); plugins != "" {
 		line = append(line, "-plugin-dir="+plugins)
@@ -63,16 +66,10 @@ func TestTheTerraformIsValid(t *testing.T) {
 		t.Skipf("the provider for AWS cannot be had here, so the configuration is not checked (TERRAFORM_PLUGINS may name a folder that has it): %v\n%s", err, output)
 	}
 	run(t, "", nil, terraform, "-chdir="+dir, "validate", "-no-color")
-	run(t, "", nil, terraform, "-chdir="+dir, "fmt", "-check", "-no-color")
 }
 
-// The CDK is large, so no script installs it: CDK names a folder in which
-// `npm install aws-cdk-lib constructs` was run.
 func TestTheCDKStackIsWhatItSays(t *testing.T) {
-	modules := os.Getenv("CDK")
-	if modules == "" {
-		t.Skip("the variable CDK names no folder with aws-cdk-lib and constructs: the stack is not checked")
-	}
+	modules := engines.Tool(t, "clients", "CDK")
 	dir := recipe(t, "deploy/caller.mjs")
 	program, err := os.ReadFile("testdata/cdk.mjs")
 	if err != nil {
@@ -87,7 +84,7 @@ func TestTheCDKStackIsWhatItSays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(filepath.Join(modules, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
 	run(t, "", nil, "node", filepath.Join(dir, "cdk.mjs"))

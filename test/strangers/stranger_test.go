@@ -85,6 +85,8 @@ func copyFile(t *testing.T, from, to string) {
 type stranger struct {
 	folder      string
 	environment []string
+	// lambda is where the stack of `make run` listens.
+	lambda string
 }
 
 func (s *stranger) set(name, value string) { s.environment = append(s.environment, name+"="+value) }
@@ -108,6 +110,7 @@ func newStranger(t *testing.T) *stranger {
 	s.set("PATH", os.Getenv("PATH"))
 	s.set("HOME", s.folder)
 	s.set("NO_COLOR", "1")
+	s.set("NPM_CONFIG_UPDATE_NOTIFIER", "false")
 	s.set("AWS_EC2_METADATA_DISABLED", "true")
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOTOOLCHAIN"} {
 		value, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
@@ -117,14 +120,15 @@ func newStranger(t *testing.T) *stranger {
 		s.set(name, string(bytes.TrimSpace(value)))
 	}
 	s.set("GOPROXY", "off")
-	s.set("CGO_ENABLED", "0") // as the functions are built, whose parts the cache has
+	s.set("CGO_ENABLED", "0")              // as the functions are built, whose parts the cache has
 	s.set("GOFLAGS", "-mod=mod -trimpath") // -trimpath: one cache for all folders
 	s.set("REPOSITORY", repository(t, clean))
 	lambda := freePort(t)
 	s.set("LAMBDA_PORT", lambda)
 	s.set("CALLBACK_PORT", freePort(t))
 	s.set("RELTIO_PORT", freePort(t))
-	s.overTLS(t, "http://127.0.0.1:"+lambda)
+	s.lambda = "http://127.0.0.1:" + lambda
+	s.overTLS(t, s.lambda)
 	return s
 }
 

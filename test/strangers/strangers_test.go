@@ -18,14 +18,19 @@ import (
 const longest = 3 * time.Minute
 
 func TestAnIntegratorInPython(t *testing.T) {
-	python := engines.Tool(t, "packages", "PACKAGE_PYTHON")
 	s := newStranger(t)
-	// Lambda's runtime brings boto3, and this one urllib3.
+	s.hasPython(t)
+	s.plays(t, "integrator-python.sh")
+}
+
+// hasPython gives the stranger what Lambda's runtime has, boto3 among it, and a
+// place where pip finds the package, which is in no registry yet.
+func (s *stranger) hasPython(t *testing.T) {
+	t.Helper()
+	python := engines.Tool(t, "packages", "PACKAGE_PYTHON")
 	s.set("PYTHONPATH", runtimeOf(t, python))
-	// The package is in no registry yet.
 	s.set("PIP_NO_INDEX", "1")
 	s.set("PIP_FIND_LINKS", filepath.Join(filepath.Dir(filepath.Dir(python)), "dist"))
-	s.plays(t, "integrator-python.sh")
 }
 
 // runtimeOf is a folder with all that a Python has, except the package.
@@ -53,14 +58,21 @@ func runtimeOf(t *testing.T, python string) string {
 }
 
 func TestAnIntegratorInNode(t *testing.T) {
+	s := newStranger(t)
+	s.hasNode(t)
+	s.plays(t, "integrator-node.sh")
+}
+
+// hasNode gives the stranger the package's archive, and the SDK, which Lambda's
+// runtime brings: Node.js looks for it above the folder.
+func (s *stranger) hasNode(t *testing.T) {
+	t.Helper()
 	installed := engines.Tool(t, "packages", "PACKAGE_NODE")
 	archives, err := filepath.Glob(filepath.Join(filepath.Dir(installed), "dist", "*.tgz"))
 	if err != nil || len(archives) != 1 {
 		t.Fatalf("%d archives of the package, want 1: %v", len(archives), err)
 	}
-	s := newStranger(t)
 	s.set("NODE_PACKAGE", archives[0])
-	// Lambda's runtime brings the SDK: Node.js looks for it above the folder.
 	above := filepath.Join(filepath.Dir(s.folder), "node_modules")
 	if err := os.Mkdir(above, 0o755); err != nil {
 		t.Fatal(err)
@@ -68,7 +80,6 @@ func TestAnIntegratorInNode(t *testing.T) {
 	if err := os.Symlink(filepath.Join(installed, "node_modules", "@aws-sdk"), filepath.Join(above, "@aws-sdk")); err != nil {
 		t.Fatal(err)
 	}
-	s.plays(t, "integrator-node.sh")
 }
 
 func TestAnIntegratorInGo(t *testing.T) {
@@ -90,6 +101,14 @@ func TestAnIntegratorWithTheExtension(t *testing.T) {
 	s.set("AWS_LAMBDA_RUNTIME_API", strings.TrimPrefix(lambda.URL, "http://"))
 	s.set("RELTIO_TOKENS_PORT", freePort(t))
 	s.plays(t, "integrator-extension.sh")
+}
+
+func TestTheLinesOfTheREADME(t *testing.T) {
+	s := newStranger(t)
+	s.hasPython(t)
+	s.hasNode(t)
+	s.asReltio(t, s.lambda)
+	s.plays(t, "readme.sh")
 }
 
 func TestAnOperatorWithThirtyConnections(t *testing.T) {

@@ -63,7 +63,7 @@ main {
 h1 { margin: 0 0 0.75rem; font-size: clamp(1.35rem, 4.5vw, 1.7rem); line-height: 1.25; overflow-wrap: anywhere; text-wrap: balance; }
 p { margin: 0 0 0.85rem; }
 dl { margin: 1.25rem 0; border-top: 1px solid var(--line); }
-dl div { display: grid; grid-template-columns: 9.5rem 1fr; gap: 0.15rem 1rem; padding: 0.6rem 0; border-bottom: 1px solid var(--line); }
+dl div { display: grid; grid-template-columns: 8.25rem 1fr; gap: 0.15rem 1rem; padding: 0.6rem 0; border-bottom: 1px solid var(--line); }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 .action { margin: 1.5rem 0; }

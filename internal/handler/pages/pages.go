@@ -62,6 +62,8 @@ type Leaving struct {
 	Connection string
 	// Host of the login page; HTTPS's own port is not shown.
 	Host string
+	// User is the one who may log in; empty if the connection names none.
+	User string
 	// Scope that is asked for; empty if none is named.
 	Scope string
 	// Ends is when the link stops working.
@@ -74,18 +76,17 @@ type Leaving struct {
 
 // Leaving writes the page that a link opens.
 func (s *Set) Leaving(p Leaving) ([]byte, error) {
+	facts := []fact{{"Connection", p.Connection}, {"You log in at", strings.TrimSuffix(p.Host, ":443")}}
+	if p.User != "" {
+		facts = append(facts, fact{"You log in as", p.User + "; another user is refused"})
+	}
 	return s.page(view{
 		Title: "Connect " + p.Connection + " to Reltio",
 		Mark:  markAsk,
 		Text: []string{
 			"You were asked to let this connection work with Reltio. You log in at Reltio’s own page; your password is not seen here.",
 		},
-		Facts: []fact{
-			{"Connection", p.Connection},
-			{"You log in at", strings.TrimSuffix(p.Host, ":443")},
-			{"What is granted", granted(p.Scope)},
-			{"Link works until", moment(p.Ends)},
-		},
+		Facts:     append(facts, fact{"What is granted", granted(p.Scope)}, fact{"Link works until", moment(p.Ends)}),
 		Link:      p.Link,
 		LinkText:  "Continue to Reltio",
 		After:     "Go on only if you expected this link. Otherwise close this page: nothing has happened.",

@@ -36,7 +36,7 @@ func TestEachErrorCodeHasItsText(t *testing.T) {
 
 func TestThePageBeforeLeaving(t *testing.T) {
 	html, err := pages.New().Leaving(pages.Leaving{
-		Connection: "acme-prod", Host: "auth.reltio.com:443", Ends: time.Date(2026, 11, 24, 17, 5, 0, 0, time.UTC),
+		Connection: "acme-prod", Host: "auth.reltio.com:443", User: "ann", Ends: time.Date(2026, 11, 24, 17, 5, 0, 0, time.UTC),
 		Link: "/prod/authorize/go?invitation=AbC_-1", Reference: "ABCD-EFGH",
 	})
 	if err != nil {
@@ -44,6 +44,7 @@ func TestThePageBeforeLeaving(t *testing.T) {
 	}
 	for _, want := range []string{
 		`<html lang="en">`, `name="viewport"`, "<h1>Connect acme-prod to Reltio</h1>", "<dd>auth.reltio.com</dd>",
+		"<dd>ann; another user is refused</dd>",
 		"24 November 2026, 17:05 UTC", `href="/prod/authorize/go?invitation=AbC_-1"`, "<code>ABCD-EFGH</code>",
 	} {
 		if !strings.Contains(string(html), want) {

@@ -6,9 +6,10 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
@@ -17,15 +18,15 @@ import (
 var _ grant.BatchReader = (*Table)(nil)
 
 // ReadBatch implements grant.BatchReader. A role that may read items one by one only,
-// as that of an older stack, gets an empty Batch.
+// as that of an older stack, gets an empty Batch; so does whoever uses an engine that
+// does not know the request.
 func (t *Table) ReadBatch(ctx context.Context, name string, hosts []string) (grant.Batch, error) {
 	keys := []string{grantKey(name), parkedKey(name)}
 	for _, host := range hosts {
 		keys = append(keys, budgetKey(host))
 	}
 	read, err := t.getBatch(ctx, keys)
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() == "AccessDeniedException" {
+	if refusesBatches(err) {
 		return grant.Batch{}, nil
 	}
 	if err != nil {
@@ -50,6 +51,14 @@ func (t *Table) ReadBatch(ctx context.Context, name string, hosts []string) (gra
 		}
 	}
 	return b, nil
+}
+
+// refusesBatches reports whether DynamoDB has refused the request itself, and not put it
+// off: what is wrong with it need not be wrong with reads of single items.
+func refusesBatches(err error) bool {
+	var r *awshttp.ResponseError
+	throttled := retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err)
+	return errors.As(err, &r) && r.HTTPStatusCode()/100 == 4 && throttled != aws.TrueTernary
 }
 
 // getBatch reads items strongly, with one request. An item that there is none of is

@@ -91,5 +91,11 @@ func (t *Table) update(ctx context.Context, w *write, options ...func(*dynamodb.
 	if !errors.As(err, &refused) {
 		return nil, false, failure(ctx, err)
 	}
+	if w.showRefusing && len(refused.Item) == 0 {
+		// There is no item, or this is an engine that does not return it, as some that
+		// follow DynamoDB do not: without the read each of them would lose leases.
+		got, err = t.get(ctx, w.key, true)
+		return got, false, err
+	}
 	return refused.Item, false, nil
 }

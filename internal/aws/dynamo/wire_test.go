@@ -181,17 +181,22 @@ func TestRefusedGrantsAreNotShown(t *testing.T) {
 	}
 }
 
-// DynamoDB shows the item that refused a write; without one there is no item.
-func TestARefusedWriteIsNotReadAgain(t *testing.T) {
+// DynamoDB shows the item that refused a write. Some engines that follow it do not: the
+// adapter reads it, and sees here that its own first write has refused the second.
+func TestARefusedWriteThatShowsNoItemIsReadAgain(t *testing.T) {
 	var requests []string
 	table := wired(t, func(w http.ResponseWriter, r *http.Request) {
 		requests = append(requests, r.Header.Get("X-Amz-Target"))
+		if len(requests) > 1 {
+			answer(200, `{"Item":{"pk":{"S":"lease#acme"},"owner":{"S":"o"},"epoch":{"N":"1"},"until":{"N":"1"}}}`)(w, r)
+			return
+		}
 		answer(400, `{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException","message":"The conditional request failed"}`)(w, r)
 	})
-	if _, err := table.ExtendLease(t.Context(), lease.Lease{Connection: "acme", Owner: "o", Epoch: 1}, 1, now()); !errors.Is(err, lease.ErrLost) {
-		t.Errorf("error %v, want %v", err, lease.ErrLost)
+	if _, err := table.ExtendLease(t.Context(), lease.Lease{Connection: "acme", Owner: "o", Epoch: 1}, 1, now()); err != nil {
+		t.Error(err)
 	}
-	if want := []string{"DynamoDB_20120810.UpdateItem"}; !slices.Equal(requests, want) {
+	if want := []string{"DynamoDB_20120810.UpdateItem", "DynamoDB_20120810.GetItem"}; !slices.Equal(requests, want) {
 		t.Errorf("requests %v, want %v", requests, want)
 	}
 }

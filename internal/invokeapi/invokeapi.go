@@ -142,7 +142,7 @@ func (s server) serveRequest(w http.ResponseWriter, r *http.Request, i Invocatio
 	if i.LogTail {
 		header.Set("X-Amz-Log-Result", base64.StdEncoding.EncodeToString(result.LogTail))
 	}
-	_, _ = w.Write(result.Payload) //nolint:gosec // a function's JSON; a caller that is gone gets nothing
+	_, _ = w.Write(result.Payload) // a caller that is gone gets nothing
 }
 
 func (s server) serveEvent(w http.ResponseWriter, i Invocation) {

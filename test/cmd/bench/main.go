@@ -56,6 +56,7 @@ func parts() []part {
 		{"sweep", (*bench).sweep},
 		{"memory", (*bench).memory},
 		{"peers", (*bench).peers},
+		{"simulated", (*bench).simulated},
 		{"gate", (*bench).gate},
 	}
 }

@@ -40,7 +40,8 @@ within an invocation. A case has a stack of its own.
 | killed before, killed after | the process is killed (SIGKILL) before the operation arrives, or when the other side has acted and before its response |
 | stopped before, stopped after | the process is stopped (SIGSTOP) at the same two points, for longer than its lease (36 s), while the next invocation does its work; then it continues, and an operation that had not arrived arrives. A callback is overtaken by another login at once, since Lambda ends it after 29 s |
 | cut | the connection is cut when the other side has acted, at each attempt of the SDK; once: the SDK's second attempt succeeds |
-| 12 s late | the other side acts, and its response comes 12 s late: no step waits for so long, except the reads before a request, and a token request |
+| 12 s late | the other side acts, and its response comes 12 s late: no step waits for so long, except the reads before a request |
+| 5 s, 20 s, 40 s late | a token request's response: ` + "`rotate`" + ` waits 25 s for it, a callback 8 s. Two more callers ask meanwhile: each gets a valid token or an error to try again, within the 20 s that ` + "`issue`" + ` waits; a response within the limit is stored |
 | down from here | this operation and all that follow to the service get 503, until the invocation has ended |
 | an error | given in place of the service at each attempt: of AWS a throttle, a fault of the service's and a refusal |
 

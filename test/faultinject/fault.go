@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
@@ -41,9 +42,29 @@ const (
 	// Down answers 503 from this operation on, whatever the service is asked
 	// for, until the invocation has ended.
 	Down Kind = "down from here"
-	// Slow answers 12 s late: no step waits for so long.
+	// Slow answers 12 s late: no step but a token request waits for so long.
 	Slow Kind = "12 s late"
+	// Late, Later and TooLate answer a token request late: in the time that each function
+	// gives it, that rotate alone gives it, and that none gives it.
+	Late    Kind = "5 s late"
+	Later   Kind = "20 s late"
+	TooLate Kind = "40 s late"
 )
+
+// late is how late the response comes; 0: no later than it is made.
+func (f Fault) late() time.Duration {
+	switch f.Kind {
+	case Slow:
+		return 12 * time.Second
+	case Late:
+		return 5 * time.Second
+	case Later:
+		return 20 * time.Second
+	case TooLate:
+		return 40 * time.Second
+	}
+	return 0
+}
 
 // String implements fmt.Stringer.
 func (f Fault) String() string {
@@ -70,7 +91,12 @@ func Faults(o Operation) []Fault {
 	case o.Service != stack.Reltio && o.Service != stack.Lambda: // those are asked once
 		all = append(all, Fault{Kind: CutOnce})
 	}
-	all = append(all, Fault{Kind: Slow}, Fault{Kind: Down})
+	if o.asks() {
+		all = append(all, Fault{Kind: Late}, Fault{Kind: Later}, Fault{Kind: TooLate})
+	} else {
+		all = append(all, Fault{Kind: Slow})
+	}
+	all = append(all, Fault{Kind: Down})
 	return append(all, answers(o)...)
 }
 

@@ -96,6 +96,8 @@ func chosen(c Case) bool {
 		return true
 	case gives && (c.Kind == Cut || c.Kind == Down):
 		return true
+	case c.Kind == Late || c.Kind == Later:
+		return true
 	}
 	return gives && (c.Fault == first[0] || c.Fault == last)
 }

@@ -41,6 +41,10 @@ const (
 	// ForGood is past the end of the token that was there, until an operator has
 	// found out.
 	ForGood Length = "for good"
+	// Frozen and LongFrozen: the environment was frozen so long before its next
+	// invocation, and its kept connections broke meanwhile.
+	Frozen     Length = "frozen for 10 s"
+	LongFrozen Length = "frozen for 2 min"
 )
 
 // lasts is how long that is.
@@ -56,11 +60,24 @@ func (l Length) lasts() time.Duration {
 	return 0
 }
 
+// frozen is how long the environment is frozen before; 0: it is not.
+func (l Length) frozen() time.Duration {
+	switch l {
+	case Frozen:
+		return 10 * time.Second
+	case LongFrozen:
+		return 2 * time.Minute
+	}
+	return 0
+}
+
 // long reports whether calls are made all the while.
 func (l Length) long() bool { return l == Minute || l == ForGood }
 
 // Waits reports whether the outage takes minutes, in which next to nothing is done.
-func (o Outage) Waits() bool { return o.Length.long() || o.Kind == Silent || o.Kind == KeptSilent }
+func (o Outage) Waits() bool {
+	return o.Length.long() || o.Length.frozen() > 0 || o.Kind == Silent || o.Kind == KeptSilent
+}
 
 // When says when and how long: "once, after the effect".
 func (o Outage) When() string {
@@ -82,7 +99,9 @@ type Course struct {
 	Operations []Operation
 	// services are those whose kept connections no walk before has broken.
 	services []stack.Service
-	Seen     string
+	// frozen are those whose connections no walk before has kept while it was frozen.
+	frozen []stack.Service
+	Seen   string
 }
 
 // Courses walks each walk undisturbed.
@@ -108,13 +127,20 @@ func (b *Bench) Courses(ctx context.Context, walks []*Walk) ([]Course, error) {
 			if !services[key] && o.Service != stack.Lambda { // its connections are never kept
 				c.services = append(c.services, o.Service)
 			}
+			if !services[key] && o.Service != stack.EventBridge {
+				c.frozen = append(c.frozen, o.Service)
+			}
 			services[key] = true
 		}
+		c.frozen = append(c.frozen, c.Walk.keeps...)
 	}
 	return courses, nil
 }
 
 func (b *Bench) course(ctx context.Context, w *Walk) (Course, error) {
+	if len(w.keeps) > 0 {
+		return Course{Walk: w, Seen: "token"}, nil
+	}
 	s, err := b.open(ctx, w.Flow)
 	if err != nil {
 		return Course{}, err
@@ -154,6 +180,14 @@ func (c Course) Outages() []Outage {
 		whole := Operation{Service: service, Name: anything, Nth: 1}
 		for _, kind := range []Kind{KeptReset, KeptSilent} {
 			all = append(all, Outage{Walk: c.Walk, Operation: whole, Fault: Fault{Kind: kind}, Class: Network, Length: Seconds})
+		}
+	}
+	for _, service := range c.frozen {
+		whole := Operation{Service: service, Name: string(service), Nth: 1}
+		for _, kind := range []Kind{KeptReset, KeptForgotten, KeptSilent} {
+			for _, length := range []Length{Frozen, LongFrozen} {
+				all = append(all, Outage{Walk: c.Walk, Operation: whole, Fault: Fault{Kind: kind}, Class: Network, Length: length})
+			}
 		}
 	}
 	return all
@@ -295,7 +329,7 @@ func (o Outage) trouble() *trouble {
 	if o.Length == Seconds {
 		t.lasts = o.Length.lasts()
 	}
-	if o.Name == anything {
+	if o.Name == anything || o.Length.frozen() > 0 {
 		t.name = ""
 	}
 	return t

@@ -16,7 +16,8 @@ import (
 func TestWhichOutagesAreTried(t *testing.T) {
 	write := Operation{Service: stack.DynamoDB, Name: "UpdateItem grant#", Nth: 1}
 	read := Operation{Service: stack.SecretsManager, Name: "GetSecretValue grants/", Nth: 1}
-	c := Course{Walk: &Walk{Flow: &Flow{Name: "a walk", Function: rotate}}, Operations: []Operation{write, read}, services: []stack.Service{stack.DynamoDB}}
+	c := Course{Walk: &Walk{Flow: &Flow{Name: "a walk", Function: rotate}}, Operations: []Operation{write, read},
+		services: []stack.Service{stack.DynamoDB}, frozen: []stack.Service{stack.Lambda}}
 	titles := map[string]int{}
 	for _, o := range c.Outages() {
 		titles[o.Title()]++
@@ -36,6 +37,8 @@ func TestWhichOutagesAreTried(t *testing.T) {
 		"a walk | GetSecretValue grants/ | 400 ResourceNotFoundException | once":                              1,
 		"a walk | any | kept connections reset | for 3 s":                                                     1,
 		"a walk | any | kept connections silent | for 3 s":                                                    1,
+		"a walk | Lambda | kept connections reset at their next use | frozen for 10 s":                        1,
+		"a walk | Lambda | kept connections silent | frozen for 2 min":                                        1,
 	} {
 		if titles[title] != want {
 			t.Errorf("%d outages %q, want %d", titles[title], title, want)
@@ -108,6 +111,24 @@ func TestHowLongATroubleLasts(t *testing.T) {
 	}
 }
 
+// What a broken connection costs is how much later the request comes again, once.
+func TestWhatABrokenConnectionCosts(t *testing.T) {
+	start := time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+	var broken trouble
+	broken.repeated("a", at(0))
+	broken.meet("a", at(1))
+	broken.repeated("b", at(2))
+	broken.repeated("a", at(3))
+	broken.repeated("a", at(9))
+	broken.meet("c", at(10))
+	broken.repeated("c", at(11))
+	broken.meet("never again", at(12))
+	if got, want := broken.costs(), 3*time.Second; got != want {
+		t.Errorf("it cost %v, want %v", got, want)
+	}
+}
+
 // A connection that is kept meets what a new one does not.
 func TestKeptConnections(t *testing.T) {
 	upstream := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
@@ -122,7 +143,7 @@ func TestKeptConnections(t *testing.T) {
 	w := newWire(time.Now)
 	t.Cleanup(w.close)
 	url := w.via(issue, stack.DynamoDB, "http://"+l.Addr().String())
-	for _, kind := range []Kind{KeptReset, KeptSilent} {
+	for _, kind := range []Kind{KeptReset, KeptForgotten, KeptSilent} {
 		client := &http.Client{Transport: &http.Transport{}, Timeout: 300 * time.Millisecond}
 		post := func() error {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, io.NopCloser(strings.NewReader("{}")))
@@ -147,7 +168,7 @@ func TestKeptConnections(t *testing.T) {
 		if err := post(); err != nil {
 			t.Errorf("%s: a new connection: %v", kind, err)
 		}
-		if kind == KeptSilent && kept == nil || !trouble.struck() {
+		if kind != KeptReset && kept == nil || !trouble.struck() {
 			t.Errorf("%s: a kept connection: %v", kind, kept)
 		}
 		w.trouble()

@@ -24,6 +24,14 @@ gone silent. %d outages, %s. %s.
 | for a minute | the first code of each class but conflicts, which are over with the next request; no response. Where there is a token, forced renewals at the beginning and the end; else, and all the while, calls every 4 s |
 | for good | the same for 80 s, past the end of the token that was there; a callback has only the minute, since the person starts again either way |
 
+Kept connections are broken once more while the environment is frozen (SIGSTOP, as Lambda freezes it between two invocations), for 10 s and
+for 2 min: they are reset before it continues, reset when the next request comes over them, as by a server that
+does not know them any more, or silent. A freeze of an hour is not tried: a connection that was idle for more than 90 s
+by the wall clock is not used again, so that it cannot be told from one of 2 min. The proxy measures how much later a request comes
+again: a silent connection may cost a call the first attempt's time limit (2 s, Secrets Manager 3 s), a
+reset one nothing but the pause before the next attempt (` + "`issue`" + ` 25 ms, growing; the others a second at most). A synchronous
+invocation of ` + "`rotate`" + ` has a connection of its own, and an asynchronous one is made once: its caller has a token.
+
 An operation is tried in the first invocation of this list in which its function does it. Short outages follow one
 another on one stack, ten at most; a long one has a stack of its own. If two stores refuse one refresh token for
 longer than the 4.5 s in which it is kept, it is lost: "while Secrets Manager refuses" is therefore tried only once.

@@ -34,9 +34,12 @@ func (s *scene) outage(ctx context.Context, o Outage) OutageResult {
 		r.problem("it could not be tried: " + err.Error())
 		return r.OutageResult
 	}
-	if o.Length.long() {
+	switch {
+	case o.Length.long():
 		r.last(ctx)
-	} else {
+	case o.Length.frozen() > 0:
+		r.wake(ctx)
+	default:
 		r.pass(ctx)
 	}
 	r.judge(ctx)
@@ -53,6 +56,9 @@ func (r *round) problem(text string) { r.Problems = append(r.Problems, text) }
 
 func (r *round) prepare(ctx context.Context) error {
 	const life, tries = 30 * time.Second, 3
+	if r.beginsLater() {
+		return nil
+	}
 	var err error
 	for range tries { // the machine may be slow
 		if err = r.begin(ctx, r.Walk); err == nil {
@@ -185,9 +191,11 @@ func within(d time.Duration) string {
 }
 
 // said checks whether the log names the code of a refusal, which only an operator
-// ends. What is missing is said in words.
+// ends. What is missing is said in words. A caller of issue that cannot take a lease
+// tries again until its time is over, and gets that as its error, without a code.
 func (r *round) said() {
-	if r.Kind != Answer || r.Class != Refused {
+	waits := r.Walk.Function == issue && r.Name == "UpdateItem lease#"
+	if r.Kind != Answer || r.Class != Refused || waits {
 		return
 	}
 	if !strings.Contains(r.log.String()[r.written:], r.Code) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
@@ -51,7 +52,22 @@ type scene struct {
 	// error, pages.
 	written logtest.Buffer
 	browser browser
+	// longest is what a call of issue took at most, in nanoseconds.
+	longest atomic.Int64
 }
+
+// took notes how long a caller of issue waited.
+func (s *scene) took(d time.Duration) {
+	for {
+		was := s.longest.Load()
+		if int64(d) <= was || s.longest.CompareAndSwap(was, int64(d)) {
+			return
+		}
+	}
+}
+
+// waited is how long a caller of issue waited at most.
+func (s *scene) waited() time.Duration { return time.Duration(s.longest.Load()) }
 
 // open starts a stack and prepares the flow. On a machine that is busy with
 // other cases that may take more than one try.
@@ -127,7 +143,8 @@ func (v issued) String() string {
 
 // issue asks for a token, as integrations do.
 func (s *scene) issue(ctx context.Context, fields string) issued {
-	v := issued{}
+	v, began := issued{}, s.bench.Now()
+	defer func() { s.took(s.bench.Now().Sub(began)) }()
 	result, err := s.Host.Invoke(ctx, lambdahost.Invocation{
 		Function: issue, Qualifier: "live", Payload: []byte(`{"connection":"` + s.name + `"` + fields + `}`),
 	})

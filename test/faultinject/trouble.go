@@ -19,6 +19,9 @@ const (
 	// KeptReset resets the connections that are kept from earlier requests, before
 	// the next request.
 	KeptReset Kind = "kept connections reset"
+	// KeptForgotten resets a connection that is kept when the next request comes over
+	// it: the other side, or what is between, does not know the connection any more.
+	KeptForgotten Kind = "kept connections reset at their next use"
 	// KeptSilent answers nothing on connections that are kept; new ones work.
 	KeptSilent Kind = "kept connections silent"
 )
@@ -42,6 +45,10 @@ type trouble struct {
 	ended bool
 	// set is when the connections that are kept must be older than.
 	set time.Time
+	// met are the requests that have met it and were not repeated yet, by the SDK's
+	// invocation id; cost is how much later they were repeated, all together.
+	met  map[string]time.Time
+	cost time.Duration
 }
 
 // meets reports whether a request meets the trouble.
@@ -51,7 +58,7 @@ func (t *trouble) meets(function string, service stack.Service, name string, ope
 	if t.ended || t.function != function || t.service != service || t.name != name && t.name != "" {
 		return false
 	}
-	if t.Kind == KeptSilent && !opened.Before(t.set) {
+	if (t.Kind == KeptSilent || t.Kind == KeptForgotten) && !opened.Before(t.set) {
 		return false
 	}
 	if t.began.IsZero() {
@@ -59,6 +66,33 @@ func (t *trouble) meets(function string, service stack.Service, name string, ope
 	}
 	t.ended = t.once || t.lasts > 0 && now.Sub(t.began) > t.lasts
 	return t.once || !t.ended
+}
+
+// meet notes that a request has met the trouble.
+func (t *trouble) meet(id string, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.met == nil {
+		t.met = map[string]time.Time{}
+	}
+	t.met[id] = now
+}
+
+// repeated notes that a request that had met the trouble comes again.
+func (t *trouble) repeated(id string, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at, ok := t.met[id]; ok {
+		t.cost += now.Sub(at)
+		delete(t.met, id)
+	}
+}
+
+// costs is how much time the requests that met the trouble have lost.
+func (t *trouble) costs() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cost
 }
 
 // struck reports whether a request has met it; left is how long it lasts still.
@@ -98,8 +132,11 @@ func (w *wire) troubled(function string, service stack.Service, name string, r *
 	all := w.troubles
 	w.mu.Unlock()
 	opened, _ := r.Context().Value(openedKey{}).(time.Time)
+	id, now := r.Header.Get("Amz-Sdk-Invocation-Id"), w.now()
 	for _, t := range all {
-		if t.meets(function, service, name, opened, w.now()) {
+		t.repeated(id, now)
+		if t.meets(function, service, name, opened, now) {
+			t.meet(id, now)
 			return t
 		}
 	}
@@ -112,7 +149,7 @@ func (t *trouble) answer(w *wire, rw http.ResponseWriter, r *http.Request, send 
 		send()
 	}
 	switch t.Kind {
-	case Reset:
+	case Reset, KeptForgotten:
 		reset(rw)
 	case Silent, KeptSilent:
 		select {

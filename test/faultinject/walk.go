@@ -20,6 +20,9 @@ type Walk struct {
 	begin func(context.Context, *scene) error
 	// beside is a trouble that is there whenever the walk is walked.
 	beside func() *trouble
+	// keeps are services that it is there for: their connections are kept while the
+	// environment is frozen. Nothing else of it is broken.
+	keeps []stack.Service
 	// Newcomers: each time it is another connection.
 	Newcomers bool
 	// recovers reports whether all is well again, after an outage that lasted, as
@@ -71,7 +74,14 @@ func renewals() []*Walk {
 				Name: "issue, the token has ended", Function: issue, GrantType: "client_credentials",
 				Behaviour: anew, prepare: first, act: ask, next: askAgain,
 			},
-			begin: expire, recovers: served,
+			begin: anotherExpires, Newcomers: true, recovers: served,
+		},
+		{
+			Flow: &Flow{
+				Name: "issue, a token near its end", Function: issue, GrantType: "client_credentials",
+				Behaviour: anew, prepare: askedEarly, act: ask, next: askAgain, HasToken: true,
+			},
+			begin: nearEnd, keeps: []stack.Service{stack.Lambda}, recovers: served,
 		},
 		{
 			Flow: &Flow{
@@ -120,6 +130,33 @@ func expire(ctx context.Context, s *scene) error {
 	return nil
 }
 
+// askedEarly is a caller who had rotate invoked without waiting for it.
+func askedEarly(ctx context.Context, s *scene) error {
+	if err := first(ctx, s); err != nil {
+		return err
+	}
+	if r := s.rotate(ctx); r.Outcome != "renewed" { // shows that the old token stays valid
+		return fmt.Errorf("%w: %s", errNoToken, r)
+	}
+	if err := nearEnd(ctx, s); err != nil {
+		return err
+	}
+	s.Host.Recycle(issue) // its memory has the first token
+	return first(ctx, s)
+}
+
+// nearEnd gives the connection a token that is near its end: in the last fifth of its
+// life callers get it, and have another one asked for.
+func nearEnd(ctx context.Context, s *scene) error {
+	const life = 24 * time.Second
+	began := s.bench.Now()
+	if err := s.withLife(ctx, life); err != nil {
+		return err
+	}
+	s.sleep(ctx, began.Add(life*81/100).Sub(s.bench.Now()))
+	return nil
+}
+
 // withLife gives the connection a token that is valid for so long, and the next one an hour.
 func (s *scene) withLife(ctx context.Context, life time.Duration) error {
 	s.Sandbox.SetLifetimes(acme, life, 0)
@@ -140,6 +177,15 @@ func newcomer(ctx context.Context, s *scene) error {
 		fields["username"] = user
 	}
 	return s.AddConnection(ctx, s.name, fields)
+}
+
+// anotherExpires is a connection that issue has not in its memory, whose token has
+// ended.
+func anotherExpires(ctx context.Context, s *scene) error {
+	if err := newcomer(ctx, s); err != nil {
+		return err
+	}
+	return expire(ctx, s)
 }
 
 func newcomerDeparts(ctx context.Context, s *scene) error {

@@ -13,9 +13,6 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/stack"
 )
 
-// How late a Slow answer is.
-const late = 12 * time.Second
-
 // wire stands between the functions of one stack and everything they call. It
 // numbers the operations of one invocation, and lets one fault strike.
 type wire struct {
@@ -222,9 +219,9 @@ func (w *wire) strike(rw http.ResponseWriter, p *plan, f Fault, service stack.Se
 		return
 	case Cut, CutOnce:
 		send()
-	case Slow:
+	case Slow, Late, Later, TooLate:
 		answer := send()
-		w.wait(late)
+		w.wait(f.late())
 		answer.write(rw)
 		return
 	default:

@@ -38,10 +38,6 @@ const (
 	// stalledRead bounds the first read of a caller for whom the memory has a token:
 	// one attempt that stalls (2 s), and another over a new connection.
 	stalledRead = 2500 * time.Millisecond
-	// silentRead bounds it for any other caller: an attempt that stalls (2 s) and the
-	// longer one after it (6 s). A table that has said nothing by then has an outage, and
-	// a caller that waited on would only keep the place of another.
-	silentRead = 8500 * time.Millisecond
 	// leastRead is the time that the first read has, even if less is left.
 	leastRead = time.Second
 	// backgroundTime bounds the start of a background renewal, when the caller already
@@ -180,15 +176,13 @@ func (c *call) run(ctx context.Context) (Answer, error) {
 }
 
 // firstRead reads the grant for the first time. A caller for whom the memory has a
-// token waits for a stalled read once, any other one twice, and neither for its own
-// timeout.
+// token waits for a stalled read once, and not for its own timeout.
 func (c *call) firstRead(ctx context.Context, consistency grant.Consistency) error {
-	limit := silentRead
 	if _, ok := c.inMemory(); ok {
-		limit = stalledRead
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, stalledRead)
+		defer cancel()
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	return c.read(ctx, consistency)
 }
 

@@ -204,7 +204,7 @@ func TestAnHourWithoutTheTable(t *testing.T) {
 				from, until = end.Add(-50*time.Minute), end.Add(10*time.Minute)
 				w.disturb("storm", until.Add(3*tickEvery))
 				w.Until(from.Add(31 * time.Second)) // what memory spares a read for is over
-				warmly, coldly := w.callEach(warm, end.Add(-3*time.Second)), w.callEach(cold, end.Add(-25*time.Second))
+				warmly, coldly := w.callEach(warm, end.Add(-4*time.Second)), w.callEach(cold, end.Add(-25*time.Second))
 				w.Until(end)
 				t.Logf("until the token's end, warm: %s; cold: %s", warmly, coldly)
 				if !warmly.only(kept) || !coldly.only(none) || warmly.longest > c.warm || coldly.longest > c.cold {

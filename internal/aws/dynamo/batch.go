@@ -18,7 +18,7 @@ import (
 var _ grant.BatchReader = (*Table)(nil)
 
 // ReadBatch implements grant.BatchReader. A role that may read items one by one only,
-// as that of an older stack, gets an empty Batch; so does whoever uses an engine that
+// as that of an older stack, gets an empty Batch; so does the user of an engine that
 // does not know the request.
 func (t *Table) ReadBatch(ctx context.Context, name string, hosts []string) (grant.Batch, error) {
 	keys := []string{grantKey(name), parkedKey(name)}

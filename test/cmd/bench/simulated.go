@@ -33,7 +33,7 @@ func (b *bench) simulated(context.Context) (figures.Section, error) {
 				"| DynamoDB | Who has read the token, until its end | Who has not, and all after its end | When it is back |\n" +
 				"| --- | --- | --- | --- |\n" +
 				"| errors (500), or throttles all | the token with `store_failing`, in at most 1.3 s | `StoreUnavailable`, in at most 1.3 s | one token request; every caller has a token, in at most 0.12 s |\n" +
-				"| does not respond | the token with `store_failing`, in at most 2.5 s | `StoreUnavailable`, in at most 8.5 s | the same |",
+				"| does not respond | the token with `store_failing`, in at most 2.5 s | `StoreUnavailable`, in at most 20 s | the same |",
 			"**A server that is down, or slow, for a thousand connections** of every kind, each with a caller.\n\n" +
 				"| For | Most requests in a minute (503) | The next request after it | The last connection has its token | Most requests in a second |\n" +
 				"| --- | --- | --- | --- | --- |\n" +

@@ -122,6 +122,7 @@ func TestAContributorWhoAddsAField(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.set("PATCH", patch)
+	s.set("ORIGINAL", clean)
 	s.set("REPOSITORY", repository(t, filepath.Join(t.TempDir(), "reltio-tokens")))
 	s.plays(t, "contributor.sh")
 }

@@ -5,7 +5,8 @@
 //	make pictures
 //
 // It needs a Chromium for the pages. The command is built before; main's first
-// argument is its folder.
+// argument is its folder. Its third is that of marked and mermaid, which draw the
+// README as its readers see it.
 package main
 
 import (
@@ -34,8 +35,8 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) != 3 {
-		return errors.New("give the folder of the operator's command, and the repository's root")
+	if len(os.Args) != 4 {
+		return errors.New("give the folder of the operator's command, the repository's root, and the folder of what draws a README")
 	}
 	commands, root := os.Args[1], os.Args[2]
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -53,7 +54,10 @@ func run() error {
 	if err := alternatives(root, out("alternatives.svg")); err != nil {
 		return err
 	}
-	return performance(root, out("performance.svg"))
+	if err := performance(root, out("performance.svg")); err != nil {
+		return err
+	}
+	return readme(ctx, root, os.Args[3], out) // last, since it shows the others
 }
 
 // onStack draws on a stack of its own, which has shown its demonstration.

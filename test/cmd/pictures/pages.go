@@ -33,22 +33,30 @@ func chromium() (string, error) {
 	return "", fmt.Errorf("a Chromium is missing: install one, or name it in CHROMIUM")
 }
 
-// pages makes the pictures of the page that a person's link opens, and of the last
-// one: in light and dark, and as on a telephone.
-func pages(parent context.Context, stack *local.Stack, out func(string) string) error {
+// browser starts a browser; stop ends it.
+func browser(parent context.Context) (ctx context.Context, stop func(), err error) {
 	path, err := chromium()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
 		chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.Flag("hide-scrollbars", true))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
-	allocator, stop := chromedp.NewExecAllocator(parent, options...)
-	defer stop()
+	allocator, end := chromedp.NewExecAllocator(parent, options...)
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
-	defer cancel()
+	return ctx, func() { cancel(); end() }, nil
+}
+
+// pages makes the pictures of the page that a person's link opens, and of the last
+// one: in light and dark, and as on a telephone.
+func pages(parent context.Context, stack *local.Stack, out func(string) string) error {
+	ctx, stop, err := browser(parent)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	link, err := stack.Invite(ctx, "demo-authorization-code", false)
 	if err != nil {
 		return err
@@ -65,15 +73,20 @@ func pages(parent context.Context, stack *local.Stack, out func(string) string) 
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-		if err != nil {
+		if err := shoot(ctx, out(name)); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
-		}
-		if err := small(picture, out(name)); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// shoot makes a picture of what the browser shows.
+func shoot(ctx context.Context, path string) error {
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		return err
+	}
+	return small(picture, path)
 }
 
 // scheme chooses between light and dark.

@@ -88,9 +88,9 @@ const (
 	typing, printing, pause = 1.6, 0.25, 5.0
 )
 
-// terminal draws commands and what they print. If it moves, the lines appear one
-// after another, again and again; a viewer that wants less motion sees all of
-// them at once.
+// terminal draws commands and what they print. If it moves, all lines are there at
+// first, so that no viewer begins with an empty picture; then they appear one after
+// another, again and again. A viewer that wants less motion sees all of them always.
 func terminal(path string, all []shown, columns int, moves bool) error {
 	type row struct {
 		text, class string
@@ -122,7 +122,7 @@ func terminal(path string, all []shown, columns int, moves bool) error {
 		b.WriteString(`@media (prefers-reduced-motion:no-preference){`)
 		for i, r := range rows {
 			share := 100 * r.at / total
-			fmt.Fprintf(&b, `#l%d{animation:a%d %.1fs step-end infinite}@keyframes a%d{0%%{opacity:0}%.2f%%{opacity:1}}`, i, i, total, i, share)
+			fmt.Fprintf(&b, `#l%d{animation:a%d %.1fs step-end %.1fs infinite}@keyframes a%d{0%%{opacity:0}%.2f%%{opacity:1}}`, i, i, total, -now, i, share)
 		}
 		b.WriteString(`}`)
 	}

@@ -8,8 +8,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 say "the change"
 # -C1: lines that move, or neighbours that change, do not matter.
 git -C "$REPOSITORY" apply -C1 "$PATCH" || die "the patch of the field does not fit any more: make it anew, by hand, with git diff -U1"
-touched() { grep '^+++ ' "$PATCH" | grep -cE "$1" || true; }
-all=$(touched '') tests=$(touched '_test\.go$') pages=$(touched '\.md$')
+# The lists of fields: a row beside that of api_url.
+cd "$REPOSITORY"
+perl -pi -e 's/^(\t*)\{Name: "api_url", Kind: Text\},\n/$&$1\{Name: "environment", Kind: Text},\n/' internal/connection/connection.go
+perl -pi -e 's/"api_url", "client_auth"/"api_url", "environment", "client_auth"/' internal/operator/bulk.go
+perl -pi -e 's/^\tAPIURL .*\n/$&\tEnvironment string `json:"environment" placeholder:"NAME" help:"What callers are told of the tenant."`\n/; s/"api_url": f.APIURL,/"api_url": f.APIURL, "environment": f.Environment,/' cmd/reltio-tokens/add.go
+# The secrets of the parser's tests that have every field.
+perl -pi -e 's/("api_url":"https[^"]*"),"token_params"/$1,"environment":"e","token_params"/; s/^(\t+)p\..*\bAPIURL\b.* = .*\n/$&$1p.Environment = "e"\n/' internal/connection/parse_test.go
+perl -pi -e 's/^\tTOTPSecret, APIURL .*\n/$&\tEnvironment string\n/; s/ c\.APIURL,/ c.APIURL, c.Environment,/' internal/connection/fixture_test.go
+cd - >nothing
+touched() { diff -rq "$ORIGINAL" "$REPOSITORY" | grep '^Files ' | grep -cE "$1" || true; }
+all=$(touched '') tests=$(touched '_test\.go differ$') pages=$(touched '\.md differ$')
 say "$((all - tests - pages)) files of Go, $pages documents, $tests tests"
 
 say "the tests"

@@ -159,7 +159,7 @@ func (e *examination) metric(ctx context.Context, name, statistic string) ([]flo
 	return data.Values, err
 }
 
-// firstPages checks that API Gateway answers what is no page by itself, and that the
+// firstPages checks that API Gateway responds by itself to what is no page, and that the
 // callback function makes those that are.
 func (e *examination) firstPages(ctx context.Context) (level Level, what, do string) {
 	base := e.about.CallbackURL

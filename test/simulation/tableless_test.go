@@ -179,7 +179,7 @@ func TestAnHourWithoutTheTable(t *testing.T) {
 	}{
 		"errors":    {noTable{code: "InternalServerError"}, 2 * time.Second, 2 * time.Second},
 		"throttled": {noTable{code: "ProvisionedThroughputExceededException"}, 2 * time.Second, 2 * time.Second},
-		"stalls":    {noTable{silent: true}, 3 * time.Second, 9 * time.Second},
+		"stalls":    {noTable{silent: true}, 3 * time.Second, issue.Timeout + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var from, until time.Time

@@ -18,7 +18,7 @@ import (
 )
 
 // config is the configuration of a function in an environment of a test.
-func config(t *testing.T, endpoint string) aws.Config {
+func config(t testing.TB, endpoint string) aws.Config {
 	t.Helper()
 	for name, value := range map[string]string{
 		"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": endpoint,

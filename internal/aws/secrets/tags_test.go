@@ -76,7 +76,7 @@ func TestASecretThatExistsIsTagged(t *testing.T) {
 	}
 }
 
-// Tags are asked for where there are some, and AWS's own are not among them.
+// Tags are asked for where there are some, and those of AWS itself are left out.
 func TestWhichTagsAreSent(t *testing.T) {
 	const tags = `"Tags":[{"Key":"aws:cloudformation:stack-name","Value":"s"},{"Key":"team","Value":"crm"}]`
 	for name, test := range map[string]struct {

@@ -57,6 +57,7 @@ func parts() []part {
 		{"memory", (*bench).memory},
 		{"peers", (*bench).peers},
 		{"simulated", (*bench).simulated},
+		{"elsewhere", (*bench).elsewhere},
 		{"gate", (*bench).gate},
 	}
 }

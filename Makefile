@@ -10,6 +10,8 @@ GO_FOLDERS := $(wildcard cmd docs functions internal pkg test)
 # The laboratory is a module of its own.
 LAB := test
 TOOL := go tool -modfile=tools/go.mod
+# Tools that do not agree with those on the versions of what they import.
+CI_TOOL := go tool -modfile=tools/ci/go.mod
 
 # The flags of a deployed binary: without the RPC of Lambda's old Go runtime, and with nothing of
 # the machine, the folder or the state of git in it. The same source and the same Go give the
@@ -62,8 +64,9 @@ lint: ## check style, imports, words and mistakes, and print what changed in the
 		[ -z "$$files" ] || { printf 'Run "make fmt" for:\n%s\n' "$$files"; exit 1; }
 	$(TOOL) golangci-lint run
 	cd $(LAB) && go tool -modfile=../tools/go.mod golangci-lint run
+	$(CI_TOOL) actionlint -shellcheck= -pyflakes=
 	go test -C $(LAB) -count 1 ./style
-	go test -C $(LAB) -count 1 -run 'Documents|Marks|Messages|Wrong|Owned|Pinned' ./docs
+	go test -C $(LAB) -count 1 -run 'Documents|Marks|Messages|Wrong|Owned|Pinned|Published' ./docs
 	@scripts/apidiff
 	@scripts/packages lint
 
@@ -131,11 +134,8 @@ build-ExtensionLayerArm64 build-ExtensionLayerX86:
 	$(call lambda_build,$(call goarch,$(ARCHITECTURE))) -o "$(ARTIFACTS_DIR)/extensions/reltio-tokens" ./cmd/extension
 	chmod -R 755 "$(ARTIFACTS_DIR)/extensions"
 
-# Of a tag.
-VERSION := v0.0.0-local
-
-release: ## make what a release has, into out/release, twice, and compare: VERSION=v1.2.3 (minutes)
-	@scripts/release '$(VERSION)' --check
+release: ## make what a release has, into out/release, twice, and compare; nothing is published (minutes)
+	@scripts/release
 
 verify: ## check the template and the built functions; the first time this fetches the tools (minutes)
 	@scripts/verify

@@ -42,6 +42,9 @@ func verifyTool(t testing.TB, name string) string {
 }
 
 func TestTheSAMTemplateIsValid(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: this test needs sam and cfn-lint, which are slow")
+	}
 	dir := recipe(t, "deploy/sam.yaml")
 	file := filepath.Join(dir, "sam.yaml")
 	env := []string{"SAM_CLI_TELEMETRY=0", "__SAM_CLI_APP_DIR=" + dir, "AWS_DEFAULT_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=key", "AWS_SECRET_ACCESS_KEY=key"}

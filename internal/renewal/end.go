@@ -276,6 +276,9 @@ func (v view) stillWaiting(e end) *grant.Grant {
 	if e.outcome == rotateapi.LeftOver {
 		g.RetryAt = e.write.RetryAt
 	}
+	if second := g.TokenMissingAt.Add(secondLook); !g.TokenMissingAt.IsZero() && second.After(v.now) {
+		g.RetryAt = second
+	}
 	g.Unpublished = e.write.Unpublished
 	return &g
 }

@@ -102,7 +102,8 @@ func TestVersionNotFoundOnce(t *testing.T) {
 	}
 }
 
-// A grant that waits remembers the first look too: else there would be no second.
+// A grant that waits remembers the first look too: else there would be no second. That
+// comes a minute later, and not with the next of the looks that a waiting grant has.
 func TestVersionNotFoundOfAWaitingGrant(t *testing.T) {
 	bubble(t, func(w *world) {
 		g := w.started(password())
@@ -119,7 +120,11 @@ func TestVersionNotFoundOfAWaitingGrant(t *testing.T) {
 		if w.status(grant.StatusCredentialsRejected).TokenMissingAt.IsZero() {
 			t.Fatal("the first look is not remembered")
 		}
+		first := time.Now()
 		w.expect(w.atDue(), rotateapi.Renewed, "")
 		w.status(grant.StatusOK)
+		if later := time.Since(first); later > 61*time.Second {
+			t.Errorf("the second look came %s after the first", later)
+		}
 	})
 }

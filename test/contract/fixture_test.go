@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"github.com/reltio-tokens/reltio-tokens/internal/local"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )

@@ -16,8 +16,10 @@ import (
 func TestWhichOutagesAreTried(t *testing.T) {
 	write := Operation{Service: stack.DynamoDB, Name: "UpdateItem grant#", Nth: 1}
 	read := Operation{Service: stack.SecretsManager, Name: "GetSecretValue grants/", Nth: 1}
-	c := Course{Walk: &Walk{Flow: &Flow{Name: "a walk", Function: rotate}}, Operations: []Operation{write, read},
-		services: []stack.Service{stack.DynamoDB}, frozen: []stack.Service{stack.Lambda}}
+	c := Course{
+		Walk: &Walk{Flow: &Flow{Name: "a walk", Function: rotate}}, Operations: []Operation{write, read},
+		services: []stack.Service{stack.DynamoDB}, frozen: []stack.Service{stack.Lambda},
+	}
 	titles := map[string]int{}
 	for _, o := range c.Outages() {
 		titles[o.Title()]++

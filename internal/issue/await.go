@@ -21,9 +21,11 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 	pause := firstPause
 	tryAt := c.start // when the lease may be free
 	again := firstAgain
+	var table failing
 	for {
 		if !c.now().Before(tryAt) {
 			held, err := c.take(ctx, c.now().Add(lease.SyncTerm))
+			table.lease = ofTable(ctx, err)
 			if failed := c.failedBefore(held); failed != nil {
 				if err == nil {
 					c.giveBack(ctx, held)
@@ -42,11 +44,13 @@ func (c *call) await(ctx context.Context) (Answer, error) {
 			}
 		}
 		if !c.pause(ctx, pause) {
-			return c.settled(c.late())
+			return c.settled(c.late(table))
 		}
 		pause = c.nextPause(pause)
 		// After a failed read the call pauses and reads again.
-		if err := c.read(ctx, grant.Eventual); err == nil && c.over() {
+		err := c.read(ctx, grant.Eventual)
+		table.read = ofTable(ctx, err)
+		if err == nil && c.over() {
 			return c.settled(nil)
 		}
 	}
@@ -135,10 +139,30 @@ func (c *call) pause(ctx context.Context, d time.Duration) bool {
 	return ratelimit.Sleep(ctx, d) == nil
 }
 
-// late is the error of a caller whose timeout has passed.
-func (c *call) late() error {
-	if e := c.g.Error(c.now()); e != nil && e.Type == apierr.RateLimited {
+// failing is what the table did at the last try of each: nil if it was not the table
+// that failed.
+type failing struct{ lease, read error }
+
+// ofTable returns an error of the table. One that comes from the call's own timeout says
+// nothing about it.
+func ofTable(ctx context.Context, err error) error {
+	if ctx.Err() != nil || errors.Is(err, lease.ErrHeld) {
+		return nil
+	}
+	return err
+}
+
+// late is the error of a caller whose timeout has passed: the table's, if the table let
+// nothing be renewed or read.
+func (c *call) late(table failing) error {
+	e := c.g.Error(c.now())
+	switch {
+	case e != nil && e.Type == apierr.RateLimited:
 		return e
+	case table.lease != nil:
+		return table.lease
+	case table.read != nil:
+		return table.read
 	}
 	return unavailable()
 }

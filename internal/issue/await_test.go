@@ -218,6 +218,37 @@ func TestThrottledReadsAndLeasesArePauses(t *testing.T) {
 	})
 }
 
+// A caller who waited in vain because of the table is told so, and not that Reltio gave
+// no token.
+func TestTheTableFailsUntilTheTimeout(t *testing.T) {
+	const refused = "DynamoDB: AccessDeniedException"
+	failed := func() error { return apierr.New(apierr.StoreUnavailable, refused) }
+	for name, fail := range map[string]func(*world){
+		"leases": func(w *world) { w.store.leaseFault = failed },
+		"reads": func(w *world) {
+			w.hold(time.Minute)
+			reads := 0
+			w.store.readFault = func(grant.Consistency) error {
+				reads++
+				if reads > 1 {
+					return failed()
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, "client_credentials")
+				fail(w)
+				if message := w.refused(issue.Request{}, apierr.StoreUnavailable); message != refused {
+					t.Errorf("message %q, want %q", message, refused)
+				}
+			})
+		})
+	}
+}
+
 func TestAStoredErrorIsAnsweredAtOnceWhileRetryAtLiesAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "client_credentials")

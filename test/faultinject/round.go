@@ -191,11 +191,9 @@ func within(d time.Duration) string {
 }
 
 // said checks whether the log names the code of a refusal, which only an operator
-// ends. What is missing is said in words. A caller of issue that cannot take a lease
-// tries again until its time is over, and gets that as its error, without a code.
+// ends. What is missing is said in words.
 func (r *round) said() {
-	waits := r.Walk.Function == issue && r.Name == "UpdateItem lease#"
-	if r.Kind != Answer || r.Class != Refused || waits {
+	if r.Kind != Answer || r.Class != Refused {
 		return
 	}
 	if !strings.Contains(r.log.String()[r.written:], r.Code) {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/connection"
+	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 )
 
@@ -43,7 +44,7 @@ func (m Manager) PutConnection(ctx context.Context, name string, text reltioauth
 		switch {
 		case err == nil:
 			return version, nil
-		case !asDeleted(err), wait > lastPause, !pause(ctx, wait):
+		case !asDeleted(err), wait > lastPause, ratelimit.Sleep(ctx, wait) != nil:
 			return "", unavailable(err)
 		}
 	}
@@ -69,18 +70,6 @@ func (m Manager) putConnection(ctx context.Context, id string, text reltioauth.S
 func asDeleted(err error) bool {
 	invalid := (*types.InvalidRequestException)(nil)
 	return errors.Is(err, errScheduled) || errors.As(err, &invalid)
-}
-
-// pause waits, and reports whether the context allowed it.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // tag gives a secret the Manager's tags that it has not.

@@ -1,12 +1,15 @@
 package invoke_test
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -62,7 +65,28 @@ func function(endpoint string) invoke.Function {
 		BaseEndpoint:     aws.String(endpoint),
 		RetryMaxAttempts: 10,
 		RetryMode:        aws.RetryModeStandard,
+		HTTPClient:       whole{},
 	})}
+}
+
+// whole reads a response to its end before the SDK has it. The SDK closes the request's
+// body as soon as it has a response, and net/http the connection if it has not yet seen
+// that body's end: on loopback a response of many kilobytes was cut off so, now and then.
+type whole struct{}
+
+// Do implements aws.HTTPClient.
+func (whole) Do(r *http.Request) (*http.Response, error) {
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(got.Body)
+	if err := errors.Join(err, got.Body.Close()); err != nil {
+		got.Body = io.NopCloser(io.MultiReader(bytes.NewReader(text), iotest.ErrReader(err)))
+		return got, nil
+	}
+	got.Body = io.NopCloser(bytes.NewReader(text))
+	return got, nil
 }
 
 // says answers with status, headers ("Name: value") and body.

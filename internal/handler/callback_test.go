@@ -349,7 +349,7 @@ func others(rows map[string]row) {
 		}
 		b := f.browser()
 		at := b.leave(f.link())
-		if strings.Contains(at, "evil") || !strings.Contains(at, url.QueryEscape("https://"+domain+"/callback")) {
+		if strings.Contains(at, "evil.example") || !strings.Contains(at, url.QueryEscape("https://"+domain+"/callback")) {
 			f.t.Errorf("sent to %q", at)
 		}
 		return b.get(b.login(at, "ann"))

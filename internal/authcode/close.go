@@ -70,7 +70,9 @@ func (c closer) recordSuccess(ctx context.Context) {
 	}
 	ctx, cancel := c.storing(ctx, lookTime, closingTime)
 	defer cancel()
-	_ = c.RateLimits.Succeeded(ctx, c.o.connection.Host(), c.o.connection.ClientKey()) // on failure the next success clears the mark
+	if err := c.RateLimits.Succeeded(ctx, c.o.connection.Host(), c.o.connection.ClientKey()); err != nil {
+		c.hostErr = err // the next success clears the mark
+	}
 }
 
 // discard revokes tokens that the callback has not tried to store. Tokens that

@@ -48,6 +48,9 @@ type CallbackResult struct {
 	// instead; if it is not, the login was undone.
 	Unkept error
 	Parked bool
+	// HostErr says why the host's record could not be read or written; what it holds
+	// against the host stays until the next success.
+	HostErr error
 	// Err is what failed in the service or at Reltio.
 	Err error
 }
@@ -60,7 +63,7 @@ func (f *Flow) Complete(ctx context.Context, cb Callback) CallbackResult {
 	a.Connection = r.o.request.Connection
 	a.Version, a.Fingerprint = r.o.grant.Version, r.o.grant.Fingerprint
 	a.TokenRequests, a.Throttled, a.RefusedLogins = r.o.requests, r.o.throttled, r.o.refused
-	a.RateLimitWait = r.waited
+	a.RateLimitWait, a.HostErr = r.waited, r.hostErr
 	return a
 }
 

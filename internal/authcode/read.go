@@ -54,9 +54,12 @@ func (r reader) grant(ctx context.Context) (grant.Grant, error) {
 func (r reader) host(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	if host, err := r.RateLimits.Budget(ctx, r.o.connection.Host()); err == nil {
-		r.o.host = host
+	host, err := r.RateLimits.Budget(ctx, r.o.connection.Host())
+	if err != nil {
+		r.hostErr = err
+		return
 	}
+	r.o.host = host
 }
 
 // tokens reads the newest refresh token, from Secrets Manager or parked in the

@@ -24,6 +24,8 @@ type run struct {
 	waited        time.Duration
 	// until is when the time of the present steps ends.
 	until time.Time
+	// hostErr is why the host's record could not be read or written.
+	hostErr error
 	// usedAt and consumedAt are when this callback used the invitation and consumed
 	// the request; zero: it did not.
 	usedAt, consumedAt time.Time

@@ -42,6 +42,30 @@ func TestASuccessClearsTheHostsTrouble(t *testing.T) {
 	})
 }
 
+// The host's record fails: the login is done, and the result says why what the record holds
+// against the host stays.
+func TestTheHostsRecordFails(t *testing.T) {
+	for _, failed := range []string{"Budget", "Succeeded"} {
+		t.Run(failed, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				_, _ = w.table.Refused(t.Context(), host, "other", time.Now())
+				cb := w.login(w.begin(w.invite()), "ann")
+				exchanged := false
+				w.out.before = func(op string) error {
+					exchanged = exchanged || w.exchanges() > 0
+					if exchanged && op == failed {
+						return errDown()
+					}
+					return nil
+				}
+				if a := w.complete(cb); a.Outcome != authcode.Done || a.HostErr == nil {
+					t.Errorf("outcome %s, host error %v, want done and an error", a.Outcome, a.HostErr)
+				}
+			})
+		})
+	}
+}
+
 func (w *world) wantUntroubled() {
 	w.t.Helper()
 	if r, err := w.table.Budget(w.t.Context(), host); err != nil || r.Troubled() {

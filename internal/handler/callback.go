@@ -70,8 +70,10 @@ type reply struct {
 	// unkept says why Secrets Manager did not take the refresh token, parked that
 	// the table has it instead.
 	unkept error
-	parked bool
-	err    error
+	// hostErr says why the record of Reltio's host could not be read or written.
+	hostErr error
+	parked  bool
+	err     error
 }
 
 // ServeHTTP implements http.Handler.
@@ -265,7 +267,7 @@ func (v *exchange) complete(ctx context.Context) (reply, error) {
 	cb.Binding = bindingOf(v.request, cb.State)
 	a := v.Flow.Complete(ctx, cb)
 	r, err := v.ended(a)
-	r.asked, r.unkept, r.parked = exchangeMetrics(a), a.Unkept, a.Parked
+	r.asked, r.unkept, r.parked, r.hostErr = exchangeMetrics(a), a.Unkept, a.Parked, a.HostErr
 	return r, err
 }
 

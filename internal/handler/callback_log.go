@@ -31,6 +31,9 @@ func (h *Callback) log(ctx context.Context, v *exchange, a reply, start time.Tim
 	if a.unkept != nil {
 		attrs = append(attrs, unkeptAttrs(a.unkept, a.parked, false)...)
 	}
+	if a.hostErr != nil {
+		attrs = append(attrs, slog.String("host_error", apierr.Of(a.hostErr).Message))
+	}
 	h.Log.Invocation(ctx, telemetry.Line{
 		Level: requestLevel(a), Message: "callback", Attrs: append(attrs, telemetry.Took(h.Now().Sub(start))),
 		Outcome: a.outcome, Counted: []telemetry.Metric{telemetry.Count(telemetry.Callbacks, 1)},
@@ -93,7 +96,7 @@ func requestLevel(a reply) slog.Level {
 	switch {
 	case a.unkept != nil, a.status == http.StatusInternalServerError, a.outcome == string(authcode.StoreFailing):
 		return slog.LevelError
-	case a.status >= http.StatusBadRequest:
+	case a.status >= http.StatusBadRequest, a.hostErr != nil:
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo

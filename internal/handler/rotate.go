@@ -166,7 +166,7 @@ func (h *Rotate) logSweep(ctx context.Context, swept renewal.Swept, start time.T
 
 // remarkable reports whether an operator may want to see a renewal of a sweep.
 func remarkable(r renewal.Report) bool {
-	return r.Unkept != nil || r.EventErr != nil || r.Err != nil && r.Outcome != rotateapi.LeftOver
+	return r.Unkept != nil || r.EventErr != nil || r.HostErr != nil || r.Err != nil && r.Outcome != rotateapi.LeftOver
 }
 
 // loudestFirst orders reports by their levels, so that warnings never take the
@@ -210,6 +210,9 @@ func reportAttrs(r renewal.Report) []slog.Attr {
 	if r.EventErr != nil {
 		attrs = append(attrs, slog.String("event_error", r.EventErr.Message))
 	}
+	if r.HostErr != nil {
+		attrs = append(attrs, slog.String("host_error", r.HostErr.Message))
+	}
 	return attrs
 }
 
@@ -240,13 +243,13 @@ func reltioAttrs(r renewal.Report) (attrs []slog.Attr) {
 // reportLevel is the log level of a renewal. If Secrets Manager did not take a
 // refresh token, it is Error even if the renewal succeeded: until Secrets Manager
 // takes the token, it is only in the table, or nowhere. An event that could not
-// be sent is Warn.
+// be sent, or a host's record that failed, is Warn.
 func reportLevel(r renewal.Report) slog.Level {
 	if r.Unkept != nil {
 		return slog.LevelError
 	}
 	level := slog.LevelInfo
-	if r.EventErr != nil {
+	if r.EventErr != nil || r.HostErr != nil {
 		level = slog.LevelWarn
 	}
 	if r.Err == nil || r.Outcome == rotateapi.LeftOver {

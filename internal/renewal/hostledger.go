@@ -123,13 +123,18 @@ func (l *ledger) hostAccepts(ctx context.Context) (known bool) {
 	r, c := l.r, l.r.o.connection
 	ctx, cancel := r.storing(ctx)
 	defer cancel()
-	if host, err := r.RateLimits.Budget(ctx, c.Host()); err == nil {
+	host, err := r.RateLimits.Budget(ctx, c.Host())
+	if err == nil {
 		r.o.host, known = host, true
+	} else {
+		r.report.HostErr = apierr.Of(err)
 	}
 	if !r.o.host.Troubled() {
 		return known
 	}
-	_ = r.RateLimits.Succeeded(ctx, c.Host(), c.ClientKey())
+	if err := r.RateLimits.Succeeded(ctx, c.Host(), c.ClientKey()); err != nil {
+		r.report.HostErr = apierr.Of(err)
+	}
 	r.o.host.DownSince = time.Time{}
 	if !r.o.host.CircuitOpen() {
 		return known

@@ -144,6 +144,27 @@ func TestPauseUnknownAfterTheWait(t *testing.T) {
 	})
 }
 
+// The host's record fails after a success: the token is stored, and the report says why what
+// the record holds against the host stays.
+func TestTheHostsRecordFailsAfterASuccess(t *testing.T) {
+	for _, op := range []string{readBudget, succeeded} {
+		t.Run(op, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.connect("acme", password())
+				_, _ = w.table.Refused(t.Context(), host, "other", time.Now())
+				if op == readBudget {
+					w.out.before = failSecond(readBudget)
+				} else {
+					w.out.fail(always, op)
+				}
+				if r := w.acme(); r.Outcome != rotateapi.Renewed || r.HostErr == nil || r.HostErr.Message != errDown.Message {
+					t.Errorf("outcome %s, host error %v, want renewed and %v", r.Outcome, r.HostErr, errDown)
+				}
+			})
+		})
+	}
+}
+
 // A slot missed by more than 50 ms is reserved again, within the same 5 s. Each
 // time the rate limit is later than the time before.
 func TestMissedSlot(t *testing.T) {

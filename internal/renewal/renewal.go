@@ -130,6 +130,9 @@ type Report struct {
 	Err *apierr.Error
 	// EventErr says why an event could not be sent; it is tried again.
 	EventErr *apierr.Error
+	// HostErr says why the host's record could not be read or written after a success;
+	// what it holds against the host stays until the next one.
+	HostErr *apierr.Error
 	// Refusal is what the server said if it refused a request; for operators.
 	Refusal grant.Refusal
 	// Version and Fingerprint are those of the stored token afterwards.

@@ -6,10 +6,9 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
@@ -53,12 +52,12 @@ func (t *Table) ReadBatch(ctx context.Context, name string, hosts []string) (gra
 	return b, nil
 }
 
-// refusesBatches reports whether DynamoDB has refused the request itself, and not put it
-// off: what is wrong with it need not be wrong with reads of single items.
+// refusesBatches reports whether DynamoDB does not allow or know the request itself: that
+// need not be so of reads of single items.
 func refusesBatches(err error) bool {
-	var r *awshttp.ResponseError
-	throttled := retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err)
-	return errors.As(err, &r) && r.HTTPStatusCode()/100 == 4 && throttled != aws.TrueTernary
+	var api smithy.APIError
+	codes := []string{"AccessDeniedException", "UnknownOperationException", "ValidationException"}
+	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
 }
 
 // getBatch reads items strongly, with one request. An item that there is none of is

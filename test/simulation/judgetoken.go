@@ -107,9 +107,15 @@ func (w *World) judgeReason(i *Instance, c *conn, s sent) {
 		// One that was frozen has written in between: a lower epoch, which is
 		// let in for as long as the higher one has not stored.
 	case reasonOfCaller(i, g, now.Add(w.cfg.skew())):
+	case i.reports(g) && i.spoilt(c.name, now.Add(-lease.Term)): // it was frozen after it had checked the token
 	default:
 		w.broken("I2", c, "a token request without a reason: due %s, request %+v", g.Due().Sub(now), i.request)
 	}
+}
+
+// reports is whether the process's caller reports the grant's token.
+func (i *Instance) reports(g grant.Grant) bool {
+	return i.request != nil && i.request.RejectedFingerprint != "" && i.request.RejectedFingerprint == g.Fingerprint
 }
 
 // reasonOfCaller: what a caller says may be a reason for a valid token's
@@ -120,7 +126,7 @@ func reasonOfCaller(i *Instance, g grant.Grant, now time.Time) bool {
 	switch {
 	case r == nil:
 		return false
-	case r.RejectedFingerprint != "" && r.RejectedFingerprint == g.Fingerprint:
+	case i.reports(g):
 		return now.Sub(g.CheckedAt) < checked || !g.Unexpired(now) // its last second passed on the way
 	}
 	left := g.ExpiresAt.Sub(now)

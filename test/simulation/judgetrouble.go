@@ -30,7 +30,7 @@ func (t trouble) add(from, until time.Time) trouble {
 	if t.from.IsZero() || from.Sub(t.until) > apart {
 		return trouble{from, until}
 	}
-	return trouble{t.from, until}
+	return trouble{t.from, later(t.until, until)} // one of which nothing is promised is not over because another one follows
 }
 
 // allowed is how long after its end everything is well; false if it lasted too

@@ -69,7 +69,7 @@ var stackScript string
 // the real functions, and moto in AWS's place.
 func TestRunbook(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: this test starts functions and engines")
+		t.Skip("-short: this test starts functions and engines; make test runs it")
 	}
 	for _, tool := range []string{"bash", "aws", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {

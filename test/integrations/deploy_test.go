@@ -43,7 +43,7 @@ func verifyTool(t testing.TB, name string) string {
 
 func TestTheSAMTemplateIsValid(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: this test needs sam and cfn-lint, which are slow")
+		t.Skip("-short: this test needs sam and cfn-lint, which are slow; make test runs it")
 	}
 	dir := recipe(t, "deploy/sam.yaml")
 	file := filepath.Join(dir, "sam.yaml")

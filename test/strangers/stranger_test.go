@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/pem"
+	"fmt"
 	"io/fs"
 	"net"
 	"net/http/httptest"
@@ -28,7 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "strangers-")
 		if err != nil {
-			panic(err)
+			fmt.Fprintln(os.Stderr, "FAIL: no folder for a copy of the repository:", err)
+			return 1
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		clean = filepath.Join(dir, "reltio-tokens")
@@ -96,7 +98,7 @@ func (s *stranger) set(name, value string) { s.environment = append(s.environmen
 func newStranger(t *testing.T) *stranger {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("-short: a stranger builds and starts programs")
+		t.Skip("-short: a stranger builds and starts programs; make test runs it")
 	}
 	for _, tool := range []string{"bash", "make", "git", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {

@@ -72,6 +72,7 @@ func (r *rush) called(w *World, began time.Time) bool {
 // come again at once are in their own way for seconds. A reserve of rotate, or one of
 // issue that leaves places to others, keeps a place for the renewal.
 func TestAnAccountFullOfCallers(t *testing.T) {
+	t.Parallel()
 	const (
 		early = time.Second     // within which a caller is told, and the first has a token
 		soon  = 3 * time.Second // within which all have one, where the renewal has a place
@@ -85,6 +86,7 @@ func TestAnAccountFullOfCallers(t *testing.T) {
 		} {
 			for how, pause := range map[string]time.Duration{"at once": 20 * time.Millisecond, "after a second": time.Second} {
 				t.Run(fmt.Sprintf("%d, %s, again %s", executions, name, how), func(t *testing.T) {
+					t.Parallel()
 					r := afterTheEnd(t, executions, callers, reserves, pause)
 					t.Logf("%d callers: the first token after %s, all after %s; %d RateLimited, %d refused by Lambda; the longest call %s",
 						callers, r.first.Round(10*time.Millisecond), r.all.Round(10*time.Millisecond), r.limited, r.refused, r.longest.Round(10*time.Millisecond))

@@ -25,6 +25,7 @@ func outageFleet() int {
 // the first token comes within that time, and all have one as soon as the rate
 // limit allows. No connection needs an operator.
 func TestFleetAtAHostThatIsDown(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || raceEnabled {
 		t.Skip("-short or -race: it takes a minute and runs in make sim")
 	}
@@ -36,6 +37,7 @@ func TestFleetAtAHostThatIsDown(t *testing.T) {
 		}
 		for how, kind := range map[string]reltioauthtest.FaultKind{"503": reltioauthtest.FaultStatus, "refused": reltioauthtest.FaultUnreachable} {
 			t.Run(name+", "+how, func(t *testing.T) {
+				t.Parallel()
 				scenario(t, Config{Seed: 17, Exact: true}, everyKind(outageFleet()), func(t *testing.T, w *World) {
 					var asked []time.Time
 					server := w.hostList[0].server
@@ -89,9 +91,11 @@ func slowFleet() (connections int, lasts time.Duration) {
 // Every response takes 9 or 20 s for a while: no refresh token is lost, and every
 // connection has its next token within a sweep's and a slow request's time.
 func TestSlowResponses(t *testing.T) {
+	t.Parallel()
 	connections, lasts := slowFleet()
 	for name, slow := range map[string]time.Duration{"9 s": 9 * time.Second, "20 s": 20 * time.Second} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var from, until time.Time
 			script := func(o Operation) (f Fault) {
 				if now := o.By.w.now(); o.Op == OpToken && now.After(from) && now.Before(until) {

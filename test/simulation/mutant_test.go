@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -63,6 +64,7 @@ func plain(plant func(*Ports)) func() func(*Ports) { return func() func(*Ports) 
 // Each known mistake is found within a few seeds, and nothing is found without
 // one (that is what the other tests say).
 func TestMutants(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || raceEnabled {
 		t.Skip("-short or -race: it takes a minute and runs in make sim")
 	}
@@ -71,6 +73,7 @@ func TestMutants(t *testing.T) {
 	maps.Copy(all, losses())
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for seed := uint64(100); seed < 100+mutantSeeds; seed++ {
 				cfg := usual(seed)
 				cfg.Loose, cfg.Stormy, cfg.Mutate = false, true, m.plant()
@@ -92,15 +95,19 @@ func TestMutants(t *testing.T) {
 
 // Without a mistake nothing is found in the worlds in which mutants are.
 func TestNoMutant(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || raceEnabled {
 		t.Skip("-short or -race: it takes a minute and runs in make sim")
 	}
 	for seed := uint64(100); seed < 100+mutantSeeds; seed++ {
-		cfg := usual(seed)
-		cfg.Loose, cfg.Stormy = false, true
-		if b := lifeOf(t, cfg); b != nil {
-			t.Error(b)
-		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			cfg := usual(seed)
+			cfg.Loose, cfg.Stormy = false, true
+			if b := lifeOf(t, cfg); b != nil {
+				t.Error(b)
+			}
+		})
 	}
 }
 

@@ -31,10 +31,12 @@ func outages() map[string]mutant {
 
 // Each mistake is found in one of two worlds, and nothing is found there without one.
 func TestMutantsOfOutages(t *testing.T) {
+	t.Parallel()
 	all := outages()
 	all["none"] = mutant{plain(func(*Ports) {}), ""}
 	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := throughOutages(t, m, everyKind(60))
 			if b == nil {
 				b = throughOutages(t, m, everyKind(15)[12:13]) // a user who is never refreshed

@@ -20,9 +20,11 @@ func rotates() reltioauthtest.Behaviour {
 // first refuses is parked, and nothing else is sent until it takes something again.
 // An environment that was not there to hear it refuse finds out by one more.
 func TestNobodyLogsInForAKeyPolicy(t *testing.T) {
+	t.Parallel()
 	const people = 50
 	for name, forgets := range map[string]bool{"environments that last": false, "a new environment for each invocation": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			specs := same(people, Spec{Type: connection.AuthorizationCode, Behaviour: rotates()})
 			scenario(t, Config{Seed: 14}, specs, func(t *testing.T, w *World) {
 				w.Tick()
@@ -69,6 +71,7 @@ func TestNobodyLogsInForAKeyPolicy(t *testing.T) {
 // is, and nothing else: no credentials count as rejected, and no person is asked
 // for anything but a refresh token that has ended or that the server has refused.
 func TestNinetyDaysOfStoresInTrouble(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || raceEnabled {
 		t.Skip("long")
 	}

@@ -49,6 +49,7 @@ func overlapping() reltioauthtest.Behaviour {
 // requests, no token is asked for more than twice. The figures of the full size
 // are in the log.
 func TestFleetOfThousands(t *testing.T) {
+	t.Parallel()
 	for name, f := range map[string]struct {
 		n      int
 		behave reltioauthtest.Behaviour
@@ -61,6 +62,7 @@ func TestFleetOfThousands(t *testing.T) {
 		"20,000 overlap": {20000, overlapping(), grant.Overlap, 46*time.Minute + 30*time.Second, "90 %"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			n, perSecond, concurrency, hours := f.n/4, 2, 4, 5*time.Hour
 			switch {
 			case os.Getenv("SIM_LONG") != "":
@@ -91,6 +93,7 @@ func TestFleetOfThousands(t *testing.T) {
 // A wrong password, a hundred sweeps and ten thousand calls cost two logins.
 // With new credentials the connection is back within five minutes and a tick.
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	scenario(t, Config{Seed: 1, Exact: true}, []Spec{{Name: "acme", Type: connection.Password, Wrong: true}}, func(t *testing.T, w *World) {
 		c := w.conns["acme"]
 		w.Tick()
@@ -125,6 +128,7 @@ func TestWrongPassword(t *testing.T) {
 // Three connections with one user: the first has it, the others are refused
 // and cost the user nothing.
 func TestOneUserThreeConnections(t *testing.T) {
+	t.Parallel()
 	specs := []Spec{
 		{Name: "a", Type: connection.Password, User: "ann"},
 		{Name: "b", Type: connection.Password, User: "ann"},
@@ -153,8 +157,12 @@ func TestOneUserThreeConnections(t *testing.T) {
 // backlog's time. Refresh tokens that the server calls ended say nothing about the
 // server: they are tried hourly, and no person has to log in.
 func TestServerRefusesEveryone(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []reltioauthtest.FaultKind{reltioauthtest.FaultInvalidClient, reltioauthtest.FaultInvalidGrant} {
-		t.Run(fmt.Sprint(kind), func(t *testing.T) { refusesEveryone(t, kind) })
+		t.Run(fmt.Sprint(kind), func(t *testing.T) {
+			t.Parallel()
+			refusesEveryone(t, kind)
+		})
 	}
 }
 
@@ -203,6 +211,7 @@ func refusesEveryone(t *testing.T, kind reltioauthtest.FaultKind) {
 // refresh token's 28 days each time, the server never sees an ended refresh
 // token, and no caller ever sees an error.
 func TestNinetyDaysOfAPassword(t *testing.T) {
+	t.Parallel()
 	behaviours := map[string]reltioauthtest.Behaviour{
 		"framework": reltioauthtest.Framework(),
 		"the same":  reltioauthtest.Documented(),
@@ -212,6 +221,7 @@ func TestNinetyDaysOfAPassword(t *testing.T) {
 	}
 	for name, b := range behaviours {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if name != "framework" && (testing.Short() || raceEnabled) {
 				t.Skip("one is enough here")
 			}
@@ -253,6 +263,7 @@ func ninetyDays(t *testing.T, _ *World) func(reltioauthtest.Request) {
 // A renewal is killed at each of its operations, before and after it happened:
 // the next one succeeds (I5).
 func TestKilledAnywhere(t *testing.T) {
+	t.Parallel()
 	refreshes := map[string]reltioauthtest.Behaviour{
 		"kept":                  {Refresh: reltioauthtest.NewToken},
 		"rotated with grace":    {RefreshTokens: reltioauthtest.Rotate, RotationGrace: 10 * time.Minute, Refresh: reltioauthtest.NewToken},
@@ -265,6 +276,7 @@ func TestKilledAnywhere(t *testing.T) {
 	for name, b := range refreshes {
 		for _, grantType := range []connection.GrantType{connection.Password, connection.ClientCredentials, connection.AuthorizationCode} {
 			t.Run(fmt.Sprintf("%s %s", name, grantType), func(t *testing.T) {
+				t.Parallel()
 				spec := Spec{Name: "acme", Type: grantType, Behaviour: b}
 				ops := killedAt(t, spec, 0, None)
 				t.Logf("%d operations: %v", len(ops), ops)

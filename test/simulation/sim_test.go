@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// A world makes much garbage and holds little.
+// A world makes much garbage and holds little. One world keeps one processor busy, so
+// the tests run in parallel: each has its own world, bubble and clock.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	os.Exit(m.Run())
@@ -56,12 +57,14 @@ func seedFrom(name string, otherwise uint64) uint64 {
 
 // The same seeds in every run.
 func TestFixedSeeds(t *testing.T) {
+	t.Parallel()
 	last := uint64(6)
 	if testing.Short() || raceEnabled {
 		last = 2
 	}
 	for seed := uint64(1); seed <= last; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			cfg := usual(seed)
 			if testing.Short() || raceEnabled {
 				cfg.Connections, cfg.For = 20, 2*Day
@@ -73,29 +76,38 @@ func TestFixedSeeds(t *testing.T) {
 
 // Fresh seeds. SIM_SEED=n repeats one.
 func TestFreshSeeds(t *testing.T) {
+	t.Parallel()
 	if testing.Short() || raceEnabled {
 		t.Skip("-short or -race: TestFixedSeeds runs here, fresh seeds in make sim")
 	}
 	first := seedFrom("SIM_SEED", rand.Uint64N(1<<32))
 	for seed := first; seed < first+3; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { mustHold(t, usual(seed)) })
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			mustHold(t, usual(seed))
+		})
 	}
 }
 
 // A seed gives the same run again, to the last operation.
 func TestReproducible(t *testing.T) {
+	t.Parallel()
 	for _, seed := range []uint64{21, 22} {
-		cfg := usual(seed)
-		cfg.Connections, cfg.For, cfg.Stormy = 20, 2*Day, true
-		first := run(t, cfg).Figures()
-		if again := run(t, cfg).Figures(); again != first {
-			t.Errorf("seed %d: two runs differ:\n%+v\n%+v", seed, first, again)
-		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			cfg := usual(seed)
+			cfg.Connections, cfg.For, cfg.Stormy = 20, 2*Day, true
+			first := run(t, cfg).Figures()
+			if again := run(t, cfg).Figures(); again != first {
+				t.Errorf("two runs differ:\n%+v\n%+v", first, again)
+			}
+		})
 	}
 }
 
 // Ninety days of a fleet.
 func TestNinetyDays(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("SIM_LONG") == "" {
 		t.Skip("long: SIM_LONG=1")
 	}

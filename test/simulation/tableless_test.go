@@ -167,6 +167,7 @@ func (h *hour) note(a issue.Answer, err error, took time.Duration) {
 // those that have not, and all of them after its end, say that DynamoDB fails. When
 // the table is back the first caller has the token renewed, with one request.
 func TestAnHourWithoutTheTable(t *testing.T) {
+	t.Parallel()
 	const (
 		each  = 50 // environments
 		token = "a token"
@@ -182,6 +183,7 @@ func TestAnHourWithoutTheTable(t *testing.T) {
 		"stalls":    {noTable{silent: true}, 3 * time.Second, issue.Timeout + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var from, until time.Time
 			gone := func() bool { now := time.Now(); return !now.Before(from) && now.Before(until) }
 			script := func(o Operation) (f Fault) {

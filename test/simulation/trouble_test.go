@@ -99,6 +99,7 @@ func unwell(w *World) (names []string) {
 // well within ten minutes of the end, or of more than ten minutes within an hour.
 // So it is in a fleet of every kind on one host, and for each kind alone.
 func TestTroubleOfTheServer(t *testing.T) {
+	t.Parallel()
 	fleets := map[string][]Spec{
 		"a fleet":                   everyKind(300),
 		"a client alone":            {everyKind(15)[2]},
@@ -124,6 +125,7 @@ func TestTroubleOfTheServer(t *testing.T) {
 		}
 		for fleet, specs := range fleets {
 			t.Run(name+"/"+fleet, func(t *testing.T) {
+				t.Parallel()
 				if testing.Short() && fleet == "a fleet" {
 					t.Skip("long")
 				}

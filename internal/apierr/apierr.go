@@ -13,6 +13,7 @@
 package apierr
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -75,6 +76,16 @@ func (e *Error) Unwrap() error { return e.cause }
 func Limited(wait time.Duration) *Error {
 	seconds := max(1, int64((wait+time.Second-1)/time.Second))
 	return New(RateLimited, fmt.Sprintf("retry after %d s", seconds))
+}
+
+// Clearer returns the error of an operation that was tried again and again: the last
+// one, unless that attempt only ran out of its time and an earlier one was told why it
+// failed. An operator then reads AWS's code, and not that the time was over.
+func Clearer(earlier, last error) error {
+	if earlier != nil && errors.Is(last, context.DeadlineExceeded) {
+		return earlier
+	}
+	return last
 }
 
 // Fields is InvalidRequest or InvalidConnection with one "<field>: <what>" for

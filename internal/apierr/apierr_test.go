@@ -1,6 +1,7 @@
 package apierr_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -47,6 +48,24 @@ func TestOfFindsTheErrorInATree(t *testing.T) {
 	}
 	if got.Error() != "StoreUnavailable: the table does not answer" {
 		t.Errorf("Error() = %q prints more than type and message", got.Error())
+	}
+}
+
+func TestClearer(t *testing.T) {
+	refused, down := errors.New("refused"), errors.New("down")
+	late := fmt.Errorf("request: %w", context.DeadlineExceeded)
+	for name, c := range map[string]struct{ earlier, last, want error }{
+		"the first attempt":                   {nil, refused, refused},
+		"refused in another way":              {refused, down, down},
+		"no time left":                        {refused, late, refused},
+		"no time left, at the first attempt":  {nil, late, late},
+		"refused after no response":           {late, refused, refused},
+		"success after a refusal":             {refused, nil, nil},
+		"the caller has left after a refusal": {refused, context.Canceled, context.Canceled},
+	} {
+		if got := apierr.Clearer(c.earlier, c.last); !errors.Is(got, c.want) || got == nil && c.want != nil {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
 	"github.com/reltio-tokens/reltio-tokens/internal/memstore"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/internal/testkit/storetest"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
 	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
@@ -59,6 +60,20 @@ func TestSecretsManagerThatRefusesParks(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Of a Secrets Manager that refuses, and does not respond to the last attempt, the
+// refusal is told.
+func TestARefusalIsToldThoughTheLastAttemptHangs(t *testing.T) {
+	bubble(t, func(w *world) {
+		cb := w.login(w.begin(w.invite()), "ann")
+		w.flow.RefreshTokens = &storetest.Tiring{RefreshTokenStore: w.out, Refusal: errDown(), After: grant.ParkAfter - 300*time.Millisecond}
+		a := w.complete(cb)
+		w.expect(a, authcode.Done)
+		if !a.Parked || a.Err == nil || a.Err.Error() != errDown().Error() {
+			t.Errorf("parked %t because of %v, want %v", a.Parked, a.Err, errDown())
+		}
+	})
 }
 
 // A Secrets Manager that hangs is treated as one that refuses.

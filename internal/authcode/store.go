@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/ratelimit"
 )
@@ -63,6 +64,7 @@ func (k keeper) reset(ctx context.Context) error {
 // cannot be sent again.
 func (k keeper) keep(ctx context.Context) error {
 	began := k.Now()
+	var failure error
 	for pause := firstRepeat; ; pause *= 2 {
 		version, err := k.putToken(ctx, grant.ParkAfter-k.Now().Sub(began))
 		if err == nil {
@@ -70,9 +72,10 @@ func (k keeper) keep(ctx context.Context) error {
 			k.o.refresh.Version = version
 			return nil
 		}
+		failure = apierr.Clearer(failure, err)
 		left := grant.ParkAfter - k.Now().Sub(began)
 		if left <= 0 && k.park(ctx) {
-			k.o.parked = err
+			k.o.parked = failure
 			k.o.refresh.Version = k.o.grant.SecretVersion
 			return nil
 		}
@@ -80,7 +83,7 @@ func (k keeper) keep(ctx context.Context) error {
 			pause = min(pause, left)
 		}
 		if ratelimit.Sleep(ctx, pause) != nil {
-			return err
+			return failure
 		}
 	}
 }

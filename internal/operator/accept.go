@@ -111,6 +111,7 @@ func (a *attempt) kept(token *reltioauth.Token) (kept grant.RefreshToken, write 
 // keep writes the refresh token. If Secrets Manager does not take it for two
 // seconds, it is parked in the table: the server may have ended the one before.
 func (a *attempt) keep(ctx context.Context, kept grant.RefreshToken) (string, error) {
+	var failure error
 	for began := a.Now(); ; {
 		putting, cancel := context.WithTimeout(ctx, putTime)
 		version, err := a.RefreshTokens.Put(putting, a.c.Name, kept)
@@ -121,16 +122,17 @@ func (a *attempt) keep(ctx context.Context, kept grant.RefreshToken) (string, er
 			}
 			return version, nil
 		}
+		failure = apierr.Clearer(failure, err)
 		if a.Now().Sub(began) >= grant.ParkAfter {
 			kept.ParkedAt = a.Now()
 			if kept.Token.IsZero() || a.Parking.Park(ctx, a.c.Name, kept) != nil {
-				return "", err
+				return "", failure
 			}
-			a.parkedBecause = err
+			a.parkedBecause = failure
 			return a.g.SecretVersion, nil
 		}
 		if ratelimit.Sleep(ctx, putPause) != nil {
-			return "", err
+			return "", failure
 		}
 	}
 }

@@ -70,8 +70,9 @@ func (r *run) write(ctx context.Context, g grant.Grant) error {
 // store writes the grant of a result. What Reltio has given is written again for as
 // long as storing may take: a lost token would have to be requested again.
 func (r *run) store(ctx context.Context, result result) error {
+	var err error
 	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
-		err := r.write(ctx, result.grant)
+		err = apierr.Clearer(err, r.write(ctx, result.grant))
 		if err == nil || !result.given || errors.Is(err, grant.ErrFenced) {
 			return err
 		}

@@ -202,13 +202,15 @@ func (k keeper) keep(ctx context.Context, s step, token *reltioauth.Token, faile
 	defer cancel()
 	began := r.Now()
 	parking := parkTime
+	var failure error
 	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
 		version, err := k.put(ctx, next, max(grant.ParkAfter-r.Now().Sub(began), leastWriteTime))
 		if err == nil {
 			next.Version, t.highest, t.unkept, t.parked = version, next.Epoch, nil, false
 			return next, nil
 		}
-		t.unkept, t.parked = err, false
+		failure = apierr.Clearer(failure, err)
+		t.unkept, t.writeErr, t.parked = failure, failure, false
 		if r.Now().Sub(began) >= grant.ParkAfter && !next.Token.IsZero() {
 			if k.park(ctx, next, parking) == nil {
 				t.parked, t.highest = true, next.Epoch
@@ -219,7 +221,7 @@ func (k keeper) keep(ctx context.Context, s step, token *reltioauth.Token, faile
 		}
 		if ratelimit.Sleep(ctx, jittered(wait, r.random())) != nil {
 			t.lost = !next.Token.IsZero()
-			return grant.RefreshToken{}, err
+			return grant.RefreshToken{}, failure
 		}
 	}
 }

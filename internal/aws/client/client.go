@@ -3,7 +3,8 @@
 // The SDK alone would wait 30 s for a connection and for ever for a response. A
 // connection may be gone because the execution environment was frozen, and a
 // server may be silent: so each attempt has a time limit, and the SDK makes the
-// next one over another connection.
+// next one over another connection. A call that its caller's context ends says which
+// error its attempts got.
 //
 //	cfg, err := client.Config(ctx)
 //	table := dynamodb.NewFromConfig(cfg, client.QuickReads)
@@ -70,6 +71,7 @@ func Config(ctx context.Context) (aws.Config, error) {
 		base = awshttp.NewBuildableClient()
 	}
 	cfg.HTTPClient = limited(base, ResponseTimeout)
+	cfg.APIOptions = append(cfg.APIOptions, rememberErrors)
 	return cfg, nil
 }
 

@@ -13,10 +13,14 @@ import (
 
 // failure is an error of the client as callers get it. Its message is made of
 // fixed words and DynamoDB's error code, never of an error's text, which may
-// quote what was sent or read. If the context has ended, that is the error,
-// whatever the client returned.
+// quote what was sent or read. If the context has ended, that is the error, and
+// the code that an attempt got before.
 func failure(ctx context.Context, err error) error {
-	if ended := ctx.Err(); ended != nil {
+	var api smithy.APIError
+	switch ended := ctx.Err(); {
+	case ended != nil && errors.As(err, &api):
+		err = errors.Join(ended, api)
+	case ended != nil:
 		err = ended
 	}
 	message := "DynamoDB: " + reason(err)
@@ -30,17 +34,17 @@ func failure(ctx context.Context, err error) error {
 
 func reason(err error) string {
 	var api smithy.APIError
-	switch {
+	switch isAPI := errors.As(err, &api); {
+	case isAPI && isCode(api.ErrorCode()):
+		return api.ErrorCode()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "no answer in time"
 	case errors.Is(err, context.Canceled):
 		return "cancelled"
-	case !errors.As(err, &api):
-		return "no answer that can be read"
-	case !isCode(api.ErrorCode()):
+	case isAPI:
 		return "an error without a known code"
 	default:
-		return api.ErrorCode()
+		return "no answer that can be read"
 	}
 }
 

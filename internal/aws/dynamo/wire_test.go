@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
+	"github.com/reltio-tokens/reltio-tokens/internal/aws/client"
 	"github.com/reltio-tokens/reltio-tokens/internal/aws/dynamo"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/lease"
@@ -261,6 +262,38 @@ func TestADeadlineEndsTheRepeats(t *testing.T) {
 				t.Errorf("%d requests, want none after the first", got)
 			}
 		})
+	}
+}
+
+// With the client of the functions, which remembers what AWS said before the caller's
+// time ended, the error names that code.
+func TestADeadlineKeepsTheCode(t *testing.T) {
+	for name, value := range map[string]string{"AWS_REGION": "us-east-1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"} {
+		t.Setenv(name, value)
+	}
+	cfg, err := client.Config(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Credentials = engines.Credentials()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var requests atomic.Int64
+	table := wired(t, func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			answer(500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError"}`)(w, r)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		cancel()
+		<-r.Context().Done()
+	})
+	cfg.BaseEndpoint = table.Client.Options().BaseEndpoint
+	table.Client = dynamodb.NewFromConfig(cfg, client.QuickReads)
+	_, err = table.Grant(ctx, "acme", grant.Eventual)
+	wantUnavailable(t, err)
+	if want := "StoreUnavailable: DynamoDB: InternalServerError"; err.Error() != want || !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %s and that the caller had left", err, want)
 	}
 }
 

@@ -162,7 +162,7 @@ func (t *trial) overtake(ctx context.Context, acting <-chan string) {
 	t.Seen = <-acting
 	t.rest(ctx)
 	t.wire.calm()
-	if t.Flow.Function == callback && t.beforeLease() { // it seizes the lease
+	if t.Flow.Function == callback && (t.beforeLease() || t.seizedAgain(ctx, before)) { // it seizes the lease
 		if err := t.goOn(ctx, &t.browser); err != nil {
 			t.problem(err.Error())
 		}
@@ -193,9 +193,26 @@ func (t *trial) beforeLease() bool {
 	if t.Name == "connect" && t.Nth == 1 {
 		return t.Seen != "page 503"
 	}
-	takes := slices.IndexFunc(t.clean.Operations, func(o Operation) bool { return o.Name == "UpdateItem lease#" })
-	broken := slices.Index(t.clean.Operations, t.Operation)
+	takes, broken := t.places()
 	return broken < takes || broken == takes && t.Kind == FreezeBefore
+}
+
+// places are those of the operation that takes the lease and of the broken one.
+func (t *trial) places() (takes, broken int) {
+	takes = slices.IndexFunc(t.clean.Operations, func(o Operation) bool { return o.Name == "UpdateItem lease#" })
+	return takes, slices.Index(t.clean.Operations, t.Operation)
+}
+
+// seizedAgain reports whether a process that was stopped as it had taken the lease took
+// it once more: it had waited for the response for longer than an attempt may, and the
+// SDK made another one. Then its epoch is the highest.
+func (t *trial) seizedAgain(ctx context.Context, before grant.Grant) bool {
+	takes, broken := t.places()
+	if t.Kind != FreezeAfter || broken != takes {
+		return false
+	}
+	after, err := t.Table.Grant(ctx, acmeProd, grant.Strong)
+	return err == nil && after.Epoch > before.Epoch
 }
 
 func (t *trial) problem(text string) { t.Problems = append(t.Problems, text) }

@@ -66,7 +66,7 @@ func (r *round) inTime() {
 		return
 	}
 	cost := r.trouble.costs()
-	if r.Service == stack.Lambda && used { // it is invoked once: the caller gets the token that is there
+	if len(r.Walk.keeps) > 0 && used { // rotate is invoked once: the caller gets the token that is there
 		cost = r.waited()
 	}
 	if most := r.most() + busy; cost > most {

@@ -4,6 +4,7 @@
 //	for _, trouble := range peers.Troubles() {
 //		results, err := peers.Compare(ctx, time.Now, trouble) // in a synctest bubble
 //	}
+//	crowds, err := peers.Crowds(ctx, time.Now) // the same
 //
 // Each way gets callers that ask for a token every 300 ms, whatever they got.
 // What is counted does not depend on the machine: seconds and requests. The server is
@@ -46,18 +47,64 @@ type Trouble struct {
 	// late.
 	Outage reltioauthtest.FaultKind
 	Slow   time.Duration
+	Goal   Goal
 }
 
-// Troubles are the rows of the comparison.
+// Goal is what the service may come to in a trouble.
+type Goal struct {
+	// Without bounds Result.Without, After Result.After; zero bounds nothing.
+	Without, After time.Duration
+	PerMinute      float64
+}
+
+// Kept names what a result exceeds.
+func (g Goal) Kept(r Result) error {
+	var errs []error
+	if r.Without < 0 || g.Without > 0 && r.Without > g.Without {
+		errs = append(errs, fmt.Errorf("%v without a token, want at most %v", r.Without, g.Without))
+	}
+	if g.After > 0 && r.After > g.After {
+		errs = append(errs, fmt.Errorf("%v after the end, want at most %v", r.After, g.After))
+	}
+	if r.PerMinute > g.PerMinute {
+		errs = append(errs, fmt.Errorf("%.1f requests a minute, want at most %v", r.PerMinute, g.PerMinute))
+	}
+	return errors.Join(errs...)
+}
+
+// Troubles are the rows of the comparison. A host that is down gets one request in 5 s,
+// after ten minutes one in 15 s: hence what may pass after a trouble.
 func Troubles() []Trouble {
+	const second, minute = time.Second, time.Minute
 	return []Trouble{
-		{Name: "none", Lasts: 10 * time.Second},
-		{Name: "503 for 10 s", Lasts: 10 * time.Second, Outage: reltioauthtest.FaultStatus},
-		{Name: "503 for 1 min", Lasts: time.Minute, Outage: reltioauthtest.FaultStatus},
-		{Name: "503 for 15 min", Lasts: 15 * time.Minute, Outage: reltioauthtest.FaultStatus},
-		{Name: "connections refused for 15 min", Lasts: 15 * time.Minute, Outage: reltioauthtest.FaultUnreachable},
-		{Name: "every response takes 9 s, for 1 min", Lasts: time.Minute, Slow: 9 * time.Second},
-		{Name: "every response takes 20 s, for 15 min", Lasts: 15 * time.Minute, Slow: 20 * time.Second},
+		{
+			Name: "none", Lasts: 10 * second,
+			Goal: Goal{Without: 1500 * time.Millisecond, PerMinute: 6},
+		},
+		{
+			Name: "503 for 10 s", Lasts: 10 * second, Outage: reltioauthtest.FaultStatus,
+			Goal: Goal{Without: 13 * second, PerMinute: 36},
+		},
+		{
+			Name: "503 for 1 min", Lasts: minute, Outage: reltioauthtest.FaultStatus,
+			Goal: Goal{Without: 65 * second, PerMinute: 14},
+		},
+		{
+			Name: "503 for 15 min", Lasts: 15 * minute, Outage: reltioauthtest.FaultStatus,
+			Goal: Goal{After: 16 * second, PerMinute: 12},
+		},
+		{
+			Name: "connections refused for 15 min", Lasts: 15 * minute, Outage: reltioauthtest.FaultUnreachable,
+			Goal: Goal{After: 16 * second, PerMinute: 12},
+		},
+		{ // A token is asked for 1 s after its end.
+			Name: "every response takes 9 s, for 1 min", Lasts: minute, Slow: 9 * second,
+			Goal: Goal{Without: 10500 * time.Millisecond, PerMinute: 12},
+		},
+		{
+			Name: "every response takes 20 s, for 15 min", Lasts: 15 * minute, Slow: 20 * second,
+			Goal: Goal{Without: 22 * second, PerMinute: 12},
+		},
 	}
 }
 
@@ -70,9 +117,20 @@ type Result struct {
 	After time.Duration `json:"after"`
 	// Longest is the longest that a caller waited for a token or an error.
 	Longest time.Duration `json:"longest"`
+	// Failed is how many calls ended with an error.
+	Failed int `json:"failed"`
 	// PerMinute is how many token requests the server got a minute, on average, while
 	// the trouble lasted.
 	PerMinute float64 `json:"per_minute"`
+}
+
+// Report is what all comparisons came to. Results and crowds are in the order of the
+// ways, the service first.
+type Report struct {
+	// Troubles are the results by a trouble's name.
+	Troubles  map[string][]Result `json:"troubles"`
+	Crowds    []Crowd             `json:"crowds"`
+	Corrected Corrected           `json:"corrected"`
 }
 
 // The connection and its server in every comparison.
@@ -121,8 +179,9 @@ func (w way) through(ctx context.Context, now func() time.Time, t Trouble) (Resu
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var mu sync.Mutex
-	var at time.Time // of the first valid token; mu guards both
+	var at time.Time // of the first valid token; mu guards the three
 	var longest time.Duration
+	var failed int
 	var callers sync.WaitGroup
 	for i, ask := range w.sources {
 		callers.Go(func() {
@@ -132,6 +191,9 @@ func (w way) through(ctx context.Context, now func() time.Time, t Trouble) (Resu
 				token, err := ask(ctx)
 				mu.Lock()
 				longest = max(longest, now().Sub(asked))
+				if err != nil {
+					failed++
+				}
 				if err == nil && at.IsZero() && w.valid(token) {
 					at = now()
 				}
@@ -145,7 +207,7 @@ func (w way) through(ctx context.Context, now func() time.Time, t Trouble) (Resu
 	time.Sleep(5 * time.Minute)
 	cancel()
 	callers.Wait()
-	r := Result{Way: w.name, Without: -1, Longest: longest, PerMinute: float64(asked) / t.Lasts.Minutes()}
+	r := Result{Way: w.name, Without: -1, Longest: longest, Failed: failed, PerMinute: float64(asked) / t.Lasts.Minutes()}
 	if !at.IsZero() {
 		r.Without, r.After = at.Sub(ends), max(0, at.Sub(over))
 	}

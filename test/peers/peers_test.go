@@ -10,52 +10,23 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/test/peers"
 )
 
-// Through each trouble the service keeps to its goals, whatever its peers do. With
+// In each comparison the service keeps to its goals, whatever its peers do. With
 // PEERS_OUT the results are written to that file.
 func TestGoals(t *testing.T) {
-	goals := map[string]struct {
-		without, after, longest time.Duration
-		perMinute               float64
-	}{
-		"none":                                  {without: 1500 * time.Millisecond, perMinute: 6},
-		"503 for 10 s":                          {without: 13 * time.Second, perMinute: 36},
-		"503 for 1 min":                         {without: 65 * time.Second, perMinute: 14},
-		"503 for 15 min":                        {after: 16 * time.Second, perMinute: 12},
-		"connections refused for 15 min":        {after: 16 * time.Second, perMinute: 12},
-		"every response takes 9 s, for 1 min":   {without: 10500 * time.Millisecond, perMinute: 12}, // it is asked for 1 s after its end
-		"every response takes 20 s, for 15 min": {without: 22 * time.Second, perMinute: 12},
-	}
-	all := map[string][]peers.Result{}
+	report := peers.Report{Troubles: map[string][]peers.Result{}}
 	for _, trouble := range peers.Troubles() {
 		t.Run(trouble.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				results, err := peers.Compare(t.Context(), time.Now, trouble)
-				if err != nil {
-					t.Fatal(err)
-				}
-				all[trouble.Name] = results
-				for _, r := range results {
-					t.Logf("%-24s %9s without a token, %9s of it afterwards, longest wait %9s, %6.1f requests a minute",
-						r.Way, r.Without.Round(100*time.Millisecond), r.After.Round(100*time.Millisecond), r.Longest.Round(100*time.Millisecond), r.PerMinute)
-				}
-				ours, goal := results[0], goals[trouble.Name]
-				if ours.Without < 0 || goal.without > 0 && ours.Without > goal.without {
-					t.Errorf("%v without a token, want at most %v", ours.Without, goal.without)
-				}
-				if goal.longest > 0 && ours.Longest > goal.longest {
-					t.Errorf("a caller waited %v, want at most %v", ours.Longest, goal.longest)
-				}
-				if goal.after > 0 && ours.After > goal.after {
-					t.Errorf("%v after the end, want at most %v", ours.After, goal.after)
-				}
-				if ours.PerMinute > goal.perMinute {
-					t.Errorf("%.1f requests a minute, want at most %v", ours.PerMinute, goal.perMinute)
-				}
-			})
+			synctest.Test(t, func(t *testing.T) { report.Troubles[trouble.Name] = compare(t, trouble) })
 		})
 	}
+	t.Run("a crowd", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { report.Crowds = crowds(t) })
+	})
+	t.Run("corrected credentials", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { report.Corrected = corrected(t) })
+	})
 	if file := os.Getenv("PEERS_OUT"); file != "" {
-		data, err := json.MarshalIndent(all, "", "  ")
+		data, err := json.MarshalIndent(report, "", "  ")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,4 +34,51 @@ func TestGoals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func compare(t *testing.T, trouble peers.Trouble) []peers.Result {
+	t.Helper()
+	results, err := peers.Compare(t.Context(), time.Now, trouble)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		t.Logf("%-24s %9s without a token, %9s of it afterwards, longest wait %9s, %4d failed calls, %6.1f requests a minute",
+			r.Way, r.Without.Round(100*time.Millisecond), r.After.Round(100*time.Millisecond), r.Longest.Round(100*time.Millisecond), r.Failed, r.PerMinute)
+	}
+	if err := trouble.Goal.Kept(results[0]); err != nil {
+		t.Error(err)
+	}
+	if library := results[len(results)-1]; trouble.Name == "none" && library.Failed > 0 {
+		t.Errorf("%d calls of reltioauth.TokenSource failed at a token's end", library.Failed)
+	}
+	return results
+}
+
+func crowds(t *testing.T) []peers.Crowd {
+	t.Helper()
+	all, err := peers.Crowds(t.Context(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		t.Logf("%-24s the first after %s, half after %s, the last after %s; %d requests", c.Way, c.First, c.Median, c.Last, c.Requests)
+	}
+	if c := all[0]; c.Requests != 1 || c.First == 0 || c.Median > c.First*13/10 {
+		t.Errorf("%d requests, the first after %s, half after %s, want one and at most 1.3 times the first", c.Requests, c.First, c.Median)
+	}
+	return all
+}
+
+func corrected(t *testing.T) peers.Corrected {
+	t.Helper()
+	c, err := peers.Correct(time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("a token %s after corrected credentials are tried, %s if they are not", c.Forced, c.Unforced)
+	if c.Forced < 0 || c.Forced > time.Second || c.Unforced < 0 || c.Unforced > 6*time.Minute {
+		t.Errorf("a token %s after corrected credentials are tried, %s if they are not", c.Forced, c.Unforced)
+	}
+	return c
 }

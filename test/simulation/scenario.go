@@ -46,6 +46,15 @@ func (w *World) Issue(name string, r issue.Request) (issue.Answer, error) {
 	return w.issue(w.environmentAt(int(w.now().Unix())%len(w.environments)), w.conns[name], r)
 }
 
+// Correct writes a connection's secret again, with the password that the server takes.
+func (w *World) Correct(name string) {
+	c := w.conns[name]
+	w.mu.Lock()
+	c.password = c.takes
+	w.mu.Unlock()
+	w.writeSecret(c)
+}
+
 // Server is the first authorization server.
 func (w *World) Server() *reltioauthtest.Server { return w.hostList[0].server }
 

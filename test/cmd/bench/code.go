@@ -18,29 +18,50 @@ type benchmark struct{ nanoseconds, bytes, allocations []float64 }
 // benchmarkIssue runs it: decoding, the answer from memory, the answer and the log
 // line.
 func benchmarkIssue(ctx context.Context, runs int) (benchmark, error) {
-	c, err := stack.Go(ctx, "internal/handler", "test", "-run", "^$", "-bench", "^BenchmarkIssueFromMemory$", "-benchmem",
-		"-count", strconv.Itoa(runs), "-benchtime", "20000x")
+	const name = "BenchmarkIssueFromMemory"
+	all, err := benchmarked(ctx, "internal/handler", runs, []string{name}, "-benchtime", "20000x")
+	return all[name], err
+}
+
+// benchmarked runs benchmarks of a package, each several times, and reads what they say,
+// by their names: "BenchmarkWarm/Get".
+func benchmarked(ctx context.Context, folder string, runs int, names []string, flags ...string) (map[string]benchmark, error) {
+	var tops []string
+	for _, name := range names {
+		top, _, _ := strings.Cut(name, "/")
+		tops = append(tops, "^"+top+"$")
+	}
+	arguments := append([]string{
+		"test", "-run", "^$", "-bench", strings.Join(tops, "|"), "-benchmem", "-count", strconv.Itoa(runs),
+	}, flags...)
+	c, err := stack.Go(ctx, folder, arguments...)
 	if err != nil {
-		return benchmark{}, err
+		return nil, err
 	}
 	out, err := c.CombinedOutput()
 	if err != nil {
-		return benchmark{}, fmt.Errorf("go test: %w\n%s", err, out)
+		return nil, fmt.Errorf("go test: %w\n%s", err, out)
 	}
-	b := readBenchmark(out)
-	if len(b.allocations) != runs {
-		return benchmark{}, fmt.Errorf("%d of %d benchmarks are readable:\n%s", len(b.allocations), runs, out)
+	all := readBenchmarks(out)
+	for _, name := range names {
+		if got := len(all[name].allocations); got != runs {
+			return nil, fmt.Errorf("%d of %d runs of %s are readable:\n%s", got, runs, name, out)
+		}
 	}
-	return b, nil
+	return all, nil
 }
 
-// readBenchmark reads lines of a name, a count, and pairs of value and unit.
-func readBenchmark(out []byte) (b benchmark) {
+// readBenchmarks reads lines of a name, a count, and pairs of value and unit. The name
+// ends with the number of processors, which is left out.
+func readBenchmarks(out []byte) map[string]benchmark {
+	all := map[string]benchmark{}
 	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
 		fields := strings.Fields(s.Text())
 		if len(fields) == 0 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
 		}
+		name, _, _ := strings.Cut(fields[0], "-")
+		b := all[name]
 		for i := 2; i+1 < len(fields); i += 2 {
 			value, err := strconv.ParseFloat(fields[i], 64)
 			if err != nil {
@@ -55,8 +76,9 @@ func readBenchmark(out []byte) (b benchmark) {
 				b.allocations = append(b.allocations, value)
 			}
 		}
+		all[name] = b
 	}
-	return b
+	return all
 }
 
 // code measures issue without a process around it.

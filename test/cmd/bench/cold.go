@@ -35,7 +35,7 @@ func (b *bench) coldRig(ctx context.Context, share bool) (*rig.Rig, error) {
 		return nil, err
 	}
 	err = errors.Join(
-		putGrants(ctx, r),
+		putGrants(ctx, r, 100), // more than any function is asked for
 		r.AddConnection(ctx, "renewed", byClient(0)),
 		r.Deploy(ctx, lambdahost.Function{Name: rig.Unwarmed, Env: map[string]string{"ROTATE_FUNCTION": "rotate:live"}}, stack.DynamoDB, stack.Lambda),
 	)

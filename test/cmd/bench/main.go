@@ -56,6 +56,7 @@ func parts() []part {
 		{"sweep", (*bench).sweep},
 		{"memory", (*bench).memory},
 		{"peers", (*bench).peers},
+		{"callers", (*bench).callers},
 		{"simulated", (*bench).simulated},
 		{"elsewhere", (*bench).elsewhere},
 		{"gate", (*bench).gate},

@@ -13,27 +13,27 @@ import (
 )
 
 // comparison lets package peers compare, in the virtual time that only a test has.
-func comparison(ctx context.Context) (all map[string][]peers.Result, err error) {
+func comparison(ctx context.Context) (report peers.Report, err error) {
 	folder, err := os.MkdirTemp("", "reltio-tokens-peers-")
 	if err != nil {
-		return nil, err
+		return report, err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
 	file := filepath.Join(folder, "results.json")
 	c, err := stack.Go(ctx, "test/peers", "test", "-count", "1")
 	if err != nil {
-		return nil, err
+		return report, err
 	}
 	c.Env = append(os.Environ(), "PEERS_OUT="+file)
 	if out, err := c.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go test: %w\n%s", err, out)
+		return report, fmt.Errorf("go test: %w\n%s", err, out)
 	}
 	text, err := os.ReadFile(filepath.Clean(file))
 	if err != nil {
-		return nil, err
+		return report, err
 	}
-	err = json.Unmarshal(text, &all)
-	return all, err
+	err = json.Unmarshal(text, &report)
+	return report, err
 }
 
 // peers compares the service with other ways to keep a token.
@@ -50,12 +50,46 @@ func (b *bench) peers(ctx context.Context) (figures.Section, error) {
 	if err != nil {
 		return s, err
 	}
+	s.Figures = compare(all)
 	for _, t := range peers.Troubles() {
 		row := []string{t.Name}
-		for _, r := range all[t.Name] {
+		for _, r := range all.Troubles[t.Name] {
 			row = append(row, fmt.Sprintf("%.1f s, %.0f/min", r.Without.Seconds(), r.PerMinute))
 		}
 		s.Rows = append(s.Rows, row)
 	}
 	return s, nil
+}
+
+// compare gives the gate what the service came to. Virtual time gives the same figures
+// each time; the margin lets a change of the code move its requests a little.
+func compare(all peers.Report) []figures.Figure {
+	const margin = 0.1
+	var found []figures.Figure
+	for i, t := range peers.Troubles() {
+		service := all.Troubles[t.Name][0]
+		without := figures.Figure{
+			ID: fmt.Sprintf("gate-peers-without-%d", i), Name: "until a token is there, from a token's end; trouble: " + t.Name, Unit: "s",
+			Value: figures.Exactly(service.Without.Seconds()), Margin: margin,
+		}
+		if t.Goal.Without > 0 {
+			without.Bar = &figures.Bar{Limit: t.Goal.Without.Seconds()}
+		} else {
+			without.Bar = &figures.Bar{Limit: (t.Lasts + t.Goal.After).Seconds()}
+		}
+		found = append(found, without, figures.Figure{
+			ID: fmt.Sprintf("gate-peers-requests-%d", i), Name: "token requests a minute; trouble: " + t.Name,
+			Value: figures.Exactly(service.PerMinute), Margin: margin, Bar: &figures.Bar{Limit: t.Goal.PerMinute},
+		})
+	}
+	return found
+}
+
+// gatePeers measures the comparison again for the gate.
+func gatePeers(ctx context.Context) ([]figures.Figure, error) {
+	all, err := comparison(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return compare(all), nil
 }

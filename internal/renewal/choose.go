@@ -69,28 +69,30 @@ func (v view) choose() (step, *end) {
 }
 
 // notYet ends a renewal whose refresh would make a valid token inactive that
-// callers have: the refresh can wait for that token's end. There are three cases.
+// callers have: the refresh can wait for that token's end. There are four cases.
 // A grant that waited would be refreshed only to test whether the repair worked. A
-// grant whose secret was unreadable is healthy once the secret can be read. A
-// refresh token that was found in Secrets Manager and was unknown to the grant
-// makes the token due later than a login would have. A renewal that an operator
-// forces is not held back.
+// grant whose secret was unreadable is healthy once the secret can be read. One whose
+// refresh token is of a later login than it knows was restored from a backup: that
+// login has ended the wait. A refresh token that was found in Secrets Manager and was
+// unknown to the grant makes the token due later than a login would have. A renewal
+// that an operator forces is not held back.
 func (v view) notYet(t grant.RefreshToken) *end {
 	if v.asked.Force || v.reported() || !v.grant.Valid(v.now) || v.grant.ModeOf(true) == grant.Overlap {
 		return nil
 	}
-	if v.found.Waiting() && v.found.Failures > 0 {
+	waits := v.found.Waiting() && v.found.Failures > 0
+	if waits && !t.LoggedInAt.After(v.grant.LoggedInAt) {
 		g := v.stored.LookedAt(v.now)
 		if g.Status == grant.StatusInvalidConnection && g.Refusal.Status == 0 {
 			g = v.grant.Healthy()
 		}
 		return &end{outcome: rotateapi.Unchanged, err: g.Error(v.now), write: &g}
 	}
-	if v.grant.HasRefreshToken() {
+	if v.grant.HasRefreshToken() && !waits {
 		return nil
 	}
 	g := v.grant.WithRefreshToken(t, v.connection.RefreshTokenLife)
-	if g.LastError == apierr.StoreUnavailable {
+	if waits || g.LastError == apierr.StoreUnavailable {
 		g = g.Healthy()
 	}
 	return &end{outcome: rotateapi.Unchanged, write: &g}

@@ -7,6 +7,8 @@ import (
 	"github.com/reltio-tokens/reltio-tokens/internal/apierr"
 	"github.com/reltio-tokens/reltio-tokens/internal/grant"
 	"github.com/reltio-tokens/reltio-tokens/internal/rotateapi"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth"
+	"github.com/reltio-tokens/reltio-tokens/pkg/reltioauth/reltioauthtest"
 )
 
 // A grant and Secrets Manager may differ about the refresh token: a response of
@@ -84,4 +86,65 @@ func TestRefreshTokenThatIsFoundEndsNoValidToken(t *testing.T) {
 			w.wantAsked(began, "refresh_token", "checkToken", "checkToken")
 		})
 	})
+}
+
+// The table was restored to a moment at which the grant waited, and a login since then
+// has ended the wait: its refresh token is in Secrets Manager. It is found within an hour,
+// nothing is sent while the token that callers have is valid, and operators hear that the
+// connection has recovered. A refresh token of an earlier login ends no wait.
+func TestALaterLoginEndsTheWaitOfARestoredGrant(t *testing.T) {
+	waits := map[grant.Status]apierr.Type{
+		grant.StatusReauthorize: apierr.ReauthorizationRequired, grant.StatusCredentialsRejected: apierr.CredentialsRejected,
+		grant.StatusInvalidConnection: apierr.InvalidConnection,
+	}
+	for status, e := range waits {
+		for kind, fields := range map[string]map[string]any{"password": password(), "authorization_code": authorizationCode()} {
+			for when, later := range map[string]time.Duration{"a later login": time.Minute, "the same login": 0} {
+				t.Run(string(status)+", "+kind+", "+when, func(t *testing.T) {
+					bubble(t, func(w *world) {
+						g := w.started(fields)
+						known := w.refreshToken()
+						next := known
+						if later > 0 {
+							next = w.anotherLogin()
+							next.LoggedInAt = known.LoggedInAt.Add(later)
+						}
+						next.Epoch, next.Identity = g.Epoch+1, g.Identity
+						w.putRefreshToken(next)
+						g = g.Failed(status, apierr.New(e, "of before"), time.Now(), 0, 0)
+						g.TriedAt = time.Now().Add(-40 * time.Minute) // it is tried hourly
+						g.Refusal = grant.Refusal{Status: 400}        // by the server
+						w.change(g)
+						ends, requests := g.ExpiresAt, w.requests()
+						for time.Now().Before(ends.Add(-45 * time.Second)) {
+							time.Sleep(15 * time.Second)
+							w.sweep()
+						}
+						w.wantRequests(requests)
+						got := w.grant("acme")
+						if want := later > 0; (got.Status == grant.StatusOK) != want || got.Fingerprint != g.Fingerprint || want && got.RefreshFingerprint != next.Fingerprint() {
+							t.Errorf("before the token's end: %s, refresh token %s; want ok: %t", got.Status, got.RefreshFingerprint, want)
+						}
+						if later > 0 {
+							time.Sleep(time.Until(got.Due()))
+							w.expect(w.acme(), rotateapi.Renewed, "")
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// anotherLogin is the refresh token of a login that the service has not seen.
+func (w *world) anotherLogin() grant.RefreshToken {
+	w.t.Helper()
+	w.behave(func(b *reltioauthtest.Behaviour) { b.LoginRefreshToken = reltioauthtest.NewToken })
+	client := w.server.Client("client-1")
+	client.Connect, client.Now = w.server.Connector(), time.Now
+	token, err := client.Token(w.t.Context(), reltioauth.PasswordGrant{Username: "ann", Password: reltioauth.NewSecret("password-1")})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return grant.RefreshToken{Token: token.RefreshToken, LoggedInAt: time.Now()}
 }

@@ -15,7 +15,8 @@ const (
 	// rememberBefore is how long before its due moment an entry spares no read, so
 	// that later callers take part in its renewal.
 	rememberBefore = 30 * time.Second
-	// rememberMost bounds the number of entries: about 12 MB.
+	// rememberMost bounds the number of entries: about 30 MB of resident memory, with
+	// what waits for the next collection (docs/performance.md).
 	rememberMost = 10_000
 )
 

@@ -16,7 +16,7 @@ func (b *bench) callers(ctx context.Context) (figures.Section, error) {
 	s := figures.Section{
 		Title: "What callers meet",
 		Text: []string{
-			fmt.Sprintf("The same sandbox in virtual time. In a crowd %d callers, each a process of its own, ask at once for a token that nobody has yet; the server takes %d ms, and lets ten requests a second through. Who gets an error asks again after 300 ms. An operator corrects a password that was refused twice, and then has the connection renewed, as `reltio-tokens add --force` does, or does nothing.",
+			fmt.Sprintf("The same sandbox in virtual time. In a crowd %d callers, each a process of its own, ask at once while there is no token yet; the server takes %d ms, and lets ten requests a second through. Who gets an error asks again after 300 ms. An operator corrects a password that was refused twice, and then has the connection renewed, as `reltio-tokens add --force` does, or does nothing.",
 				peers.Callers, peers.ServerTakes.Milliseconds()),
 			"Not in virtual time are the last rows: `go test -bench 'Warm|ReuseSource' ./pkg/reltioauth/issueclient` asks for a token that the process has.",
 		},

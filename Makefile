@@ -85,7 +85,7 @@ pictures: ## make the pictures of the README, from the program itself; needs a C
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz
 
-sim: ## run simulated fleets in virtual time: fixed and fresh seeds, mutants, thousands of connections (1-2 minutes)
+sim: ## run simulated fleets in virtual time: fixed and fresh seeds, mutants, thousands of connections (3 minutes)
 	go test -C $(LAB) -count 1 -timeout 15m ./simulation
 
 soak: ## run simulated fleets, a fresh seed each, until stopped (SOAK_FOR, SOAK_SEED)
@@ -100,7 +100,7 @@ faults: ## break each operation of the real binaries in every way, and write doc
 soak-processes: ## break the real binaries at random, until stopped (SOAK_FOR, SOAK_SEED)
 	@scripts/faults soak
 
-bench: ## measure everything, and write docs/performance.md and docs/performance.json (10 minutes; root)
+bench: ## measure everything, and write docs/performance.md and docs/performance.json (20 minutes; root)
 	@scripts/engines
 	@go build -C $(LAB) -o ../bin/bench ./cmd/bench && exec bin/bench $(ARGS)
 

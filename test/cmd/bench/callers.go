@@ -22,7 +22,7 @@ func (b *bench) callers(ctx context.Context) (figures.Section, error) {
 		},
 		Header: []string{"What", "This service", "x/oauth2", "Recipe"},
 	}
-	all, err := comparison(ctx)
+	all, err := b.comparison(ctx)
 	if err != nil {
 		return s, err
 	}

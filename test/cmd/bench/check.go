@@ -34,7 +34,7 @@ func (b *bench) check(ctx context.Context, committed string, out io.Writer) erro
 		if err != nil {
 			return err
 		}
-		beside, err := gatePeers(ctx)
+		beside, err := b.gatePeers(ctx)
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/reltio-tokens/reltio-tokens/test/bench/figures"
 	"github.com/reltio-tokens/reltio-tokens/test/bench/rig"
+	"github.com/reltio-tokens/reltio-tokens/test/peers"
 )
 
 func main() {
@@ -39,6 +40,8 @@ type bench struct {
 	binaries string
 	// log hears of progress.
 	log io.Writer
+	// compared is the comparison with other ways, once it was made.
+	compared *peers.Report
 }
 
 // part measures one section.
